@@ -1,0 +1,45 @@
+"""Data sets as Lightning data modules. Importing this package imports nothing heavy; naming a class does."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datamodules.base import DataModule, Modes
+    from datamodules.digits import Digits
+    from datamodules.folder import Folder
+    from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.vision import Vision
+
+_HOMES = {
+    "DataModule": "base",
+    "Modes": "base",
+    "Digits": "digits",
+    "Folder": "folder",
+    "Ring": "planar",
+    "Grid": "planar",
+    "Spiral": "planar",
+    "SwissRoll": "planar",
+    "TwoPoints": "planar",
+    "RefPair": "planar",
+    "Vision": "vision",
+}
+
+__all__ = [
+    "DataModule",
+    "Digits",
+    "Folder",
+    "Grid",
+    "Modes",
+    "RefPair",
+    "Ring",
+    "Spiral",
+    "SwissRoll",
+    "TwoPoints",
+    "Vision",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,159 @@
+"""What every data module is: an iteration number becomes a batch, and nothing about it needs to be stored."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from datamodules import checks
+from datamodules.order import Order
+from datamodules.sources import Source, Split
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+
+class Modes(NamedTuple):
+    """The modes of a planar density. centres: (K, d); std: of each mode, in every direction."""
+
+    centres: Tensor
+    std: float
+
+
+class DataModule(pl.LightningDataModule):
+    """Splits, and training batches in an order that is a pure function of (seed, iteration).
+
+    A subclass gives `read()`, `sample_shape`, `classes` and `fingerprint`; where samples are stored otherwise than a
+    network sees them, `finish`; where training batches are to vary, `augment`.
+
+    Attributes:
+        batch_size: the global batch, over all processes.
+        sample_shape: (C, H, W) or (d,).
+        classes: names of the labels 0, 1, ..., or None without labels.
+        fingerprint: sha256 (hex) of content and preprocessing; the same in every process.
+        modes: planar densities with modes only.
+    """
+
+    sample_shape: tuple[int, ...]
+    modes: Modes | None = None
+
+    def __init__(self, *, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = checks.whole("batch_size", batch_size, least=1)
+        self._resident: dict[torch.device, Source] = {}
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        raise NotImplementedError
+
+    def read(self) -> Mapping[SplitName, Source]:
+        """The three splits as stored; called once, when first needed."""
+        raise NotImplementedError
+
+    def finish(self, raw: Tensor) -> Tensor:
+        """Stored samples -> what a network sees."""
+        return raw
+
+    def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
+        """Vary stored training samples: `rows` are their places in the global batch of this iteration."""
+        return raw
+
+    @cached_property
+    def sources(self) -> Mapping[SplitName, Source]:
+        return self.read()
+
+    def split(self, name: SplitName) -> Split:
+        """The samples of one split: deterministic, disjoint from the other two, the same for every seed."""
+        return Split(self.sources[checks.one_of("split", name, SPLITS)], self.finish)
+
+    def iteration_batches(
+        self,
+        start: int,
+        stop: int,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> Iterator[SampleBatch]:
+        """This rank's part of the training batches of iterations start .. stop - 1, on `device`.
+
+        Raises:
+            UserError: the global batch cannot be divided equally over `world` processes.
+        """
+        self._check_world(world)
+        return self._batches(start, stop, seed, rank, world, torch.device(device))
+
+    def _batches(
+        self, start: int, stop: int, seed: int, rank: int, world: int, device: torch.device
+    ) -> Iterator[SampleBatch]:
+        if device not in self._resident:
+            self._resident[device] = self.sources["train"].on(device)
+        source = self._resident[device]
+        order = Order(len(source), batch=self.batch_size, seed=seed, rank=rank, world=world, device=source.device)
+        rows = slice(order.offset, order.offset + order.rows)
+        indices = (order.indices(iteration) for iteration in range(start, stop))
+        for iteration, (raw, label) in enumerate(source.batches(indices, device), start):
+            raw = self.augment(raw, seed=seed, iteration=iteration, rows=rows)
+            yield SampleBatch(self.finish(raw), label)
+
+    def _check_world(self, world: int) -> None:
+        if self.batch_size % world:
+            fits = max(world, self.batch_size // world * world)
+            raise UserError(
+                f"data.batch_size={self.batch_size} is the batch of all processes together and cannot be divided "
+                f"equally over {world} of them. Say data.batch_size={fits}, or another number of processes."
+            )
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the data now, so that what is wrong with it is said before training begins."""
+        _ = self.sources
+
+    def train_dataloader(self) -> "IterationLoader":
+        assert self.trainer is not None
+        self._check_world(self.trainer.world_size)
+        return IterationLoader(self)
+
+
+class IterationLoader:
+    """A run's training batches: as long as its budget, and iterating begins at the game's current iteration.
+
+    Stateful for Lightning (a run may resume within its one epoch), with an empty state: the game's iteration says all.
+    """
+
+    def __init__(self, data: DataModule) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return self._game.iterations
+
+    def __iter__(self) -> Iterator[SampleBatch]:
+        trainer, game = self.data.trainer, self._game
+        assert trainer is not None
+        return self.data.iteration_batches(
+            game.iteration,
+            game.iterations,
+            game.seed,
+            trainer.global_rank,
+            trainer.world_size,
+            trainer.strategy.root_device,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
+
+    @property
+    def _game(self) -> Any:
+        assert self.data.trainer is not None
+        return self.data.trainer.lightning_module

@@ -1,0 +1,68 @@
+"""Tensors that took a while to prepare, kept on disk."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import atomic
+
+Kept = tuple[dict[str, Tensor], dict[str, str]]  # tensors by name, and text about them
+
+WORTH = 2.0  # seconds of preparation from which on keeping pays
+
+
+def folder() -> Path:
+    """Where to keep: the environment's LIGHTNING_GANS_CACHE, or ~/.cache/lightning-gans."""
+    return Path(os.environ.get("LIGHTNING_GANS_CACHE") or "~/.cache/lightning-gans").expanduser() / "data"
+
+
+def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
+    """What `prepare` returned when it was last called with this key, or else what it returns now.
+
+    One process of a machine prepares while the others wait. A cache that cannot be written is done without.
+    """
+    path = folder() / f"{key}.safetensors"
+    with locked(path.with_suffix(".lock")):
+        if path.is_file():
+            try:
+                return _load(path)
+            except (SafetensorError, OSError):
+                pass  # damaged: prepare again and replace it
+        start = time.monotonic()
+        tensors, text = prepare()
+        if time.monotonic() - start > WORTH:
+            try:
+                with atomic(path) as temporary:
+                    save_file(tensors, temporary, metadata=text)
+            except (UserError, SafetensorError):
+                pass
+        return tensors, text
+
+
+def _load(path: Path) -> Kept:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on `path`; does without where none can be had."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,66 @@
+"""Checks of constructor arguments: every refusal names the key, what was given and what would fit."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from lightning_gans.core.errors import UserError
+
+T = TypeVar("T")
+
+IMAGE_SIZES = (8, 16, 32, 64, 128)
+CHANNELS = (1, 3)
+
+
+def one_of(key: str, value: T, allowed: Sequence[T]) -> T:
+    """`value`, or UserError where it is none of `allowed`."""
+    fits = any(value == other and type(value) is type(other) for other in allowed)
+    if not fits:
+        choices = ", ".join(map(str, allowed))
+        raise UserError(f"data.{key}={value!r} does not fit: it is one of {choices}. Say data.{key}={allowed[-1]}.")
+    return value
+
+
+def whole(key: str, value: int, *, least: int) -> int:
+    """`value`, or UserError where it is no whole number >= least."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"data.{key}={value!r} does not fit: it is a whole number, {least} or more.")
+    return value
+
+
+def number(key: str, value: float, *, above: float | None = None, least: float | None = None) -> float:
+    """`value` as float, or UserError where it is not a number > above (or >= least)."""
+    bound = f"above {above:g}" if above is not None else f"{least:g} or more"
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and float("-inf") < value < float("inf")
+    if not fits or (above is not None and value <= above) or (least is not None and value < least):
+        raise UserError(f"data.{key}={value!r} does not fit: it is a number {bound}.")
+    return float(value)
+
+
+def boolean(key: str, value: bool) -> bool:
+    """`value`, or UserError where it is neither true nor false."""
+    return one_of(key, value, (True, False))
+
+
+def image_size(value: int) -> int:
+    """`value`, or UserError where it is no size that the image networks have."""
+    if value not in IMAGE_SIZES or isinstance(value, bool):
+        raise UserError(
+            f"data.image_size={value!r} does not fit: images are {', '.join(map(str, IMAGE_SIZES))} pixels wide and "
+            "high. Say data.image_size=32."
+        )
+    return int(value)
+
+
+def channels(value: int) -> int:
+    """`value`, or UserError where it is neither 1 (grey) nor 3 (RGB)."""
+    if value not in CHANNELS or isinstance(value, bool):
+        raise UserError(f"data.channels={value!r} does not fit: 1 is grey, 3 is RGB. Say data.channels=3.")
+    return int(value)
+
+
+def folder(key: str, value: str) -> Path:
+    """`value` as a path with ~ expanded, or UserError where it is empty or no text."""
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise UserError(f"data.{key}={value!r} does not fit: it names a folder. Say data_dir=DIR or data.{key}=DIR.")
+    return Path(value).expanduser()

@@ -1,0 +1,94 @@
+"""Getting a well-known set from the network, or saying quickly and fully why not."""
+
+import importlib.util
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules import cache
+from datamodules.catalogue import always_there
+from datamodules.vision_table import ImageSet
+from lightning_gans.core.errors import UserError
+
+PATIENCE = 5.0  # seconds to wait for a first answer
+STALL = 30.0  # seconds without a byte after which a download is given up
+
+
+def fetch(data: str, image_set: ImageSet, root: Path) -> None:
+    """Download a set into `root` as torchvision lays it out; one process at a time.
+
+    Raises:
+        UserError: what is missing, what was tried, and what to type instead.
+    """
+    missing = f"data={data} is not in {root} ({_looked_for(image_set)})"
+    if image_set.downloads is None:
+        page = image_set.addresses[0]
+        raise UserError(f"{missing} and is too large to download by itself: unpack it there from {page}. {advice()}")
+    name, calls = image_set.downloads
+    if name == "CelebA" and importlib.util.find_spec("gdown") is None:
+        raise UserError(f"{missing} and its download needs a package that is not here: pip install gdown. {advice()}")
+    failures = unreachable(image_set.addresses)
+    if len(failures) == len(image_set.addresses):
+        tried = "; ".join(f"{address}: {reason}" for address, reason in failures.items())
+        raise UserError(f"{missing} and cannot be downloaded ({tried}). {advice()}")
+
+    import torchvision
+
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL)
+    try:
+        with cache.locked(root / ".download.lock"):
+            for arguments in calls:
+                getattr(torchvision.datasets, name)(str(root), download=True, **arguments)
+    except Exception as error:  # torchvision raises nearly anything when a download fails
+        tried = ", ".join(image_set.addresses)
+        raise UserError(
+            f"{missing} and its download from {tried} failed: {type(error).__name__}: {error}. {advice()}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def refuse(data: str, image_set: ImageSet, root: Path) -> UserError:
+    """The error for a set that is not there and may not be downloaded."""
+    where = f"not in {root} ({_looked_for(image_set)})" if root.is_dir() else f"not there: {root} is no folder"
+    return UserError(f"data={data} is {where}, and data.download=false. {advice()}")
+
+
+def advice() -> str:
+    """What else can be typed."""
+    return (
+        "Say data_dir=DIR with a folder that holds it (as torchvision lays it out, or nested by its name), or take a "
+        f"choice that needs no download: data= one of {', '.join(always_there())}, or data=folder with your own images."
+    )
+
+
+def unreachable(addresses: Sequence[str]) -> dict[str, str]:
+    """Which addresses give no answer within PATIENCE, and why. Asked all at once; a name server may hang too."""
+    reasons = dict.fromkeys(addresses, f"no answer in {PATIENCE:g} s")
+
+    def ask(address: str) -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PATIENCE).close()
+        except urllib.error.HTTPError:
+            pass  # it answered, if only to refuse this question
+        except OSError as error:
+            reasons[address] = str(getattr(error, "reason", error))
+            return
+        del reasons[address]
+
+    threads = [threading.Thread(target=ask, args=(address,), daemon=True) for address in addresses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    return dict(reasons)
+
+
+def _looked_for(image_set: ImageSet) -> str:
+    names = [names[0] for names in image_set.layouts[0].values()]
+    shown = ", ".join(names[:2]) + (", ..." if len(names) > 2 else "")
+    return f"looked for {shown} there and in its folders {', '.join(image_set.aliases)}, raw"

@@ -1,0 +1,222 @@
+"""Any folder of images."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from datamodules import checks
+from datamodules.base import SPLITS, SplitName
+from datamodules.catalogue import always_there
+from datamodules.images import ImageData, InMemory
+from datamodules.sources import Pictures, Source
+from lightning_gans.core.errors import UserError
+
+SUFFIXES = frozenset(".bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split())
+
+TOPS: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+HASHED_BYTES = 2**26  # a fingerprint is over the files' content up to this much, else over their names and sizes
+
+
+class ImageFile(NamedTuple):
+    """A file found. path: below the root, with slashes; inner: below its train/, val/ or test/ folder, else path."""
+
+    path: str
+    inner: str
+    size: int
+    modified: int  # ns
+
+
+class Files(Pictures):
+    """Image files below a folder, by relative path."""
+
+    def __init__(self, root: Path, paths: Sequence[str], labels: Tensor | None, *, size: int, channels: int) -> None:
+        super().__init__(labels, size=size, channels=channels)
+        self.root, self.paths = root, paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def open(self, index: int) -> Image.Image:
+        return Image.open(self.root / self.paths[index])
+
+    def name(self, index: int) -> str:
+        return self.paths[index]
+
+
+class Folder(ImageData):
+    """Image files below `root`, searched to any depth.
+
+    Grey, RGB, RGBA, palette, CMYK and 16-bit files of any shape become squares: turned upright (EXIF), laid on white
+    where transparent, 16 bits scaled to 8, the centre square resized by antialiased bicubic.
+
+    Where all files lie in two or more folders side by side, these folders are the classes. Top folders train/, val/
+    and test/ are the splits; a split without its folder is taken from train by a hash of each file's path, so that
+    a new file moves no other from one split to another.
+
+    Args:
+        root: the folder.
+        batch_size: global batch.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB); files are converted.
+        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        validation_share, test_share: of the training files, where there is no such folder; about, as a hash divides.
+        in_memory: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
+        workers: processes that decode files.
+        on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
+
+    Raises:
+        UserError: no such folder, or no image in it that can be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        batch_size: int = 64,
+        image_size: int = 32,
+        channels: int = 3,
+        horizontal_flip: bool = False,
+        validation_share: float = 0.1,
+        test_share: float = 0.1,
+        in_memory: InMemory = "auto",
+        workers: int = 2,
+        on_bad_file: Literal["skip", "error"] = "skip",
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            image_size=image_size,
+            channels=channels,
+            horizontal_flip=horizontal_flip,
+            in_memory=in_memory,
+            workers=workers,
+            on_bad_file=on_bad_file,
+        )
+        self.root = checks.folder("root", root)
+        self.shares: dict[SplitName, float] = {
+            "test": checks.number("test_share", test_share, least=0),
+            "validation": checks.number("validation_share", validation_share, least=0),
+        }
+        if sum(self.shares.values()) >= 1:
+            raise UserError(
+                f"data.validation_share={validation_share} and data.test_share={test_share} leave nothing to train "
+                "on: together they are below 1. Say data.validation_share=0.1 data.test_share=0.1."
+            )
+
+    @cached_property
+    def classes(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        inner = [file.inner for files in self.files.values() for file in files]
+        names = {path.partition("/")[0] for path in inner}
+        return tuple(sorted(names)) if len(names) > 1 and all("/" in path for path in inner) else None
+
+    @cached_property
+    def files(self) -> dict[SplitName, list[ImageFile]]:
+        """The files of each split, by path."""
+        found = self._found()
+        if not found:
+            raise UserError(
+                f"data.root={self.root} holds no image file (looked for {', '.join(sorted(SUFFIXES))}, to any depth). "
+                f"Say data.root=DIR with a folder that does, or data= one of {', '.join(always_there())}."
+            )
+        tops: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
+        for file in found:
+            top, _, inner = file.path.partition("/")
+            if inner and top.lower() in TOPS:
+                tops[TOPS[top.lower()]].append(file._replace(inner=inner))
+        splits = tops if tops["train"] else {"train": found, "validation": [], "test": []}
+        return self._carve(splits)
+
+    def _found(self) -> list[ImageFile]:
+        if not self.root.is_dir():
+            raise UserError(
+                f"data.root={self.root} is not a folder. Say data.root=DIR with the folder that holds your images, or "
+                f"data= one of {', '.join(always_there())}, which need none."
+            )
+        seen: set[tuple[int, int]] = set()
+
+        def below(folder: Path, prefix: str) -> Iterator[ImageFile]:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:  # a link to a folder above
+                return
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    path = prefix + entry.name
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        yield from below(folder / entry.name, f"{path}/")
+                    elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                        status = entry.stat()
+                        yield ImageFile(path, path, status.st_size, status.st_mtime_ns)
+
+        try:
+            return sorted(below(self.root, ""))
+        except OSError as error:
+            raise UserError(f"data.root={self.root} cannot be read: {error}. Check its permissions.") from error
+
+    def _carve(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
+        """Take the splits that have no files of their own from train: at least a file each, where there are three."""
+        splits, limit = dict(splits), 0.0
+        for name, share in self.shares.items():
+            train = splits["train"]
+            if share and not splits[name] and len(train) > 2:
+                limit += share
+                taken = [file for file in train if _place(file.inner) < limit] or [min(train, key=_by_place)]
+                if len(taken) < len(train):
+                    splits |= {name: taken, "train": sorted(set(train) - set(taken))}
+        return splits
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        everything = [(name, file) for name, files in self.files.items() for file in files]
+        digest = hashlib.sha256()
+        whole = sum(file.size for _, file in everything) <= HASHED_BYTES
+        for name, file in everything:
+            digest.update(f"{name}\0{file.path}\0{file.size}\0".encode(errors="surrogateescape"))
+            if whole:
+                digest.update((self.root / file.path).read_bytes())
+        return self.digest(digest.hexdigest())
+
+    def read(self) -> Mapping[SplitName, Source]:
+        numbers = {name: number for number, name in enumerate(self.classes or ())}
+        pictures: dict[SplitName, Pictures] = {}
+        for name, files in self.files.items():
+            labels = torch.tensor([numbers[file.inner.partition("/")[0]] for file in files]) if numbers else None
+            paths = [file.path for file in files]
+            pictures[name] = Files(self.root, paths, labels, size=self.image_size, channels=self.channels)
+        times = [file.modified for files in self.files.values() for file in files]
+        sources = self.hold(pictures, self.digest(self.fingerprint, str(times)))
+        if not len(sources["train"]):
+            reason = next(iter(self.bad_files.items()), ("", ""))
+            raise UserError(
+                f"data.root={self.root} holds no training image that can be read; the first file is {reason[0]} "
+                f"({reason[1]}). Say data.root=DIR with another folder."
+            )
+        return sources
+
+
+def _place(path: str) -> float:
+    """Where in [0, 1) a file falls: a function of its path alone."""
+    text = unicodedata.normalize("NFC", path).encode(errors="surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest()) / 2**56
+
+
+def _by_place(file: ImageFile) -> float:
+    return _place(file.inner)

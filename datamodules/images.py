@@ -1,0 +1,131 @@
+"""What all image data shares: squares of a size, mirroring, in memory or streamed from files."""
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from datamodules import cache, checks, pixels
+from datamodules.base import DataModule, SplitName
+from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream
+
+log = logging.getLogger(__name__)
+
+IN_MEMORY_BYTES = 2**30  # `auto` holds up to this much as uint8
+CHUNK = 64  # pictures a worker decodes at a time when all are read into memory
+
+InMemory = bool | Literal["auto"]
+
+
+class ImageData(DataModule):
+    """Images as uint8 (C, S, S), normalised and mirrored in batches: float32 in [-1, 1].
+
+    Args:
+        batch_size: global batch.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB).
+        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        in_memory: hold files decoded in one tensor; `auto`: if that takes no more than 1 GiB.
+        workers: processes that decode files.
+        on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        image_size: int,
+        channels: int,
+        horizontal_flip: bool = False,
+        in_memory: InMemory = "auto",
+        workers: int = 2,
+        on_bad_file: Literal["skip", "error"] = "skip",
+    ) -> None:
+        super().__init__(batch_size=batch_size)
+        self.image_size = checks.image_size(image_size)
+        self.channels = checks.channels(channels)
+        self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
+        self.in_memory: InMemory = checks.one_of("in_memory", in_memory, ("auto", True, False))
+        self.workers = checks.whole("workers", workers, least=0)
+        self.on_bad_file = checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
+        self.sample_shape = (channels, image_size, image_size)
+        self.bad_files: dict[str, str] = {}  # name -> why it could not be read
+
+    def finish(self, raw: Tensor) -> Tensor:
+        return pixels.normalise(raw)
+
+    def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
+        if not self.horizontal_flip:
+            return raw
+        chosen = torch.rand(self.batch_size, generator=stream(seed, "flip", iteration)) < 0.5
+        return pixels.flip(raw, chosen[rows].to(raw.device))
+
+    def digest(self, *content: str, **parameters: object) -> str:
+        """sha256 (hex) of content digests and of everything that turns that content into these pixels."""
+        preprocessing = {
+            "version": pixels.VERSION,
+            "image_size": self.image_size,
+            "channels": self.channels,
+            **parameters,
+        }
+        return hashlib.sha256("\n".join((*content, json.dumps(preprocessing, sort_keys=True))).encode()).hexdigest()
+
+    def hold(self, pictures: Mapping[SplitName, Pictures], key: str) -> dict[SplitName, Source]:
+        """Files as sources: decoded into memory (and kept on disk under `key`), or streamed."""
+        count = sum(map(len, pictures.values()))
+        in_memory = self.in_memory
+        if in_memory == "auto":
+            in_memory = count * self.channels * self.image_size**2 <= IN_MEMORY_BYTES
+        if not in_memory:
+            return {
+                name: Streamed(files, workers=self.workers, report=self.report) for name, files in pictures.items()
+            }
+
+        def prepare() -> cache.Kept:
+            log.info("Decoding %s images once (kept in %s if that takes long)", f"{count:,}", cache.folder())
+            tensors: dict[str, Tensor] = {}
+            bad: list[Bad] = []
+            for name, files in pictures.items():
+                images, rows, unread = self._decode(files)
+                tensors |= {f"{name}.x": images} | ({} if files.labels is None else {f"{name}.y": files.labels[rows]})
+                bad += unread
+            return tensors, {"bad": json.dumps({name: reason for _, name, reason in bad})}
+
+        tensors, text = cache.kept(key, prepare)
+        self.report([Bad(0, *item) for item in json.loads(text["bad"]).items()])
+        return {name: Tensors(tensors[f"{name}.x"], tensors.get(f"{name}.y")) for name in pictures}
+
+    def _decode(self, files: Pictures) -> tuple[Tensor, list[int], list[Bad]]:
+        images = torch.empty(len(files), *self.sample_shape, dtype=torch.uint8)
+        rows: list[int] = []
+        bad: list[Bad] = []
+        chunks = (chunk.tolist() for chunk in torch.arange(len(files)).split(CHUNK))
+        workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
+        for part, read, unread in decoded(files, chunks if len(files) else (), workers=workers, replace=False):
+            if read:
+                images[len(rows) : len(rows) + len(read)] = part
+            rows += read
+            bad += unread
+        return images[: len(rows)], rows, bad
+
+    def report(self, bad: list[Bad]) -> None:
+        """Refuse unreadable files, or name them in one warning."""
+        new = {name: reason for _, name, reason in bad if name not in self.bad_files}
+        if not new:
+            return
+        first = not self.bad_files
+        self.bad_files |= new
+        named = ", ".join(f"{name} ({reason})" for name, reason in list(new.items())[:5])
+        more = f" and {len(new) - 5} more" if len(new) > 5 else ""
+        text = f"{len(new)} image file{'s' * (len(new) > 1)} cannot be read: {named}{more}."
+        if self.on_bad_file == "error":
+            raise UserError(f"{text} Mend or remove them, or say data.on_bad_file=skip to go on without them.")
+        if first:
+            warnings.warn(f"{text} Going on without; data.on_bad_file=error refuses them.", stacklevel=2)

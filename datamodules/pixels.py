@@ -1,0 +1,77 @@
+"""Pixels: from files and arrays to uint8 squares, and from those to what a network sees."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+VERSION = 1  # part of every image fingerprint: count up when a function here gives other pixels than before
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode "L"
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 (N, C, H, W) -> float32 in [-1, 1]: x / 127.5 - 1, with 0 -> -1 and 255 -> 1 exactly."""
+    return pixels.to(torch.float32).mul_(1 / 127.5).sub_(1)  # mul_ is faster than div_, and the same on every device
+
+
+def flip(pixels: Tensor, chosen: Tensor) -> Tensor:
+    """(N, C, H, W) with the rows where chosen (N,) is true mirrored left to right."""
+    rows = torch.arange(len(pixels), device=pixels.device) + len(pixels) * chosen
+    return torch.cat([pixels, pixels.flip(-1)]).index_select(0, rows)  # torch.where takes seven times as long on bytes
+
+
+def fit(pixels: Tensor, *, size: int, channels: int) -> Tensor:
+    """(N, C, H, H), uint8 or float in [0, 255] -> uint8 (N, channels, size, size).
+
+    Antialiased bicubic; RGB to grey by luma, grey to RGB by repeating.
+    """
+    return torch.cat([_fit(part, size, channels) for part in pixels.split(4096)])
+
+
+def _fit(pixels: Tensor, size: int, channels: int) -> Tensor:
+    if pixels.shape[1] == 3 and channels == 1:
+        pixels = (pixels * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    if pixels.shape[-1] != size:
+        pixels = F.interpolate(pixels.float(), size=(size, size), mode="bicubic", antialias=True)
+    if pixels.is_floating_point():
+        pixels = pixels.round().clamp(0, 255).to(torch.uint8)
+    return pixels.expand(-1, channels, -1, -1)
+
+
+def square(picture: Image.Image, *, size: int, channels: int) -> Tensor:
+    """Any picture -> uint8 (channels, size, size): upright, on white, its centre square, antialiased bicubic.
+
+    Raises:
+        ValueError: pixels without a known range (32-bit integers beyond 16 bits, floats beyond [0, 255]).
+    """
+    picture = _eight_bits(ImageOps.exif_transpose(picture))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        width, height = picture.size
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        picture = picture.resize(
+            (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
+        )
+    array = np.array(picture)
+    return torch.from_numpy(array)[None] if channels == 1 else torch.from_numpy(array).permute(2, 0, 1).contiguous()
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """16-bit, 32-bit and float pixels scaled to 8 bits (PIL's own conversion clips them)."""
+    if picture.mode != "F" and not picture.mode.startswith("I"):
+        return picture
+    values = np.asarray(picture).astype(np.float64)
+    low, high = values.min(), values.max()
+    if picture.mode == "F":
+        scale, fits = (255.0 if high <= 1 else 1.0), low >= 0 and high <= 255
+    else:
+        scale, fits = 1 / 257, low >= 0 and high <= 65535  # 65535 / 257 = 255
+    if not fits:
+        raise ValueError(f"pixels of mode {picture.mode} from {low:g} to {high:g} have no known range")
+    return Image.fromarray(np.rint(values * scale).astype(np.uint8))

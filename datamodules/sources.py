@@ -1,0 +1,220 @@
+"""Where raw samples come from: one tensor in memory, or pictures decoded by workers; both give the same batches."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.pixels import square
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream
+
+Raw = tuple[Tensor, Tensor | None]  # samples as stored (N, ...), labels (N,)
+
+
+class Source(Protocol):
+    """Samples that can be read by index."""
+
+    labels: Tensor | None  # (N,) int64
+
+    def __len__(self) -> int: ...
+
+    def on(self, device: torch.device) -> "Source":
+        """This source with its samples on `device` where that pays, else itself."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where indices are wanted."""
+        ...
+
+    def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
+        """One raw batch on `device` for each index tensor."""
+        ...
+
+
+class Tensors:
+    """Samples in one tensor (N, ...): uint8 images or float points."""
+
+    def __init__(self, x: Tensor, labels: Tensor | None = None) -> None:
+        self.x, self.labels = x, labels
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def device(self) -> torch.device:
+        return self.x.device
+
+    def on(self, device: torch.device) -> "Tensors":
+        if device == self.device or self.x.nbytes >= free_memory(device) / 4:
+            return self
+        return Tensors(self.x.to(device), None if self.labels is None else self.labels.to(device))
+
+    def take(self, indices: Tensor) -> "Tensors":
+        """The samples at `indices`, in that order."""
+        return Tensors(self.x[indices], None if self.labels is None else self.labels[indices])
+
+    def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
+        pinned = device.type == "cuda" and self.device.type == "cpu"
+        for rows in indices:
+            x = self.x.index_select(0, rows)
+            label = None if self.labels is None else self.labels.index_select(0, rows)
+            if device != self.device:
+                x = (x.pin_memory() if pinned else x).to(device, non_blocking=pinned)
+                label = None if label is None else label.to(device)
+            yield x, label
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes free on an accelerator; 0 where that cannot be asked."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return 0
+
+
+class Bad(NamedTuple):
+    """A file that could not be read."""
+
+    index: int
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+class Pictures(ABC):
+    """Image files, decoded on demand; what a worker process gets, so it pickles and holds nothing open.
+
+    Args:
+        labels: (N,) int64 or None.
+        size, channels: the uint8 squares they become.
+    """
+
+    def __init__(self, labels: Tensor | None, *, size: int, channels: int) -> None:
+        self.labels, self.size, self.channels = labels, size, channels
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def open(self, index: int) -> Image.Image:
+        """The picture as PIL opens it."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """What a message calls it."""
+
+    def read(self, index: int) -> Tensor | Bad:
+        """uint8 (channels, size, size), or why not."""
+        try:
+            with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
+                return square(picture, size=self.size, channels=self.channels)
+        except Exception as error:  # decoders raise nearly anything on a damaged file
+            return Bad(index, self.name(index), f"{type(error).__name__}: {error}")
+
+
+class _Decoder(Dataset[Any]):
+    """What a worker runs: lists of indices -> (uint8 images, indices read, files not read)."""
+
+    def __init__(self, pictures: Pictures, *, replace: bool) -> None:
+        self.pictures, self.replace = pictures, replace
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, list[int], list[Bad]]:
+        pairs, bad = [], []
+        for index in indices:
+            for candidate in self._candidates(index):
+                image = self.pictures.read(candidate)
+                if isinstance(image, Tensor):
+                    pairs.append((candidate, image))
+                    break
+                bad.append(image)
+        images = torch.stack([image for _, image in pairs]) if pairs else torch.empty(0, dtype=torch.uint8)
+        return images, [index for index, _ in pairs], bad
+
+    def _candidates(self, index: int) -> Iterator[int]:
+        """The index itself, then the next ones of its class: a bad file does not change a batch's size or labels."""
+        yield index
+        labels = self.pictures.labels
+        for step in range(1, len(self.pictures) if self.replace else 1):
+            other = (index + step) % len(self.pictures)
+            if labels is None or labels[other] == labels[index]:
+                yield other
+
+
+def _whole(batch: Any) -> Any:
+    return batch
+
+
+def decoded(
+    pictures: Pictures, indices: Iterable[list[int]], *, workers: int, replace: bool, pin: bool = False
+) -> Iterator[tuple[Tensor, list[int], list[Bad]]]:
+    """Decode lists of indices in worker processes: (uint8 images, the indices they are of, the files not read)."""
+    loader: DataLoader[Any] = DataLoader(
+        _Decoder(pictures, replace=replace),
+        batch_sampler=indices,  # type: ignore[arg-type]
+        num_workers=workers,
+        collate_fn=_whole,
+        pin_memory=pin,
+        generator=stream("workers"),  # else it would draw from the global random state
+    )
+    yield from loader
+
+
+class Streamed:
+    """Pictures too many to hold: workers decode and resize them, batch by batch.
+
+    Args:
+        report: called with the files of each batch that could not be read.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, pictures: Pictures, *, workers: int, report: Callable[[list[Bad]], None]) -> None:
+        self.pictures, self.labels, self.workers, self.report = pictures, pictures.labels, workers, report
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def on(self, device: torch.device) -> "Streamed":
+        return self
+
+    def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
+        lists = (rows.tolist() for rows in indices)
+        pin = device.type == "cuda"
+        for images, rows, bad in decoded(self.pictures, lists, workers=self.workers, replace=True, pin=pin):
+            if bad:
+                self.report(bad)
+            if not rows:
+                raise UserError(f"None of the image files can be read; the first is {bad[0]}.")
+            label = None if self.labels is None else self.labels[rows].to(device)
+            yield images.to(device, non_blocking=pin), label
+
+
+class Split:
+    """Samples for evaluation: always the same ones in the same order, not augmented.
+
+    labels: (N,) int64 or None.
+    """
+
+    def __init__(self, source: Source, finish: Callable[[Tensor], Tensor]) -> None:
+        self.labels = source.labels
+        self._source, self._finish = source, finish
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def batches(self, size: int) -> Iterator[SampleBatch]:
+        """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
+        rows = torch.arange(len(self)).split(size) if len(self) else ()
+        for raw, label in self._source.batches(rows, torch.device("cpu")):
+            yield SampleBatch(self._finish(raw), label)

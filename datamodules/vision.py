@@ -1,0 +1,221 @@
+"""torchvision's image sets, read from wherever their files lie."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from datamodules import cache, checks, pixels
+from datamodules.base import SplitName
+from datamodules.download import fetch, refuse
+from datamodules.folder import Files
+from datamodules.images import ImageData, InMemory
+from datamodules.order import stratified
+from datamodules.sources import Pictures, Source, Tensors
+from datamodules.vision_files import locate, reading
+from datamodules.vision_table import SETS
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream
+
+CELEBA_ENDS: dict[SplitName, int] = {"train": 162_770, "validation": 182_637, "test": 202_599}  # last file number of each
+
+
+class Vision(ImageData):
+    """MNIST and its kin, USPS, SVHN, CIFAR, STL-10 (labelled part), CelebA or LSUN.
+
+    Test is the official test set (LSUN: its validation set), validation a part of the official training set, split by
+    class (CelebA: the official one). Images whose native size is another are resized by antialiased bicubic, after
+    their centre square is cut out.
+
+    Args:
+        name: a key of datamodules.vision_table.SETS.
+        root: folder with the files as torchvision lays them out, or in a folder named as the set, or bare; compressed
+            files are read as they are, so it may be read-only.
+        download: get the files with torchvision where they are not there.
+        batch_size: global batch.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB); converted where the set has the other.
+        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        in_memory: CelebA and LSUN: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
+        workers: processes that decode files (CelebA and LSUN).
+
+    Raises:
+        UserError: no files, and no download; files that cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        root: str,
+        download: bool = True,
+        batch_size: int = 64,
+        image_size: int = 32,
+        channels: int = 3,
+        horizontal_flip: bool = False,
+        in_memory: InMemory = "auto",
+        workers: int = 2,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            image_size=image_size,
+            channels=channels,
+            horizontal_flip=horizontal_flip,
+            in_memory=in_memory,
+            workers=workers,
+        )
+        self.name = checks.one_of("name", name, tuple(SETS))
+        self.root = checks.folder("root", root)
+        self.download = checks.boolean("download", download)
+        self._set = SETS[name]
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self._set.classes
+
+    @property
+    def fingerprint(self) -> str:
+        return self.digest(self._content[1], name=self.name, split=f"validation {self._set.validation}")
+
+    def read(self) -> Mapping[SplitName, Source]:
+        return self._content[0]
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The set's files by role, after a download if that was needed."""
+        found = locate(self.root, self._set.aliases, self._set.layouts)
+        if found is None and not self.download:
+            raise refuse(self.name, self._set, self.root)
+        if found is None:
+            fetch(self.name, self._set, self.root)
+            found = locate(self.root, self._set.aliases, self._set.layouts)
+        if found is None:
+            raise refuse(self.name, self._set, self.root)
+        return found
+
+    @cached_property
+    def _content(self) -> tuple[Mapping[SplitName, Source], str]:
+        """The splits, and a digest of the files they come from."""
+        if self._set.read is not None:
+            return self._arrays()
+        return self._celeba() if self.name == "celeba" else self._lsun()
+
+    def _arrays(self) -> tuple[Mapping[SplitName, Source], str]:
+        def prepare() -> cache.Kept:
+            content = hashlib.sha256()
+            tensors = {}
+            for split, data in reading(self.name, self.files, self._set.read).items():
+                assert data.labels is not None
+                content.update(data.x.numpy())
+                content.update(data.labels.numpy())
+                tensors[f"{split}.x"] = pixels.fit(data.x, size=self.image_size, channels=self.channels)
+                tensors[f"{split}.y"] = data.labels
+            return tensors, {"content": content.hexdigest()}
+
+        tensors, text = cache.kept(self.digest(self.name, _stats(*self.files.values())), prepare)
+        train = Tensors(tensors["train.x"], tensors["train.y"])
+        count = min(self._set.validation, len(train) // 5)
+        rest, validation = stratified(tensors["train.y"], count, "split", self.name)
+        test = Tensors(tensors["test.x"], tensors["test.y"])
+        return {"train": train.take(rest), "validation": train.take(validation), "test": test}, text["content"]
+
+    def _celeba(self) -> tuple[Mapping[SplitName, Source], str]:
+        folder = self.files["images"]
+        if (folder / folder.name).is_dir():  # some archives nest it
+            folder = folder / folder.name
+        paths = sorted(path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png") and path.stem.isdigit())
+        pictures: dict[SplitName, Pictures] = {}
+        start = 0
+        for name, end in CELEBA_ENDS.items():
+            chosen = [path for path in paths if start < int(Path(path).stem) <= end]
+            pictures[name] = Files(folder, chosen, None, size=self.image_size, channels=self.channels)
+            start = end
+        content = _stats(*(folder / path for path in paths))
+        return self._held(pictures, content), content
+
+    def _lsun(self) -> tuple[Mapping[SplitName, Source], str]:
+        content = _stats(*(path / "data.mdb" for path in self.files.values()))
+        keys = {split: _keys(self.name, path) for split, path in self.files.items()}
+        count = len(keys["train"])
+        shuffled = torch.randperm(count, generator=stream("split", self.name))
+        size = min(self._set.validation, count // 5)
+        chosen: dict[SplitName, Tensor] = {
+            "train": keys["train"][shuffled[size:].sort().values],
+            "validation": keys["train"][shuffled[:size].sort().values],
+            "test": keys["test"],
+        }
+        pictures: dict[SplitName, Pictures] = {
+            name: Lmdb(
+                self.files["test" if name == "test" else "train"], rows, size=self.image_size, channels=self.channels
+            )
+            for name, rows in chosen.items()
+        }
+        return self._held(pictures, content), content
+
+    def _held(self, pictures: Mapping[SplitName, Pictures], content: str) -> dict[SplitName, Source]:
+        if not all(map(len, pictures.values())):
+            counts = ", ".join(f"{name}: {len(files):,}" for name, files in pictures.items())
+            raise UserError(
+                f"data={self.name} in {self.root} is not whole ({counts} images). Say data_dir=DIR with another copy, "
+                "or data=folder data.root=DIR to train on just what is there."
+            )
+        return self.hold(pictures, self.digest(self.name, content, str(sorted(map(str, self.files.values())))))
+
+
+class Lmdb(Pictures):
+    """Pictures in an LMDB database, by key. keys: uint8 (N, longest key), zero-padded."""
+
+    def __init__(self, path: Path, keys: Tensor, *, size: int, channels: int) -> None:
+        super().__init__(None, size=size, channels=channels)
+        self.path, self.keys = path, keys
+        self._open: Any = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None}  # each process opens it for itself
+
+    def name(self, index: int) -> str:
+        return f"{self.path.name}/{bytes(self.keys[index].tolist()).rstrip(bytes(1)).decode(errors='replace')}"
+
+    def open(self, index: int) -> Image.Image:
+        if self._open is None:
+            self._open = _lmdb("lsun").open(str(self.path), readonly=True, lock=False, readahead=False)
+        with self._open.begin() as transaction:
+            content = transaction.get(bytes(self.keys[index].tolist()).rstrip(bytes(1)))
+        return Image.open(io.BytesIO(content))
+
+
+def _keys(data: str, path: Path) -> Tensor:
+    """All keys of a database, uint8 (N, longest): listing millions takes a while, so the list is kept."""
+
+    def prepare() -> cache.Kept:
+        with _lmdb(data).open(str(path), readonly=True, lock=False) as environment, environment.begin() as transaction:
+            keys = list(transaction.cursor().iternext(keys=True, values=False))
+        width = max(map(len, keys), default=1)
+        joined = bytearray(b"".join(key.ljust(width, b"\0") for key in keys))
+        return {"keys": torch.frombuffer(joined, dtype=torch.uint8).view(-1, width)}, {}
+
+    name = hashlib.sha256(f"keys {path.absolute()} {_stats(path / 'data.mdb')}".encode()).hexdigest()
+    return cache.kept(name, prepare)[0]["keys"]
+
+
+def _lmdb(data: str) -> Any:
+    try:
+        import lmdb
+    except ImportError as error:
+        raise UserError(f"data={data} needs a package that is not here: pip install lmdb.") from error
+    return lmdb
+
+
+def _stats(*paths: Path) -> str:
+    """A digest of files' names, sizes and times."""
+    listed = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
+    return hashlib.sha256(str(listed).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Adversarial learning with PyTorch Lightning: every paper one short module."""

@@ -1,0 +1,65 @@
+"""Random numbers as a pure function of what they are for.
+
+Nothing random is ever stored: a stream is named by its key (seed, iteration, phase, ...), so a run that resumes,
+or is split over more processes or micro-batches, draws the numbers it would have drawn.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+
+def stream_seed(*key: int | str) -> int:
+    """A 63-bit seed for the stream named by `key`; different keys give independent streams."""
+    text = "/".join(map(str, key)).encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest()) >> 1
+
+
+def stream(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A fresh generator on `device`, at the start of the stream named by `key`."""
+    return torch.Generator(device).manual_seed(stream_seed(*key))
+
+
+@contextmanager
+def isolated(*key: int | str) -> Iterator[None]:
+    """Run a block under its own global seed, and leave the process's random state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(*key))
+        yield
+
+
+class Draws:
+    """The random numbers of one training iteration, sliced from draws made for the whole global batch.
+
+    A draw for n samples is made for n * shards samples from a stream named by (seed, iteration, update, draw) and this
+    shard's slice is returned. Shards are the micro-batches of all ranks, in order: two ranks, or one rank with two
+    micro-batches, see the same numbers.
+    """
+
+    def __init__(self, seed: int, device: torch.device | str = "cpu", *, shards: int = 1) -> None:
+        self.seed, self.shards = seed, shards
+        self._generator = torch.Generator(device)
+        self._key: tuple[int | str, ...] = (seed,)
+        self._shard = self._count = 0
+
+    def start(self, iteration: int, update: int, shard: int) -> None:
+        """Begin the draws of one update of one iteration, for one shard of the batch."""
+        self._key = (self.seed, iteration, update)
+        self._shard, self._count = shard, 0
+
+    def sample(self, draw: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
+        """This shard's n rows of `draw(n * shards, generator)`."""
+        self._generator.manual_seed(stream_seed(*self._key, self._count))
+        self._count += 1
+        return draw(n * self.shards, self._generator)[self._shard * n : (self._shard + 1) * n]
+
+    def uniform(self, n: int, *shape: int) -> Tensor:
+        """(n, *shape) from U(0, 1)."""
+        return self.sample(lambda m, g: torch.rand(m, *shape, generator=g, device=g.device), n)
+
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """(n, *shape) from N(0, 1)."""
+        return self.sample(lambda m, g: torch.randn(m, *shape, generator=g, device=g.device), n)

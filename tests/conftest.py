@@ -1,0 +1,66 @@
+"""What every test stands on: one core a process, caches of its own, no network."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Set before anything imports torch, and inherited by the processes that tests start.
+os.environ.update(
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    MPLBACKEND="Agg",
+    WANDB_MODE="offline",
+    WANDB_SILENT="true",
+    WANDB_ERROR_REPORTING="false",
+    WANDB_DISABLE_GIT="true",
+)
+for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_RUN_ID", "WANDB_DIR"):
+    os.environ.pop(name, None)
+
+_HOME = "LIGHTNING_GANS_TEST_HOME"
+_owns_home = _HOME not in os.environ  # the workers of pytest-xdist share their parent's
+if _owns_home:
+    os.environ[_HOME] = tempfile.mkdtemp(prefix="lightning-gans-tests-")
+    for variable, folder in {
+        "LIGHTNING_GANS_CACHE": "cache",
+        "TORCH_HOME": "torch",
+        "WANDB_CACHE_DIR": "wandb/cache",
+        "WANDB_CONFIG_DIR": "wandb/config",
+        "WANDB_DATA_DIR": "wandb/data",
+    }.items():
+        path = Path(os.environ[_HOME], folder)
+        path.mkdir(parents=True)
+        os.environ[variable] = str(path)
+
+
+def pytest_unconfigure() -> None:
+    if _owns_home:
+        shutil.rmtree(os.environ.pop(_HOME), ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """A connection that would leave this machine fails at once, as it does on a machine without a network."""
+    connect = socket.socket.connect
+
+    def refuse(self: socket.socket, address: object) -> None:
+        if self.family != socket.AF_UNIX and isinstance(address, tuple):
+            host = str(address[0])
+            if host not in {"localhost", "::1"} and not host.startswith("127."):
+                raise OSError(f"tests use no network: connection to {host} refused")
+        connect(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """Where features, classifiers and real statistics are cached during the tests; shared by all tests of a session."""
+    return Path(os.environ["LIGHTNING_GANS_CACHE"])
