@@ -133,7 +133,7 @@ class IterationLoader:
         self.data = data
 
     def __len__(self) -> int:
-        return self._game.iterations
+        return int(self._game.iterations)
 
     def __iter__(self) -> Iterator[SampleBatch]:
         trainer, game = self.data.trainer, self._game

@@ -30,7 +30,7 @@ def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
     One process of a machine prepares while the others wait. A cache that cannot be written is done without.
     """
     path = folder() / f"{key}.safetensors"
-    with locked(path.with_suffix(".lock")):
+    with locked(path.with_name(f".{key[0]}.lock")):  # by first digit: few files, and sets seldom wait for each other
         if path.is_file():
             try:
                 return _load(path)

@@ -1,8 +1,9 @@
 """Checks of constructor arguments: every refusal names the key, what was given and what would fit."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lightning_gans.core.errors import UserError
 
@@ -17,24 +18,24 @@ def one_of(key: str, value: T, allowed: Sequence[T]) -> T:
     fits = any(value == other and type(value) is type(other) for other in allowed)
     if not fits:
         choices = ", ".join(map(str, allowed))
-        raise UserError(f"data.{key}={value!r} does not fit: it is one of {choices}. Say data.{key}={allowed[-1]}.")
+        raise UserError(f"data.{key}={value!r} does not fit: it is one of {choices}. Say data.{key}={allowed[0]}.")
     return value
 
 
-def whole(key: str, value: int, *, least: int) -> int:
+def whole(key: str, value: object, *, least: int) -> int:
     """`value`, or UserError where it is no whole number >= least."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"data.{key}={value!r} does not fit: it is a whole number, {least} or more.")
     return value
 
 
-def number(key: str, value: float, *, above: float | None = None, least: float | None = None) -> float:
-    """`value` as float, or UserError where it is not a number > above (or >= least)."""
+def number(key: str, value: Any, *, above: float | None = None, least: float | None = None) -> float:
+    """`value` as float, or UserError where it is not a finite number > above (or >= least)."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if fits and (above is None or value > above) and (least is None or value >= least):
+        return float(value)
     bound = f"above {above:g}" if above is not None else f"{least:g} or more"
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and float("-inf") < value < float("inf")
-    if not fits or (above is not None and value <= above) or (least is not None and value < least):
-        raise UserError(f"data.{key}={value!r} does not fit: it is a number {bound}.")
-    return float(value)
+    raise UserError(f"data.{key}={value!r} does not fit: it is a number {bound}.")
 
 
 def boolean(key: str, value: bool) -> bool:
@@ -59,7 +60,7 @@ def channels(value: int) -> int:
     return int(value)
 
 
-def folder(key: str, value: str) -> Path:
+def folder(key: str, value: object) -> Path:
     """`value` as a path with ~ expanded, or UserError where it is empty or no text."""
     if not isinstance(value, str | Path) or not str(value).strip():
         raise UserError(f"data.{key}={value!r} does not fit: it names a folder. Say data_dir=DIR or data.{key}=DIR.")

@@ -1,6 +1,7 @@
 """Getting a well-known set from the network, or saying quickly and fully why not."""
 
 import importlib.util
+import shutil
 import socket
 import threading
 import urllib.error
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from datamodules import cache
 from datamodules.catalogue import always_there
+from datamodules.vision_files import locate
 from datamodules.vision_table import ImageSet
 from lightning_gans.core.errors import UserError
 
@@ -41,8 +43,13 @@ def fetch(data: str, image_set: ImageSet, root: Path) -> None:
     socket.setdefaulttimeout(STALL)
     try:
         with cache.locked(root / ".download.lock"):
+            if locate(root, image_set.aliases, image_set.layouts):
+                return  # another process was faster
+            staging = root / ".download"  # so that nobody reads half a file; kept when interrupted, and continued
             for arguments in calls:
-                getattr(torchvision.datasets, name)(str(root), download=True, **arguments)
+                getattr(torchvision.datasets, name)(str(staging), download=True, **arguments)
+            settle(staging, root)
+            shutil.rmtree(staging)
     except Exception as error:  # torchvision raises nearly anything when a download fails
         tried = ", ".join(image_set.addresses)
         raise UserError(
@@ -86,6 +93,16 @@ def unreachable(addresses: Sequence[str]) -> dict[str, str]:
     for thread in threads:
         thread.join(PATIENCE)
     return dict(reasons)
+
+
+def settle(source: Path, target: Path) -> None:
+    """Move what is in `source` to `target`, merging folders."""
+    for entry in source.iterdir():
+        goal = target / entry.name
+        if entry.is_dir() and goal.is_dir():
+            settle(entry, goal)
+        else:
+            entry.replace(goal)
 
 
 def _looked_for(image_set: ImageSet) -> str:

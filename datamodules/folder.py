@@ -19,7 +19,10 @@ from datamodules.images import ImageData, InMemory
 from datamodules.sources import Pictures, Source
 from lightning_gans.core.errors import UserError
 
-SUFFIXES = frozenset(".bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split())
+SUFFIXES = tuple(
+    f".{kind}"
+    for kind in ("bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
+)
 
 TOPS: dict[str, SplitName] = {
     "train": "train",
@@ -120,7 +123,7 @@ class Folder(ImageData):
             )
 
     @cached_property
-    def classes(self) -> tuple[str, ...] | None:  # type: ignore[override]
+    def classes(self) -> tuple[str, ...] | None:
         inner = [file.inner for files in self.files.values() for file in files]
         names = {path.partition("/")[0] for path in inner}
         return tuple(sorted(names)) if len(names) > 1 and all("/" in path for path in inner) else None
@@ -131,7 +134,7 @@ class Folder(ImageData):
         found = self._found()
         if not found:
             raise UserError(
-                f"data.root={self.root} holds no image file (looked for {', '.join(sorted(SUFFIXES))}, to any depth). "
+                f"data.root={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
                 f"Say data.root=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
         tops: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
@@ -139,7 +142,9 @@ class Folder(ImageData):
             top, _, inner = file.path.partition("/")
             if inner and top.lower() in TOPS:
                 tops[TOPS[top.lower()]].append(file._replace(inner=inner))
-        splits = tops if tops["train"] else {"train": found, "validation": [], "test": []}
+        splits: dict[SplitName, list[ImageFile]] = (
+            tops if tops["train"] else {"train": found, "validation": [], "test": []}
+        )
         return self._carve(splits)
 
     def _found(self) -> list[ImageFile]:
@@ -184,7 +189,7 @@ class Folder(ImageData):
         return splits
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         everything = [(name, file) for name, files in self.files.items() for file in files]
         digest = hashlib.sha256()
         whole = sum(file.size for _, file in everything) <= HASHED_BYTES

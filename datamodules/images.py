@@ -84,9 +84,7 @@ class ImageData(DataModule):
         if in_memory == "auto":
             in_memory = count * self.channels * self.image_size**2 <= IN_MEMORY_BYTES
         if not in_memory:
-            return {
-                name: Streamed(files, workers=self.workers, report=self.report) for name, files in pictures.items()
-            }
+            return {name: Streamed(files, workers=self.workers, report=self.report) for name, files in pictures.items()}
 
         def prepare() -> cache.Kept:
             log.info("Decoding %s images once (kept in %s if that takes long)", f"{count:,}", cache.folder())
@@ -96,17 +94,17 @@ class ImageData(DataModule):
                 images, rows, unread = self._decode(files)
                 tensors |= {f"{name}.x": images} | ({} if files.labels is None else {f"{name}.y": files.labels[rows]})
                 bad += unread
-            return tensors, {"bad": json.dumps({name: reason for _, name, reason in bad})}
+            return tensors, {"bad": json.dumps(dict(bad))}
 
         tensors, text = cache.kept(key, prepare)
-        self.report([Bad(0, *item) for item in json.loads(text["bad"]).items()])
+        self.report([Bad(*item) for item in json.loads(text["bad"]).items()])
         return {name: Tensors(tensors[f"{name}.x"], tensors.get(f"{name}.y")) for name in pictures}
 
     def _decode(self, files: Pictures) -> tuple[Tensor, list[int], list[Bad]]:
         images = torch.empty(len(files), *self.sample_shape, dtype=torch.uint8)
         rows: list[int] = []
         bad: list[Bad] = []
-        chunks = (chunk.tolist() for chunk in torch.arange(len(files)).split(CHUNK))
+        chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(files)), CHUNK))
         workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
         for part, read, unread in decoded(files, chunks if len(files) else (), workers=workers, replace=False):
             if read:
@@ -117,7 +115,7 @@ class ImageData(DataModule):
 
     def report(self, bad: list[Bad]) -> None:
         """Refuse unreadable files, or name them in one warning."""
-        new = {name: reason for _, name, reason in bad if name not in self.bad_files}
+        new = {name: reason for name, reason in bad if name not in self.bad_files}
         if not new:
             return
         first = not self.bad_files

@@ -27,7 +27,7 @@ def fit(pixels: Tensor, *, size: int, channels: int) -> Tensor:
 
     Antialiased bicubic; RGB to grey by luma, grey to RGB by repeating.
     """
-    return torch.cat([_fit(part, size, channels) for part in pixels.split(4096)])
+    return torch.cat([_fit(part, size, channels) for part in torch.split(pixels, 4096)])
 
 
 def _fit(pixels: Tensor, size: int, channels: int) -> Tensor:
@@ -55,9 +55,7 @@ def square(picture: Image.Image, *, size: int, channels: int) -> Tensor:
         width, height = picture.size
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
-        picture = picture.resize(
-            (size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-        )
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     array = np.array(picture)
     return torch.from_numpy(array)[None] if channels == 1 else torch.from_numpy(array).permute(2, 0, 1).contiguous()
 

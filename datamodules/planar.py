@@ -96,9 +96,7 @@ class Ring(Mixture):
         std: of each Gaussian.
     """
 
-    def __init__(
-        self, *, batch_size: int = 64, dimension: int = 2, radius: float = 1.0, std: float = 0.01
-    ) -> None:
+    def __init__(self, *, batch_size: int = 64, dimension: int = 2, radius: float = 1.0, std: float = 0.01) -> None:
         self.radius = checks.number("radius", radius, above=0)
         angle = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)
         centres = self.radius * torch.stack([angle.cos(), angle.sin()], dim=1).float()
@@ -181,7 +179,7 @@ class Spiral(Planar):
 
 
 class SwissRoll(Planar):
-    """The rolled sheet seen from its edge, as in Gulrajani et al. 2017 (1704.00028), figure 1: one density without modes.
+    """The rolled sheet seen from its edge, as in Gulrajani et al. 2017 (1704.00028), figure 1; it has no modes.
 
     t = 1.5 pi (1 + 2 u), u ~ U(0, 1); (t cos t, t sin t) / 7.5 plus noise.
 

@@ -84,7 +84,6 @@ def free_memory(device: torch.device) -> float:
 class Bad(NamedTuple):
     """A file that could not be read."""
 
-    index: int
     name: str
     reason: str
 
@@ -120,7 +119,7 @@ class Pictures(ABC):
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
                 return square(picture, size=self.size, channels=self.channels)
         except Exception as error:  # decoders raise nearly anything on a damaged file
-            return Bad(index, self.name(index), f"{type(error).__name__}: {error}")
+            return Bad(self.name(index), f"{type(error).__name__}: {error}")
 
 
 class _Decoder(Dataset[Any]):
@@ -161,7 +160,7 @@ def decoded(
     """Decode lists of indices in worker processes: (uint8 images, the indices they are of, the files not read)."""
     loader: DataLoader[Any] = DataLoader(
         _Decoder(pictures, replace=replace),
-        batch_sampler=indices,  # type: ignore[arg-type]
+        batch_sampler=indices,
         num_workers=workers,
         collate_fn=_whole,
         pin_memory=pin,
@@ -215,6 +214,6 @@ class Split:
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
-        rows = torch.arange(len(self)).split(size) if len(self) else ()
+        rows = torch.split(torch.arange(len(self)), size) if len(self) else ()
         for raw, label in self._source.batches(rows, torch.device("cpu")):
             yield SampleBatch(self._finish(raw), label)

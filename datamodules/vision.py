@@ -23,7 +23,11 @@ from datamodules.vision_table import SETS
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 
-CELEBA_ENDS: dict[SplitName, int] = {"train": 162_770, "validation": 182_637, "test": 202_599}  # last file number of each
+CELEBA_ENDS: dict[SplitName, int] = {
+    "train": 162_770,
+    "validation": 182_637,
+    "test": 202_599,
+}  # last file number of each
 
 
 class Vision(ImageData):
@@ -48,6 +52,8 @@ class Vision(ImageData):
     Raises:
         UserError: no files, and no download; files that cannot be read.
     """
+
+    name: str
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class Vision(ImageData):
         self.root = checks.folder("root", root)
         self.download = checks.boolean("download", download)
         self._set = SETS[name]
+        self._choice = name.partition("_")[0] if name.startswith("lsun_") else name  # what one types as data=
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -91,12 +98,12 @@ class Vision(ImageData):
         """The set's files by role, after a download if that was needed."""
         found = locate(self.root, self._set.aliases, self._set.layouts)
         if found is None and not self.download:
-            raise refuse(self.name, self._set, self.root)
+            raise refuse(self._choice, self._set, self.root)
         if found is None:
-            fetch(self.name, self._set, self.root)
+            fetch(self._choice, self._set, self.root)
             found = locate(self.root, self._set.aliases, self._set.layouts)
         if found is None:
-            raise refuse(self.name, self._set, self.root)
+            raise refuse(self._choice, self._set, self.root)
         return found
 
     @cached_property
@@ -112,8 +119,8 @@ class Vision(ImageData):
             tensors = {}
             for split, data in reading(self.name, self.files, self._set.read).items():
                 assert data.labels is not None
-                content.update(data.x.numpy())
-                content.update(data.labels.numpy())
+                content.update(data.x.numpy().data)
+                content.update(data.labels.numpy().data)
                 tensors[f"{split}.x"] = pixels.fit(data.x, size=self.image_size, channels=self.channels)
                 tensors[f"{split}.y"] = data.labels
             return tensors, {"content": content.hexdigest()}
@@ -129,7 +136,9 @@ class Vision(ImageData):
         folder = self.files["images"]
         if (folder / folder.name).is_dir():  # some archives nest it
             folder = folder / folder.name
-        paths = sorted(path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png") and path.stem.isdigit())
+        paths = sorted(
+            path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png") and path.stem.isdigit()
+        )
         pictures: dict[SplitName, Pictures] = {}
         start = 0
         for name, end in CELEBA_ENDS.items():
@@ -162,8 +171,8 @@ class Vision(ImageData):
         if not all(map(len, pictures.values())):
             counts = ", ".join(f"{name}: {len(files):,}" for name, files in pictures.items())
             raise UserError(
-                f"data={self.name} in {self.root} is not whole ({counts} images). Say data_dir=DIR with another copy, "
-                "or data=folder data.root=DIR to train on just what is there."
+                f"data={self._choice} in {self.root} is not whole ({counts} images). Say data_dir=DIR with another "
+                "copy, or data=folder data.root=DIR to train on just what is there."
             )
         return self.hold(pictures, self.digest(self.name, content, str(sorted(map(str, self.files.values())))))
 
@@ -209,7 +218,7 @@ def _keys(data: str, path: Path) -> Tensor:
 
 def _lmdb(data: str) -> Any:
     try:
-        import lmdb
+        import lmdb  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
         raise UserError(f"data={data} needs a package that is not here: pip install lmdb.") from error
     return lmdb

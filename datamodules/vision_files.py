@@ -79,9 +79,7 @@ def read_idx(files: Files) -> Arrays:
 
 def read_transposed_idx(files: Files) -> Arrays:
     """EMNIST: MNIST's format with rows and columns exchanged."""
-    return {
-        split: Tensors(data.x.transpose(2, 3).contiguous(), data.labels) for split, data in read_idx(files).items()
-    }
+    return {split: Tensors(data.x.transpose(2, 3).contiguous(), data.labels) for split, data in read_idx(files).items()}
 
 
 def _idx(path: Path) -> np.ndarray[Any, Any]:
@@ -133,8 +131,11 @@ def read_cifar(files: Files) -> Arrays:
             content = {Path(m.name).name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
     else:
         content = {path.name: path.read_bytes() for path in files.values()}
-    batches = {name: _Unpickler(io.BytesIO(data), encoding="bytes").load() for name, data in sorted(content.items())
-               if name.startswith(("data_batch", "test")) or name == "train"}
+    batches = {
+        name: _Unpickler(io.BytesIO(data), encoding="bytes").load()
+        for name, data in sorted(content.items())
+        if name.startswith(("data_batch", "test")) or name == "train"
+    }
     test = next(name for name in batches if name.startswith("test"))
     parts = {"train": [batch for name, batch in batches.items() if name != test], "test": [batches[test]]}
     return {split: Tensors(*_cifar(batches)) for split, batches in parts.items()}

@@ -1,1 +1,1 @@
-
+"""One paper per file."""

@@ -1,0 +1,52 @@
+"""Exponential moving average of the networks that sample."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+# A young average would remember the initial weights: its half-life grows with the images seen (StyleGAN2's ramp-up).
+RAMP_UP = 0.05
+
+
+class ExponentialMovingAverage(nn.Module):
+    """A copy of `model` whose parameters are averaged over training.
+
+    The half-life is in images: after that many more images the old average counts half, whatever the batch size.
+    None: the copy is the newest weights. Buffers are copied when the average is read; batch-norm statistics belong to
+    the weights that made them, so the reader re-estimates those of the averaged weights (Game.evaluated_model).
+    """
+
+    def __init__(self, model: nn.Module, *, half_life: float | None) -> None:
+        super().__init__()
+        self.half_life = half_life
+        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
+
+    def _parameters_of(self, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+        if self._pairs is None:
+            self._pairs = list(self.model.parameters()), [p.detach() for p in model.parameters()]
+        return self._pairs
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        self._pairs = None  # moving a module may replace its tensors
+        return super()._apply(fn, recurse)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, *, images: int, batch: int) -> None:
+        """Move the average towards `model` after a step on `batch` images, `images` seen in all."""
+        if self.half_life is None:
+            return
+        decay = 0.5 ** (batch / max(min(self.half_life, RAMP_UP * images), 1e-8))
+        averages, newest = self._parameters_of(model)
+        torch._foreach_lerp_(averages, newest, 1 - decay)
+
+    @torch.no_grad()
+    def read(self, model: nn.Module) -> nn.Module:
+        """The averaged copy in eval mode, its buffers those of `model` now."""
+        if self.half_life is None:
+            averages, newest = self._parameters_of(model)
+            torch._foreach_copy_(averages, newest)
+        for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)
+        return self.model.eval()

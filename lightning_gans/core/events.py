@@ -1,0 +1,31 @@
+"""When callbacks act, and what an evaluation tells them."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+class Evidence(NamedTuple):
+    """What one evaluation saw.
+
+    scores: metric values by name.
+    features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index.
+    real: features of held-out real samples, (m, d).
+    """
+
+    scores: dict[str, float]
+    features: Tensor
+    probabilities: Tensor | None
+    real: Tensor
+
+
+@runtime_checkable
+class EvaluationListener(Protocol):
+    """A callback that wants to know what an evaluation found; called on every rank."""
+
+    def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None: ...
+
+
+def due(game: Any, every: int) -> bool:
+    """Whether something done every `every` iterations, and at the end of the run, is to be done now."""
+    return bool(game.iteration % every == 0 or game.iteration == game.iterations)

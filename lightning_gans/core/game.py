@@ -1,0 +1,306 @@
+"""The adversarial game: a variant says who plays and what each player descends; the rest is here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from itertools import accumulate, chain
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_gans.core.ema import ExponentialMovingAverage
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.ownership import own
+from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
+from lightning_gans.core.prior import Prior
+from lightning_gans.core.protocols import Calibrates
+from lightning_gans.core.record import Record
+from lightning_gans.core.rng import Draws, stream_seed
+from lightning_gans.core.scores import Scores
+from lightning_gans.strategies.exchange import all_agree, average_gradients, processes
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+    """Run a forward pass once for all phases of a simultaneous update; in any other phase, whenever it is called."""
+
+    @wraps(method)
+    def once(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._shared is None:
+            return method(self, *args, **kwargs)
+        key = method.__name__, *map(id, args)
+        if key not in self._shared:
+            self._shared[key] = args, method(self, *args, **kwargs)  # args stay alive, so their ids stay theirs
+        result: R = self._shared[key][1]
+        return result
+
+    return once
+
+
+class Game(pl.LightningModule):
+    """A training step is an ordered list of phases; a variant defines `players()` and `phases()` or `stages()`.
+
+    It draws noise with `self.noise(prior, n)` and reports what is not descended with `self.monitor(name, value)`.
+
+    Args:
+        model: the networks that are evaluated and exported; their average is kept.
+        training: budget, batch, seed, and how each player is optimised.
+
+    Raises:
+        UserError: players overlap, a trainable parameter has no owner, or settings name a player that is not there.
+    """
+
+    headline = "fid"  # the metric by which the best checkpoint is chosen where it is measured
+
+    def __init__(self, *, model: nn.Module, training: Training) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.training_settings = training
+        self.iterations, self.seed = training.iterations, training.seed
+        self.iteration = 0
+        self.scores = Scores()
+        self.latest: dict[str, float] = {}
+        self.ema = ExponentialMovingAverage(model, half_life=training.ema_half_life)
+        self._record = Record()
+        self._shared: dict[Any, Any] | None = None
+        self._evaluated_at = -1
+
+    # What a variant says
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        """Who plays: each player's modules or parameters, by the paper's letters."""
+        raise NotImplementedError
+
+    def phases(self) -> Sequence[Phase | Update]:
+        """One iteration, in order; a tuple of phases is one simultaneous update."""
+        raise NotImplementedError
+
+    def stages(self) -> Sequence[Stage]:
+        """The run's stages; one game by default."""
+        return [Stage(self.phases())]
+
+    # What a variant uses
+
+    def noise(self, prior: Prior, n: int) -> Tensor:
+        """n fresh codes, (n, prior.dim); the phases of one simultaneous update see the same ones."""
+        return self.draws.sample(prior.sample, n)
+
+    def monitor(self, name: str, value: Tensor) -> None:
+        """Log the mean of a scalar beside the losses, e.g. "D/accuracy"."""
+        self._record.add(name, value)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """(n, ...) on each rank -> (n * ranks, ...) on all, in rank order, with gradients."""
+        return torch.cat(all_gather(x)) if processes() > 1 else x  # type: ignore[no-untyped-call]
+
+    # What callbacks read
+
+    @property
+    def images(self) -> int:
+        """Training samples seen, over all ranks."""
+        return self.iteration * self.training_settings.batch_size
+
+    @torch.no_grad()
+    def evaluated_model(self) -> nn.Module:
+        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank."""
+        if self._evaluated_at != self.iteration:
+            averaged = self.ema.read(self.model)
+            if isinstance(averaged, Calibrates):
+                averaged.calibrate()
+            self._evaluated_at = self.iteration
+        return self.ema.model
+
+    def read_losses(self) -> dict[str, float]:
+        """Means of every loss term, gradient norm and monitored value since the last reading; raises Diverged."""
+        self.latest |= self._record.read()
+        return self.latest
+
+    # Set-up
+
+    def setup(self, stage: str) -> None:
+        torch.nn.Module.requires_grad_(self.ema, False)
+        self._owned = own(self, self.players())
+        self._stages = [
+            (stage, stage.updates, dict(self.training_settings.players) | dict(stage.players or {}))
+            for stage in self.stages()
+        ]
+        self._check_settings()
+        shares = list(accumulate(stage.share for stage, _, _ in self._stages))
+        self._ends = [round(self.iterations * share / shares[-1]) for share in shares]
+        micro = self.training_settings.accumulate
+        self.draws = Draws(self.seed, self.device, shards=processes() * micro)
+
+    def _check_settings(self) -> None:
+        for stage, updates, settings in self._stages:
+            if unknown := settings.keys() - self._owned.keys():
+                raise UserError(
+                    f"{type(self).__name__} has no player {', '.join(sorted(unknown))}; "
+                    f"its players are {', '.join(self._owned)}."
+                )
+            for phase in chain.from_iterable(updates):
+                if phase.player not in settings:
+                    raise UserError(f"Stage {stage.name!r}: no settings for player {phase.player}.")
+                if phase.over != "mean" and self.training_settings.accumulate > 1:
+                    raise UserError(
+                        f"accumulate={self.training_settings.accumulate}: the loss of player {phase.player} is a "
+                        "function of the whole batch, not a mean over it, so micro-batches would change it. "
+                        "Use accumulate=1."
+                    )
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
+        self._optimizers: list[dict[str, Optimizer]] = []
+        self._schedules: list[list[LRScheduler]] = []
+        for _, updates, settings in self._stages:
+            moving = {phase.player for phase in chain.from_iterable(updates)}
+            optimizers = {
+                player: settings[player].optimizer(self._owned[player])  # type: ignore[misc]
+                for player in self._owned
+                if player in moving and self._can_move(player, settings)
+            }
+            schedules = [settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule]  # type: ignore[misc]
+            self._optimizers.append(optimizers)
+            self._schedules.append(schedules)
+        if not any(self._optimizers):
+            raise UserError(f"{type(self).__name__}: no player can move; give at least one an optimizer.")
+        return (
+            [optimizer for optimizers in self._optimizers for optimizer in optimizers.values()],
+            list(chain.from_iterable(self._schedules)),
+        )
+
+    def _can_move(self, player: str, settings: Mapping[str, PlayerSettings]) -> bool:
+        return settings[player].optimizer is not None and bool(self._owned[player])
+
+    # The step
+
+    def stage_at(self, iteration: int) -> int:
+        """Index of the stage that the iteration belongs to."""
+        return next((i for i, end in enumerate(self._ends) if iteration < end), len(self._ends) - 1)
+
+    def stage_batches(self) -> list[tuple[str, int]]:
+        """Which training stream feeds each stage, and the iteration at which it ends."""
+        return [(stage.batches, end) for (stage, _, _), end in zip(self._stages, self._ends, strict=True)]
+
+    def on_train_start(self) -> None:
+        self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        # Dropout and the like draw from the global generator: keyed too, so that a resumed run draws the same.
+        torch.default_generator.manual_seed(stream_seed(self.seed, "layers", self.iteration, self.global_rank))
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(stream_seed(self.seed, "layers", self.iteration, self.global_rank))
+        index = self.stage_at(self.iteration)
+        _, updates, settings = self._stages[index]
+        parts = _split(batch, self.training_settings.accumulate)
+        for number, update in enumerate(updates):
+            moving = [phase for phase in update if self._moves(phase, index)]
+            if moving:
+                self._update(number, moving, parts, self._optimizers[index], settings)
+        for schedule in self._schedules[index]:
+            schedule.step()
+        self.iteration += 1
+        self.ema.update(self.model, images=self.images, batch=self.training_settings.batch_size)
+        # Lightning counts optimizer steps; its global_step is kept at iterations, once each.
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        progress.increment_ready()
+        progress.increment_completed()
+
+    def _moves(self, phase: Phase, stage: int) -> bool:
+        due = (self.iteration + 1) % phase.every == 0
+        return due and phase.player in self._optimizers[stage] and phase.active()
+
+    def _update(
+        self,
+        number: int,
+        moving: Sequence[Phase],
+        parts: Sequence[Any],
+        optimizers: Mapping[str, Optimizer],
+        settings: Mapping[str, PlayerSettings],
+    ) -> None:
+        """One phase, or several at once: every gradient first, then every step."""
+        players = {phase.player for phase in moving}
+        for player, parameters in self._owned.items():
+            for parameter in parameters:
+                parameter.requires_grad_(player in players)
+                parameter.grad = None
+        stepped: dict[str, Tensor] = {}
+        for micro, part in enumerate(parts):
+            for player, loss in self._backward(number, moving, part, micro, len(parts)).items():
+                stepped[player] = stepped[player] + loss if player in stepped else loss
+        for player, loss in stepped.items():
+            self._prepare(player, loss, settings[player].clip_norm)
+        for phase in moving:
+            if phase.player in stepped:
+                optimizers[phase.player].step()
+                if phase.after is not None:
+                    phase.after()
+
+    def _backward(
+        self, number: int, moving: Sequence[Phase], part: Any, micro: int, micros: int
+    ) -> dict[str, Tensor]:
+        """Add the gradient of each moving phase on one micro-batch; the losses that were descended, by player."""
+        self._shared = {} if len(moving) > 1 else None
+        losses: dict[str, Tensor] = {}
+        for phase in moving:
+            self.draws.start(self.iteration, number, self.global_rank * micros + micro)
+            terms = phase.loss(part)
+            if phase.gated and not all_agree(terms is not None, self.device):
+                terms = None
+            if terms is None:
+                continue
+            total = torch.stack([*terms.values()]).sum() if len(terms) > 1 else next(iter(terms.values()))
+            losses[phase.player] = total / micros if micros > 1 else total
+            for name, value in terms.items():
+                self._record.add(f"{phase.player}/{name}", value)
+            if len(terms) > 1:
+                self._record.add(f"{phase.player}/loss", total)
+        self._shared = None
+        for left, (player, loss) in enumerate(losses.items(), start=1 - len(losses)):
+            # `left` is 0 for the last one: until then the graph that the phases share is kept
+            self.manual_backward(loss, inputs=self._owned[player], retain_graph=left < 0)
+        return {player: loss.detach() for player, loss in losses.items()}
+
+    def _prepare(self, player: str, loss: Tensor, clip_norm: float | None) -> None:
+        """Exchange, measure and clip the player's gradients."""
+        parameters = [p for p in self._owned[player] if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        average_gradients(gradients)
+        norm = get_total_norm(gradients)
+        self._record.add(f"{player}/gradient_norm", norm)
+        self._record.check(player, self.iteration, norm + loss)
+        if clip_norm is not None:
+            clip_grads_with_norm_(parameters, clip_norm, norm)
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["game"] = {
+            "iteration": self.iteration,
+            "scores": self.scores.state_dict(),
+            "latest": dict(self.latest),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["game"]
+        self.iteration = state["iteration"]
+        self.scores.load_state_dict(state["scores"])
+        self.latest = dict(state["latest"])
+        self._evaluated_at = -1
+
+
+def _split(batch: Any, parts: int) -> list[Any]:
+    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order."""
+    if parts == 1:
+        return [batch]
+    size = batch[0].shape[0]
+    if size % parts:
+        raise UserError(f"accumulate={parts}: a batch of {size} per process cannot be divided equally by it.")
+    columns = [[None] * parts if column is None else column.split(size // parts) for column in batch]
+    return [type(batch)(*row) for row in zip(*columns, strict=True)]

@@ -1,0 +1,103 @@
+"""A training iteration in words: phases, simultaneous updates, stages, and how each player is optimised."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_gans.core.errors import UserError
+
+Loss = Callable[[Any], Mapping[str, Tensor] | None]
+
+
+def always() -> bool:
+    return True
+
+
+class Phase(NamedTuple):
+    """Whose parameters move, and down which loss.
+
+    player: a key of the game's `players()`, in the paper's letters.
+    loss: batch -> loss terms by name; their sum is descended. None: the phase sits this iteration out (only where
+        `gated`, for then the ranks agree on it).
+    every: on every k-th iteration.
+    after: run after the player's step (weight clipping, projections).
+    active: asked once an iteration, before the forward pass; must answer alike on every rank.
+    over: "mean", the loss is a mean over the batch; "gathered", it is a function of the whole batch and gathers it
+        (Game.gather); "per_rank", it is a function of whatever part of the batch one forward pass sees, declared so.
+    gated: the loss may return None.
+    """
+
+    player: str
+    loss: Loss
+    every: int = 1
+    after: Callable[[], None] | None = None
+    active: Callable[[], bool] = always
+    over: Literal["mean", "gathered", "per_rank"] = "mean"
+    gated: bool = False
+
+
+Update = tuple[Phase, ...]
+
+
+class Stage(NamedTuple):
+    """A part of a run with its own phases: pre-training, then the game.
+
+    phases: phases, or tuples of phases that make one simultaneous update.
+    share: of the run's iterations; shares are relative to their sum.
+    players: how players are optimised here, where it differs from the run's settings.
+    batches: which of the data module's training streams feeds it.
+    """
+
+    phases: Sequence[Phase | Update]
+    name: str = "game"
+    share: float = 1.0
+    players: Mapping[str, "PlayerSettings"] | None = None
+    batches: str = "train"
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        return tuple((phase,) if isinstance(phase, Phase) else tuple(phase) for phase in self.phases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerSettings:
+    """How one player descends.
+
+    optimizer: parameters -> optimizer; None freezes the player, and its phases sit out.
+    schedule: optimizer -> learning-rate scheduler, stepped once an iteration.
+    clip_norm: gradients are scaled down to this total L2 norm.
+    """
+
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None
+    schedule: Callable[[Optimizer], LRScheduler] | None = None
+    clip_norm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a run asks of any game.
+
+    iterations: the run's budget, all stages together.
+    batch_size: global; only counts images, the data module makes the batches.
+    players: by the names of the game's `players()`.
+    ema_half_life: of the evaluated weights, in images; None evaluates the newest weights.
+    accumulate: micro-batches per phase and rank, one step.
+    """
+
+    iterations: int
+    batch_size: int
+    players: Mapping[str, PlayerSettings]
+    seed: int = 0
+    ema_half_life: float | None = None
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("iterations", self.iterations, 1), ("accumulate", self.accumulate, 1)):
+            if value < least:
+                raise UserError(f"{name}={value}: must be at least {least}.")
+        if self.ema_half_life is not None and self.ema_half_life <= 0:
+            raise UserError(f"ema_half_life={self.ema_half_life}: must be above 0 images, or null for no average.")

@@ -1,0 +1,80 @@
+"""Priors p(z): what a generator is fed.
+
+A prior draws (n, dim) float codes from a given generator, on that generator's device. Mixed codes, as InfoGAN's, are
+concatenations; `split` takes them apart again.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lightning_gans.core.errors import UserError
+
+
+class Prior(ABC):
+    """A distribution over codes z of `dim` numbers."""
+
+    dim: int
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """n independent codes: (n, dim), float, on the generator's device."""
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise UserError(f"{name}={value}: a prior needs at least 1.")
+    return value
+
+
+class Normal(Prior):
+    """z ~ N(0, I)."""
+
+    def __init__(self, *, dim: int) -> None:
+        self.dim = _positive("dim", dim)
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(n, self.dim, generator=generator, device=generator.device)
+
+
+class Uniform(Prior):
+    """z ~ U(-bound, bound) in every dimension; bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code)."""
+
+    def __init__(self, *, dim: int, bound: float = sqrt(3)) -> None:
+        self.dim = _positive("dim", dim)
+        self.bound = bound
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.rand(n, self.dim, generator=generator, device=generator.device).mul_(2).sub_(1).mul_(self.bound)
+
+
+class Categorical(Prior):
+    """One-hot codes, uniform over `dim` categories."""
+
+    def __init__(self, *, dim: int) -> None:
+        self.dim = _positive("dim", dim)
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        index = torch.randint(self.dim, (n,), generator=generator, device=generator.device)
+        return one_hot(index, self.dim).to(torch.get_default_dtype())
+
+
+class Mixed(Prior):
+    """Independent parts side by side, as (z, c) of InfoGAN (Chen et al. 2016): (n, sum of the parts' dims)."""
+
+    def __init__(self, *, parts: Sequence[Prior]) -> None:
+        if not parts:
+            raise UserError("A mixed prior needs at least one part.")
+        self.parts = tuple(parts)
+        self.dim = sum(part.dim for part in self.parts)
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        return torch.cat([part.sample(n, generator) for part in self.parts], dim=1)
+
+    def split(self, z: Tensor) -> tuple[Tensor, ...]:
+        """(N, dim) -> each part's (N, part.dim), in order."""
+        return z.split([part.dim for part in self.parts], dim=1)

@@ -1,0 +1,26 @@
+"""What callbacks may ask of a model: they act on what it can do, never on what it is."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Generates. `sample` gives the samples of global indices start .. start + n - 1; equal seeds, equal samples."""
+
+    def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """Has a latent space: rows of samples along straight or great-circle paths, (rows, steps, *sample_shape)."""
+
+    def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class Calibrates(Protocol):
+    """Holds batch statistics that can be re-estimated for its present weights."""
+
+    def calibrate(self) -> None: ...

@@ -1,0 +1,68 @@
+"""What a feature extractor is, and how one stays independent of the batch it is given."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from lightning_gans.core.batches import SampleBatch
+
+CHUNK = 64  # samples in every forward pass
+
+
+class Features(NamedTuple):
+    """features: (N, d) float32. probabilities: (N, K) float32, or None where the extractor does not classify."""
+
+    features: Tensor
+    probabilities: Tensor | None
+
+
+class Extractor(Protocol):
+    """Samples -> features, the same ones whatever batch a sample comes in.
+
+    An extractor is no nn.Module: held as an attribute of one it is in no checkpoint, no parameter count and no
+    compilation. Its network is always in evaluation mode and in float32.
+
+    Attributes:
+        name: what a report calls it, "classifier(digits)".
+        fingerprint: of everything that its features depend on; names cached statistics.
+        feature_dim: d.
+        classes: K, or None where it does not classify.
+    """
+
+    name: str
+    fingerprint: str
+    feature_dim: int
+    classes: int | None
+
+    def __call__(self, x: Tensor) -> Features:
+        """x: images (N, C, H, W), float in [-1, 1], or points (N, d). Results are on the device of x."""
+        ...
+
+
+class Split(Protocol):
+    """The part of a data module's split that extractors read."""
+
+    labels: Tensor | None
+
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int) -> Iterator[SampleBatch]: ...
+
+
+@torch.no_grad()
+def in_chunks(forward: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor, device: torch.device) -> list[Tensor]:
+    """`forward` over x (N, ...) in chunks of 64 on `device`, the last one padded with zeros; N > 0.
+
+    Kernels choose their order of summation by the shape they are given: with one shape, a sample's result is the same
+    to the last bit in every batch. Autocast is off, whatever surrounds the call.
+    """
+    parts: list[tuple[Tensor, ...]] = []
+    for rows in x.detach().split(CHUNK):
+        chunk = rows.to(device, torch.float32)
+        if len(chunk) < CHUNK:
+            chunk = torch.cat([chunk, chunk.new_zeros(CHUNK - len(chunk), *chunk.shape[1:])])
+        with torch.autocast(device.type, enabled=False):
+            parts.append(tuple(part[: len(rows)].float().to(x.device) for part in forward(chunk)))
+    return [torch.cat(column) for column in zip(*parts, strict=True)]

@@ -1,0 +1,25 @@
+"""Points are their own features."""
+
+from torch import Tensor
+
+from lightning_gans.extractors.base import Features
+
+
+class CoordinateExtractor:
+    """The identity on points (N, d): Frechet and kernel distance in the plane itself."""
+
+    name = fingerprint = "coordinates"
+    classes = None
+
+    def __init__(self, feature_dim: int = 2) -> None:
+        self.feature_dim = feature_dim
+
+    def __call__(self, x: Tensor) -> Features:
+        """(N, d) -> the same numbers, float32.
+
+        Raises:
+            ValueError: not points of this dimension.
+        """
+        if x.dim() != 2 or x.shape[1] != self.feature_dim:
+            raise ValueError(f"Points are (N, {self.feature_dim}); these have shape {tuple(x.shape)}.")
+        return Features(x.detach().float(), None)

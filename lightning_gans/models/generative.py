@@ -1,0 +1,68 @@
+"""A generator and its prior: all that sampling needs."""
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from lightning_gans.core.prior import Prior
+from lightning_gans.core.rng import stream
+
+# Samples are made in chunks of this many, by global index, so that a sample does not depend on what it is made beside.
+CHUNK = 64
+CALIBRATION_CHUNKS = 16
+
+
+class GenerativeModel(nn.Module):
+    """x = G(z), z ~ p(z). Sampling noise is drawn on the CPU and keyed by (seed, chunk): the same on every device."""
+
+    def __init__(self, *, generator: nn.Module, prior: Prior) -> None:
+        super().__init__()
+        self.generator = generator
+        self.prior = prior
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(N, prior.dim) -> (N, *sample_shape)."""
+        x: Tensor = self.generator(z)
+        return x
+
+    def codes(self, chunk: int, *, seed: int = 0) -> Tensor:
+        """The codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), where the model is."""
+        z = self.prior.sample(CHUNK, stream(seed, "sample", chunk))
+        like = next((t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()), z)
+        return z.to(like)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
+
+        Runs in eval mode. Equal (seed, index) give equal samples whatever n and start.
+        """
+        was_training = self.training
+        self.eval()
+        first, last = start // CHUNK, -(-(start + n) // CHUNK)
+        made = [self(self.codes(chunk, seed=seed)) for chunk in range(first, max(last, first + 1))]
+        self.train(was_training)
+        return torch.cat(made)[start - first * CHUNK :][:n]
+
+    @torch.no_grad()
+    def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
+        """Samples along great circles between pairs of codes: (rows, steps, *sample_shape).
+
+        Spherical, because a straight line between Gaussian codes passes through norms the generator never saw.
+        """
+        was_training = self.training
+        self.eval()
+        chunks = [self.codes(chunk, seed=seed) for chunk in range(-(-2 * rows // CHUNK))]
+        a, b = torch.cat(chunks)[: 2 * rows].unflatten(0, (rows, 2)).unbind(1)
+        cosine = nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
+        angle = cosine.arccos()[:, None, None]
+        t = torch.linspace(0, 1, steps).to(a)[None, :, None]
+        z = (((1 - t) * angle).sin() * a[:, None] + (t * angle).sin() * b[:, None]) / angle.sin()
+        x = self(z.flatten(0, 1)).unflatten(0, (rows, steps))
+        self.train(was_training)
+        return x
+
+    @torch.no_grad()
+    def calibrate(self) -> None:
+        """Re-estimate batch-norm statistics for the present weights, from 1,024 fixed codes."""
+        update_bn((self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)), self)

@@ -1,0 +1,65 @@
+"""A small image classifier, whose penultimate layer serves as a feature space."""
+
+from torch import Tensor, nn
+
+
+class ConvClassifier(nn.Module):
+    """Convolutions with batch norm: (N, channels, S, S) in [-1, 1] -> logits (N, classes).
+
+    Strided convolutions bring any size of at least 8 down to 8 pixels (the first takes steps of 4 from 64 pixels on,
+    where most of the work would be); two more bring it to 4, and a linear layer to the features.
+
+    Args:
+        channels: of the images.
+        image_size: height and width of the images.
+        classes: number of classes.
+        width: channels of the strided convolutions; a multiple of 16 suits vector units.
+        feature_dim: number of features.
+        dropout: share of the features dropped before the last layer, in training.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        classes: int,
+        width: int = 32,
+        feature_dim: int = 64,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if image_size < 8:
+            raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more.")
+        layers: list[nn.Module] = []
+        size, inputs, stride = image_size, channels, 4 if image_size >= 64 else 2
+        while size > 8:
+            kernel = 2 * stride + 1 if inputs == channels else 3
+            layers += _convolution(inputs, width, kernel=min(kernel, 7), stride=stride)
+            size, inputs, stride = -(-size // stride), width, 2
+        layers += [*_convolution(inputs, 2 * width), nn.MaxPool2d(2)]
+        layers += [*_convolution(2 * width, 2 * width), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+        layers += [nn.Linear(32 * width, feature_dim, bias=False), nn.BatchNorm1d(feature_dim), nn.ReLU()]
+        self.body = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(feature_dim, classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, C, S, S) -> (N, feature_dim), not negative."""
+        features: Tensor = self.body(x)
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, S, S) -> logits (N, classes)."""
+        return self.classify(self.features(x))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features (N, feature_dim) -> logits (N, classes)."""
+        logits: Tensor = self.head(self.dropout(features))
+        return logits
+
+
+def _convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    """Convolution, batch norm, ReLU: size S -> ceil(S / stride)."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]

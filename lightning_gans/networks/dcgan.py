@@ -1,0 +1,76 @@
+"""DCGAN's networks (Radford et al. 2015, 1511.06434; layer sizes of soumith/dcgan.torch) for any size 8 to 128.
+
+Widths double from the image inwards: the map next to the image has `width` channels, the 4x4 map
+`width * image_size / 8`. At 64 px, width 64, 3 channels and z of 100: G 3,576,704 and D 2,765,568 parameters.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+IMAGE_SIZES = (8, 16, 32, 64, 128)
+
+
+def _widths(width: int, image_size: int) -> list[int]:
+    """Channels of the feature maps from 4x4 outwards."""
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size={image_size}: DCGAN's networks are built for {IMAGE_SIZES}")
+    doublings = (image_size // 8).bit_length()
+    return [width << level for level in reversed(range(doublings))]
+
+
+def initialize_dcgan(module: nn.Module) -> None:
+    """Weights N(0, 0.02), batch-norm gains N(1, 0.02), biases 0 (section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class DCGANGenerator(nn.Module):
+    """z (N, latent_dim) -> images (N, channels, image_size, image_size) in [-1, 1]."""
+
+    def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int) -> None:
+        super().__init__()
+        widths = _widths(width, image_size)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        ]
+        for inputs, outputs in pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh())
+        self.apply(initialize_dcgan)
+
+    def forward(self, z: Tensor) -> Tensor:
+        images: Tensor = self.layers(z[:, :, None, None])
+        return images
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images (N, channels, image_size, image_size) -> logits (N, 1)."""
+
+    def __init__(self, *, channels: int, image_size: int, width: int) -> None:
+        super().__init__()
+        widths = _widths(width, image_size)[::-1]
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        for inputs, outputs in pairwise(widths):
+            layers += [
+                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Flatten())
+        self.apply(initialize_dcgan)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layers(x)
+        return logits

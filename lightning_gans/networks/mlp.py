@@ -1,0 +1,110 @@
+"""Multi-layer perceptrons for points and small images."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+
+class MLPGenerator(nn.Module):
+    """z (N, latent_dim) -> (N, *sample_shape) through `depth` ReLU layers of `width`.
+
+    output: "tanh" for images in [-1, 1], "linear" for points.
+    """
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        sample_shape: Sequence[int],
+        width: int,
+        depth: int,
+        batch_norm: bool,
+        output: Literal["tanh", "linear"],
+    ) -> None:
+        super().__init__()
+        self.sample_shape = tuple(sample_shape)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise([latent_dim] + [width] * depth):
+            layers += [nn.Linear(inputs, outputs), *([nn.BatchNorm1d(outputs)] if batch_norm else []), nn.ReLU()]
+        layers.append(nn.Linear(width if depth else latent_dim, prod(self.sample_shape)))
+        if output == "tanh":
+            layers.append(nn.Tanh())
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x: Tensor = self.layers(z)
+        return x.unflatten(1, self.sample_shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """x (N, *sample_shape) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`, each after dropout."""
+
+    def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        for inputs, outputs in pairwise([prod(sample_shape)] + [width] * depth):
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+        layers.append(nn.Linear(width if depth else prod(sample_shape), 1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layers(x)
+        return logits
+
+
+class Maxout(nn.Module):
+    """The largest of `pieces` linear maps, unit by unit (Goodfellow et al. 2013): (N, inputs) -> (N, units)."""
+
+    def __init__(self, *, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.units, self.pieces = units, pieces
+        self.linear = nn.Linear(inputs, units * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (self.units, self.pieces)).amax(2)
+
+
+class MaxoutDiscriminator(nn.Module):
+    """x (N, *sample_shape) -> logits (N, 1): maxout layers under dropout, as in Goodfellow et al. 2014 (code).
+
+    Paper, MNIST: two layers of 240 units x 5 pieces, dropout 0.2 on the input and 0.5 on hidden units.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_shape: Sequence[int],
+        units: int,
+        pieces: int,
+        depth: int,
+        input_dropout: float,
+        hidden_dropout: float,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten(), nn.Dropout(input_dropout)]
+        for inputs, outputs in pairwise([prod(sample_shape)] + [units] * depth):
+            layers += [Maxout(inputs=inputs, units=outputs, pieces=pieces), nn.Dropout(hidden_dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(units, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layers(x)
+        return logits
+
+
+class AffineGenerator(nn.Module):
+    """x = shift + scale z, constants: a generator whose distribution is known, (N, d) -> (N, d)."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, *, scale: Sequence[float], shift: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(list(scale)))
+        self.register_buffer("shift", torch.tensor(list(shift)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.addcmul(self.shift, self.scale, z)

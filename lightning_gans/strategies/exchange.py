@@ -1,0 +1,38 @@
+"""Gradient exchange per player: only what moves is sent."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def average_gradients(gradients: Sequence[Tensor]) -> None:
+    """Replace each rank's gradients by their mean over all ranks, in one message; nothing to do on one process."""
+    world = processes()
+    if world == 1 or not gradients:
+        return
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat.div_(world)
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    torch._foreach_copy_(list(gradients), [p.view_as(g) for p, g in zip(parts, gradients, strict=True)])
+
+
+def all_agree(answer: bool, device: torch.device) -> bool:
+    """True when every rank says yes; every rank must ask."""
+    if processes() == 1:
+        return answer
+    votes = torch.tensor(int(answer), device=device)
+    dist.all_reduce(votes, op=dist.ReduceOp.MIN)
+    return bool(votes.item())
+
+
+def any_says(answer: bool, device: torch.device) -> bool:
+    """True when any rank says yes; every rank must ask."""
+    return not all_agree(not answer, device)
