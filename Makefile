@@ -37,10 +37,11 @@ test-slurm: $(STAMP) ## the tests that submit jobs; needs sbatch on the PATH
 	@$(BIN)/python -m pytest -m slurm $(ARGS) || { code=$$?; test $$code -eq 5 && echo "There are no SLURM tests yet." || exit $$code; }
 
 lint: $(STAMP) ## ruff, formatting, types, import floors
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@failed=; \
+	for check in "ruff check ." "ruff format --check ." mypy "lint-imports --no-logo"; do \
+	    echo "== $$check"; $(BIN)/$$check || failed="$$failed[$$check] "; \
+	done; \
+	test -z "$$failed" || { echo "Failed: $$failed"; exit 1; }
 
 format: $(STAMP) ## sort imports, mend what ruff can mend, format
 	@$(BIN)/ruff check --fix .

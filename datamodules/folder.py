@@ -142,10 +142,7 @@ class Folder(ImageData):
             top, _, inner = file.path.partition("/")
             if inner and top.lower() in TOPS:
                 tops[TOPS[top.lower()]].append(file._replace(inner=inner))
-        splits: dict[SplitName, list[ImageFile]] = (
-            tops if tops["train"] else {"train": found, "validation": [], "test": []}
-        )
-        return self._carve(splits)
+        return self._carve(tops if tops["train"] else {"train": found, "validation": [], "test": []})
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
@@ -153,35 +150,34 @@ class Folder(ImageData):
                 f"data.root={self.root} is not a folder. Say data.root=DIR with the folder that holds your images, or "
                 f"data= one of {', '.join(always_there())}, which need none."
             )
-        seen: set[tuple[int, int]] = set()
 
-        def below(folder: Path, prefix: str) -> Iterator[ImageFile]:
+        def below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[ImageFile]:
             status = folder.stat()
-            if (status.st_dev, status.st_ino) in seen:  # a link to a folder above
+            this = (status.st_dev, status.st_ino)
+            if this in above:  # a link that leads back up
                 return
-            seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
                 for entry in entries:
                     path = prefix + entry.name
                     if entry.name.startswith("."):
                         continue
                     if entry.is_dir():
-                        yield from below(folder / entry.name, f"{path}/")
+                        yield from below(folder / entry.name, f"{path}/", above | {this})
                     elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:
                         status = entry.stat()
                         yield ImageFile(path, path, status.st_size, status.st_mtime_ns)
 
         try:
-            return sorted(below(self.root, ""))
+            return sorted(below(self.root, "", frozenset()))
         except OSError as error:
             raise UserError(f"data.root={self.root} cannot be read: {error}. Check its permissions.") from error
 
     def _carve(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
         """Take the splits that have no files of their own from train: at least a file each, where there are three."""
-        splits, limit = dict(splits), 0.0
+        splits, limit, enough = dict(splits), 0.0, len(splits["train"]) > 2
         for name, share in self.shares.items():
             train = splits["train"]
-            if share and not splits[name] and len(train) > 2:
+            if share and not splits[name] and enough:
                 limit += share
                 taken = [file for file in train if _place(file.inner) < limit] or [min(train, key=_by_place)]
                 if len(taken) < len(train):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -118,6 +118,8 @@ class Pictures(ABC):
         try:
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
                 return square(picture, size=self.size, channels=self.channels)
+        except UnidentifiedImageError:
+            return Bad(self.name(index), "of no known image format")
         except Exception as error:  # decoders raise nearly anything on a damaged file
             return Bad(self.name(index), f"{type(error).__name__}: {error}")
 

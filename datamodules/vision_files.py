@@ -1,6 +1,7 @@
 """The files of the well-known image sets: where they may lie, and how they are read."""
 
 import bz2
+import codecs
 import gzip
 import io
 import pickle
@@ -155,6 +156,8 @@ class _Unpickler(pickle.Unpickler):
             return getattr(np, name)
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
+        if (module, name) == ("_codecs", "encode"):  # how newer Pythons write bytes for older ones
+            return codecs.encode
         raise pickle.UnpicklingError(f"it wants {module}.{name}, which no batch of images needs")
 
 

@@ -9,6 +9,11 @@ from pathlib import Path
 from lightning_gans.core.errors import UserError
 
 
+def cache_folder() -> Path:
+    """Where what is computed once for all runs is kept: LIGHTNING_GANS_CACHE, or ~/.cache/lightning-gans."""
+    return Path(os.environ.get("LIGHTNING_GANS_CACHE") or "~/.cache/lightning-gans").expanduser()
+
+
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path` to write to; when the block ends well it is fsynced and renamed to `path`.

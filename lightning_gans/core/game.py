@@ -108,6 +108,10 @@ class Game(pl.LightningModule):
         """Training samples seen, over all ranks."""
         return self.iteration * self.training_settings.batch_size
 
+    def parameter_counts(self) -> dict[str, int]:
+        """Trainable parameters of each player."""
+        return {player: sum(p.numel() for p in parameters) for player, parameters in self._owned.items()}
+
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
         """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank."""
@@ -117,6 +121,10 @@ class Game(pl.LightningModule):
                 averaged.calibrate()
             self._evaluated_at = self.iteration
         return self.ema.model
+
+    def invalidate_evaluated(self) -> None:
+        """Say that the averaged copy was changed from outside and has to be read anew."""
+        self._evaluated_at = -1
 
     def read_losses(self) -> dict[str, float]:
         """Means of every loss term, gradient norm and monitored value since the last reading; raises Diverged."""

@@ -1,7 +1,8 @@
 """What a feature extractor is, and how one stays independent of the batch it is given."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -9,6 +10,8 @@ from torch import Tensor
 from lightning_gans.core.batches import SampleBatch
 
 CHUNK = 64  # samples in every forward pass
+
+Progress = Callable[[float], None]  # called with the share done, 0 to 1
 
 
 class Features(NamedTuple):
@@ -31,20 +34,28 @@ class Extractor(Protocol):
         classes: K, or None where it does not classify.
     """
 
-    name: str
-    fingerprint: str
-    feature_dim: int
-    classes: int | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def feature_dim(self) -> int: ...
+
+    @property
+    def classes(self) -> int | None: ...
 
     def __call__(self, x: Tensor) -> Features:
-        """x: images (N, C, H, W), float in [-1, 1], or points (N, d). Results are on the device of x."""
+        """x: images (N, C, H, W), float in [-1, 1], or points (N, d), N > 0. Results are on the device of x."""
         ...
 
 
 class Split(Protocol):
-    """The part of a data module's split that extractors read."""
+    """What extractors read of a data module's split."""
 
-    labels: Tensor | None
+    @property
+    def labels(self) -> Tensor | None: ...
 
     def __len__(self) -> int: ...
 
@@ -53,16 +64,35 @@ class Split(Protocol):
 
 @torch.no_grad()
 def in_chunks(forward: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor, device: torch.device) -> list[Tensor]:
-    """`forward` over x (N, ...) in chunks of 64 on `device`, the last one padded with zeros; N > 0.
+    """`forward` over x (N, ...), N > 0, in chunks of 64 on `device`, the last one padded with zeros.
 
     Kernels choose their order of summation by the shape they are given: with one shape, a sample's result is the same
-    to the last bit in every batch. Autocast is off, whatever surrounds the call.
+    to the last bit in every batch. Neither autocast nor the run's trainer.precision reaches it.
     """
     parts: list[tuple[Tensor, ...]] = []
-    for rows in x.detach().split(CHUNK):
-        chunk = rows.to(device, torch.float32)
-        if len(chunk) < CHUNK:
-            chunk = torch.cat([chunk, chunk.new_zeros(CHUNK - len(chunk), *chunk.shape[1:])])
-        with torch.autocast(device.type, enabled=False):
+    with torch.autocast(device.type, enabled=False), _exact():
+        for rows in x.detach().split(CHUNK):
+            chunk = rows.to(device, torch.float32)
+            if len(chunk) < CHUNK:
+                chunk = torch.cat([chunk, chunk.new_zeros(CHUNK - len(chunk), *chunk.shape[1:])])
             parts.append(tuple(part[: len(rows)].float().to(x.device) for part in forward(chunk)))
     return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Float32 sums in float32 (no TF32, no bfloat16) and no kernels chosen by the clock; restored afterwards."""
+    cudnn: Any = torch.backends.cudnn
+    mkldnn: Any = torch.backends.mkldnn
+    products: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, mkldnn.matmul, mkldnn.conv)
+    precisions = [product.fp32_precision for product in products]
+    choices = cudnn.benchmark, cudnn.deterministic
+    try:
+        for product in products:
+            product.fp32_precision = "ieee"
+        cudnn.benchmark, cudnn.deterministic = False, True
+        yield
+    finally:
+        for product, precision in zip(products, precisions, strict=True):
+            product.fp32_precision = precision
+        cudnn.benchmark, cudnn.deterministic = choices

@@ -8,7 +8,8 @@ from lightning_gans.extractors.base import Features
 class CoordinateExtractor:
     """The identity on points (N, d): Frechet and kernel distance in the plane itself."""
 
-    name = fingerprint = "coordinates"
+    name = "coordinates"
+    fingerprint = "coordinates"
     classes = None
 
     def __init__(self, feature_dim: int = 2) -> None:

@@ -68,7 +68,8 @@ class FeatureStatistics:
         """(d, r) F with F F^T = cov, r its rank; directions of no more than rounding error are left out."""
         values, vectors = torch.linalg.eigh(self.cov)
         kept = values > values[-1] * len(values) * torch.finfo(torch.float64).eps
-        return vectors[:, kept] * values[kept].sqrt()
+        factor: Tensor = vectors[:, kept] * values[kept].sqrt()
+        return factor
 
     @property
     def finite(self) -> bool:
@@ -92,4 +93,4 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
         return float("nan")
     cross = torch.linalg.svdvals(a.factor.T @ b.factor).sum()
     distance = (a.mean - b.mean).square().sum() + a.cov.trace() + b.cov.trace() - 2 * cross
-    return max(distance.item(), 0.0)
+    return max(float(distance), 0.0)

@@ -1,4 +1,7 @@
-"""Mode coverage of planar mixtures (VEEGAN: Srivastava et al. 2017, 1705.07761; PacGAN: Lin et al. 2018, 1712.04086)."""
+"""Mode coverage of planar mixtures (VEEGAN: Srivastava et al. 2017, 1705.07761; PacGAN: Lin et al. 2018, 1712.04086).
+
+The histogram is that of the code beside the PacGAN paper: high-quality samples alone.
+"""
 
 import math
 from typing import NamedTuple

@@ -67,7 +67,9 @@ METRICS: dict[str, Metric] = {
     # Disentanglement.
     "content_probe": _high("accuracy of a fresh probe that reads the content from the content code"),
     "speaker_probe": _high("accuracy of a fresh probe that reads the speaker from the speaker code"),
-    "speaker_from_content": _low("accuracy of a fresh probe that reads the speaker from the content code: chance is best"),
+    "speaker_from_content": _low(
+        "accuracy of a fresh probe that reads the speaker from the content code: at best chance"
+    ),
     "converted_content": _high("share of converted utterances that keep the content of their source"),
     "converted_speaker": _high("share of converted utterances that sound like the speaker asked for"),
 }

@@ -32,11 +32,11 @@ class ConvClassifier(nn.Module):
         if image_size < 8:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more.")
         layers: list[nn.Module] = []
-        size, inputs, stride = image_size, channels, 4 if image_size >= 64 else 2
+        size, inputs = image_size, channels
+        kernel, stride = (7, 4) if image_size >= 64 else (5, 2)
         while size > 8:
-            kernel = 2 * stride + 1 if inputs == channels else 3
-            layers += _convolution(inputs, width, kernel=min(kernel, 7), stride=stride)
-            size, inputs, stride = -(-size // stride), width, 2
+            layers += _convolution(inputs, width, kernel=kernel, stride=stride)
+            size, inputs, kernel, stride = -(-size // stride), width, 3, 2
         layers += [*_convolution(inputs, 2 * width), nn.MaxPool2d(2)]
         layers += [*_convolution(2 * width, 2 * width), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
         layers += [nn.Linear(32 * width, feature_dim, bias=False), nn.BatchNorm1d(feature_dim), nn.ReLU()]

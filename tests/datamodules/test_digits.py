@@ -17,7 +17,8 @@ def test_the_splits_are_all_digits_by_class(digits):
     assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # of scikit-learn's whole set
     for split in parts.values():
         shares = torch.bincount(split.labels) / len(split) / (counts / 1797)
-        assert shares.min() > 0.93 and shares.max() < 1.07
+        assert shares.min() > 0.93
+        assert shares.max() < 1.07
     everything = torch.cat([batch.x for split in parts.values() for batch in split.batches(500)])
     assert len(everything.flatten(1).unique(dim=0)) == 1797  # so no image is in two splits
 
@@ -25,8 +26,10 @@ def test_the_splits_are_all_digits_by_class(digits):
 def test_batches_are_images_and_labels(digits):
     batch = next(digits.iteration_batches(0, 1))
     assert batch.x.shape == (64, *digits.sample_shape) == (64, 1, 16, 16)
-    assert batch.x.dtype == torch.float32 and batch.label.dtype == torch.int64
-    assert batch.x.min() == -1 and 0.9 < batch.x.max() <= 1
+    assert batch.x.dtype == torch.float32
+    assert batch.label.dtype == torch.int64
+    assert batch.x.min() == -1
+    assert 0.9 < batch.x.max() <= 1
     assert digits.classes == tuple("0123456789")
     assert digits.modes is None
 

@@ -23,7 +23,8 @@ def test_fixed_points_in_three_different_splits(density):
         "test": 10_000,
     }
     batch = next(data.iteration_batches(0, 1))
-    assert batch.x.shape == (64, *data.sample_shape) and batch.x.dtype == torch.float32
+    assert batch.x.shape == (64, *data.sample_shape)
+    assert batch.x.dtype == torch.float32
     assert torch.equal(points(data, "test").x, points(density(), "test").x)
     assert not torch.equal(points(data, "test").x, points(data, "validation").x)
     assert (batch.label is None) == (data.classes is None)
@@ -33,7 +34,8 @@ def test_fixed_points_in_three_different_splits(density):
 
 @pytest.mark.parametrize("data, count, std", [(Ring(), 8, 0.01), (Grid(), 25, 0.05)])
 def test_modes_are_where_the_papers_have_them(data, count, std):
-    assert data.modes.centres.shape == (count, 2) and data.modes.std == std
+    assert data.modes.centres.shape == (count, 2)
+    assert data.modes.std == std
     x, label = points(data).x, points(data).labels
     distance = torch.cdist(x, data.modes.centres)
     assert torch.equal(distance.argmin(1), label)
@@ -42,7 +44,8 @@ def test_modes_are_where_the_papers_have_them(data, count, std):
     within = (distance.min(1).values <= 3 * std).float().mean().item()
     assert within == pytest.approx(1 - math.exp(-4.5), abs=0.002)  # a perfect sampler's high-quality share
     share = torch.bincount(label) / len(label)
-    assert share.min() > 0.9 / count and share.max() < 1.1 / count
+    assert share.min() > 0.9 / count
+    assert share.max() < 1.1 / count
 
 
 def test_centres():

@@ -1,0 +1,86 @@
+"""What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import due
+from lightning_gans.core.game import Game
+from lightning_gans.models.export import save_generator
+from lightning_gans.strategies.exchange import any_says
+
+CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the ranks have to agree
+
+
+class Checkpoints(Checkpoint):
+    """Save last.ckpt every so many iterations or minutes, at every new best score, on a stop and at the end.
+
+    With each one the exported generator/ is rewritten from the evaluated weights. best.ckpt is the checkpoint with the
+    best value of the game's headline metric. A checkpoint is written whole before it takes the old one's place, and
+    never after a loss or gradient stopped being finite.
+
+    Args:
+        every: iterations.
+        minutes: at most this long without one.
+        spec: what `models.build` makes the exported model of.
+        about: plain facts kept in generator/model.yaml.
+    """
+
+    def __init__(
+        self, *, every: int, minutes: float, spec: Mapping[str, Any], about: Mapping[str, Any] | None = None
+    ) -> None:
+        if every < 1 or minutes <= 0:
+            raise UserError(f"callbacks.checkpoint: every={every} and minutes={minutes} must be above 0.")
+        self.every, self.minutes = every, minutes
+        self.spec, self.about = dict(spec), dict(about or {})
+        self._saved_at = time.monotonic()
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        self._saved_at = time.monotonic()
+        if pl_module.iteration and trainer.is_global_zero:
+            # killed between the two writes of a new best checkpoint: finish the second
+            self._keep_best(Path(trainer.default_root_dir) / "checkpoints", pl_module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Game)
+        if (
+            due(pl_module, self.every)
+            or trainer.should_stop
+            or pl_module.scores.is_best(pl_module.headline, pl_module.iteration)
+            or self._overdue(pl_module)
+        ):
+            self.save(trainer, pl_module)
+
+    def _overdue(self, game: Game) -> bool:
+        if game.iteration % CLOCK_EVERY:
+            return False
+        return any_says(time.monotonic() - self._saved_at > self.minutes * 60, game.device)
+
+    def save(self, trainer: pl.Trainer, game: Game) -> None:
+        """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
+        game.read_losses()  # a run that diverged stops here, before it overwrites what is good
+        model = game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
+        folder = Path(trainer.default_root_dir) / "checkpoints"
+        trainer.save_checkpoint(folder / "last.ckpt")
+        if trainer.is_global_zero:
+            self._keep_best(folder, game)
+            about = {**self.about, "iteration": game.iteration, "images": game.images}
+            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+        self._saved_at = time.monotonic()
+
+    def _keep_best(self, folder: Path, game: Game) -> None:
+        """Where last.ckpt is the best one so far, let best.ckpt be the same file."""
+        last = folder / "last.ckpt"
+        if not game.scores.is_best(game.headline, game.iteration) or not last.is_file():
+            return
+        link = folder / ".best.ckpt"
+        link.unlink(missing_ok=True)
+        os.link(last, link)
+        link.replace(folder / "best.ckpt")

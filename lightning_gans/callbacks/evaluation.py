@@ -1,0 +1,91 @@
+"""Scores, every so many iterations and at the end, of the weights that would be exported."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import EvaluationListener, due
+from lightning_gans.core.game import Game
+from lightning_gans.core.protocols import Samples
+
+
+class Evaluation(pl.Callback):
+    """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
+
+    Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
+    chosen one. A model that does not sample is left alone.
+
+    Args:
+        every: iterations.
+        quality: makes the measure, once the run's data and processes are there.
+    """
+
+    def __init__(self, *, every: int, quality: Callable[[pl.Trainer], SampleQuality]) -> None:
+        if every < 1:
+            raise UserError(f"callbacks.evaluation.every={every}: must be at least 1.")
+        self.every = every
+        self.quality_for = quality
+        self.quality: SampleQuality | None = None
+        self.floor: dict[str, float] = {}
+        self.test: dict[str, dict[str, float]] = {}
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        if isinstance(pl_module.model, Samples):
+            self.quality = self.quality_for(trainer)
+            self.floor = self.quality.floor("validation")
+
+    def facts(self) -> dict[str, Any]:
+        """What the numbers are of: extractor, sample count, reference and floor."""
+        if self.quality is None:
+            return {}
+        return {
+            "extractor": self.quality.extractor.name,
+            "samples": self.quality.count("validation"),
+            "reference": f"train ({self.quality.reference.statistics.n} samples)",
+            "floor": self.floor,
+        }
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Game)
+        if self.quality is None or not due(pl_module, self.every):
+            return
+        pl_module.read_losses()  # nothing is measured of a run that diverged
+        evidence = self.quality.measure(pl_module.evaluated_model())
+        pl_module.scores.record(evidence.scores, pl_module.iteration)
+        values = dict(evidence.scores)
+        if "fid" in self.floor:
+            values["fid_floor"] = self.floor["fid"]
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=pl_module.iteration)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EvaluationListener):
+                callback.on_evaluation(trainer, pl_module, evidence)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        if self.quality is None or pl_module.iteration < pl_module.iterations:
+            return
+        self.test = {
+            "floor": self.quality.floor("test"),
+            "last": self.quality.measure(pl_module.evaluated_model(), "test").scores,
+        }
+        best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
+        trainer.strategy.barrier()
+        if best.is_file():
+            self.test["best"] = self.quality.measure(_evaluated_weights(best, pl_module), "test").scores
+
+
+def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
+    """The averaged model of a checkpoint, loaded into the game's own copy (training is over)."""
+    state = torch.load(checkpoint, map_location=game.device, weights_only=True)["state_dict"]
+    prefix = "ema.model."
+    game.ema.model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    game.invalidate_evaluated()
+    return game.ema.model

@@ -1,0 +1,81 @@
+"""metrics.csv and summary.json: what a run measured, for people and programs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lightning_gans.callbacks.csv_files import CsvFile
+from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.core.events import Evidence
+from lightning_gans.core.files import write_atomically
+from lightning_gans.core.game import Game
+
+
+class RunSummary(pl.Callback):
+    """A row of metrics.csv at every evaluation; summary.json at every checkpoint, and at the end with the status.
+
+    Seconds are those spent in training, evaluations included, over all sittings of the run.
+    """
+
+    def __init__(self) -> None:
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+        self._parameters: dict[str, int] = {}
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seconds_before = float(state_dict["seconds"])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        self._started = time.monotonic()
+        self._parameters = pl_module.parameter_counts()
+        if trainer.is_global_zero:
+            self._csv = CsvFile(Path(trainer.default_root_dir) / "metrics.csv")
+            self._csv.resume(pl_module.iteration)
+            self.write(trainer, pl_module, "running")
+
+    def on_evaluation(self, trainer: pl.Trainer, game: Game, evidence: Evidence) -> None:
+        if trainer.is_global_zero:
+            row = {"iteration": game.iteration, "images": game.images, "seconds": round(self.seconds, 2)}
+            self._csv.append(row | evidence.scores)
+            self.write(trainer, game, "running")
+
+    def write(self, trainer: pl.Trainer, game: Game, status: str) -> None:
+        """Write summary.json (rank 0 alone)."""
+        seconds = self.seconds
+        summary: dict[str, Any] = {
+            "status": status,
+            "iterations": game.iteration,
+            "images": game.images,
+            "seconds": round(seconds, 2),
+            "images_per_second": round(game.images / seconds, 1) if seconds > 0 else None,
+            "parameters": self._parameters,
+            "metrics": game.scores.state_dict(),
+            "headline": game.headline,
+            "losses": game.latest,
+        }
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Evaluation):
+                summary["evaluation"] = callback.facts()
+                summary["test"] = callback.test
+        text = json.dumps(_plain(summary), indent=2) + "\n"
+        write_atomically(Path(trainer.default_root_dir) / "summary.json", text)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value

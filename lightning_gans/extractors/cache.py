@@ -1,0 +1,83 @@
+"""Tensors that took a while to compute, kept on disk: whole, checked, and computed by one process at a time."""
+
+import fcntl
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import write_atomically
+
+
+class Kept(NamedTuple):
+    """tensors: by name. record: what is known about them, plain JSON; `sha256` of the tensors' file is added to it."""
+
+    tensors: dict[str, Tensor]
+    record: dict[str, Any]
+
+
+def kept(path: Path, prepare: Callable[[], Kept]) -> Kept:
+    """What lies in `path` (.safetensors) and in the record beside it (.json), or else what `prepare` returns.
+
+    A pair of files that is damaged, incomplete or does not belong together is prepared again. While one process
+    prepares, others that want the same wait. A folder that cannot be written costs a warning and the next
+    preparation, nothing else.
+    """
+    found = _read(path)
+    if found is not None:
+        return found
+    with _locked(path.with_suffix(".lock")):
+        return _read(path) or _write(path, prepare())
+
+
+def digest(*parts: object) -> str:
+    """sha256 (hex) of plain values: the name of what was computed from them."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        record = json.loads(path.with_suffix(".json").read_bytes())
+        data = path.read_bytes()
+        if record["sha256"] != hashlib.sha256(data).hexdigest():
+            return None
+        return Kept(load(data), record)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        return None
+
+
+def _write(path: Path, fresh: Kept) -> Kept:
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in fresh.tensors.items()})
+    record = fresh.record | {"sha256": hashlib.sha256(data).hexdigest()}
+    try:
+        write_atomically(path, data)
+        write_atomically(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    except UserError as error:
+        warnings.warn(f"{error} Going on without; it will be computed again next time.", stacklevel=2)
+    return Kept(load(data), record)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on `path`; does without where the file system has none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

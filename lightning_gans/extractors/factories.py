@@ -1,0 +1,33 @@
+"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lightning_gans.extractors.base import Extractor, Progress
+from lightning_gans.extractors.classifier import fit_or_load
+from lightning_gans.extractors.coordinates import CoordinateExtractor
+from lightning_gans.extractors.inception import InceptionExtractor
+
+
+def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+    """A small classifier of the data's own labels, trained once; see `extractors.classifier`."""
+    return fit_or_load(data, cache_dir, device=device, progress=progress)
+
+
+def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+    """The points themselves; for planar densities."""
+    return CoordinateExtractor(data.sample_shape[0])
+
+
+def inception(
+    data: Any,
+    *,
+    cache_dir: Path,
+    device: torch.device,
+    progress: Progress | None = None,
+    weights: str | None = None,
+) -> Extractor:
+    """torchmetrics' Inception; weights: a file of them, None downloads them."""
+    return InceptionExtractor(weights, device=device)

@@ -1,0 +1,56 @@
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import datamodules
+import experiments
+from datamodules.catalogue import CATALOGUE, always_there
+from lightning_gans.core import batches
+
+CONFIGS = Path(experiments.__file__).parent / "conf" / "data"
+
+
+def test_the_catalogue_is_the_configs():
+    assert set(CATALOGUE) == {path.stem for path in CONFIGS.glob("*.yaml")}
+    assert "digits" in always_there()
+    assert "mnist" not in always_there()
+    assert "folder" not in always_there()
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_config_is_its_constructor(name):
+    text = (CONFIGS / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n")
+    config = yaml.safe_load(text)["data"]
+    package, _, home = config.pop("_target_").partition(".")
+    target = getattr(datamodules, home)
+    assert package == "datamodules"
+    assert home in datamodules.__all__
+    assert set(config) == set(inspect.signature(target).parameters)
+    data = target(**{**config, **({"root": "somewhere"} if "root" in config else {})})
+    entry = CATALOGUE[name]
+    assert len(data.sample_shape) == (3 if entry.kind == "image" else 1)
+    assert hasattr(batches, entry.batch)
+    assert entry.needs_download == ("download" in config)
+
+
+def test_every_export_is_there():
+    assert all(inspect.isclass(getattr(datamodules, name)) for name in datamodules.__all__)
+    with pytest.raises(AttributeError, match="Digit"):
+        _ = datamodules.Digit
+
+
+def test_the_catalogue_needs_no_torch():
+    code = "import sys, datamodules.catalogue; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'PIL')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CONFIGS.parents[2]).returncode == 0
+
+
+def test_the_documentation_lists_every_choice():
+    table = (CONFIGS.parents[2] / "docs" / "ADDING_DATA.md").read_text()
+    for name, entry in CATALOGUE.items():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| `{name}` | {entry.description} | ")]
+        assert row.endswith("| none |") != entry.needs_download
