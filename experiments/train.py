@@ -1,26 +1,95 @@
 """`python -m experiments.train`: check everything, then train. See `--help`."""
 
 import os
+import platform
+import shlex
+import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from experiments import cli
-from experiments.preflight import Job, preflight
+from experiments.preflight import Job, leads, preflight
+from experiments.report import final_table
+from experiments.runs import CONFIG, config_text
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import write_atomically
+
+COMMAND = "command.txt"
 
 
 def main(argv: list[str]) -> int:
-    """Run every job of the command line, one after the other; the worst exit code of all."""
-    worst = 0
-    for job in preflight(argv):
-        code = train(job)
+    """Run the jobs of the command line one after the other; the worst exit code of all.
+
+    One job that fails or diverges never ends a sweep; Ctrl-C does.
+    """
+    jobs = preflight(argv)
+    if len(jobs) == 1:
+        return train(jobs[0])
+    worst = cli.DONE
+    for number, job in enumerate(jobs, 1):
+        print(f"\nJob {number} of {len(jobs)}: {job.name}", flush=True)
+        code = cli.run(lambda job=job: train(job))  # type: ignore[misc]
         worst = max(worst, code)
-        if code == 130:
+        if code == cli.INTERRUPTED:
             break
     return worst
 
 
 def train(job: Job) -> int:
-    raise NotImplementedError
+    """One run, new or continued; its exit code."""
+    if job.resume.mode == "finished":
+        print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
+        final_table(job.run_dir)
+        return cli.DONE
+    if job.resume.mode == "diverged":
+        raise UserError(f"{job.run_dir} holds a run that diverged; see its summary.json. It is left as it is.")
+    if leads():
+        _announce(job)
+        write_atomically(job.run_dir / CONFIG, config_text(job.config))
+        _write_command(job.run_dir)
+    # Other processes of this run are started with this command line: of one job, and with its place spelt out.
+    sys.argv[1:] = [*job.overrides, f"run_dir={job.run_dir}"]
+
+    from experiments.runner import run  # torch and Lightning take seconds: only now, when all is checked
+
+    return int(run(job.config, checkpoint=job.resume.checkpoint))
+
+
+def _announce(job: Job) -> None:
+    how = "new run" if job.resume.checkpoint is None else f"continued from {job.resume.checkpoint}"
+    print(f"{job.config['names']['variant']} on {job.config['names']['data']}, {how}: {job.run_dir}", flush=True)
+
+
+def _write_command(run_dir: Path) -> None:
+    """Append the command line, the commit and the versions that this sitting of the run has."""
+    lines = [
+        f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(),
+        f"commit {_commit()}",
+        " ".join([f"python {platform.python_version()}", *map(_version, ("torch", "pytorch-lightning", "torchvision"))]),
+        f"{platform.platform()}, {os.cpu_count()} cores",
+    ]
+    file = run_dir / COMMAND
+    before = file.read_text() + "\n" if file.is_file() else ""
+    write_atomically(file, before + "\n".join(lines) + "\n")
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"{package} unknown"
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        asked = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return asked.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

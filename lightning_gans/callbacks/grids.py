@@ -9,7 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from lightning_gans.callbacks.media import (
-    axes_of,
     gif,
     image_grid,
     is_picture,
@@ -44,6 +43,7 @@ class SampleGrids(pl.Callback):
             if value < 1:
                 raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
         self.every, self.rows, self.columns, self.seed = every, rows, columns, seed
+        self._shape: tuple[int, ...] | None = None
         self._real: Tensor | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -51,12 +51,10 @@ class SampleGrids(pl.Callback):
         if trainer.is_global_zero:
             folder = _folder(trainer)
             later = [path for path in _pictures(folder) if _iteration(path) > pl_module.iteration]
-            for path in [*later, *folder.glob(".*.png"), *folder.glob(".*.gif")]:
+            for path in [*later, *folder.glob(".iteration-*.png")]:
                 path.unlink(missing_ok=True)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         game = pl_module
         if not due(game, self.every) or not isinstance(game.model, Samples):
             return
@@ -65,16 +63,16 @@ class SampleGrids(pl.Callback):
             self._draw(trainer, game, model)
 
     def _draw(self, trainer: pl.Trainer, game: Any, model: Any) -> None:
-        samples = model.sample(self.rows * self.columns, seed=self.seed).cpu()
-        if not is_picture(samples.shape[1:]):
+        if self._shape is None:
+            self._shape = tuple(model.sample(1, seed=self.seed).shape[1:])
+        if not is_picture(self._shape):
             return
-        planar = samples.dim() == 2
-        if planar:
-            samples = model.sample(POINTS, seed=self.seed).cpu()
+        planar = len(self._shape) == 1
+        samples = model.sample(POINTS if planar else self.rows * self.columns, seed=self.seed).cpu()
         folder, iteration = _folder(trainer), game.iteration
         real = self._real_samples(trainer, len(samples))
         if real is not None and not (folder / "real.png").is_file():
-            picture = self._picture(trainer, real, "real", of_real=True)
+            picture = self._picture(trainer, real[:0] if planar else real, "real")
             log_picture(trainer, "samples/real", save_png(picture, folder / "real.png"), iteration)
         picture = self._picture(trainer, samples, f"iteration {iteration:,}")
         path = save_png(picture, folder / f"iteration-{iteration:08d}.png")
@@ -95,26 +93,22 @@ class SampleGrids(pl.Callback):
         path = save_png(picture, _folder(trainer) / "interpolation.png")
         log_picture(trainer, "samples/interpolation", path, iteration)
 
-    def _picture(
-        self, trainer: pl.Trainer, samples: Tensor, title: str, *, paths: Tensor | None = None, of_real: bool = False
-    ) -> Image.Image:
+    def _picture(self, trainer: pl.Trainer, samples: Tensor, title: str, *, paths: Tensor | None = None) -> Image.Image:
         if samples.dim() == 4:
             return image_grid(samples, self.columns)
-        real = self._real_samples(trainer, POINTS)
         modes = getattr(_data(trainer), "modes", None)
         return planar_figure(
             samples,
-            None if of_real else real,
+            self._real_samples(trainer, POINTS),
             None if modes is None else modes.centres,
             title=title,
-            axes=None if real is None else axes_of(real),
             paths=paths,
         )
 
     def _real_samples(self, trainer: pl.Trainer, n: int) -> Tensor | None:
-        """n training samples (as many as there are in one batch of a foreign data module), always the same ones."""
+        """n training samples, always the same ones; None where the data module cannot be asked for them."""
         data = _data(trainer)
-        if self._real is None and data is not None:
+        if self._real is None and hasattr(data, "iteration_batches"):
             # The training stream is shuffled and can be entered anywhere; a split may be sorted by class.
             batches = data.iteration_batches(0, -(-n // data.batch_size), seed=self.seed, device="cpu")
             self._real = torch.cat([batch.x.cpu() for batch in batches])[:n]

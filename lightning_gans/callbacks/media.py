@@ -18,7 +18,7 @@ CELL = 64  # pixels that a cell should have at least
 LONGEST = 4096  # pixels: a grid whose side would be longer is not enlarged
 
 FRAMES = 60  # of an animation at most
-FRAME_SIDE = 512  # pixels at most
+FRAME_SIDE = 600  # pixels at most: eight cells of 64 fit as they are
 FRAME_MS, LAST_MS = 120, 2500  # a viewer wants to rest on where it ended
 
 REAL, GENERATED, MODE = "#b8b8b8", "#1f5fbf", "#d03030"
@@ -84,16 +84,14 @@ def planar_figure(
     modes: Tensor | None = None,
     *,
     title: str = "",
-    axes: Tensor | None = None,
     paths: Tensor | None = None,
 ) -> Image.Image:
     """Points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
 
     Args:
-        samples: what was generated.
-        real: drawn behind it, (M, d).
+        samples: what was generated; none, (0, d), for a picture of the real points alone.
+        real: drawn behind it, (M, d); the axes are chosen for these, and do not follow the samples.
         modes: centres (K, d), marked with a cross.
-        axes: (d, 2) lower and upper ends (`axes_of`); those of the real points, or else of the samples, by default.
         paths: lines, (R, S, 2): R paths of S points.
 
     Raises:
@@ -106,23 +104,23 @@ def planar_figure(
     dimension = samples.shape[1]
     if samples.dim() != 2 or dimension not in (1, 2):
         raise ValueError(f"Points on the line or the plane are (N, 1) or (N, 2); these are {tuple(samples.shape)}.")
-    axes = axes_of(samples if real is None else real) if axes is None else axes
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    plot = figure.add_subplot()
+    axes = axes_of(samples if real is None else real)
+    figure = Figure(figsize=(5, 5), dpi=100)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib types some of its methods only
+    plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
     (_histogram if dimension == 1 else _scatter)(plot, samples, real, modes, axes)
     for path in () if paths is None else paths.detach().cpu().numpy():
         plot.plot(*path.T, color=GENERATED, linewidth=1)
     outside = len(samples) - int(_inside(samples, axes).sum())
     if outside:
-        share = f"{outside:,} of {len(samples):,} generated points are outside the axes"
-        plot.text(0.01, 0.01, share, transform=plot.transAxes, fontsize=8)
-    plot.set_title(title, fontsize=10)
+        share = f"{outside:,} of {len(samples):,} points lie outside"
+        plot.text(0.01, 0.985, share, transform=plot.transAxes, fontsize=8, verticalalignment="top")
+    figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
     plot.tick_params(labelsize=8)
     plot.spines[["top", "right"]].set_visible(False)
     handles, _ = plot.get_legend_handles_labels()
     if len(handles) > 1:
-        plot.legend(loc="upper right", fontsize=8, framealpha=0.9, markerscale=2)
+        plot.legend(loc="upper right", fontsize=8, framealpha=0.9, markerscale=1.5)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
@@ -137,7 +135,9 @@ def _scatter(plot: Any, samples: Tensor, real: Tensor | None, modes: Tensor | No
     dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
     if real is not None:
         plot.plot(*real.detach().cpu().numpy().T, color=REAL, markersize=4, label="real", **dots)
-    plot.plot(*samples.detach().cpu().numpy().T, color=GENERATED, markersize=3, alpha=0.6, label="generated", **dots)
+    if len(samples):
+        made = samples.detach().cpu().numpy().T
+        plot.plot(*made, color=GENERATED, markersize=3, alpha=0.6, label="generated", **dots)
     if modes is not None:
         plot.plot(*modes.cpu().numpy().T, "+", color=MODE, markersize=7, markeredgewidth=0.8, label="modes")
     plot.set(xlim=axes[0].tolist(), ylim=axes[1].tolist(), aspect="equal")
@@ -148,7 +148,8 @@ def _histogram(plot: Any, samples: Tensor, real: Tensor | None, modes: Tensor | 
     edges = np.linspace(low, high, 61)
     if real is not None:
         plot.stairs(_density(real, edges), edges, fill=True, color=REAL, label="real")
-    plot.stairs(_density(samples, edges), edges, color=GENERATED, linewidth=1.5, label="generated")
+    if len(samples):
+        plot.stairs(_density(samples, edges), edges, color=GENERATED, linewidth=1.5, label="generated")
     for mode in () if modes is None else modes.flatten().tolist():
         plot.axvline(mode, color=MODE, linewidth=0.8)
     plot.set(xlim=(low, high), ylabel="density")
@@ -187,7 +188,12 @@ def gif(paths: Sequence[Path], out: str | Path, *, frames: int = FRAMES, side: i
         raise ValueError("An animation needs at least one picture.")
     count = min(len(paths), frames)
     chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count - 1)] + [paths[-1]]
-    first, *rest = (_frame(path, side) for path in chosen)
+    pictures = [_frame(path, side) for path in chosen]
+    if pictures[-1].mode == "RGB":
+        # One palette for all: colours do not flicker, and finding 256 of them takes longer than all the rest.
+        colours = _side_by_side([pictures[0], pictures[count // 2], pictures[-1]]).quantize(256)
+        pictures = [picture.quantize(palette=colours, dither=Image.Dither.NONE) for picture in pictures]
+    first, *rest = pictures
     with atomic(out) as temporary:
         first.save(
             temporary,
@@ -203,9 +209,13 @@ def gif(paths: Sequence[Path], out: str | Path, *, frames: int = FRAMES, side: i
 def _frame(path: Path, side: int) -> Image.Image:
     with Image.open(path) as picture:
         picture.thumbnail((side, side), Image.Resampling.BOX)
-        if picture.mode == "RGB":
-            return picture.quantize(256, dither=Image.Dither.NONE)
         return picture.copy()
+
+
+def _side_by_side(pictures: Sequence[Image.Image]) -> Image.Image:
+    return Image.fromarray(
+        np.concatenate([np.asarray(picture.resize(pictures[0].size)) for picture in pictures], axis=1)
+    )
 
 
 def log_picture(trainer: Any, name: str, path: Path, iteration: int) -> None:

@@ -30,12 +30,12 @@ class ExponentialMovingAverage(nn.Module):
 
     def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
         self._pairs = None  # moving a module may replace its tensors
-        return super()._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(self, model: nn.Module, *, images: int, batch: int) -> None:
         """Move the average towards `model` after a step on `batch` images, `images` seen in all."""
-        if self.half_life is None:
+        if self.half_life is None or not self._parameters_of(model)[0]:
             return
         decay = 0.5 ** (batch / max(min(self.half_life, RAMP_UP * images), 1e-8))
         averages, newest = self._parameters_of(model)
@@ -44,8 +44,8 @@ class ExponentialMovingAverage(nn.Module):
     @torch.no_grad()
     def read(self, model: nn.Module) -> nn.Module:
         """The averaged copy in eval mode, its buffers those of `model` now."""
-        if self.half_life is None:
-            averages, newest = self._parameters_of(model)
+        averages, newest = self._parameters_of(model)
+        if self.half_life is None and averages:
             torch._foreach_copy_(averages, newest)
         for mine, theirs in zip(self.model.buffers(), model.buffers(), strict=True):
             mine.copy_(theirs)

@@ -6,4 +6,4 @@ class UserError(Exception):
 
 
 class Diverged(Exception):
-    """A loss or gradient became NaN or infinite: says which player, at which iteration, and what to try (exit code 3)."""
+    """A loss or gradient became NaN or infinite: says which player and at which iteration (exit code 3)."""

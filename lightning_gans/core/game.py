@@ -112,6 +112,11 @@ class Game(pl.LightningModule):
         """Trainable parameters of each player."""
         return {player: sum(p.numel() for p in parameters) for player, parameters in self._owned.items()}
 
+    def learning_rates(self) -> dict[str, float]:
+        """Of each player that moves in the stage of the newest iteration."""
+        optimizers = self._optimizers[self.stage_at(max(self.iteration - 1, 0))]
+        return {player: float(optimizer.param_groups[0]["lr"]) for player, optimizer in optimizers.items()}
+
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
         """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank."""

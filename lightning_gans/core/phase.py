@@ -28,7 +28,8 @@ class Phase(NamedTuple):
     active: asked once an iteration, before the forward pass; must answer alike on every rank.
     over: "mean", the loss is a mean over the batch; "gathered", it is a function of the whole batch and gathers it
         (Game.gather); "per_rank", it is a function of whatever part of the batch one forward pass sees, declared so.
-    gated: the loss may return None.
+    gated: the loss may return None, and every rank has to answer; not with accumulate > 1, where it would be asked of
+        every micro-batch by itself.
     """
 
     player: str
@@ -76,6 +77,10 @@ class PlayerSettings:
     schedule: Callable[[Optimizer], LRScheduler] | None = None
     clip_norm: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise UserError(f"clip_norm={self.clip_norm}: must be above 0, or null for gradients as they are.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -96,8 +101,8 @@ class Training:
     accumulate: int = 1
 
     def __post_init__(self) -> None:
-        for name, value, least in (("iterations", self.iterations, 1), ("accumulate", self.accumulate, 1)):
-            if value < least:
-                raise UserError(f"{name}={value}: must be at least {least}.")
+        for name in ("iterations", "batch_size", "accumulate"):
+            if (value := getattr(self, name)) < 1:
+                raise UserError(f"{name}={value}: must be at least 1.")
         if self.ema_half_life is not None and self.ema_half_life <= 0:
             raise UserError(f"ema_half_life={self.ema_half_life}: must be above 0 images, or null for no average.")

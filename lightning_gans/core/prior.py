@@ -77,4 +77,5 @@ class Mixed(Prior):
 
     def split(self, z: Tensor) -> tuple[Tensor, ...]:
         """(N, dim) -> each part's (N, part.dim), in order."""
-        return z.split([part.dim for part in self.parts], dim=1)
+        parts: tuple[Tensor, ...] = z.split([part.dim for part in self.parts], dim=1)
+        return parts

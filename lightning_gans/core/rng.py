@@ -13,7 +13,10 @@ from torch import Tensor
 
 
 def stream_seed(*key: int | str) -> int:
-    """A 63-bit seed for the stream named by `key`; different keys give independent streams."""
+    """A 63-bit seed for the stream named by `key`; different keys give independent streams.
+
+    torch's CPU generator keeps the low 32 bits: among 10,000 streams two coincide with a probability of 1 %.
+    """
     text = "/".join(map(str, key)).encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest()) >> 1
 
@@ -26,7 +29,9 @@ def stream(*key: int | str, device: torch.device | str = "cpu") -> torch.Generat
 @contextmanager
 def isolated(*key: int | str) -> Iterator[None]:
     """Run a block under its own global seed, and leave the process's random state as it was."""
-    with torch.random.fork_rng():
+    # Only the device this process works on: asking the others would claim memory on every GPU of the machine.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
         torch.manual_seed(stream_seed(*key))
         yield
 
@@ -37,23 +42,26 @@ class Draws:
     A draw for n samples is made for n * shards samples from a stream named by (seed, iteration, update, draw) and this
     shard's slice is returned. Shards are the micro-batches of all ranks, in order: two ranks, or one rank with two
     micro-batches, see the same numbers.
+
+    Attributes:
+        count: draws made since `start`; the next one's number.
     """
 
     def __init__(self, seed: int, device: torch.device | str = "cpu", *, shards: int = 1) -> None:
         self.seed, self.shards = seed, shards
         self._generator = torch.Generator(device)
         self._key: tuple[int | str, ...] = (seed,)
-        self._shard = self._count = 0
+        self._shard = self.count = 0
 
     def start(self, iteration: int, update: int, shard: int) -> None:
         """Begin the draws of one update of one iteration, for one shard of the batch."""
         self._key = (self.seed, iteration, update)
-        self._shard, self._count = shard, 0
+        self._shard, self.count = shard, 0
 
     def sample(self, draw: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
         """This shard's n rows of `draw(n * shards, generator)`."""
-        self._generator.manual_seed(stream_seed(*self._key, self._count))
-        self._count += 1
+        self._generator.manual_seed(stream_seed(*self._key, self.count))
+        self.count += 1
         return draw(n * self.shards, self._generator)[self._shard * n : (self._shard + 1) * n]
 
     def uniform(self, n: int, *shape: int) -> Tensor:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import isolated
 from lightning_gans.extractors.base import Features, in_chunks
 
 State = dict[str, Tensor]
@@ -87,12 +88,13 @@ def _network(state: State, weights: str | os.PathLike[str] | None) -> Any:
     torch.save(state, buffer)
     buffer.seek(0)
     try:
-        return NoTrainInceptionV3(
-            InceptionExtractor.name,
-            ["2048", "logits_unbiased"],
-            buffer,  # type: ignore[arg-type]  # whatever torch.load reads
-            antialias=False,
-        )
+        with isolated("inception"):  # the weights it draws before it reads its file are no one's business
+            return NoTrainInceptionV3(
+                InceptionExtractor.name,
+                ["2048", "logits_unbiased"],
+                buffer,  # type: ignore[arg-type]  # whatever torch.load reads
+                antialias=False,
+            )
     except RuntimeError as error:
         raise UserError(
             f"metrics.weights={weights} holds the weights of another network than the FID Inception "

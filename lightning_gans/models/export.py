@@ -52,7 +52,7 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
     try:
         description = yaml.safe_load((folder / "model.yaml").read_text())
         spec = description["model"]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(f"{folder / 'model.yaml'} is not a model description: {error}.") from error
     model = build(spec, allow=allow)
     if not isinstance(model, nn.Module):

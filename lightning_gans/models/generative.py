@@ -46,9 +46,10 @@ class GenerativeModel(nn.Module):
 
     @torch.no_grad()
     def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
-        """Samples along great circles between pairs of codes: (rows, steps, *sample_shape).
+        """Samples along arcs between pairs of codes, 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
 
-        Spherical, because a straight line between Gaussian codes passes through norms the generator never saw.
+        Direction along a great circle and norm along a line: a straight line between Gaussian codes would pass through
+        norms the generator never saw.
         """
         was_training = self.training
         self.eval()
@@ -57,8 +58,11 @@ class GenerativeModel(nn.Module):
         cosine = nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
         angle = cosine.arccos()[:, None, None]
         t = torch.linspace(0, 1, steps).to(a)[None, :, None]
-        z = (((1 - t) * angle).sin() * a[:, None] + (t * angle).sin() * b[:, None]) / angle.sin()
-        x = self(z.flatten(0, 1)).unflatten(0, (rows, steps))
+        from_norm, to_norm = (code.norm(dim=1)[:, None, None] for code in (a, b))
+        norm = torch.lerp(from_norm, to_norm, t)
+        direction = ((1 - t) * angle).sin() * a[:, None] / from_norm + (t * angle).sin() * b[:, None] / to_norm
+        z = norm * direction / angle.sin()
+        x: Tensor = self(z.flatten(0, 1)).unflatten(0, (rows, steps))
         self.train(was_training)
         return x
 

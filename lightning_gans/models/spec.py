@@ -20,10 +20,12 @@ def build(spec: Any, *, allow: Sequence[str] = (), trusted: bool = False) -> Any
 
     Args:
         allow: further prefixes of dotted names that may be named, e.g. "my_package.networks.".
-        trusted: the spec is the user's own: it may name any class or function, and `_partial_: true` leaves a call open.
+        trusted: the spec is the user's own: it may name any class or function, and `_partial_: true` leaves a call
+            open.
 
     Raises:
-        UserError: a name that is not allowed, cannot be imported or is not a class; arguments that do not fit.
+        UserError: a name that is not allowed, cannot be imported or is not a class; arguments that do not fit, by name
+            or (where the class raises ValueError) by value.
     """
     if isinstance(spec, Mapping):
         values = {
@@ -67,4 +69,9 @@ def _call(found: Callable[..., Any], values: dict[str, Any], *, partial: bool) -
         signature.bind_partial(**values) if partial else signature.bind(**values)
     except TypeError as error:
         raise UserError(f"_target_ {found.__module__}.{found.__qualname__}: {error}.") from error
-    return functools.partial(found, **values) if partial else found(**values)
+    if partial:
+        return functools.partial(found, **values)
+    try:
+        return found(**values)
+    except ValueError as error:
+        raise UserError(f"_target_ {found.__module__}.{found.__qualname__}: {error}.") from error

@@ -38,7 +38,9 @@ class ConvClassifier(nn.Module):
             layers += _convolution(inputs, width, kernel=kernel, stride=stride)
             size, inputs, kernel, stride = -(-size // stride), width, 3, 2
         layers += [*_convolution(inputs, 2 * width), nn.MaxPool2d(2)]
-        layers += [*_convolution(2 * width, 2 * width), nn.AdaptiveAvgPool2d(4), nn.Flatten()]
+        layers += _convolution(2 * width, 2 * width)
+        layers += [] if size == 8 else [nn.AdaptiveAvgPool2d(4)]  # its gradient has no deterministic form on a GPU
+        layers.append(nn.Flatten())
         layers += [nn.Linear(32 * width, feature_dim, bias=False), nn.BatchNorm1d(feature_dim), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)

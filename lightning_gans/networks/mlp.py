@@ -26,6 +26,8 @@ class MLPGenerator(nn.Module):
         output: Literal["tanh", "linear"],
     ) -> None:
         super().__init__()
+        if output not in ("tanh", "linear"):
+            raise ValueError(f"output={output!r}: a perceptron's output is tanh or linear")
         self.sample_shape = tuple(sample_shape)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise([latent_dim] + [width] * depth):
@@ -36,8 +38,8 @@ class MLPGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        x: Tensor = self.layers(z)
-        return x.unflatten(1, self.sample_shape)
+        x: Tensor = self.layers(z).unflatten(1, self.sample_shape)
+        return x
 
 
 class MLPDiscriminator(nn.Module):
@@ -65,7 +67,8 @@ class Maxout(nn.Module):
         self.linear = nn.Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).unflatten(1, (self.units, self.pieces)).amax(2)
+        largest: Tensor = self.linear(x).unflatten(1, (self.units, self.pieces)).amax(2)
+        return largest
 
 
 class MaxoutDiscriminator(nn.Module):
@@ -88,7 +91,7 @@ class MaxoutDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Flatten(), nn.Dropout(input_dropout)]
         for inputs, outputs in pairwise([prod(sample_shape)] + [units] * depth):
             layers += [Maxout(inputs=inputs, units=outputs, pieces=pieces), nn.Dropout(hidden_dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(units, 1))
+        self.layers = nn.Sequential(*layers, nn.Linear(units if depth else prod(sample_shape), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.layers(x)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.losses.adversarial import AdversarialLoss
@@ -39,6 +40,8 @@ class GAN(Game):
         discriminator_steps: int = 1,
     ) -> None:
         super().__init__(model=model, training=training)
+        if discriminator_steps < 1:
+            raise UserError(f"variant.discriminator_steps={discriminator_steps}: must be at least 1.")
         self.discriminator = discriminator
         self.loss = loss
         self.penalty = penalty
@@ -51,7 +54,8 @@ class GAN(Game):
         return [Phase("D", self.discriminator_loss), Phase("G", self.generator_loss, every=self.discriminator_steps)]
 
     def generated(self, batch: SampleBatch) -> Tensor:
-        return self.model(self.noise(self.model.prior, len(batch.x)))
+        x: Tensor = self.model(self.noise(self.model.prior, len(batch.x)))
+        return x
 
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         with torch.no_grad():

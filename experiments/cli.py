@@ -1,0 +1,72 @@
+"""How a command ends: one paragraph for what a user can mend, and exit codes 0, 2, 3, 130."""
+
+import argparse
+import errno
+import os
+import shutil
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from lightning_gans.core.errors import Diverged, UserError
+
+DONE, REFUSED, DIVERGED, INTERRUPTED = 0, 2, 3, 130
+PIPE_CLOSED = 141  # what a shell reports for SIGPIPE
+
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """The exit code of `main`; what a user can mend becomes a paragraph on stderr.
+
+    HYDRA_FULL_ERROR=1 shows the traceback of any error instead, with the same exit code. What is no user's error passes
+    through.
+    """
+    try:
+        code = main() or DONE
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        report(error)
+        return REFUSED
+    except Diverged as error:
+        report(error)
+        return DIVERGED
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`); keep Python from complaining when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        report(error, f"{place}{error.strerror}. Free some space or choose a folder you may write to.")
+        return REFUSED
+
+
+def report(error: BaseException, message: str | None = None) -> None:
+    """Write an error to stderr: a paragraph as wide as the terminal, one line where there is none."""
+    if full_errors():
+        traceback.print_exception(error)
+        return
+    text = " ".join(f"error: {message or error}".split())
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width=width, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)
+
+
+def full_errors() -> bool:
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses like everything else here: with a UserError."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[:1].upper()}{message[1:]}. Try: python -m {self.prog} --help")

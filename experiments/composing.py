@@ -1,0 +1,312 @@
+"""Hydra's composition without hydra.main: overrides in, one resolved plain configuration a job out."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobRuntime, setup_globals
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, flag_override
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from experiments import resolvers
+from experiments.schemas.spec import plain
+from experiments.suggest import did_you_mean, nearest, nearest_keys
+from lightning_gans.core.errors import UserError
+
+CONFIG_NAME = "train"
+CONFIG_PATH = "pkg://experiments.conf"
+MOST_JOBS = 10_000
+
+
+@dataclass(frozen=True)
+class Composed:
+    """config: before its interpolations are resolved. choices: group -> choice."""
+
+    config: DictConfig
+    choices: dict[str, str]
+    hydra: DictConfig
+
+
+class Composer:
+    """The config tree, with a user's own folder behind it.
+
+    Args:
+        config_dir: further folder of configs (`--config-dir`).
+        config_name: of the main config.
+        config_path: where the tree is, "pkg://package" or "file:///folder".
+
+    Raises:
+        UserError: there is no such folder.
+    """
+
+    def __init__(
+        self, *, config_dir: str | None = None, config_name: str = CONFIG_NAME, config_path: str = CONFIG_PATH
+    ) -> None:
+        resolvers.register()
+        setup_globals()
+        JobRuntime.instance().set("name", config_name)
+        self.config_name = config_name
+        search_path = create_config_search_path(config_path)
+        if config_dir is not None:
+            folder = Path(config_dir).expanduser().absolute()
+            if not config_dir or not folder.is_dir():
+                raise UserError(
+                    f"--config-dir {plain(config_dir)}: there is no such folder. Name one that holds config groups, "
+                    "such as DIR/variant/mine.yaml."
+                )
+            search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
+        self.loader = ConfigLoaderImpl(config_search_path=search_path)
+        self._cached = cache(self._compose)
+
+    # The command line
+
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        """Typed overrides.
+
+        Raises:
+            UserError: one of them is malformed.
+        """
+        parser = OverridesParser.create(config_loader=self.loader)
+        parsed = []
+        for text in overrides:
+            try:
+                if not text.partition("=")[0].strip("+~"):
+                    raise OverrideParseException(override=text, message="no name")
+                parsed += parser.parse_overrides([text])
+            except (OverrideParseException, HydraException) as error:
+                raise UserError(_malformed(text)) from error
+        return parsed
+
+    def sweep(self, overrides: Sequence[Override]) -> Iterator[list[str]]:
+        """The overrides of each job of a multirun, as Hydra's basic sweeper makes them: the last one varies fastest."""
+        lists: dict[str, list[str]] = {}
+        for override in overrides:
+            key = override.get_key_element()
+            if not override.is_sweep_override():
+                lists[key] = [f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else key]
+            elif override.is_discrete_sweep():
+                lists[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            else:
+                raise UserError(f"{override.input_line}: an interval cannot be swept; name values, as in {key}=1,2,3.")
+            if not lists[key]:
+                raise UserError(f"{override.input_line}: nothing fits, so there is nothing to run.")
+        jobs = (list(job) for job in product(*lists.values()))
+        yield from islice(jobs, MOST_JOBS)
+        if next(jobs, None) is not None:
+            raise UserError(f"That makes more than {MOST_JOBS:,} jobs; sweep over fewer values.")
+
+    # The tree
+
+    @cache  # noqa: B019 (lives as long as the command)
+    def groups(self) -> list[str]:
+        """The config groups, Hydra's own aside."""
+        return [group for group in self._listed("", ObjectType.GROUP) if group != "hydra"]
+
+    @cache  # noqa: B019
+    def options(self, group: str) -> list[str]:
+        """The choices of a group, a user's own among them; those in folders as `folder/choice`."""
+        folders = self._listed(group, ObjectType.GROUP)
+        inner = [f"{folder}/{name}" for folder in folders for name in self.options(f"{group}/{folder}")]
+        return sorted({*self._listed(group, ObjectType.CONFIG), *inner})
+
+    def _listed(self, group: str, kind: ObjectType) -> list[str]:
+        return list(self.loader.repository.get_group_options(group, kind))
+
+    def is_group(self, key: str) -> bool:
+        return key in self.groups() or ("/" in key and bool(self.options(key)))
+
+    # Composition
+
+    def choosing(self, overrides: Sequence[Override]) -> tuple[str, ...]:
+        """Those of `overrides` that choose from a group, as `chosen` takes them."""
+        return tuple(override.input_line or "" for override in overrides if self.is_group(override.key_or_group))
+
+    def compose(self, overrides: Sequence[Override]) -> Composed:
+        """One job's configuration.
+
+        Raises:
+            UserError: an unknown choice or key, a sweep, a file of the tree that does not fit.
+        """
+        groups = [override for override in overrides if self.is_group(override.key_or_group)]
+        values = [override for override in overrides if not self.is_group(override.key_or_group)]
+        self.check_groups(overrides)
+        composed = self.chosen(self.choosing(overrides))
+        config = copy.deepcopy(composed.config)
+        for override in values:
+            _check_value(override)
+            try:
+                ConfigLoaderImpl._apply_overrides_to_config([override], config)
+            except ConfigCompositionException as error:
+                raise UserError(self._not_settable(override, config, error)) from error
+        return Composed(config, composed.choices, composed.hydra)
+
+    def chosen(self, overrides: tuple[str, ...]) -> Composed:
+        """What these choices of groups alone give; kept, so not to be changed."""
+        try:
+            return self._cached(overrides)
+        except MissingConfigException as error:
+            raise UserError(self._missing(error)) from error
+        except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+            raise UserError(f"The configuration does not compose: {_reason(error)}") from error
+
+    @cache  # noqa: B019
+    def usual_choices(self, overrides: tuple[str, ...]) -> dict[str, str]:
+        """The choices that overrides of groups lead to, without composing what they hold."""
+        listed = self.loader.compute_defaults_list(self.config_name, list(overrides), RunMode.RUN)
+        return _choices(listed.overrides.known_choices)
+
+    def _compose(self, overrides: tuple[str, ...]) -> Composed:
+        config = self.loader.load_configuration(self.config_name, list(overrides), run_mode=RunMode.RUN)
+        hydra = OmegaConf.masked_copy(config, "hydra")
+        choices = _choices(config.hydra.runtime.choices)
+        with flag_override(config, ["struct", "readonly"], False):
+            del config["hydra"]
+        return Composed(config, choices, hydra)
+
+    def resolve(self, composed: Composed) -> dict[str, Any]:
+        """The configuration as plain containers.
+
+        Raises:
+            UserError: a value refers to what is not there, or is still to be given (`???`).
+        """
+        instance = Singleton._instances.setdefault(HydraConfig, HydraConfig())
+        instance.cfg = composed.hydra
+        try:
+            config = OmegaConf.to_container(composed.config, resolve=True, throw_on_missing=True)
+        except InterpolationKeyError as error:
+            raise UserError(_dangling(error, composed)) from error
+        except MissingMandatoryValue as error:
+            key = error.full_key or ""
+            raise UserError(f"{key} has no value yet: say {key}=VALUE.") from error
+        except OmegaConfBaseException as error:
+            raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {_reason(error)}") from error
+        assert isinstance(config, dict)
+        return config
+
+    # Refusals
+
+    def check_groups(self, overrides: Sequence[Override]) -> None:
+        """Refuse choices that there are not.
+
+        Raises:
+            UserError: names the nearest choices, and all of them.
+        """
+        seen: set[str] = set()
+        for override in overrides:
+            group = override.key_or_group
+            if not self.is_group(group):
+                continue
+            if group in seen:
+                raise UserError(f"{group} is chosen twice; say {group}=CHOICE once.")
+            seen.add(group)
+            options = self.options(group)
+            if not options or override.package is not None or override.is_sweep_override():
+                _check_value(override)
+                continue
+            value = None if override.is_delete() else override.value()
+            for choice in value if isinstance(value, list) else [value]:
+                if isinstance(choice, dict) or plain(choice) not in options:
+                    raise UserError(self.no_such_choice(group, plain(choice)))
+
+    def no_such_choice(self, group: str, choice: str) -> str:
+        options = self.options(group)
+        hint = did_you_mean(f"{group}={name}" for name in nearest(choice, options))
+        if choice == "null" and "none" in options:
+            hint = f" To do without, say {group}=none."
+        return f"{group}={choice}: there is no such {group}.{hint} Choices: {', '.join(options)}."
+
+    def _missing(self, error: MissingConfigException) -> str:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        if group and self.options(group):
+            return self.no_such_choice(group, choice)
+        return f"The configuration does not compose: {_reason(error)}"
+
+    def _not_settable(self, override: Override, config: DictConfig, error: Exception) -> str:
+        key = override.key_or_group
+        if override.package is not None or "/" in key or "@" in key:
+            hint = did_you_mean(nearest(key, self.groups()))
+            return f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
+        if override.is_delete() or override.is_add() or override.is_force_add() or _exists(config, key):
+            return f"{override.input_line} does not fit: {_reason(error)}"
+        hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
+        return f"{key}: there is no such setting.{hint} `--help` lists them all."
+
+
+def leaf_keys(config: DictConfig, prefix: str = "", *, targets: bool = False) -> Iterator[str]:
+    """Dotted names of the settings, but for those that follow another one; `targets`: those of classes too."""
+    for key in config:
+        child, name = config._get_node(key), f"{prefix}{key}"
+        if child is None or child._is_interpolation():
+            continue
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from leaf_keys(child, f"{name}.", targets=targets)
+        elif targets or key not in ("_target_", "_partial_"):
+            yield name
+
+
+def _choices(known: Mapping[str, Any]) -> dict[str, str]:
+    return {group: str(choice) for group, choice in known.items() if "/" not in group and choice is not None}
+
+
+def _exists(config: DictConfig, key: str) -> bool:
+    try:
+        parent, _, last = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        return isinstance(node, DictConfig) and last in node
+    except OmegaConfBaseException:
+        return False
+
+
+def _check_value(override: Override) -> None:
+    if override.is_sweep_override():
+        line = override.input_line
+        raise UserError(
+            f"{line} names several values: add -m to run a job for each, write [..] for a list, "
+            f"or quote it twice, '{override.key_or_group}=\"...\"', for a text."
+        )
+
+
+def _malformed(text: str) -> str:
+    key, equals, value = text.partition("=")
+    if not equals and not text.startswith("~"):
+        return f"'{text}' is not a setting: write {key or 'key'}=VALUE."
+    if not key.strip("+~"):
+        return f"'{text}' is not a setting: the name before = is missing."
+    return (
+        f"{text} cannot be read: a value with any of = ( ) [ ] {{ }} , : # or a quote in it has to be quoted twice, "
+        f"as in '{key}=\"{value}\"'."
+    )
+
+
+def _dangling(error: InterpolationKeyError, composed: Composed) -> str:
+    key, needed = error.full_key or "a setting", _between(str(error), "Interpolation key '", "'")
+    group, wanted = key.partition(".")[0], needed.partition(".")[0]
+    chosen = composed.choices
+    pair = " and ".join(f"{name}={chosen[name]}" for name in dict.fromkeys((group, wanted)) if name in chosen)
+    reason = f": {pair} do not fit each other" if " and " in pair else ""
+    return f"{key} takes its value from {needed}, which is not there{reason}."
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what a library said, and of its cause."""
+    lines = [str(cause).strip().partition("\n")[0] for cause in (error, error.__cause__) if cause is not None]
+    text = "; ".join(dict.fromkeys(line.rstrip(".") for line in lines if line))
+    return f"{text or type(error).__name__}."
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]

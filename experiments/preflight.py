@@ -1,0 +1,240 @@
+"""Everything that can be known about a command before anything heavy is imported: what it runs, and why it cannot."""
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments import help, runs
+from experiments.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, leaf_keys
+from experiments.resume import DivergedBefore, Resume, check_resume
+from experiments.schemas import fits, validate
+from experiments.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+
+FILLED_IN = ("names", "group")
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run.
+
+    config: resolved and plain, with `run_dir`, `group` and `names` (variant, data, run, group) filled in.
+    choices: group -> choice.
+    overrides: arguments that make this job alone, `--config-dir` among them.
+    resume: how it begins; its checkpoint is what to continue from.
+    """
+
+    config: dict[str, Any]
+    choices: dict[str, str]
+    overrides: tuple[str, ...]
+    resume: Resume
+
+    @property
+    def run_dir(self) -> Path:
+        return Path(self.config["run_dir"])
+
+    @property
+    def name(self) -> str:
+        return str(self.config["names"]["run"])
+
+    @property
+    def group(self) -> str:
+        return str(self.config["names"]["group"])
+
+
+def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Job]:
+    """The jobs of a command line, each checked; one, or those of a multirun in Hydra's order.
+
+    Args:
+        argv: without the program's name.
+        config_path: of the config tree, "pkg://package" or "file:///folder".
+
+    Raises:
+        UserError: something does not fit, or a run directory cannot be used.
+        SystemExit: 0, where only `--help`, `--cfg`, `--info` or the like was asked for and has been answered.
+    """
+    arguments = _parse(argv)
+    composer = Composer(
+        config_dir=arguments.config_dir, config_name=arguments.config_name or CONFIG_NAME, config_path=config_path
+    )
+    overrides = composer.parse(arguments.overrides)
+    if arguments.help:
+        help.show(composer, overrides)
+        raise SystemExit(0)
+    overrides = _without_hydra(overrides, arguments)
+    if arguments.cfg or arguments.info or arguments.hydra_help or arguments.shell_completion:
+        _print(arguments, _named(composer, overrides))
+        raise SystemExit(0)
+    jobs = _multirun(composer, overrides, arguments) if arguments.multirun else [_job(composer, overrides, arguments)]
+    _refuse_shared_directories(jobs)
+    return jobs
+
+
+def leads() -> bool:
+    """Whether this is the first process of its run."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
+def _parse(argv: Sequence[str]) -> Namespace:
+    parser = get_args_parser()
+    parser.prog = "experiments.train"
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+
+    def refuse(message: str) -> None:
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        hint = did_you_mean(nearest(unknown[0].partition("=")[0], flags)) if unknown else ""
+        raise UserError(f"{message[:1].upper()}{message[1:]}.{hint} `--help` lists what there is.")
+
+    parser.error = refuse  # type: ignore[method-assign,assignment]
+    # Settings and flags may come in any order.
+    arguments = parser.parse_intermixed_args(list(argv))
+    if arguments.experimental_rerun is not None:
+        raise UserError(
+            "--experimental-rerun reads pickled files, which is refused here: give the run's own settings again; its "
+            f"{runs.CONFIG} has them."
+        )
+    if arguments.config_path is not None:
+        raise UserError("--config-path would leave out the shipped configs; --config-dir DIR adds a folder to them.")
+    return arguments
+
+
+def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Override]:
+    """The overrides of our own settings; `hydra.mode=MULTIRUN` is -m."""
+    for override in overrides:
+        if override.key_or_group == "hydra.mode":
+            arguments.multirun |= override.value() == "MULTIRUN"
+        elif override.is_hydra_override():
+            raise UserError(
+                f"{override.input_line}: jobs are run one after the other by this program itself, so Hydra's own "
+                "settings have no effect. run_dir=DIR says where a run lives."
+            )
+    return [override for override in overrides if not override.is_hydra_override()]
+
+
+# Jobs
+
+
+def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
+    composed = _named(composer, overrides)
+    config = composer.resolve(composed)
+    validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
+    config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
+    fits.check(config, composed.choices)
+    try:
+        resume = check_resume(config, config["run_dir"], leads=leads())
+    except DivergedBefore:
+        if not arguments.multirun:
+            raise
+        resume = Resume("diverged")  # one diverged job never ends a sweep
+    flags = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
+    flags += ["--config-name", arguments.config_name] if arguments.config_name else []
+    lines = [override.input_line or "" for override in overrides]
+    return Job(config=config, choices=composed.choices, overrides=(*flags, *lines), resume=resume)
+
+
+def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
+    """The composed configuration with what is derived from the choices filled in."""
+    composed = composer.compose(overrides)
+    config, choices = composed.config, composed.choices
+    group = runs.group_name(choices["variant"], choices["data"], _differences(composer, composed, overrides))
+    name = f"{group}-{runs.clean(runs.as_token(_select(config, 'seed')))}"
+    with open_dict(config):
+        config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
+        config.group = config.get("group") or group
+        if "run_dir" in config and config.run_dir is None:
+            config.run_dir = str(runs.RUNS / name)
+    return composed
+
+
+def _multirun(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> list[Job]:
+    arguments.multirun = True
+    parsed = [composer.parse(lines) for lines in composer.sweep(overrides)]
+    for job in parsed:
+        composer.check_groups(job)  # all choices first: that takes no time
+    jobs = []
+    for job in parsed:
+        try:
+            jobs.append(_job(composer, job, arguments))
+        except UserError as error:
+            line = " ".join(override.input_line or "" for override in job)
+            raise UserError(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
+    return jobs
+
+
+def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
+    first: dict[str, int] = {}
+    for number, job in enumerate(jobs, 1):
+        place = str(job.run_dir.absolute())
+        if place in first:
+            raise UserError(
+                f"Jobs {first[place]} and {number} of this multirun would both write to {job.run_dir}. Leave run_dir= "
+                "out, so that each has a name of its own, or put what differs into it, as in "
+                "'run_dir=runs/mine-${seed}'."
+            )
+        first[place] = number
+
+
+def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
+    """What this job changes of its recipe: choice -> "", short key -> value."""
+    chosen = [override for override in overrides if composer.is_group(override.key_or_group)]
+    recipe = composer.choosing([override for override in chosen if override.key_or_group in ("variant", "data")])
+    found: dict[str, str] = {}
+    if {override.key_or_group for override in chosen} - set(runs.UNNAMED_GROUPS):
+        usual = composer.usual_choices(recipe)
+        everything = [option for group in composer.groups() for option in composer.options(group)]
+        for group, choice in composed.choices.items():
+            if choice != usual.get(group) and group not in runs.UNNAMED_GROUPS:
+                found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
+    before, keys = composer.chosen(composer.choosing(chosen)).config, None
+    for override in overrides:
+        key = override.key_or_group
+        if override in chosen or runs.is_unnamed(key):
+            continue
+        value = _select(composed.config, key)
+        if not override.is_delete() and value == _select(before, key) and not override.is_add():
+            continue
+        keys = keys or set(leaf_keys(composed.config, targets=True))
+        short, text = runs.short_key(key, keys), runs.as_token(value)
+        if override.is_delete():
+            found[f"no_{short}"] = ""
+        elif short.endswith("._target_"):
+            found[short.removesuffix("._target_")] = text.rpartition(".")[2]
+        else:
+            found[short] = text
+    if composed.choices["data"] == "folder":  # a folder is its own data set
+        found["root_"] = os.path.normpath(str(_select(composed.config, "data.root")))
+    return found
+
+
+def _select(config: DictConfig, key: str) -> Any:
+    try:
+        value = OmegaConf.select(config, key)
+    except OmegaConfBaseException:
+        return None  # refused, with its reason, when the whole is resolved
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def _print(arguments: Namespace, composed: Composed) -> None:
+    """Hydra's own pages: --cfg, --info, --hydra-help, --shell-completion."""
+    if arguments.multirun:
+        raise UserError("-m runs jobs; --cfg, --info and the like show one. Give one of the two.")
+    if arguments.cfg == "job":
+        config = OmegaConf.select(composed.config, arguments.package) if arguments.package else composed.config
+        print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")
+        return
+    _run_hydra(
+        args=arguments,
+        args_parser=get_args_parser(),
+        task_function=lambda config: None,
+        config_path=CONFIG_PATH,
+        config_name=CONFIG_NAME,
+    )

@@ -1,0 +1,265 @@
+"""Samples from a run's exported generator: no data, no Lightning, no Hydra.
+
+usage: python -m experiments.sample run=DIR [n=64] [seed=0] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
+                                    [which=last|best] [allow=PACKAGE.]
+
+  run     a run's folder (running, finished or killed), or an exported generator/ folder
+  n       how many samples (64)
+  seed    of the noise (0); the same seed gives the same files, byte by byte, and the first samples of a larger n
+  grid    a picture: images side by side (the first 1,024), points scattered
+  npz     one array `samples`: uint8 (n, C, H, W) for images, float32 (n, d) for points
+  folder  one PNG an image, 00000.png and on
+  which   last: the newest export (generator/); best: checkpoints/best.ckpt
+  allow   names outside lightning_gans that the export may use, as my_package.networks. (code that you trust)
+
+Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png.
+
+  python -m experiments.sample run=runs/dcgan-digits-0 n=64 seed=0 grid=digits.png
+"""
+
+import pickle
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import cli
+from experiments.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+
+# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from torch import nn
+
+STEP = 256  # samples made, and held as floats, at a time
+SHOWN, POINTS = 1024, 20_000  # images, or points, that a picture shows at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, checked as far as that goes without loading anything."""
+
+    run: Path
+    n: int = 64
+    seed: int = 0
+    grid: Path | None = None
+    npz: Path | None = None
+    folder: Path | None = None
+    which: str = "last"
+    allow: tuple[str, ...] = ()
+
+
+KEYS = tuple(field.name for field in fields(Request))
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """key=value arguments -> a request.
+
+    Raises:
+        UserError: an unknown or repeated key, a value out of range, or a run that cannot be sampled.
+    """
+    given: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(_stray(argument))
+        if key not in KEYS:
+            hint = did_you_mean(f"{name}={value}" for name in nearest(key, KEYS)) or f" There are {', '.join(KEYS)}."
+            raise UserError(f"There is no key {key!r}.{hint} --help says what they are.")
+        if key in given:
+            raise UserError(f"{key} is given twice: {key}={given[key]} and {key}={value}. Keep one of them.")
+        if not value:
+            raise UserError(f"{key}= has no value. Say one, or leave {key} out; --help says what it is.")
+        given[key] = value
+    if "run" not in given:
+        raise UserError("Which run? Say run=DIR, a folder that python -m experiments.train made (they lie in runs/).")
+    if (which := given.get("which", "last")) not in ("last", "best"):
+        raise UserError(f"which={which}: say which=last (the newest export) or which=best (the best checkpoint).")
+    request = Request(
+        run=_run(given["run"], which),
+        n=_whole("n", given.get("n", "64"), least=1),
+        seed=_whole("seed", given.get("seed", "0"), least=0),
+        grid=_file("grid", given.get("grid"), ".png"),
+        npz=_file("npz", given.get("npz"), ".npz"),
+        folder=None if "folder" not in given else Path(given["folder"]),
+        which=which,
+        allow=tuple(name.strip(" []'\"") for name in given.get("allow", "").split(",") if name.strip(" []'\"")),
+    )
+    if request.folder is not None:
+        _check_folder(request.folder, request.n)
+    if request.grid or request.npz or request.folder:
+        return request
+    picture = f"{'sample' if which == 'last' else which}-seed{request.seed}.png"
+    return replace(request, grid=request.run / "samples" / picture)
+
+
+def _stray(argument: str) -> str:
+    if Path(argument).is_dir():
+        return f"{argument!r} is no key=value argument. Did you mean run={argument}?"
+    return f"{argument!r} is no key=value argument. There are {', '.join(KEYS)}; --help says what they are."
+
+
+def _whole(key: str, text: str, *, least: int) -> int:
+    try:
+        value = int(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise UserError(f"{key}={text}: must be a whole number of at least {least}.")
+    return value
+
+
+def _file(key: str, text: str | None, suffix: str) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.suffix.lower() != suffix:
+        raise UserError(f"{key}={text}: a {suffix} file is written; say {key}={path.with_suffix(suffix)}.")
+    if path.is_dir():
+        raise UserError(f"{key}={text} is a folder; name a file in it, as {key}={path / ('samples' + suffix)}.")
+    return path
+
+
+def _run(text: str, which: str) -> Path:
+    run = Path(text)
+    if not run.is_dir():
+        siblings = [path.name for path in run.parent.iterdir() if path.is_dir()] if run.parent.is_dir() else []
+        hint = did_you_mean(f"run={run.parent / name}" for name in nearest(run.name, siblings))
+        raise UserError(f"run={text}: there is no such folder.{hint or ' Name a folder that a training run made.'}")
+    if not any((folder / "model.yaml").is_file() for folder in (run, run / "generator")):
+        raise UserError(
+            f"run={text} holds no exported generator yet (generator/model.yaml). A run exports at its first "
+            "checkpoint; a run with nothing to sample never does."
+        )
+    if which == "best" and not (run / "checkpoints" / "best.ckpt").is_file():
+        raise UserError(
+            f"run={text} has no checkpoints/best.ckpt: it is kept from the first evaluation on, in a run's own folder. "
+            "Say which=last for the newest export."
+        )
+    return run
+
+
+def _check_folder(folder: Path, n: int) -> None:
+    """Refuse to write among, or replace, files of anybody else's."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"folder={folder} is a file; name a folder for the PNGs.")
+    names = {_name(i, n) for i in range(n)}
+    held = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    others = sorted(set(held) - names)
+    if others:
+        raise UserError(
+            f"folder={folder} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0]} is the first): "
+            f"the {n:,} samples would mix with them. Name an empty or a new folder."
+        )
+
+
+def _name(index: int, n: int) -> str:
+    return f"{index:0{max(5, len(str(n - 1)))}d}.png"
+
+
+def load(request: Request) -> tuple["nn.Module", int | None]:
+    """The model to sample, and the iteration it is of where that is known.
+
+    Raises:
+        UserError: files that cannot be read, or that hold something else.
+    """
+    import torch
+    import yaml
+
+    from lightning_gans import load_generator
+
+    model = load_generator(request.run, allow=request.allow)
+    if not hasattr(model, "sample"):
+        raise UserError(f"The {type(model).__name__} of run={request.run} has nothing to sample.")
+    if request.which == "last":
+        folder = request.run / "generator" if (request.run / "generator" / "model.yaml").is_file() else request.run
+        about = yaml.safe_load((folder / "model.yaml").read_text()).get("about") or {}
+        return model, about.get("iteration")
+    path = request.run / "checkpoints" / "best.ckpt"
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
+        # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
+        prefix = "ema.model."
+        state = {key.removeprefix(prefix): t for key, t in checkpoint["state_dict"].items() if key.startswith(prefix)}
+        model.load_state_dict(state)
+        return model, int(checkpoint["game"]["iteration"])
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
+
+
+def chunks(model: Any, n: int, *, seed: int) -> Iterator[Any]:
+    """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d)."""
+    from lightning_gans.callbacks.media import to_uint8
+
+    for start in range(0, n, STEP):
+        x = model.sample(min(STEP, n - start), seed=seed, start=start).cpu()
+        yield (to_uint8(x) if x.dim() == 4 else x.float()).contiguous().numpy()
+
+
+def write(request: Request, parts: Iterable[Any]) -> tuple[int, ...]:
+    """Write all that was asked for in one pass over the samples; the shape of a sample.
+
+    Raises:
+        UserError: samples that an output cannot hold, or a file that cannot be written.
+    """
+    from experiments import sample_files
+
+    takes: list[sample_files.Take] = []
+    shape: tuple[int, ...] = ()
+    with ExitStack() as outputs:
+        for part in parts:
+            if not takes:
+                shape = part.shape[1:]
+                if request.grid:
+                    takes.append(outputs.enter_context(sample_files.grid(request.grid, shape, _most(shape))))
+                if request.npz:
+                    takes.append(outputs.enter_context(sample_files.npz(request.npz, request.n, shape, part.dtype)))
+                if request.folder:
+                    names = (_name(i, request.n) for i in range(request.n))
+                    takes.append(outputs.enter_context(sample_files.folder(request.folder, names, shape)))
+            for take in takes:
+                take(part)
+    return shape
+
+
+def _most(shape: tuple[int, ...]) -> int:
+    return SHOWN if len(shape) == 3 else POINTS
+
+
+def main(argv: Sequence[str]) -> int:
+    """Sample a run; 0, or an error that `cli.run` puts into words."""
+    if {"--help", "-h", "help"} & set(argv):
+        print(__doc__.strip())
+        return 0
+    request = parse(argv)
+    model, iteration = load(request)
+    start = time.monotonic()
+    shape = write(request, _shown(chunks(model, request.n, seed=request.seed), request.n))
+    seconds = time.monotonic() - start
+    facts = ["x".join(map(str, shape)), f"seed {request.seed}", request.which]
+    facts += [f"iteration {iteration:,}"] if iteration is not None else []
+    print(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
+    most = _most(shape)
+    for key in ("grid", "npz", "folder"):
+        if path := getattr(request, key):
+            print(f"  {key:6}  {path}" + (f" (the first {most:,})" if key == "grid" and request.n > most else ""))
+    return 0
+
+
+def _shown(parts: Iterator[Any], n: int) -> Iterable[Any]:
+    """The same parts, with a progress bar on a terminal where there are many."""
+    if n <= 16 * STEP or not sys.stderr.isatty():
+        return parts
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(parts, "Sampling", total=-(-n // STEP), console=Console(stderr=True), transient=True)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(lambda: main(sys.argv[1:])))

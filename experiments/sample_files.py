@@ -1,0 +1,96 @@
+"""Files of samples, written in one pass over parts of them: each whole or not at all, the same bytes every time."""
+
+import math
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lightning_gans.callbacks.media import image_grid, is_picture, planar_figure, png, save_png, to_picture
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import atomic
+
+Part = np.ndarray[Any, Any]  # uint8 (b, C, H, W) or float32 (b, d)
+Take = Callable[[Part], object]
+Shape = tuple[int, ...]  # of one sample
+
+
+@contextmanager
+def npz(path: Path, n: int, shape: Shape, dtype: Any) -> Iterator[Take]:
+    """One array `samples`, (n, *shape), for numpy.load."""
+    header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (n, *shape)}
+    # A ZipInfo of its own, for zipfile would stamp the hour; written part by part, for all may not fit in memory.
+    with (
+        atomic(path) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+        archive.open(zipfile.ZipInfo("samples.npy"), "w", force_zip64=True) as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        yield lambda part: file.write(part.tobytes())
+
+
+@contextmanager
+def folder(path: Path, names: Iterator[str], shape: Shape) -> Iterator[Take]:
+    """One PNG an image under the next name; made aside, and moved to their places when all are there.
+
+    Raises:
+        UserError: the samples are no grey or RGB images, or the folder cannot be written.
+    """
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        what = "points" if len(shape) == 1 else f"of shape {shape}"
+        raise UserError(
+            f"folder={path}: the samples of this run are {what}, not grey or RGB images, so they make no PNGs. "
+            "Say npz=samples.npz for the numbers."
+        )
+    aside: Path | None = None
+    made: list[Path] = []
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=path, prefix=".samples-"))
+
+        def take(part: Part) -> None:
+            for image in torch.from_numpy(part):
+                made.append(aside / next(names))
+                made[-1].write_bytes(png(to_picture(image)))
+
+        yield take
+        for file in made:
+            file.replace(path / file.name)
+    except OSError as error:
+        raise UserError(
+            f"Could not write folder={path}: {error.strerror or error}. Free some space or name another folder."
+        ) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
+    """A picture of the first `most` samples: images in a square, points scattered or counted.
+
+    Raises:
+        UserError: samples of which no picture can be made, or a file that cannot be written.
+    """
+    if not is_picture(shape):
+        raise UserError(
+            f"The samples of this run have shape {shape}, of which no picture can be made (only of images, and of "
+            "points on the line or the plane). Say npz=samples.npz for the numbers."
+        )
+    kept: list[Part] = []
+
+    def take(part: Part) -> None:
+        kept.append(part[: max(0, most - sum(map(len, kept)))])
+
+    yield take
+    samples = torch.from_numpy(np.concatenate(kept))
+    if len(shape) == 3:
+        save_png(image_grid(samples, columns=math.isqrt(len(samples) - 1) + 1), path)
+    else:
+        save_png(planar_figure(samples, title=f"{len(samples):,} samples"), path)

@@ -1,0 +1,1 @@
+"""What every setting may hold, known without importing torch."""

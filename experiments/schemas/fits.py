@@ -1,0 +1,64 @@
+"""Whether the parts of a run fit each other, as far as that is known without building them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from datamodules.catalogue import CATALOGUE
+from experiments.schemas.registry import METRICS_NEED, NEEDS
+from lightning_gans.core.errors import UserError
+
+WORDS = {"image": "images", "planar": "points of the plane or the line"}
+
+
+def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """Refuse parts that do not fit; choices of a user's own are let through.
+
+    Args:
+        config: resolved, plain and valid.
+        choices: group -> choice.
+
+    Raises:
+        UserError: names the parts, and what would fit.
+    """
+    _check_kind(choices)
+    _check_batch(config)
+
+
+def _check_kind(choices: Mapping[str, str]) -> None:
+    data = choices.get("data", "")
+    if data not in CATALOGUE:
+        return
+    kind = CATALOGUE[data].kind
+    for group, needs in (("variant", NEEDS), ("metrics", METRICS_NEED)):
+        choice = choices.get(group, "")
+        need = needs.get(choice, "any")
+        if need in ("any", kind):
+            continue
+        fitting = ", ".join(name for name, entry in CATALOGUE.items() if entry.kind == need)
+        others = ", ".join(name for name, other in needs.items() if other in ("any", kind))
+        raise UserError(
+            f"{group}={choice} needs {WORDS[need]}, and data={data} gives {WORDS[kind]}. Data that fit: {fitting}. "
+            f"For data={data} choose {group}={others.replace(', ', ' or ')}."
+        )
+
+
+def _check_batch(config: Mapping[str, Any]) -> None:
+    batch = config["data"].get("batch_size") if isinstance(config["data"], Mapping) else None
+    trainer = config["trainer"]
+    devices = trainer["devices"]
+    if isinstance(devices, list):
+        devices = len(devices)
+    if not isinstance(batch, int) or not isinstance(devices, int):
+        return  # how many devices there are is known later
+    training = config["variant"].get("training") if isinstance(config["variant"], Mapping) else None
+    micro = training.get("accumulate", 1) if isinstance(training, Mapping) else 1
+    parts = devices * trainer["num_nodes"] * (micro if isinstance(micro, int) else 1)
+    if batch % parts:
+        shares = [f"trainer.devices={devices}"]
+        shares += [f"trainer.num_nodes={trainer['num_nodes']}"] if trainer["num_nodes"] != 1 else []
+        shares += [f"variant.training.accumulate={micro}"] if micro != 1 else []
+        nearby = sorted({max(parts, batch - batch % parts), batch - batch % parts + parts})
+        raise UserError(
+            f"data.batch_size={batch} is the batch of all processes together, and {' x '.join(shares)} cannot share it "
+            f"evenly. Try data.batch_size={' or '.join(map(str, nearby))}."
+        )

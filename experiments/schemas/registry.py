@@ -1,0 +1,245 @@
+"""Every setting of every class that the shipped configs name, and what a variant asks of its data.
+
+A test ties this page to the constructors' signatures; a class that is not here (a user's own) takes what its file says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.schemas.spec import (
+    Bool,
+    Choice,
+    Float,
+    Int,
+    ListOf,
+    Node,
+    OneOf,
+    Optional,
+    Path,
+    Spec,
+    Table,
+    Text,
+)
+
+GROUPS = ("variant", "data", "network", "objective", "penalty", "trainer", "metrics", "logger", "callbacks")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """settings: by name. given: arguments that the program fills in, so that no file names them."""
+
+    settings: Mapping[str, Spec]
+    given: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Settings at a fixed place without a `_target_`. target: the class that takes them, where one class does."""
+
+    schema: Schema
+    target: str | None = None
+    extra: tuple[str, ...] = ()  # settings that the program itself reads
+
+
+SEED = Int(min=0, max=2**32 - 1)
+WIDTH = Int(min=1, help="units or channels")
+DEPTH = Int(min=0, help="hidden layers")
+PROBABILITY = Float(min=0, below=1)
+SHAPE = ListOf(Int(min=1))
+EVERY = Int(min=1, help="in iterations")
+
+TOP: dict[str, Spec] = {
+    "seed": Int(min=0, max=2**32 - 1, help="of everything random"),
+    "iterations": Int(min=1, help="training batches, all stages together"),
+    "run_dir": Optional(Path(), help="where the run lives; null: runs/<variant>-<data>[-<choices>]-<seed>"),
+    "data_dir": Path(help="where real data sets lie, or are downloaded to"),
+    "resume": OneOf(
+        (Choice(("auto", "never")), Path()), help="auto: continue what run_dir holds; never: refuse to; or a .ckpt file"
+    ),
+    "init_from": Optional(Path(), help="a run's folder or .ckpt whose weights this run starts from"),
+}
+
+PLACES: dict[str, Place] = {
+    "trainer": Place(
+        Schema(
+            {
+                "accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps", "tpu"), help="what trains"),
+                "devices": OneOf((Int(min=1), Choice(("auto",)), ListOf(Int(min=0))), help="how many, or which"),
+                "num_nodes": Int(min=1, help="machines"),
+                "strategy": Text(help="players: one process per device, every player's gradients averaged"),
+                "precision": Choice(
+                    ("auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true", "16-true", 16, 32, 64),
+                    help="auto: bf16-mixed on CUDA, 32-true elsewhere",
+                ),
+                "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
+                "log_every": Int(min=1, help="iterations between two readings of losses"),
+            }
+        )
+    ),
+    "callbacks.checkpoint": Place(
+        Schema(
+            {"every": EVERY, "minutes": Float(above=0, help="at most this long without one")}, given=("spec", "about")
+        ),
+        target="lightning_gans.callbacks.checkpoints.Checkpoints",
+    ),
+    "callbacks.evaluation": Place(
+        Schema(
+            {"every": EVERY, "samples": Optional(Int(min=2), help="null: as many as held-out samples")},
+            given=("quality",),
+        ),
+        target="lightning_gans.callbacks.evaluation.Evaluation",
+        extra=("samples",),
+    ),
+    "callbacks.grids": Place(
+        Schema({"every": EVERY, "rows": Int(min=1), "columns": Int(min=1), "seed": SEED}),
+        target="lightning_gans.callbacks.grids.SampleGrids",
+    ),
+}
+
+_BATCH = {"batch_size": Int(min=1, help="global: of all processes together")}
+_IMAGES = _BATCH | {
+    "image_size": Choice((8, 16, 32, 64, 128), help="pixels, wide and high"),
+    "channels": Choice((1, 3), help="1 is grey, 3 is RGB"),
+}
+_FILES = _IMAGES | {
+    "root": Path(help="where the files lie"),
+    "horizontal_flip": Bool(help="mirror at random in training"),
+    "in_memory": Choice(("auto", True, False), help="hold all pixels in memory"),
+    "workers": Int(min=0, help="reading processes where the pixels are not held in memory"),
+}
+_PLANE = _BATCH | {"dimension": Choice((2,))}
+SHARE = Float(min=0, below=1)
+
+DATA = {
+    "Digits": Schema(_IMAGES),
+    "Vision": Schema(_FILES | {"name": Text(), "download": Bool(help="fetch what is not in root")}),
+    "Folder": Schema(
+        _FILES
+        | {
+            "validation_share": SHARE,
+            "test_share": SHARE,
+            "on_bad_file": Choice(("skip", "error"), help="what an unreadable file does"),
+        }
+    ),
+    "Ring": Schema(_PLANE | {"radius": Float(above=0), "std": Float(above=0)}),
+    "Grid": Schema(_PLANE | {"std": Float(above=0)}),
+    "Spiral": Schema(_PLANE | {"std": Float(min=0)}),
+    "SwissRoll": Schema(_PLANE | {"std": Float(min=0)}),
+    "TwoPoints": Schema(_PLANE | {"std": Float(min=0)}),
+    "RefPair": Schema(_BATCH | {"dimension": Choice((1,))}),
+}
+
+_DIM = {"dim": Int(min=1, help="length of a code")}
+
+SCHEMAS: dict[str, Schema] = {
+    **{f"datamodules.{name}": schema for name, schema in DATA.items()},
+    "lightning_gans.variants.vanilla.GAN": Schema(
+        {
+            "model": Node(),
+            "discriminator": Node(),
+            "loss": Node(),
+            "penalty": Optional(Node()),
+            "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+            "training": Node(),
+        }
+    ),
+    "lightning_gans.core.phase.Training": Schema(
+        {
+            "iterations": Int(min=1),
+            "batch_size": Int(min=1),
+            "players": Table(Node()),
+            "seed": SEED,
+            "ema_half_life": Optional(Float(above=0), help="of the evaluated weights, in images; null: the newest"),
+            "accumulate": Int(min=1, help="micro-batches per step"),
+        }
+    ),
+    "lightning_gans.core.phase.PlayerSettings": Schema(
+        {
+            "optimizer": Optional(Node(), help="null freezes the player"),
+            "schedule": Optional(Node(), help="of the learning rate, stepped once an iteration"),
+            "clip_norm": Optional(Float(above=0), help="gradients are scaled down to this norm"),
+        }
+    ),
+    "lightning_gans.core.prior.Normal": Schema(_DIM),
+    "lightning_gans.core.prior.Uniform": Schema(_DIM | {"bound": Float(above=0, help="U(-bound, bound)")}),
+    "lightning_gans.core.prior.Categorical": Schema(_DIM),
+    "lightning_gans.core.prior.Mixed": Schema({"parts": ListOf(Node())}),
+    "lightning_gans.models.generative.GenerativeModel": Schema({"generator": Node(), "prior": Node()}),
+    "lightning_gans.networks.mlp.MLPGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "sample_shape": SHAPE,
+            "width": WIDTH,
+            "depth": DEPTH,
+            "batch_norm": Bool(),
+            "output": Choice(("tanh", "linear"), help="tanh for images, linear for points"),
+        }
+    ),
+    "lightning_gans.networks.mlp.MLPDiscriminator": Schema(
+        {"sample_shape": SHAPE, "width": WIDTH, "depth": DEPTH, "dropout": PROBABILITY}
+    ),
+    "lightning_gans.networks.mlp.MaxoutDiscriminator": Schema(
+        {
+            "sample_shape": SHAPE,
+            "units": WIDTH,
+            "pieces": Int(min=1),
+            "depth": DEPTH,
+            "input_dropout": PROBABILITY,
+            "hidden_dropout": PROBABILITY,
+        }
+    ),
+    "lightning_gans.networks.mlp.AffineGenerator": Schema({"scale": ListOf(Float()), "shift": ListOf(Float())}),
+    "lightning_gans.networks.dcgan.DCGANGenerator": Schema(
+        {"latent_dim": Int(min=1), "channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+    ),
+    "lightning_gans.networks.dcgan.DCGANDiscriminator": Schema(
+        {"channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+    ),
+    "lightning_gans.losses.adversarial.Minimax": Schema({}),
+    "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
+    "lightning_gans.losses.penalties.R1": Schema({"gamma": Float(min=0, help="weight; the paper's gamma")}),
+    "lightning_gans.extractors.factories.classifier": Schema({}, given=("data", "cache_dir", "device", "progress")),
+    "lightning_gans.extractors.factories.coordinates": Schema({}, given=("data", "cache_dir", "device", "progress")),
+    "lightning_gans.extractors.factories.inception": Schema(
+        {"weights": Optional(Path(), help="a file of weights; null: download")},
+        given=("data", "cache_dir", "device", "progress"),
+    ),
+    "lightning_gans.loggers.wandb.WandbLogger": Schema(
+        {
+            "run_dir": Path(),
+            "project": Text(),
+            "group": Optional(Text()),
+            "tags": ListOf(Text()),
+            "offline": Optional(Bool(), help="true: never talk to the server; false: say so where that is impossible"),
+        }
+    ),
+    "lightning_gans.loggers.tensorboard.TensorBoardLogger": Schema({"run_dir": Path()}),
+    "torch.optim.Adam": Schema(
+        {
+            "lr": Float(min=0),
+            "betas": ListOf(Float(min=0, below=1), length=2),
+            "eps": Float(min=0),
+            "weight_decay": Float(min=0),
+            "amsgrad": Bool(),
+            "foreach": Optional(Bool()),
+            "maximize": Bool(),
+            "capturable": Bool(),
+            "differentiable": Bool(),
+            "fused": Optional(Bool()),
+            "decoupled_weight_decay": Bool(),
+        },
+        given=("params",),
+    ),
+}
+
+# What a variant asks of its data; a variant that is not here takes any.
+NEEDS: dict[str, Literal["image", "planar", "any"]] = {"vanilla": "any", "dcgan": "image"}
+
+# The same for what measures a run.
+METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {
+    "classifier": "image",
+    "inception": "image",
+    "planar": "planar",
+    "none": "any",
+}

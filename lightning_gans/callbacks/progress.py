@@ -1,0 +1,135 @@
+"""The run in the terminal: how far, how fast, what each player loses, how good the samples are."""
+
+import atexit
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+
+from lightning_gans.callbacks.terminal import Snapshot, View, view_for
+from lightning_gans.core.game import Game
+
+PERIOD = 0.25  # seconds between two looks
+WINDOW = 20  # looks over which the speed is taken
+
+
+class Progress(pl.Callback):
+    """A bar in iterations over the whole run; in a pipe or a file, a plain line now and then. Rank 0 alone.
+
+    A plain callback: Lightning's own ProgressBar counts batches of an epoch, and an iteration here costs one look at
+    the clock.
+
+    Args:
+        console: where to; standard output by default.
+    """
+
+    def __init__(self, *, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._view: View | None = None
+        self._next = self._started = 0.0
+        self._first = 0
+        self._looks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+
+    @contextmanager
+    def task(self, text: str) -> Iterator[Callable[[float], None]]:
+        """Show something that is done before training: `with progress.task("reading") as report: report(0.5)`.
+
+        Nothing is shown before the first report, so that what takes no time leaves no trace.
+        """
+        due = 0.0
+
+        def report(share: float) -> None:
+            nonlocal due
+            now = time.monotonic()
+            if not getattr(rank_zero_only, "rank", 0) and now >= due:
+                due = now + PERIOD
+                self._open().task(text, share)
+
+        try:
+            yield report
+        finally:
+            if self._view is not None:
+                self._view.task(text, None)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        self._next = float("inf")  # on the other ranks, never
+        if trainer.is_global_zero:
+            self._started, self._first = time.monotonic(), pl_module.iteration
+            self._looks.clear()
+            self._look(pl_module)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        if time.monotonic() >= self._next:
+            self._look(pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        if trainer.is_global_zero:
+            self._look(pl_module)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and the terminal as it was."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+            atexit.unregister(self.close)
+
+    def _open(self) -> View:
+        if self._view is None:
+            self._view = view_for(self.console)
+            atexit.register(self.close)  # a hidden cursor must not outlive the process
+        return self._view
+
+    def _look(self, game: Game) -> None:
+        now = time.monotonic()
+        self._next = now + PERIOD
+        self._looks.append((now, game.iteration))
+        before, iteration = self._looks[0]
+        rate = (game.iteration - iteration) / (now - before) if now > before else 0.0
+        elapsed, done = now - self._started, game.iteration - self._first
+        remaining = game.iterations - game.iteration
+        snapshot = Snapshot(
+            iteration=game.iteration,
+            iterations=game.iterations,
+            rate=rate,
+            images_rate=rate * game.training_settings.batch_size,
+            elapsed=elapsed,
+            # over the whole sitting: evaluations are part of what is left
+            left=remaining * elapsed / done if done and remaining else None,
+            losses=player_losses(game.latest),
+            scores=_headline(game),
+        )
+        self._open().show(snapshot)
+
+
+def player_losses(latest: Mapping[str, float]) -> dict[str, float]:
+    """Each player's loss, from the newest means of a game.
+
+    A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.
+    """
+    losses: dict[str, float] = {}
+    newest: dict[str, float] = {}
+    for name, value in latest.items():
+        player, _, term = name.rpartition("/")
+        if term == "gradient_norm" and player in newest:
+            losses[player] = latest.get(f"{player}/loss", newest[player])
+        newest[player] = value
+    return losses
+
+
+def _headline(game: Game) -> dict[str, float]:
+    """The newest value of the metric that chooses the best checkpoint, or of the first one measured."""
+    names = [game.headline, *game.scores.state_dict()]
+    return next(({name: game.scores[name].last} for name in names if name in game.scores), {})

@@ -1,0 +1,106 @@
+"""Losses, gradient norms, learning rates and speed: to losses.csv and to every logger."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lightning_gans.callbacks.csv_files import CsvFile
+from lightning_gans.core.errors import Diverged, UserError
+from lightning_gans.core.events import Evidence, due
+from lightning_gans.core.game import Game
+
+
+class TrainingLog(pl.Callback):
+    """Read the game's running means every `every` iterations; the one moment at which losses leave the device.
+
+    A row of losses.csv and of every logger holds the means since the row before, `<player>/learning_rate`,
+    `iterations_per_second` and `images_per_second` (wall time, evaluations included). Loggers that have
+    `log_summary(facts)` are told the best value of each metric after every evaluation, and the run's status at its end.
+
+    Raises (while training, on every rank alike):
+        Diverged: a loss or gradient was NaN or infinite since the row before.
+    """
+
+    def __init__(self, *, every: int = 25) -> None:
+        if every < 1:
+            raise UserError(f"trainer.log_every={every}: must be at least 1 iteration between two readings of losses.")
+        self.every = every
+        self._seconds_before = 0.0
+        self._started = self._since = time.monotonic()
+        self._iteration = 0
+
+    @property
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self._seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seconds_before = float(state_dict["seconds"])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        self._started = self._since = time.monotonic()
+        self._iteration = pl_module.iteration
+        if trainer.is_global_zero:
+            self._csv = CsvFile(Path(trainer.default_root_dir) / "losses.csv")
+            self._csv.resume(pl_module.iteration)
+        tell_summary(trainer, {"status": "running", **best_scores(pl_module)})
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        if not due(pl_module, self.every):
+            return
+        assert isinstance(pl_module, Game)
+        values = dict(pl_module.read_losses())
+        if not trainer.is_global_zero:
+            return
+        values |= {f"{player}/learning_rate": rate for player, rate in pl_module.learning_rates().items()}
+        values |= self._speed(pl_module)
+        now = {"iteration": pl_module.iteration, "images": pl_module.images, "seconds": round(self._seconds, 2)}
+        self._csv.append(now | values)
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=pl_module.iteration)
+
+    def _speed(self, game: Game) -> dict[str, float]:
+        now = time.monotonic()
+        rate = (game.iteration - self._iteration) / max(now - self._since, 1e-9)
+        self._since, self._iteration = now, game.iteration
+        return {"iterations_per_second": rate, "images_per_second": rate * game.training_settings.batch_size}
+
+    def on_evaluation(self, trainer: pl.Trainer, game: Game, evidence: Evidence) -> None:
+        tell_summary(trainer, best_scores(game))
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._end(trainer, pl_module, "diverged" if isinstance(exception, Diverged) else "stopped")
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        whole = isinstance(pl_module, Game) and pl_module.iteration >= pl_module.iterations
+        self._end(trainer, pl_module, "finished" if whole else "stopped")
+
+    def _end(self, trainer: pl.Trainer, game: pl.LightningModule, status: str) -> None:
+        scores = best_scores(game) if isinstance(game, Game) else {}
+        tell_summary(trainer, {"status": status, **scores})
+
+
+def best_scores(game: Game) -> dict[str, float]:
+    """`<metric>.best` and `<metric>.best_iteration` of every metric measured so far."""
+    facts: dict[str, float] = {}
+    for name, score in game.scores.state_dict().items():
+        facts |= {f"{name}.best": score["best"], f"{name}.best_iteration": score["best_iteration"]}
+    return facts
+
+
+def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
+    """Hand facts about the run as a whole to each logger that has `log_summary(facts)`; rank 0 alone."""
+    if not trainer.is_global_zero:
+        return
+    for logger in trainer.loggers:
+        tell = getattr(logger, "log_summary", None)
+        if callable(tell):
+            tell(facts)

@@ -1,0 +1,88 @@
+"""Whether Weights & Biases can be talked to, found out without a prompt and within seconds."""
+
+import netrc
+import os
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+PATIENCE = 3.0  # seconds
+
+Mode = Literal["online", "offline", "shared", "disabled"]
+_MODES: dict[str, Mode] = {
+    "online": "online",
+    "run": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "shared": "shared",
+    "disabled": "disabled",
+}
+
+
+class Choice(NamedTuple):
+    """How to log. complaint: why not as it was asked or could be expected, in words for the user; None where it is."""
+
+    mode: Mode
+    complaint: str | None = None
+
+
+def choose(*, offline: bool | None, url: str, settings_mode: str | None, patience: float = PATIENCE) -> Choice:
+    """Online where someone is logged in and the server answers; offline otherwise.
+
+    Args:
+        offline: what the configuration says; None leaves it to WANDB_MODE, then to W&B's settings file, then to what
+            is possible. WANDB_MODE=disabled always holds.
+        url: the server.
+        settings_mode: of W&B's settings file (`wandb offline`).
+        patience: seconds to wait for the server.
+    """
+    environment = _MODES.get(os.environ.get("WANDB_MODE", "").strip().lower())
+    if environment == "disabled" or (offline is None and settings_mode == "disabled" and environment is None):
+        return Choice("disabled")
+    wish = ("offline" if offline else "online") if offline is not None else environment
+    if wish == "offline" or (wish is None and settings_mode in ("offline", "dryrun")):
+        return Choice("offline")
+    if not logged_in(url):
+        complaint = f"nobody is logged in at {url}: `wandb login`, or set WANDB_API_KEY"
+        return Choice("offline", None if wish is None else complaint)  # the usual case is no cause for complaint
+    if not answers(url, patience):
+        return Choice("offline", f"{url} did not answer within {patience:g} s")
+    return Choice("shared" if wish == "shared" else "online")
+
+
+def logged_in(url: str) -> bool:
+    """Whether there are credentials for the server; it is not asked whether it takes them."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    named = os.environ.get("NETRC")
+    files = [Path(named).expanduser()] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    for file in files:
+        try:
+            if netrc.netrc(str(file)).authenticators(urlsplit(url).netloc):
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def answers(url: str, patience: float = PATIENCE) -> bool:
+    """Whether the server says anything at all within so many seconds, through the proxies that are set."""
+    heard = threading.Event()
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=patience):
+                heard.set()
+        except urllib.error.HTTPError:
+            heard.set()
+        except (OSError, ValueError):
+            pass
+
+    # in a thread, because the look-up of a name cannot be given a time limit
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(patience)
+    return heard.is_set()
