@@ -16,7 +16,7 @@ from datamodules.base import SplitName
 from datamodules.download import fetch, refuse
 from datamodules.folder import Files
 from datamodules.images import ImageData, InMemory
-from datamodules.order import stratified
+from datamodules.order import held_out
 from datamodules.sources import Pictures, Source, Tensors
 from datamodules.vision_files import locate, reading
 from datamodules.vision_table import SETS
@@ -128,7 +128,7 @@ class Vision(ImageData):
         tensors, text = cache.kept(self.digest(self.name, _stats(*self.files.values())), prepare)
         train = Tensors(tensors["train.x"], tensors["train.y"])
         count = min(self._set.validation, len(train) // 5)
-        rest, validation = stratified(tensors["train.y"], count, "split", self.name)
+        rest, validation = held_out(len(tensors["train.y"]), count, "split", self.name)
         test = Tensors(tensors["test.x"], tensors["test.y"])
         return {"train": train.take(rest), "validation": train.take(validation), "test": test}, text["content"]
 

@@ -1,7 +1,7 @@
 """Hydra's composition without hydra.main: overrides in, one resolved plain configuration a job out."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, product
@@ -15,7 +15,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.core.singleton import Singleton
 from hydra.core.utils import JobRuntime, setup_globals
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
@@ -24,7 +23,9 @@ from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, Omega
 
 from experiments import resolvers
 from experiments.schemas.spec import plain
+from experiments.schemas.validate import allowed
 from experiments.suggest import did_you_mean, nearest, nearest_keys
+from experiments.wording import choices_of, dangling, exists, leaf_keys, malformed, reason, refuse_sweep
 from lightning_gans.core.errors import UserError
 
 CONFIG_NAME = "train"
@@ -88,7 +89,7 @@ class Composer:
                     raise OverrideParseException(override=text, message="no name")
                 parsed += parser.parse_overrides([text])
             except (OverrideParseException, HydraException) as error:
-                raise UserError(_malformed(text)) from error
+                raise UserError(malformed(text)) from error
         return parsed
 
     def sweep(self, overrides: Sequence[Override]) -> Iterator[list[str]]:
@@ -126,14 +127,18 @@ class Composer:
     def _listed(self, group: str, kind: ObjectType) -> list[str]:
         return list(self.loader.repository.get_group_options(group, kind))
 
-    def is_group(self, key: str) -> bool:
-        return key in self.groups() or ("/" in key and bool(self.options(key)))
+    def is_choice(self, override: Override) -> bool:
+        """Whether an override chooses from a group, rather than sets a value."""
+        key = override.key_or_group
+        if not (key in self.groups() or ("/" in key and bool(self.options(key)))):
+            return False
+        return override.is_sweep_override() or not isinstance(override.value(), dict)
 
     # Composition
 
     def choosing(self, overrides: Sequence[Override]) -> tuple[str, ...]:
         """Those of `overrides` that choose from a group, as `chosen` takes them."""
-        return tuple(override.input_line or "" for override in overrides if self.is_group(override.key_or_group))
+        return tuple(override.input_line or "" for override in overrides if self.is_choice(override))
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """One job's configuration.
@@ -141,13 +146,12 @@ class Composer:
         Raises:
             UserError: an unknown choice or key, a sweep, a file of the tree that does not fit.
         """
-        groups = [override for override in overrides if self.is_group(override.key_or_group)]
-        values = [override for override in overrides if not self.is_group(override.key_or_group)]
+        values = [override for override in overrides if not self.is_choice(override)]
         self.check_groups(overrides)
         composed = self.chosen(self.choosing(overrides))
         config = copy.deepcopy(composed.config)
         for override in values:
-            _check_value(override)
+            refuse_sweep(override)
             try:
                 ConfigLoaderImpl._apply_overrides_to_config([override], config)
             except ConfigCompositionException as error:
@@ -161,18 +165,18 @@ class Composer:
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-            raise UserError(f"The configuration does not compose: {_reason(error)}") from error
+            raise UserError(f"The configuration does not compose: {reason(error)}") from error
 
     @cache  # noqa: B019
     def usual_choices(self, overrides: tuple[str, ...]) -> dict[str, str]:
         """The choices that overrides of groups lead to, without composing what they hold."""
         listed = self.loader.compute_defaults_list(self.config_name, list(overrides), RunMode.RUN)
-        return _choices(listed.overrides.known_choices)
+        return choices_of(listed.overrides.known_choices)
 
     def _compose(self, overrides: tuple[str, ...]) -> Composed:
         config = self.loader.load_configuration(self.config_name, list(overrides), run_mode=RunMode.RUN)
         hydra = OmegaConf.masked_copy(config, "hydra")
-        choices = _choices(config.hydra.runtime.choices)
+        choices = choices_of(config.hydra.runtime.choices)
         with flag_override(config, ["struct", "readonly"], False):
             del config["hydra"]
         return Composed(config, choices, hydra)
@@ -183,19 +187,18 @@ class Composer:
         Raises:
             UserError: a value refers to what is not there, or is still to be given (`???`).
         """
-        instance = Singleton._instances.setdefault(HydraConfig, HydraConfig())
-        instance.cfg = composed.hydra
+        HydraConfig.instance().cfg = composed.hydra  # type: ignore[assignment]  # for files that ask `${hydra:...}`
         try:
             config = OmegaConf.to_container(composed.config, resolve=True, throw_on_missing=True)
         except InterpolationKeyError as error:
-            raise UserError(_dangling(error, composed)) from error
+            raise UserError(dangling(error, composed.choices)) from error
         except MissingMandatoryValue as error:
             key = error.full_key or ""
             raise UserError(f"{key} has no value yet: say {key}=VALUE.") from error
         except OmegaConfBaseException as error:
-            raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {_reason(error)}") from error
+            raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason(error)}") from error
         assert isinstance(config, dict)
-        return config
+        return {str(key): value for key, value in config.items()}
 
     # Refusals
 
@@ -208,14 +211,14 @@ class Composer:
         seen: set[str] = set()
         for override in overrides:
             group = override.key_or_group
-            if not self.is_group(group):
+            if not self.is_choice(override):
                 continue
             if group in seen:
                 raise UserError(f"{group} is chosen twice; say {group}=CHOICE once.")
             seen.add(group)
             options = self.options(group)
             if not options or override.package is not None or override.is_sweep_override():
-                _check_value(override)
+                refuse_sweep(override)
                 continue
             value = None if override.is_delete() else override.value()
             for choice in value if isinstance(value, list) else [value]:
@@ -233,80 +236,16 @@ class Composer:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         if group and self.options(group):
             return self.no_such_choice(group, choice)
-        return f"The configuration does not compose: {_reason(error)}"
+        return f"The configuration does not compose: {reason(error)}"
 
     def _not_settable(self, override: Override, config: DictConfig, error: Exception) -> str:
         key = override.key_or_group
         if override.package is not None or "/" in key or "@" in key:
             hint = did_you_mean(nearest(key, self.groups()))
             return f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
-        if override.is_delete() or override.is_add() or override.is_force_add() or _exists(config, key):
-            return f"{override.input_line} does not fit: {_reason(error)}"
+        if override.is_delete() or override.is_add() or override.is_force_add() or exists(config, key):
+            return f"{override.input_line} does not fit: {reason(error)}"
+        if allowed(key, config) is not None:
+            return f"{key} is in no file of this configuration: say +{override.input_line} to add it."
         hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
         return f"{key}: there is no such setting.{hint} `--help` lists them all."
-
-
-def leaf_keys(config: DictConfig, prefix: str = "", *, targets: bool = False) -> Iterator[str]:
-    """Dotted names of the settings, but for those that follow another one; `targets`: those of classes too."""
-    for key in config:
-        child, name = config._get_node(key), f"{prefix}{key}"
-        if child is None or child._is_interpolation():
-            continue
-        if isinstance(child, DictConfig) and not child._is_none():
-            yield from leaf_keys(child, f"{name}.", targets=targets)
-        elif targets or key not in ("_target_", "_partial_"):
-            yield name
-
-
-def _choices(known: Mapping[str, Any]) -> dict[str, str]:
-    return {group: str(choice) for group, choice in known.items() if "/" not in group and choice is not None}
-
-
-def _exists(config: DictConfig, key: str) -> bool:
-    try:
-        parent, _, last = key.rpartition(".")
-        node = OmegaConf.select(config, parent) if parent else config
-        return isinstance(node, DictConfig) and last in node
-    except OmegaConfBaseException:
-        return False
-
-
-def _check_value(override: Override) -> None:
-    if override.is_sweep_override():
-        line = override.input_line
-        raise UserError(
-            f"{line} names several values: add -m to run a job for each, write [..] for a list, "
-            f"or quote it twice, '{override.key_or_group}=\"...\"', for a text."
-        )
-
-
-def _malformed(text: str) -> str:
-    key, equals, value = text.partition("=")
-    if not equals and not text.startswith("~"):
-        return f"'{text}' is not a setting: write {key or 'key'}=VALUE."
-    if not key.strip("+~"):
-        return f"'{text}' is not a setting: the name before = is missing."
-    return (
-        f"{text} cannot be read: a value with any of = ( ) [ ] {{ }} , : # or a quote in it has to be quoted twice, "
-        f"as in '{key}=\"{value}\"'."
-    )
-
-
-def _dangling(error: InterpolationKeyError, composed: Composed) -> str:
-    key, needed = error.full_key or "a setting", _between(str(error), "Interpolation key '", "'")
-    group, wanted = key.partition(".")[0], needed.partition(".")[0]
-    chosen = composed.choices
-    pair = " and ".join(f"{name}={chosen[name]}" for name in dict.fromkeys((group, wanted)) if name in chosen)
-    reason = f": {pair} do not fit each other" if " and " in pair else ""
-    return f"{key} takes its value from {needed}, which is not there{reason}."
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what a library said, and of its cause."""
-    lines = [str(cause).strip().partition("\n")[0] for cause in (error, error.__cause__) if cause is not None]
-    text = "; ".join(dict.fromkeys(line.rstrip(".") for line in lines if line))
-    return f"{text or type(error).__name__}."
-
-
-def _between(text: str, start: str, end: str) -> str:
-    return text.partition(start)[2].partition(end)[0]

@@ -92,7 +92,7 @@ def _data(composer: "Composer", width: int) -> Iterator[str]:
 
 
 def _settings(composed: "Composed", width: int) -> Iterator[str]:
-    from experiments.composing import leaf_keys
+    from experiments.wording import leaf_keys
 
     config: Any = composed.config
     order = [*GROUPS, *(key for key in config if key not in GROUPS)]

@@ -4,19 +4,21 @@ import os
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.utils import _run_hydra, get_args_parser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments import help, runs
-from experiments.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, leaf_keys
-from experiments.resume import DivergedBefore, Resume, check_resume
+from experiments.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
+from experiments.resume import DivergedBefore, Resume, check_resume, flatten
 from experiments.schemas import fits, validate
 from experiments.suggest import did_you_mean, nearest
+from experiments.wording import leaf_keys
 from lightning_gans.core.errors import UserError
 
 FILLED_IN = ("names", "group")
@@ -29,7 +31,7 @@ class Job:
 
     config: resolved and plain, with `run_dir`, `group` and `names` (variant, data, run, group) filled in.
     choices: group -> choice.
-    overrides: arguments that make this job alone, `--config-dir` among them.
+    overrides: arguments that make this job alone, `--config-dir` and its `run_dir` among them.
     resume: how it begins; its checkpoint is what to continue from.
     """
 
@@ -63,9 +65,10 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
         SystemExit: 0, where only `--help`, `--cfg`, `--info` or the like was asked for and has been answered.
     """
     arguments = _parse(argv)
-    composer = Composer(
-        config_dir=arguments.config_dir, config_name=arguments.config_name or CONFIG_NAME, config_path=config_path
-    )
+    config_dir = arguments.config_dir
+    if config_dir and os.path.isdir(config_dir):
+        config_dir = os.path.abspath(config_dir)
+    composer = _composer(config_dir, arguments.config_name or CONFIG_NAME, config_path)
     overrides = composer.parse(arguments.overrides)
     if arguments.help:
         help.show(composer, overrides)
@@ -77,6 +80,11 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
     jobs = _multirun(composer, overrides, arguments) if arguments.multirun else [_job(composer, overrides, arguments)]
     _refuse_shared_directories(jobs)
     return jobs
+
+
+@cache
+def _composer(config_dir: str | None, config_name: str, config_path: str) -> Composer:
+    return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
 
 
 def leads() -> bool:
@@ -137,7 +145,8 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         resume = Resume("diverged")  # one diverged job never ends a sweep
     flags = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
     flags += ["--config-name", arguments.config_name] if arguments.config_name else []
-    lines = [override.input_line or "" for override in overrides]
+    lines = [override.input_line or "" for override in overrides if override.key_or_group != "run_dir"]
+    lines.append(f"run_dir={QuotedString(text=config['run_dir'], quote=Quote.double).with_quotes()}")
     return Job(config=config, choices=composed.choices, overrides=(*flags, *lines), resume=resume)
 
 
@@ -185,7 +194,7 @@ def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
 
 def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
     """What this job changes of its recipe: choice -> "", short key -> value."""
-    chosen = [override for override in overrides if composer.is_group(override.key_or_group)]
+    chosen = [override for override in overrides if composer.is_choice(override)]
     recipe = composer.choosing([override for override in chosen if override.key_or_group in ("variant", "data")])
     found: dict[str, str] = {}
     if {override.key_or_group for override in chosen} - set(runs.UNNAMED_GROUPS):
@@ -194,22 +203,22 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
         for group, choice in composed.choices.items():
             if choice != usual.get(group) and group not in runs.UNNAMED_GROUPS:
                 found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
-    before, keys = composer.chosen(composer.choosing(chosen)).config, None
-    for override in overrides:
+    before = composer.chosen(composer.choosing(chosen)).config
+    changed = [
+        override for override in overrides if override not in chosen and not runs.is_unnamed(override.key_or_group)
+    ]
+    keys = set(leaf_keys(composed.config, targets=True)) if changed else set()
+    for override in changed:
         key = override.key_or_group
-        if override in chosen or runs.is_unnamed(key):
+        if override.is_delete():
+            found[f"no_{runs.short_key(key, keys)}"] = ""
             continue
         value = _select(composed.config, key)
-        if not override.is_delete() and value == _select(before, key) and not override.is_add():
-            continue
-        keys = keys or set(leaf_keys(composed.config, targets=True))
-        short, text = runs.short_key(key, keys), runs.as_token(value)
-        if override.is_delete():
-            found[f"no_{short}"] = ""
-        elif short.endswith("._target_"):
-            found[short.removesuffix("._target_")] = text.rpartition(".")[2]
-        else:
-            found[short] = text
+        for leaf, now in flatten(value, key):
+            if now != _select(before, leaf):
+                short, text = runs.short_key(leaf, keys), runs.as_token(now)
+                is_class = short.endswith("._target_")
+                found[short.removesuffix("._target_")] = text.rpartition(".")[2] if is_class else text
     if composed.choices["data"] == "folder":  # a folder is its own data set
         found["root_"] = os.path.normpath(str(_select(composed.config, "data.root")))
     return found
@@ -229,6 +238,8 @@ def _print(arguments: Namespace, composed: Composed) -> None:
         raise UserError("-m runs jobs; --cfg, --info and the like show one. Give one of the two.")
     if arguments.cfg == "job":
         config = OmegaConf.select(composed.config, arguments.package) if arguments.package else composed.config
+        if config is None:
+            raise UserError(f"--package {arguments.package}: there is no such part of the configuration.")
         print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")
         return
     _run_hydra(

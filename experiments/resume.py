@@ -157,9 +157,7 @@ def _checkpoint(resume: str) -> Path:
     )
 
 
-def _refuse_differences(
-    config: Mapping[str, Any], stored: Mapping[str, Any], source: Path, *, finished: bool
-) -> None:
+def _refuse_differences(config: Mapping[str, Any], stored: Mapping[str, Any], source: Path, *, finished: bool) -> None:
     found = differences(config, stored)
     more = next((d for d in found if d.key == "iterations"), None)
     if more is not None and (_larger(more) or finished):

@@ -176,8 +176,8 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
         raise UserError(f"The {type(model).__name__} of run={request.run} has nothing to sample.")
     if request.which == "last":
         folder = request.run / "generator" if (request.run / "generator" / "model.yaml").is_file() else request.run
-        about = yaml.safe_load((folder / "model.yaml").read_text()).get("about") or {}
-        return model, about.get("iteration")
+        iteration = (yaml.safe_load((folder / "model.yaml").read_text()).get("about") or {}).get("iteration")
+        return model, iteration if isinstance(iteration, int) else None
     path = request.run / "checkpoints" / "best.ckpt"
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -241,7 +241,7 @@ def main(argv: Sequence[str]) -> int:
     start = time.monotonic()
     shape = write(request, _shown(chunks(model, request.n, seed=request.seed), request.n))
     seconds = time.monotonic() - start
-    facts = ["x".join(map(str, shape)), f"seed {request.seed}", request.which]
+    facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     print(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)

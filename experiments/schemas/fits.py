@@ -21,6 +21,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
         UserError: names the parts, and what would fit.
     """
     _check_kind(choices)
+    _check_followers(config)
     _check_batch(config)
 
 
@@ -40,6 +41,24 @@ def _check_kind(choices: Mapping[str, str]) -> None:
             f"{group}={choice} needs {WORDS[need]}, and data={data} gives {WORDS[kind]}. Data that fit: {fitting}. "
             f"For data={data} choose {group}={others.replace(', ', ' or ')}."
         )
+
+
+def _check_followers(config: Mapping[str, Any]) -> None:
+    """What a game is told of the run is what the run does."""
+    variant, data = config["variant"], config["data"]
+    training = variant.get("training") if isinstance(variant, Mapping) else None
+    if not isinstance(training, Mapping) or not isinstance(data, Mapping):
+        return
+    for key, leader, value in (
+        ("iterations", "iterations", config["iterations"]),
+        ("seed", "seed", config["seed"]),
+        ("batch_size", "data.batch_size", data.get("batch_size")),
+    ):
+        if value is not None and key in training and training[key] != value:
+            raise UserError(
+                f"variant.training.{key}={training[key]} follows {leader}, which is {value}. Say {leader}="
+                f"{training[key]} instead."
+            )
 
 
 def _check_batch(config: Mapping[str, Any]) -> None:

@@ -49,6 +49,8 @@ PROBABILITY = Float(min=0, below=1)
 SHAPE = ListOf(Int(min=1))
 EVERY = Int(min=1, help="in iterations")
 
+PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)
+
 TOP: dict[str, Spec] = {
     "seed": Int(min=0, max=2**32 - 1, help="of everything random"),
     "iterations": Int(min=1, help="training batches, all stages together"),
@@ -68,10 +70,7 @@ PLACES: dict[str, Place] = {
                 "devices": OneOf((Int(min=1), Choice(("auto",)), ListOf(Int(min=0))), help="how many, or which"),
                 "num_nodes": Int(min=1, help="machines"),
                 "strategy": Text(help="players: one process per device, every player's gradients averaged"),
-                "precision": Choice(
-                    ("auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true", "16-true", 16, 32, 64),
-                    help="auto: bf16-mixed on CUDA, 32-true elsewhere",
-                ),
+                "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
                 "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
                 "log_every": Int(min=1, help="iterations between two readings of losses"),
             }
@@ -215,6 +214,15 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "lightning_gans.loggers.tensorboard.TensorBoardLogger": Schema({"run_dir": Path()}),
+    "torch.optim.lr_scheduler.LinearLR": Schema(
+        {
+            "start_factor": Float(above=0, max=1, help="of the learning rate, at the first iteration"),
+            "end_factor": Float(min=0, max=1, help="of the learning rate, after total_iters"),
+            "total_iters": Int(min=1, help="iterations from the one to the other"),
+            "last_epoch": Int(min=-1),
+        },
+        given=("optimizer",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),

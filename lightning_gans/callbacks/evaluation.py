@@ -40,6 +40,7 @@ class Evaluation(pl.Callback):
         if isinstance(pl_module.model, Samples):
             self.quality = self.quality_for(trainer)
             self.floor = self.quality.floor("validation")
+            pl_module.headline = self.quality.headline
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, sample count, reference and floor."""

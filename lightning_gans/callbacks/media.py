@@ -17,7 +17,7 @@ GAP = 2  # pixels between cells
 CELL = 64  # pixels that a cell should have at least
 LONGEST = 4096  # pixels: a grid whose side would be longer is not enlarged
 
-FRAMES = 60  # of an animation at most
+FRAMES = 40  # of an animation at most
 FRAME_SIDE = 600  # pixels at most: eight cells of 64 fit as they are
 FRAME_MS, LAST_MS = 120, 2500  # a viewer wants to rest on where it ended
 

@@ -1,5 +1,6 @@
 """How good samples are: one pass of the generator, one pass of the extractor, every number from it."""
 
+from math import exp
 from typing import Any
 
 import torch
@@ -42,6 +43,11 @@ class SampleQuality:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
         self.samples = samples
 
+    @property
+    def headline(self) -> str:
+        """The metric by which one checkpoint is better than another."""
+        return "fid" if self.modes is None else "mode_score"
+
     def count(self, split: str) -> int:
         """How many samples are drawn to be compared with `split`."""
         return self.samples or len(self.held_out[split])
@@ -55,9 +61,7 @@ class SampleQuality:
         assert isinstance(model, Samples)
         n = self.count(split)
         features, probabilities = self._features(model, n, seed=stream_seed("evaluation", split))
-        return Evidence(
-            self._score(features, probabilities), features, probabilities, self.held_out[split]
-        )
+        return Evidence(self._score(features, probabilities), features, probabilities, self.held_out[split])
 
     def _score(self, features: Tensor, probabilities: Tensor | None) -> dict[str, float]:
         if self.modes is not None:
@@ -66,6 +70,7 @@ class SampleQuality:
                 "modes": float(coverage.modes),
                 "high_quality": coverage.high_quality,
                 "reverse_kl": coverage.reverse_kl,
+                "mode_score": coverage.high_quality * exp(-coverage.reverse_kl),
             }
         return distribution_scores(self.reference, features, probabilities)
 

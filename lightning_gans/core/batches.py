@@ -1,8 +1,10 @@
 """Typed batches: what a data module gives and a variant names."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
+
+from lightning_gans.core.errors import UserError
 
 
 class SampleBatch(NamedTuple):
@@ -14,3 +16,21 @@ class SampleBatch(NamedTuple):
 
     x: Tensor
     label: Tensor | None = None
+
+
+def split_batch(batch: Any, parts: int) -> list[Any]:
+    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order.
+
+    Raises:
+        UserError: its samples cannot be divided equally.
+    """
+    if parts == 1:
+        return [batch]
+    size = batch[0].shape[0]
+    if size % parts:
+        raise UserError(
+            f"accumulate={parts}: a process's part of the batch, {size} samples, cannot be divided equally by it. "
+            "Choose data.batch_size as a multiple of accumulate times the number of processes."
+        )
+    columns = [[None] * parts if column is None else column.split(size // parts) for column in batch]
+    return [type(batch)(*row) for row in zip(*columns, strict=True)]

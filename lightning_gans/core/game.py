@@ -13,6 +13,8 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lightning_gans.core.batches import split_batch
+from lightning_gans.core.checks import check_plan, check_trainer
 from lightning_gans.core.ema import ExponentialMovingAverage
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.ownership import own
@@ -35,13 +37,18 @@ def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
     def once(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         if self._shared is None:
             return method(self, *args, **kwargs)
-        key = method.__name__, *map(id, args)
-        if key not in self._shared:
-            self._shared[key] = args, method(self, *args, **kwargs)  # args stay alive, so their ids stay theirs
-        result: R = self._shared[key][1]
-        return result
+        key = method.__name__, *map(id, args), *((name, id(value)) for name, value in kwargs.items())
+        before = self.draws.count
+        if key in self._shared:
+            self.draws.count += self._shared[key][1]  # what is drawn next must not repeat the draws made in there
+        else:
+            result = method(self, *args, **kwargs)
+            # the arguments stay alive, so their ids stay theirs
+            self._shared[key] = result, self.draws.count - before, args, kwargs
+        shared_result: R = self._shared[key][0]
+        return shared_result
 
-    return once
+    return once  # type: ignore[return-value]
 
 
 class Game(pl.LightningModule):
@@ -69,6 +76,7 @@ class Game(pl.LightningModule):
         self.scores = Scores()
         self.latest: dict[str, float] = {}
         self.ema = ExponentialMovingAverage(model, half_life=training.ema_half_life)
+        self._owned: dict[str, list[nn.Parameter]] = {}
         self._record = Record()
         self._shared: dict[Any, Any] | None = None
         self._evaluated_at = -1
@@ -99,7 +107,7 @@ class Game(pl.LightningModule):
 
     def gather(self, x: Tensor) -> Tensor:
         """(n, ...) on each rank -> (n * ranks, ...) on all, in rank order, with gradients."""
-        return torch.cat(all_gather(x)) if processes() > 1 else x  # type: ignore[no-untyped-call]
+        return torch.cat(all_gather(x)) if processes() > 1 else x
 
     # What callbacks read
 
@@ -132,41 +140,41 @@ class Game(pl.LightningModule):
         self._evaluated_at = -1
 
     def read_losses(self) -> dict[str, float]:
-        """Means of every loss term, gradient norm and monitored value since the last reading; raises Diverged."""
+        """Means of every loss term, gradient norm and monitored value since the last reading, over all ranks.
+
+        Every rank calls it.
+
+        Raises:
+            Diverged: one of them was NaN or infinite, on any rank.
+        """
         self.latest |= self._record.read()
         return self.latest
 
     # Set-up
 
     def setup(self, stage: str) -> None:
+        if self._trainer is not None:
+            check_trainer(self.trainer)
+        self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)
         self._owned = own(self, self.players())
         self._stages = [
             (stage, stage.updates, dict(self.training_settings.players) | dict(stage.players or {}))
             for stage in self.stages()
         ]
-        self._check_settings()
+        check_plan(type(self).__name__, self._stages, self._owned, accumulate=self.training_settings.accumulate)
         shares = list(accumulate(stage.share for stage, _, _ in self._stages))
         self._ends = [round(self.iterations * share / shares[-1]) for share in shares]
         micro = self.training_settings.accumulate
         self.draws = Draws(self.seed, self.device, shards=processes() * micro)
 
-    def _check_settings(self) -> None:
-        for stage, updates, settings in self._stages:
-            if unknown := settings.keys() - self._owned.keys():
-                raise UserError(
-                    f"{type(self).__name__} has no player {', '.join(sorted(unknown))}; "
-                    f"its players are {', '.join(self._owned)}."
-                )
-            for phase in chain.from_iterable(updates):
-                if phase.player not in settings:
-                    raise UserError(f"Stage {stage.name!r}: no settings for player {phase.player}.")
-                if phase.over != "mean" and self.training_settings.accumulate > 1:
-                    raise UserError(
-                        f"accumulate={self.training_settings.accumulate}: the loss of player {phase.player} is a "
-                        "function of the whole batch, not a mean over it, so micro-batches would change it. "
-                        "Use accumulate=1."
-                    )
+    def teardown(self, stage: str) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Every player's parameters take gradients again; an update leaves only the mover's."""
+        for parameter in chain.from_iterable(self._owned.values()):
+            parameter.requires_grad_(True)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         self._optimizers: list[dict[str, Optimizer]] = []
@@ -179,6 +187,9 @@ class Game(pl.LightningModule):
                 if player in moving and self._can_move(player, settings)
             }
             schedules = [settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule]  # type: ignore[misc]
+            for optimizer in optimizers.values():
+                # torch would warn of a player who sits out the first iterations while its schedule goes on
+                optimizer._opt_called = True  # type: ignore[union-attr]
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
         if not any(self._optimizers):
@@ -205,13 +216,9 @@ class Game(pl.LightningModule):
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        # Dropout and the like draw from the global generator: keyed too, so that a resumed run draws the same.
-        torch.default_generator.manual_seed(stream_seed(self.seed, "layers", self.iteration, self.global_rank))
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(stream_seed(self.seed, "layers", self.iteration, self.global_rank))
         index = self.stage_at(self.iteration)
         _, updates, settings = self._stages[index]
-        parts = _split(batch, self.training_settings.accumulate)
+        parts = split_batch(batch, self.training_settings.accumulate)
         for number, update in enumerate(updates):
             moving = [phase for phase in update if self._moves(phase, index)]
             if moving:
@@ -255,19 +262,19 @@ class Game(pl.LightningModule):
                 if phase.after is not None:
                     phase.after()
 
-    def _backward(
-        self, number: int, moving: Sequence[Phase], part: Any, micro: int, micros: int
-    ) -> dict[str, Tensor]:
+    def _backward(self, number: int, moving: Sequence[Phase], part: Any, micro: int, micros: int) -> dict[str, Tensor]:
         """Add the gradient of each moving phase on one micro-batch; the losses that were descended, by player."""
         self._shared = {} if len(moving) > 1 else None
+        shard = self.global_rank * micros + micro
+        self._seed_layers(stream_seed(self.seed, "layers", self.iteration, number, shard))
         losses: dict[str, Tensor] = {}
         for phase in moving:
-            self.draws.start(self.iteration, number, self.global_rank * micros + micro)
+            self.draws.start(self.iteration, number, shard)
             terms = phase.loss(part)
             if phase.gated and not all_agree(terms is not None, self.device):
-                terms = None
-            if terms is None:
                 continue
+            if not terms:
+                raise TypeError(f"The loss of player {phase.player} gave {terms}; only a gated phase may give None.")
             total = torch.stack([*terms.values()]).sum() if len(terms) > 1 else next(iter(terms.values()))
             losses[phase.player] = total / micros if micros > 1 else total
             for name, value in terms.items():
@@ -279,6 +286,12 @@ class Game(pl.LightningModule):
             # `left` is 0 for the last one: until then the graph that the phases share is kept
             self.manual_backward(loss, inputs=self._owned[player], retain_graph=left < 0)
         return {player: loss.detach() for player, loss in losses.items()}
+
+    def _seed_layers(self, seed: int) -> None:
+        """Dropout and the like draw from the global generator: keyed too, so that a resumed run draws the same."""
+        torch.default_generator.manual_seed(seed)
+        if self.device.type in ("cuda", "mps"):
+            torch.get_device_module(self.device).manual_seed(seed)
 
     def _prepare(self, player: str, loss: Tensor, clip_norm: float | None) -> None:
         """Exchange, measure and clip the player's gradients."""
@@ -306,14 +319,6 @@ class Game(pl.LightningModule):
         self.scores.load_state_dict(state["scores"])
         self.latest = dict(state["latest"])
         self._evaluated_at = -1
-
-
-def _split(batch: Any, parts: int) -> list[Any]:
-    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order."""
-    if parts == 1:
-        return [batch]
-    size = batch[0].shape[0]
-    if size % parts:
-        raise UserError(f"accumulate={parts}: a batch of {size} per process cannot be divided equally by it.")
-    columns = [[None] * parts if column is None else column.split(size // parts) for column in batch]
-    return [type(batch)(*row) for row in zip(*columns, strict=True)]
+        if self.iteration < self.iterations and "loops" in checkpoint:
+            # A finished run goes on with a larger budget: Lightning remembers that it has seen its last batch.
+            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False

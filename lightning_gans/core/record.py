@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.core.errors import Diverged
+from lightning_gans.strategies.exchange import average
 
 
 class Record:
@@ -27,15 +28,16 @@ class Record:
         self._checks[player].append((iteration, value))
 
     def read(self) -> dict[str, float]:
-        """The means since the last reading.
+        """The means since the last reading, over all ranks; every rank calls it.
 
         Raises:
-            Diverged: a checked value was NaN or infinite; names the player and the iteration.
+            Diverged: a checked value was NaN or infinite on any rank; names the player and the iteration.
         """
         checks = [(player, iteration) for player, kept in self._checks.items() for iteration, _ in kept]
         values = [value for kept in self._checks.values() for _, value in kept]
         names = list(self._sums)
-        flat = torch.stack([v.float() for v in [*values, *self._sums.values()]]).tolist() if values or names else []
+        kept = [value.float() for value in [*values, *self._sums.values()]]
+        flat = average(torch.stack(kept)).tolist() if kept else []
         counts = [self._counts[name] for name in names]
         self._sums, self._counts, self._checks = {}, defaultdict(int), defaultdict(list)
         bad = [check for check, value in zip(checks, flat, strict=False) if not abs(value) < float("inf")]

@@ -23,7 +23,7 @@ class Recipe:
 
     version: int = 1
     passes: float = 2.0
-    least: int = 24_000
+    least: int = 12_000
     most: int = 200_000
     batch: int = 128
     learning_rate: float = 4e-3

@@ -1,5 +1,6 @@
 """Whether Weights & Biases can be talked to, found out without a prompt and within seconds."""
 
+import http.client
 import netrc
 import os
 import threading
@@ -10,6 +11,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 PATIENCE = 3.0  # seconds
+HOST = "api.wandb.ai"  # under which `wandb login` has kept keys for W&B's own servers, by whatever name they answer now
 
 Mode = Literal["online", "offline", "shared", "disabled"]
 _MODES: dict[str, Mode] = {
@@ -29,23 +31,26 @@ class Choice(NamedTuple):
     complaint: str | None = None
 
 
-def choose(*, offline: bool | None, url: str, settings_mode: str | None, patience: float = PATIENCE) -> Choice:
+def choose(
+    *, offline: bool | None, url: str, standing: str | None = None, has_key: bool = False, patience: float = PATIENCE
+) -> Choice:
     """Online where someone is logged in and the server answers; offline otherwise.
 
     Args:
         offline: what the configuration says; None leaves it to WANDB_MODE, then to W&B's settings file, then to what
             is possible. WANDB_MODE=disabled always holds.
         url: the server.
-        settings_mode: of W&B's settings file (`wandb offline`).
+        standing: the mode in W&B's settings file (`wandb offline` writes it).
+        has_key: credentials are known already, whatever the environment and .netrc hold.
         patience: seconds to wait for the server.
     """
     environment = _MODES.get(os.environ.get("WANDB_MODE", "").strip().lower())
-    if environment == "disabled" or (offline is None and settings_mode == "disabled" and environment is None):
+    if environment == "disabled" or (offline is None and standing == "disabled" and environment is None):
         return Choice("disabled")
     wish = ("offline" if offline else "online") if offline is not None else environment
-    if wish == "offline" or (wish is None and settings_mode in ("offline", "dryrun")):
+    if wish == "offline" or (wish is None and standing in ("offline", "dryrun")):
         return Choice("offline")
-    if not logged_in(url):
+    if not (has_key or logged_in(url)):
         complaint = f"nobody is logged in at {url}: `wandb login`, or set WANDB_API_KEY"
         return Choice("offline", None if wish is None else complaint)  # the usual case is no cause for complaint
     if not answers(url, patience):
@@ -57,11 +62,12 @@ def logged_in(url: str) -> bool:
     """Whether there are credentials for the server; it is not asked whether it takes them."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
+    aliases = [HOST] if (urlsplit(url).hostname or "").endswith((".coreweave.com", ".wandb.ai")) else []
     named = os.environ.get("NETRC")
     files = [Path(named).expanduser()] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
     for file in files:
         try:
-            if netrc.netrc(str(file)).authenticators(urlsplit(url).netloc):
+            if any(netrc.netrc(str(file)).authenticators(host) for host in (urlsplit(url).netloc, *aliases)):
                 return True
         except (OSError, netrc.NetrcParseError):
             continue
@@ -78,7 +84,7 @@ def answers(url: str, patience: float = PATIENCE) -> bool:
                 heard.set()
         except urllib.error.HTTPError:
             heard.set()
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             pass
 
     # in a thread, because the look-up of a name cannot be given a time limit

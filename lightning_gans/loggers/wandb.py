@@ -6,6 +6,7 @@ import secrets
 import string
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +23,18 @@ log = logging.getLogger(__name__)
 
 VIDEOS = {".gif": "gif", ".mp4": "mp4", ".webm": "webm"}
 
+# Read by W&B before any settings.
+ENVIRONMENT = {
+    "WANDB_SILENT": "true",
+    "WANDB_ERROR_REPORTING": "false",  # its process would send its own crashes over the network
+}
+
 # Passed on as far as the installed W&B knows them.
 SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",  # the terminal is ours
     "reinit": "create_new",  # a second job of this process is a second run
-    "init_timeout": 20.0,  # seconds; then offline
+    "init_timeout": 10.0,  # seconds; then offline
     "finish_timeout": 60.0,  # seconds for what is not uploaded yet; it stays on disk
     "finish_timeout_raises": True,
     "x_transaction_log_flush_interval": 1.0,  # seconds: what a killed run may lose (15 by default)
@@ -45,6 +52,7 @@ def _harmless(method: Callable[..., R]) -> Callable[..., R | None]:
             return method(self, *args, **kwargs)
         except Exception as error:
             self._run, self._ended = None, True
+            _abandon()
             log.warning("W&B failed and is left out from here on; the CSV files go on. %s", _reason(error))
             return None
 
@@ -145,12 +153,13 @@ class WandbLogger(Logger):
     def _begin(self) -> Any:
         if self._run is not None:
             return self._run
-        # W&B's process reports its own crashes over the network; where there is none it must not try
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         import wandb
 
         standing = wandb.setup().settings
-        choice = choose(offline=self.offline, url=standing.base_url, settings_mode=standing.mode)
+        has_key = bool(standing.api_key or standing.identity_token_file)
+        choice = choose(offline=self.offline, url=standing.base_url, standing=standing.mode, has_key=has_key)
         if choice.mode == "disabled":
             self._ended = True
             return None
@@ -162,6 +171,7 @@ class WandbLogger(Logger):
             if choice.mode == "offline":
                 raise
             self._say_offline(_reason(error))
+            _abandon()  # its process still holds the run's id
             self._run = self._init("offline")
         self._run.define_metric("iteration")
         self._run.define_metric("*", step_metric="iteration")
@@ -200,6 +210,14 @@ def pinned_id(run_dir: Path) -> str:
     fresh = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
     write_atomically(file, f"{fresh}\n")
     return fresh
+
+
+def _abandon() -> None:
+    """Let go of W&B's process, whatever state it is in, so that nothing is said about it when ours ends."""
+    with suppress(Exception, SystemExit):
+        import wandb
+
+        wandb.teardown()
 
 
 def plain(value: Any) -> Any:

@@ -24,6 +24,12 @@ def average_gradients(gradients: Sequence[Tensor]) -> None:
     torch._foreach_copy_(list(gradients), [p.view_as(g) for p, g in zip(parts, gradients, strict=True)])
 
 
+def average(values: Tensor) -> Tensor:
+    """The mean of `values` over all ranks, in place; every rank must ask."""
+    average_gradients([values])
+    return values
+
+
 def all_agree(answer: bool, device: torch.device) -> bool:
     """True when every rank says yes; every rank must ask."""
     if processes() == 1:

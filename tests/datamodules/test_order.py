@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from datamodules.order import Order, stratified
+from datamodules.order import Order, held_out
 
 
 def stream_of(order, stop):
@@ -38,10 +38,17 @@ def test_seeds_differ():
     assert not torch.equal(Order(100, batch=50, seed=0).indices(0), Order(100, batch=50, seed=1).indices(0))
 
 
-def test_a_split_is_exact_disjoint_and_in_proportion():
-    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 23)
-    rest, chosen = stratified(labels, 10, "split", "test")
+def test_a_split_is_exact_disjoint_and_named_by_its_key():
+    rest, chosen = held_out(103, 10, "split", "test")
     assert torch.equal(torch.cat([rest, chosen]).sort().values, torch.arange(103))
-    assert torch.bincount(labels[chosen]).tolist() == [5, 3, 2]
-    assert torch.equal(stratified(labels, 10, "split", "test")[1], chosen)
-    assert not torch.equal(stratified(labels, 10, "split", "another")[1], chosen)
+    assert len(chosen) == 10
+    assert torch.equal(held_out(103, 10, "split", "test")[1], chosen)
+    assert not torch.equal(held_out(103, 10, "split", "another")[1], chosen)
+
+
+def test_a_split_scatters_as_a_sample_does():
+    """Counts of a class among held-out samples vary as draws without replacement do: n p (1 - p) (N - n) / (N - 1)."""
+    labels = torch.arange(1000) % 10
+    counts = torch.tensor([(labels[held_out(1000, 100, "trial", k)[1]] == 3).sum().item() for k in range(300)]).float()
+    assert abs(counts.mean().item() - 10) < 0.6
+    assert 5 < counts.var().item() < 11.5  # 8.1 expected; 0 where classes are kept in proportion

@@ -14,7 +14,7 @@ from tests.extractors.conftest import FakeData
 pytestmark = pytest.mark.filterwarnings("ignore:The classifier that gives")
 
 QUICK = Recipe(least=256, most=256)
-SHORT = Recipe(least=8_000, most=8_000)
+SHORT = Recipe(least=6_000, most=6_000)
 
 
 def record_of(cache: Path) -> dict[str, object]:
@@ -132,7 +132,7 @@ def test_a_large_set_is_held_in_part(data: FakeData) -> None:
 
 
 def test_steps() -> None:
-    assert Recipe().steps(1437) == 188
+    assert Recipe().steps(1437) == 94
     assert Recipe().steps(60_000) == 938
     assert Recipe().steps(10**6) == 1562
     assert QUICK.steps(10) == 26

@@ -1,0 +1,1 @@
+"""Measured comparisons: each prints figures of both sides, taken in one run."""

@@ -1,0 +1,80 @@
+"""Settings by name, and what is said of those that cannot be."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
+
+from lightning_gans.core.errors import UserError
+
+
+def leaf_keys(config: DictConfig, prefix: str = "", *, targets: bool = False) -> Iterator[str]:
+    """Dotted names of the settings, but for those that follow another one; `targets`: those of classes too."""
+    for key in map(str, config):
+        child, name = config._get_node(key), f"{prefix}{key}"
+        if child is None or child._is_interpolation():
+            continue
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from leaf_keys(child, f"{name}.", targets=targets)
+        elif targets or key not in ("_target_", "_partial_"):
+            yield name
+
+
+def choices_of(known: Mapping[str, Any]) -> dict[str, str]:
+    """group -> choice of Hydra's own record, nested groups aside."""
+    return {group: str(choice) for group, choice in known.items() if "/" not in group and choice is not None}
+
+
+def exists(config: DictConfig, key: str) -> bool:
+    """Whether a dotted key is there, whatever it holds."""
+    try:
+        parent, _, last = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        return isinstance(node, DictConfig) and last in node
+    except OmegaConfBaseException:
+        return False
+
+
+def refuse_sweep(override: Override) -> None:
+    """Refuse several values where one is needed."""
+    if override.is_sweep_override():
+        line = override.input_line
+        raise UserError(
+            f"{line} names several values: add -m to run a job for each, write [..] for a list, "
+            f"or quote it twice, '{override.key_or_group}=\"...\"', for a text."
+        )
+
+
+def malformed(text: str) -> str:
+    """Why an argument is no override."""
+    key, equals, value = text.partition("=")
+    if not equals and not text.startswith("~"):
+        return f"'{text}' is not a setting: write {key or 'key'}=VALUE."
+    if not key.strip("+~"):
+        return f"'{text}' is not a setting: the name before = is missing."
+    return (
+        f"{text} cannot be read: a value with any of = ( ) [ ] {{ }} , : # or a quote in it has to be quoted twice, "
+        f"as in '{key}=\"{value}\"'."
+    )
+
+
+def dangling(error: InterpolationKeyError, choices: Mapping[str, str]) -> str:
+    """Why a value that refers to another one has none."""
+    key, needed = error.full_key or "a setting", _between(str(error), "Interpolation key '", "'")
+    group, wanted = key.partition(".")[0], needed.partition(".")[0]
+    pair = " and ".join(f"{name}={choices[name]}" for name in dict.fromkeys((group, wanted)) if name in choices)
+    reason = f": {pair} do not fit each other" if " and " in pair else ""
+    return f"{key} takes its value from {needed}, which is not there{reason}."
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what a library said, and of its cause."""
+    lines = [str(cause).strip().partition("\n")[0] for cause in (error, error.__cause__) if cause is not None]
+    text = "; ".join(dict.fromkeys(line.rstrip(".") for line in lines if line))
+    return f"{text or type(error).__name__}."
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]

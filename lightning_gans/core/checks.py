@@ -1,0 +1,61 @@
+"""What has to hold before a game begins."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+
+import pytorch_lightning as pl
+from pytorch_lightning.strategies import ParallelStrategy
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.phase import PlayerSettings, Stage, Update
+from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
+
+Plan = Sequence[tuple[Stage, tuple[Update, ...], Mapping[str, PlayerSettings]]]
+
+
+def check_trainer(trainer: pl.Trainer) -> None:
+    """Refuse a trainer under which players could not move by their own gradients.
+
+    Raises:
+        UserError: a strategy that wraps the game, or a precision that scales losses.
+    """
+    strategy = trainer.strategy
+    if isinstance(strategy, ParallelStrategy) and not isinstance(strategy, PlayerDDPStrategy):
+        raise UserError(
+            f"trainer.strategy: {type(strategy).__name__} wraps the whole game and exchanges everybody's gradients at "
+            "every backward pass. Players exchange their own: say trainer=ddp, or trainer.strategy=players (in Python, "
+            "Trainer(strategy=PlayerDDPStrategy()))."
+        )
+    if getattr(trainer.precision_plugin, "scaler", None) is not None:
+        raise UserError(
+            f"trainer.precision={trainer.precision}: float16 needs its losses scaled, and one scale does not fit "
+            "players who move in turn. Say trainer.precision=bf16-mixed, which needs none, or 32-true."
+        )
+
+
+def check_plan(game: str, plan: Plan, players: Collection[str], *, accumulate: int) -> None:
+    """Refuse stages that do not fit the players, or cannot be split into micro-batches.
+
+    Raises:
+        UserError: names the game, the player and the setting.
+    """
+    for stage, updates, settings in plan:
+        if stage.share <= 0:
+            raise UserError(f"Stage {stage.name!r} of {game} has a share of {stage.share}: it must be above 0.")
+        if unknown := settings.keys() - players:
+            raise UserError(f"{game} has no player {', '.join(sorted(unknown))}; its players are {', '.join(players)}.")
+        for update in updates:
+            movers = [phase.player for phase in update]
+            if twice := sorted({player for player in movers if movers.count(player) > 1}):
+                raise UserError(f"{game}: {', '.join(twice)} would move twice in one simultaneous update.")
+        for phase in chain.from_iterable(updates):
+            if phase.player not in settings:
+                raise UserError(f"Stage {stage.name!r}: no settings for player {phase.player}.")
+            if phase.every < 1:
+                raise UserError(f"Player {phase.player} moves on every k-th iteration, k={phase.every}: at least 1.")
+            if accumulate > 1 and (phase.over != "mean" or phase.gated):
+                reason = "is a function of the whole batch, not a mean over it" if phase.over != "mean" else "is gated"
+                raise UserError(
+                    f"accumulate={accumulate}: the loss of player {phase.player} {reason}, so micro-batches would "
+                    "change it. Use accumulate=1."
+                )

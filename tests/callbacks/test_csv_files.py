@@ -1,0 +1,81 @@
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_gans.callbacks.csv_files import CsvFile
+from lightning_gans.core.errors import UserError
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def row(iteration: int, **values: Any) -> dict[str, Any]:
+    return {"iteration": iteration, "images": 8 * iteration, "seconds": 0.5, **values}
+
+
+def test_a_name_that_comes_later_widens_the_table(tmp_path: Path) -> None:
+    table = CsvFile(tmp_path / "losses.csv")
+    table.append(row(1, **{"D/loss": 0.1}))
+    table.append({"D/loss": 2.0, "seconds": None, "images": 16, "iteration": 2})
+    table.append(row(3, **{"G/loss": 1e-9, "name": 'a, "b"'}))
+    text = table.path.read_text().splitlines()
+    assert text[0] == "iteration,images,seconds,D/loss,G/loss,name"
+    assert text[1:] == ["1,8,0.5,0.1,,", "2,16,,2,,", '3,24,0.5,,1e-09,"a, ""b"""']
+    assert [p.name for p in tmp_path.iterdir()] == ["losses.csv"]
+
+
+def test_float32_values_come_back_exactly(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    value = torch.tensor(0.1234567, dtype=torch.float32)
+    table = CsvFile(tmp_path / "a.csv")
+    table.append(row(1, x=value.item(), y=float("nan"), z=10**12))
+    (found,) = rows(table.path)
+    assert torch.tensor(float(found["x"])) == value
+    assert (found["y"], found["z"]) == ("nan", str(10**12))
+
+
+@pytest.mark.parametrize("torn", ["", "60,480", "60,480,0.5,1.0", "no number,1,2,3\n", "60,480\n"])
+def test_a_resumed_run_has_every_row_once(torn: str, tmp_path: Path) -> None:
+    first = CsvFile(tmp_path / "a.csv")
+    for iteration in range(10, 60, 10):
+        first.append(row(iteration, x=float(iteration)))
+    with first.path.open("a") as file:
+        file.write(torn)
+    second = CsvFile(tmp_path / "a.csv")
+    second.resume(30)
+    for iteration in range(40, 80, 10):
+        second.append(row(iteration, x=float(iteration), y=1.0))
+    found = rows(second.path)
+    assert [int(r["iteration"]) for r in found] == [10, 20, 30, 40, 50, 60, 70]
+    assert [r["x"] for r in found] == ["10", "20", "30", "40", "50", "60", "70"]
+    assert [r["y"] for r in found] == [""] * 3 + ["1"] * 4
+
+
+def test_a_new_run_begins_with_nothing(tmp_path: Path) -> None:
+    table = CsvFile(tmp_path / "a.csv")
+    table.resume(0)
+    assert not table.path.exists()
+    table.append(row(1, old=1.0))
+    table.resume(0)
+    table.append(row(1, new=2.0))
+    assert table.path.read_text() == "iteration,images,seconds,new\n1,8,0.5,2\n"
+
+
+def test_a_file_of_something_else_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("something\nelse\n")
+    CsvFile(path).append(row(1))
+    assert path.read_text() == "iteration,images,seconds\n1,8,0.5\n"
+
+
+def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
+    table = CsvFile(tmp_path / "a.csv")
+    table.append(row(1))
+    table.path.unlink()
+    table.path.mkdir()
+    with pytest.raises(UserError, match=r"Could not write .*a\.csv"):
+        table.append(row(2))

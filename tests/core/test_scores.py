@@ -1,0 +1,39 @@
+from lightning_gans.core.scores import Scores
+
+
+def test_lower_or_higher_is_better_as_the_metric_says():
+    scores = Scores()
+    for iteration, fid, modes in [(10, 30.0, 3.0), (20, 10.0, 8.0), (30, 20.0, 6.0)]:
+        scores.record({"fid": fid, "modes": modes}, iteration)
+    assert (scores["fid"].last, scores["fid"].best, scores["fid"].best_iteration) == (20.0, 10.0, 20)
+    assert (scores["modes"].last, scores["modes"].best, scores["modes"].best_iteration) == (6.0, 8.0, 20)
+    assert scores.is_best("fid", 20)
+    assert not scores.is_best("fid", 30)
+    assert not scores.is_best("kid", 20)
+    assert "kid" not in scores
+
+
+def test_of_equal_values_the_first_is_the_best():
+    scores = Scores()
+    scores.record({"fid": 1.0}, 10)
+    scores.record({"fid": 1.0}, 20)
+    assert scores["fid"].best_iteration == 10
+
+
+def test_a_value_that_is_none_is_never_the_best():
+    scores = Scores()
+    for iteration, fid in [(10, float("nan")), (20, 5.0), (30, float("nan"))]:
+        scores.record({"fid": fid}, iteration)
+    assert (scores["fid"].best, scores["fid"].best_iteration) == (5.0, 20)
+
+
+def test_the_state_is_plain_and_whole():
+    scores, copy = Scores(), Scores()
+    scores.record({"fid": 3.0}, 10)
+    scores.record({"fid": 4.0}, 20)
+    state = scores.state_dict()
+    assert state == {"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10}}
+    copy.load_state_dict(state)
+    assert copy.state_dict() == state
+    copy.record({"fid": 1.0}, 30)
+    assert scores["fid"].best == 3.0

@@ -1,0 +1,51 @@
+"""Runs in processes of their own, forked from one that has imported what is slow to import."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+
+
+def _child(argv: list[str], folder: str, log: str) -> None:
+    os.chdir(folder)
+    with open(log, "a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.path.insert(0, folder)  # as `python -m` has it
+    sys.argv = ["train", *argv]
+    from experiments.train import main
+
+    sys.exit(cli.run(lambda: main(argv)))
+
+
+class Launcher:
+    """Starts `python -m experiments.train` in a folder, without its seconds of imports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.txt"
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["experiments.runner"])
+
+    def start(self, *argv: str) -> BaseProcess:
+        process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log)))
+        process.start()
+        return process
+
+    def run(self, *argv: str, code: int = 0) -> str:
+        """What the run printed; it has to end with `code`."""
+        before = len(self.log.read_text()) if self.log.is_file() else 0
+        process = self.start(*argv)
+        process.join(120)
+        assert process.exitcode == code, self.log.read_text()
+        return self.log.read_text()[before:]
+
+
+@pytest.fixture
+def launcher(tmp_path):
+    return Launcher(tmp_path)

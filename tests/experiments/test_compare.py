@@ -1,0 +1,198 @@
+"""One table of runs from their files alone."""
+
+import csv
+import io
+import json
+import statistics
+
+import pytest
+from rich.console import Console
+
+from experiments import cli, compare, runs
+from lightning_gans.core.errors import UserError
+
+
+@pytest.fixture
+def make(tmp_path):
+    """make(name, fid=(best, last), ...) writes a run below tmp_path/runs."""
+    root = tmp_path / "runs"
+
+    def make(group, seed, fid=None, *, status="finished", data="digits", parent="", **settings):
+        folder = root / parent / f"{group}-{seed}"
+        folder.mkdir(parents=True)
+        config = {
+            "seed": seed,
+            "iterations": 100,
+            "run_dir": str(folder),
+            "variant": {"group": group, "training": {"seed": seed}},
+            "names": {"variant": "dcgan", "data": data, "run": folder.name, "group": group},
+            **settings,
+        }
+        metrics = {"fid": {"best": fid[0], "last": fid[1], "best_iteration": 50}} if fid else {}
+        if fid:
+            metrics["is"] = {"best": 100 - fid[0], "last": 90 - fid[0], "best_iteration": 50}
+        summary = {"status": status, "iterations": 100, "images_per_second": 1000.0 + seed, "metrics": metrics}
+        if fid:
+            summary["evaluation"] = {
+                "extractor": "classifier(digits)",
+                "samples": 360,
+                "reference": "train (1078 samples)",
+                "floor": {"fid": 3.21},
+            }
+        (folder / runs.CONFIG).write_text(runs.config_text(config))
+        (folder / runs.SUMMARY).write_text(json.dumps(summary))
+        return folder
+
+    make.root = root
+    return make
+
+
+def table(*argv, width=200):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    assert compare.main([str(argument) for argument in argv], console) == 0
+    return console.file.getvalue()
+
+
+def row(text, label):
+    (line,) = [line for line in text.splitlines() if line.split()[:1] == [label]]
+    return line.split()
+
+
+def test_seeds_are_aggregated(make, tmp_path):
+    best, last = [12.0, 10.0, 17.0], [13.0, 14.0, 18.0]
+    for seed, fid in enumerate(zip(best, last, strict=True)):
+        make("dcgan-digits", seed, fid)
+    file = tmp_path / "rows.json"
+    text = table(make.root, "--json", file)
+    assert row(text, "dcgan-digits")[:7] == ["dcgan-digits", "3", "finished", "100", "1,001", "12", "14"]
+    assert "13 ± 3.6" in text  # mean and sample deviation
+    (found,) = json.loads(file.read_text())["rows"]
+    assert found["metrics"]["fid"]["best"] == {
+        "n": 3,
+        "median": 12.0,
+        "mean": 13.0,
+        "std": pytest.approx(statistics.stdev(best)),
+    }
+    assert found["metrics"]["fid"]["direction"] == "min"
+    assert found["seeds"] == [0, 1, 2]
+
+
+def test_the_best_of_a_column_is_marked_in_its_direction(make):
+    make("good", 0, (10.0, 30.0))
+    make("bad", 0, (20.0, 25.0))
+    text = table(make.root)
+    # fid best, fid last, is best, is last
+    assert row(text, "good")[5:] == ["10*", "30", "90*", "80*"]
+    assert row(text, "bad")[5:] == ["20", "25*", "80", "70"]
+    assert text.index("good") < text.index("bad")
+
+
+def test_only_figures_of_one_kind_are_compared(make):
+    make("a", 0, (10.0, 10.0))
+    make("b", 0, (20.0, 20.0), data="mnist")
+    text = table(make.root)
+    assert "*" not in text
+    assert (
+        "digits: classifier(digits), 360 samples against train (1078 samples); held-out real data score fid 3.21"
+        in text
+    )
+
+
+def test_configurations_of_one_name_are_told_apart(make):
+    make("dcgan-digits", 0, (10.0, 10.0))
+    make("dcgan-digits", 1, (11.0, 11.0))
+    make("dcgan-digits", 2, (12.0, 12.0), parent="longer", iterations=999)
+    text = table(make.root)
+    assert "dcgan-digits (iterations=100)    2" in text
+    assert "dcgan-digits (iterations=999)    1" in text
+
+
+def test_a_row_a_run(make):
+    make("dcgan-digits", 0, (10.0, 10.0))
+    make("dcgan-digits", 1, (11.0, 11.0))
+    text = table(make.root, "--runs")
+    assert row(text, "dcgan-digits-0")[1] == "1"
+    assert row(text, "dcgan-digits-1")[1] == "1"
+
+
+def test_what_is_not_finished_or_not_whole_is_named(make):
+    make("done", 0, (10.0, 10.0))
+    going = make("dcgan", 0, status="running")
+    gone = make("gone", 0, (30.0, 30.0), status="diverged")
+    (make.root / "empty").mkdir()
+    (make.root / "broken").mkdir()
+    (make.root / "broken" / runs.SUMMARY).write_text("{")
+    (make.root / "young").mkdir()
+    (make.root / "young" / runs.CONFIG).write_text("seed: 1")
+    (make.root / "notes.txt").touch()
+    text = table(make.root)
+    assert f"{going}: running (or killed) at iteration 100" in text
+    assert f"{gone}: diverged at iteration 100" in text
+    assert f"{make.root / 'empty'} is empty; left out" in text
+    assert f"{make.root / 'broken'} is broken" in text
+    assert f"{make.root / 'young'} has not come to its first evaluation" in text
+    assert row(text, "dcgan")[5:] == ["-", "-", "-", "-"]
+
+
+def test_a_run_without_figures_yet_belongs_to_its_configuration(make):
+    make("dcgan-digits", 0, (10.0, 10.0))
+    make("dcgan-digits", 1, status="running")
+    text = table(make.root)
+    assert "1 finished, 1 running" in text
+    assert "2   1 finished" in text
+
+
+def test_runs_are_found_once_wherever_they_are_named(make):
+    first = make("a", 0, (10.0, 10.0), parent="x/y")
+    (make.root / "link").symlink_to(first)
+    assert row(table(make.root, first, make.root / "link"), "a")[1] == "1"
+
+
+def test_one_metric_alone(make):
+    make("a", 0, (10.0, 10.0))
+    text = table(make.root, "--metric", "is")
+    assert "is ↑" in text
+    assert "fid ↓" not in text
+    with pytest.raises(UserError, match=r"no run here has measured it\. They have fid, is"):
+        table(make.root, "--metric", "kid")
+    with pytest.raises(UserError, match=r"Did you mean fid"):
+        table(make.root, "--metric", "fdi")
+
+
+def test_a_narrow_terminal_says_what_it_leaves_out(make):
+    make("a", 0, (10.0, 10.0))
+    text = table(make.root, width=70)
+    assert "Not shown for want of room: is." in text
+    assert max(len(line) for line in text.splitlines() if "fid" in line and "samples" not in line) <= 70
+
+
+def test_csv(make, tmp_path):
+    make("a", 0, (10.0, 12.0))
+    make("a", 1, (20.0, 22.0))
+    make("b", 0)
+    file = tmp_path / "rows.csv"
+    table(make.root, "--csv", file)
+    first, second = csv.DictReader(file.open())
+    assert (first["configuration"], first["n"], first["seeds"]) == ("a", "2", "0 1")
+    assert (float(first["fid_best_median"]), float(first["fid_last_mean"]), first["is_best_n"]) == (15.0, 17.0, "2")
+    assert (second["configuration"], second["fid_best_median"]) == ("b", "")
+
+
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        (["nowhere"], "nowhere is not there"),
+        (["empty"], "There is no run to compare in empty"),
+        (["file"], "file is a file"),
+        (["--metrik", "fid"], "Unrecognized arguments: --metrik"),
+        ([], "runs is not there"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(argv, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert cli.run(lambda: compare.main(argv)) == 2
+    text = capsys.readouterr().err
+    assert said in text
+    assert text.count("\n") == 1

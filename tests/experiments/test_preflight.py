@@ -1,0 +1,356 @@
+"""The command line before anything heavy: what it runs, and what it says of what cannot be run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+from experiments.preflight import preflight
+from lightning_gans.core.errors import Diverged, UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """No test sees the runs of another one."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "HYDRA_FULL_ERROR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def only(*argv):
+    (job,) = preflight(argv)
+    return job
+
+
+def refusal(*argv):
+    with pytest.raises(UserError) as caught:
+        preflight(argv)
+    return str(caught.value)
+
+
+def test_no_arguments_are_dcgan_on_digits():
+    job = only()
+    assert (job.choices["variant"], job.choices["data"]) == ("dcgan", "digits")
+    assert job.run_dir == Path("runs/dcgan-digits-0")
+    assert job.group == "dcgan-digits"
+    assert job.resume.mode == "new"
+    assert job.config["names"] == {
+        "variant": "dcgan",
+        "data": "digits",
+        "run": "dcgan-digits-0",
+        "group": "dcgan-digits",
+    }
+
+
+def test_the_configuration_is_plain_and_resolved():
+    config = only("variant=vanilla", "data=ring", "seed=7").config
+    assert type(config["variant"]["training"]["players"]) is dict
+    assert config["network"]["model"]["generator"]["sample_shape"] == [2]
+    assert config["variant"]["training"]["seed"] == config["seed"] == 7
+
+
+def test_the_shape_of_images_has_their_channels_first():
+    config = only("variant=vanilla", "data.image_size=16").config
+    assert config["network"]["model"]["generator"]["sample_shape"] == [1, 16, 16]
+
+
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        ("variant=dcgna", ["no such variant", "Did you mean variant=dcgan?", "vanilla"]),
+        ("data=ringg", ["no such data", "data=ring?", "celeba"]),
+        ("penalty=null", ["penalty=none", "r1"]),
+        ("variant=dcgan variant=vanilla", ["variant is chosen twice"]),
+        ("a/b=c", ["no group a/b", "objective"]),
+        # keys
+        ("data.batchsize=3", ["data.batchsize: there is no such setting", "data.batch_size?"]),
+        ("batch_size=4", ["batch_size: there is no such setting", "data.batch_size?"]),
+        ("iteratons=5", ["Did you mean iterations?"]),
+        ("optimizer.lr=1", ["variant.training.players.D.optimizer.lr", "players.G"]),
+        ("+new.key=1", ["new: there is no such setting"]),
+        ("+data.foo=1", ["data.foo: there is no such setting", "batch_size, image_size, channels"]),
+        ("callbacks.grids.seed=1", ["+callbacks.grids.seed=1"]),
+        ("~callbacks.grids", ["callbacks.grids=null", "a group of settings"]),
+        # values
+        ("iterations=abc", ["iterations=abc", "right type", "a whole number of at least 1"]),
+        ("iterations=1.5", ["iterations=1.5", "right type"]),
+        ("iterations=0", ["iterations=0 is out of range"]),
+        ("seed=-1", ["seed=-1 is out of range", "from 0 to 4294967295"]),
+        ("seed=", ["seed=''", "a whole number"]),
+        ("run_dir=", ["run_dir='' is empty", "a path"]),
+        ("data_dir=''", ["data_dir='' is empty"]),
+        ("data.image_size=33", ["data.image_size=33 is no choice", "8, 16, 32, 64 or 128"]),
+        ("network.model.generator.width=0", ["network.model.generator.width=0 is out of range"]),
+        ("variant.training.players.D.optimizer.betas=[0.5]", ["1 entries", "a list of 2"]),
+        ("trainer.precision=half", ["trainer.precision=half", "bf16-mixed"]),
+        ("variant.training.batch_size=3", ["follows data.batch_size, which is 64"]),
+        # the command line itself
+        ("foo", ["'foo' is not a setting: write foo=VALUE"]),
+        ("=3", ["the name before = is missing"]),
+        ("run_dir=a(b", ["""'run_dir="a(b"'"""]),
+        ("seed=1,2", ["add -m"]),
+        ("--config-dir nowhere", ["--config-dir nowhere: there is no such folder"]),
+        ("--confg x", ["Unrecognized arguments: --confg", "--cfg"]),
+        ("--experimental-rerun x", ["pickled"]),
+        ("hydra.run.dir=x", ["run_dir=DIR"]),
+        # parts that do not fit each other
+        ("data=ring", ["variant=dcgan needs images", "digits, folder, mnist", "variant=vanilla"]),
+        ("variant=vanilla data=ring metrics=classifier", ["metrics=classifier needs images", "metrics=planar"]),
+        ("variant=vanilla data=ring network=dcgan", ["data.channels", "network=dcgan and data=ring do not fit"]),
+        ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
+        ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
+        ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
+        # the run's directory
+        ("resume=nver", ["resume=nver: there is no such file", "resume=never?"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_paragraph(argv, said):
+    message = refusal(*argv.split())
+    for part in said:
+        assert part in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "argv, name",
+    [
+        (
+            "seed=3 iterations=9 logger=none data_dir=elsewhere trainer.threads=1 callbacks.grids.every=7",
+            "dcgan-digits-3",
+        ),
+        ("metrics=none", "dcgan-digits-0"),
+        ("objective=non_saturating data.batch_size=64", "dcgan-digits-0"),  # as the recipe has it
+        ("objective=minimax data.batch_size=128", "dcgan-digits-batch_size128-minimax-0"),
+        ("data.batch_size=128 objective=minimax seed=2", "dcgan-digits-batch_size128-minimax-2"),
+        ("data={batch_size:128}", "dcgan-digits-batch_size128-0"),
+        ("variant.training.players.D.optimizer.lr=1e-3", "dcgan-digits-D.optimizer.lr0.001-0"),
+        ("variant.training.players.D.optimizer._target_=torch.optim.SGD", "dcgan-digits-D.optimizerSGD-0"),
+        ("+variant.training.players.D.optimizer.eps=1e-6", "dcgan-digits-eps1e-06-0"),
+        ("variant=vanilla data=ring network.discriminator.width=64", "vanilla-ring-discriminator.width64-0"),
+    ],
+)
+def test_a_run_is_called_after_what_differs_from_its_recipe(argv, name):
+    assert only(*argv.split()).name == name
+
+
+def test_folders_are_data_of_their_own():
+    names = {only("data=folder", f"data.root={root}").name for root in ("a/train", "b/train", "b/./train")}
+    assert len(names) == 2
+    assert all(name.startswith("dcgan-folder-root_train.") for name in names)
+
+
+def test_an_explicit_run_dir_is_taken_as_it_is_and_survives_quoting():
+    job = only('run_dir="my runs/a=(b)"')
+    assert job.run_dir == Path("my runs/a=(b)")
+    again = only(*job.overrides)
+    assert again.config == job.config
+
+
+# Multirun
+
+
+def test_a_multirun_is_every_combination_the_last_fastest():
+    jobs = preflight(["-m", "seed=1,2", "data.batch_size=32,64"])
+    assert [(job.config["seed"], job.config["data"]["batch_size"]) for job in jobs] == [
+        (1, 32),
+        (1, 64),
+        (2, 32),
+        (2, 64),
+    ]
+    assert len({job.run_dir for job in jobs}) == 4
+    assert {job.group for job in jobs} == {"dcgan-digits", "dcgan-digits-batch_size32"}
+    assert "seed=2" in jobs[3].overrides
+
+
+def test_sweeps_may_be_ranges_choices_and_globs():
+    assert [job.config["seed"] for job in preflight(["-m", "seed=range(1,4)"])] == [1, 2, 3]
+    assert [job.config["seed"] for job in preflight(["seed=choice(5,9)", "--multirun"])] == [5, 9]
+    assert [job.choices["variant"] for job in preflight(["-m", "variant=glob(*)"])] == ["dcgan", "vanilla"]
+
+
+def test_a_multirun_never_shares_a_directory():
+    assert "Jobs 1 and 2" in refusal("-m", "seed=1,2", "run_dir=mine")
+    jobs = preflight(["-m", "seed=1,2", "run_dir=mine-${seed}"])
+    assert [str(job.run_dir) for job in jobs] == ["mine-1", "mine-2"]
+
+
+def test_a_multirun_says_which_job_does_not_fit():
+    assert refusal("-m", "seed=1,-1").startswith("Job 2 of 2 (seed=-1): seed=-1 is out of range")
+    assert "no such variant" in refusal("-m", "variant=dcgan,nope")
+    assert "nothing fits" in refusal("-m", "variant=glob(zzz*)")
+
+
+def test_a_diverged_run_never_ends_a_sweep_and_cannot_be_repeated_alone():
+    (job,) = preflight(["seed=1"])
+    write_run(job, '{"status": "diverged", "iterations": 5}')
+    first, second = preflight(["-m", "seed=1,2"])
+    assert (first.resume.mode, second.resume.mode) == ("diverged", "new")
+    assert "diverged" in refusal("seed=1")
+
+
+def write_run(job, summary):
+    from experiments.runs import CONFIG, config_text
+
+    job.run_dir.mkdir(parents=True)
+    (job.run_dir / CONFIG).write_text(config_text(job.config))
+    (job.run_dir / "summary.json").write_text(summary)
+
+
+def test_a_used_directory_is_continued_refused_or_finished():
+    job = only("iterations=10")
+    write_run(job, '{"status": "stopped", "iterations": 4}')
+    last = job.run_dir / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    again = only("iterations=10")
+    assert (again.resume.mode, again.resume.checkpoint) == ("continue", last)
+    assert only("iterations=20", "logger=none").resume.mode == "continue"
+    assert "iterations: 10 there, 5 here" in refusal("iterations=5")
+    assert "resume=never" in refusal("iterations=10", "resume=never")
+    (job.run_dir / "summary.json").write_text('{"status": "finished", "iterations": 10}')
+    assert only("iterations=10").resume.mode == "finished"
+    assert only("iterations=5").resume.mode == "finished"
+    assert only("iterations=20").resume.mode == "continue"
+
+
+def test_other_processes_find_what_the_first_one_began(monkeypatch):
+    job = only("resume=never")
+    write_run(job, '{"status": "running", "iterations": 0}')
+    assert "resume=never" in refusal("resume=never")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert only("resume=never").resume.mode == "new"
+
+
+# A variant of one's own
+
+
+@pytest.fixture
+def own(tmp_path):
+    folder = tmp_path / "own"
+    (folder / "variant").mkdir(parents=True)
+    (folder / "variant" / "mine.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /data: ring\n  - override /network: planar\n"
+        "variant: {_target_: my_package.Mine, strength: 3, training: {players: {}}}\n"
+        "remarks: none of the framework's business\n"
+    )
+    return folder
+
+
+def test_a_variant_of_ones_own_takes_what_its_file_says(own):
+    job = only("--config-dir", str(own), "variant=mine", "variant.strength=4", "seed=2")
+    assert job.config["variant"] == {"_target_": "my_package.Mine", "strength": 4, "training": {"players": {}}}
+    assert job.name == "mine-ring-strength4-2"
+    assert job.config["remarks"].startswith("none")
+    assert only(*job.overrides).config == job.config
+    assert only("--config-dir", str(own), "variant=mine", "+variant.more=1").config["variant"]["more"] == 1
+
+
+def test_its_names_are_suggested_too(own):
+    assert "variant.strength?" in refusal("--config-dir", str(own), "variant=mine", "variant.strenght=4")
+    assert "variant=mine?" in refusal("--config-dir", str(own), "variant=mne")
+    assert "Choices: dcgan, vanilla." in refusal("variant=mine")
+
+
+# What only prints
+
+
+def test_help_says_what_there_is(capsys):
+    with pytest.raises(SystemExit) as left:
+        preflight(["--help", "variant=vanilla", "data=ring"])
+    assert left.value.code == 0
+    page = capsys.readouterr().out
+    for part in ("dcgan vanilla*", "data.radius=1.0", "seed=0", "a whole number", "Exit codes", "minimax"):
+        assert part in page
+    assert max(map(len, page.splitlines())) <= 120
+
+
+def test_help_names_choices_of_ones_own(own, capsys):
+    with pytest.raises(SystemExit):
+        preflight(["--config-dir", str(own), "--help"])
+    assert "dcgan* mine vanilla" in capsys.readouterr().out
+
+
+def test_cfg_job_prints_the_composed_configuration(capsys):
+    with pytest.raises(SystemExit) as left:
+        preflight(["--cfg", "job", "seed=5", "--resolve"])
+    assert left.value.code == 0
+    printed = capsys.readouterr().out
+    assert "seed: 5" in printed
+    assert "${" not in printed
+    assert "give one of the two" in refusal("-m", "--cfg", "job").lower()
+
+
+# How it ends
+
+
+def test_an_error_is_one_line_and_exit_code_2(capsys):
+    assert cli.run(lambda: len(preflight(["variant=dcgna"]))) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: variant=dcgna")
+    assert captured.err.count("\n") == 1
+
+
+def test_full_errors_are_tracebacks(capsys, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    assert cli.run(lambda: len(preflight(["data.batchsize=3"]))) == 2
+    text = capsys.readouterr().err
+    assert "Traceback" in text
+    assert "direct cause" in text  # what Hydra said is there too
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (Diverged("D is not finite."), 3, "error: D is not finite."),
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (OSError(28, "No space left on device", "x/y"), 2, "error: x/y: No space left on device. Free some space"),
+    ],
+)
+def test_exit_codes(error, code, said, capsys):
+    assert cli.run(raising(error)) == code
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_no_users_error_passes():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda: 1 // 0)
+    assert cli.run(lambda: None) == 0
+
+
+def python(*arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=60)
+
+
+def test_nothing_heavy_is_imported():
+    script = (
+        "import sys\n"
+        "from experiments.preflight import preflight\n"
+        "from experiments import compare, train\n"
+        "assert preflight(['variant=vanilla', 'data=ring', 'objective=minimax'])[0].name\n"
+        "heavy = {'torch', 'pytorch_lightning', 'lightning', 'pandas', 'matplotlib', 'sklearn', 'wandb'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    ran = python("-c", script)
+    assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_the_command_refuses_with_exit_code_2():
+    ran = python("-m", "experiments.train", "variant=dcgna")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("error: variant=dcgna")
+    assert "Traceback" not in ran.stderr

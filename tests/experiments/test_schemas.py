@@ -1,0 +1,256 @@
+"""Schemas say what constructors take, and every shipped file composes into what they allow."""
+
+import importlib
+import inspect
+import re
+import types
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path as FilePath
+from typing import Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+import yaml
+
+import experiments
+from datamodules.catalogue import CATALOGUE
+from experiments.composing import Composer
+from experiments.preflight import preflight
+from experiments.schemas import validate
+from experiments.schemas.registry import METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
+from experiments.schemas.spec import (
+    Bool,
+    Choice,
+    Float,
+    Int,
+    ListOf,
+    Node,
+    OneOf,
+    Optional,
+    Path,
+    Table,
+    Text,
+    plain,
+)
+from lightning_gans.core.errors import UserError
+
+CONF = FilePath(experiments.__file__).parent / "conf"
+OURS = ("lightning_gans.", "datamodules.")
+# Filled in by the program rather than by a file of settings.
+FILES = sorted(CONF.rglob("*.yaml"))
+
+
+def targets(node):
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield node["_target_"]
+        for value in node.values():
+            yield from targets(value)
+
+
+SHIPPED = sorted({target for file in FILES for target in targets(yaml.safe_load(file.read_text()))})
+
+
+def located(target):
+    module, _, name = target.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def parameters(target):
+    return dict(inspect.signature(located(target)).parameters)
+
+
+def test_every_class_that_a_shipped_file_names_has_a_schema():
+    assert SHIPPED
+    assert [target for target in SHIPPED if target not in SCHEMAS] == []
+
+
+@pytest.mark.parametrize("target", [target for target in SCHEMAS if target.startswith(OURS)])
+def test_a_schema_has_the_constructors_arguments(target):
+    schema, found = SCHEMAS[target], parameters(target)
+    assert set(schema.settings) | set(schema.given) == set(found)
+    hints = hints_of(located(target))
+    assert {name: spec for name, spec in schema.settings.items() if not compatible(spec, hints[name])} == {}
+
+
+@pytest.mark.parametrize("target", [target for target in SCHEMAS if not target.startswith(OURS)])
+def test_schemas_of_other_libraries_name_arguments_that_there_are(target):
+    schema, found = SCHEMAS[target], parameters(target)
+    assert set(schema.settings) | set(schema.given) <= set(found)
+    required = {name for name, parameter in found.items() if parameter.default is inspect.Parameter.empty}
+    assert required <= set(schema.settings) | set(schema.given)
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if PLACES[place].target])
+def test_settings_at_a_place_are_its_classes_arguments(place):
+    expected = PLACES[place]
+    found = {name: parameter for name, parameter in parameters(expected.target).items() if name != "self"}
+    own = {name: spec for name, spec in expected.schema.settings.items() if name not in expected.extra}
+    assert set(own) | set(expected.schema.given) == set(found)
+    hints = hints_of(located(expected.target))
+    assert {name: spec for name, spec in own.items() if not compatible(spec, hints[name])} == {}
+
+
+def hints_of(found):
+    return get_type_hints(found.__init__ if inspect.isclass(found) else found)
+
+
+def compatible(spec, hint):
+    """Whether all that a spec lets through is what an annotation says, None and literal values included."""
+    members = set(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else {hint}
+    optional = type(None) in members
+    if isinstance(spec, Optional) != optional:
+        return False
+    spec = spec.spec if isinstance(spec, Optional) else spec
+    members -= {type(None)}
+    literals = {value for member in members if get_origin(member) is Literal for value in get_args(member)}
+    names = {get_origin(member) or member for member in members}
+    if isinstance(spec, Choice):
+        free = [value for value in spec.values if type(value) not in names]
+        return set(free) == literals if literals else not free
+    kinds = {Int: {int}, Float: {float}, Bool: {bool}, Text: {str}, Path: {str}, Table: {dict, Mapping}}
+    if type(spec) in kinds:
+        return bool(names & kinds[type(spec)])
+    if isinstance(spec, ListOf):
+        return bool(names & {Sequence, list, tuple})
+    return isinstance(spec, Node) and not names & {int, float, bool, str}
+
+
+def test_the_comparison_can_fail():
+    assert compatible(Int(), int)
+    assert not compatible(Int(), str)
+    assert not compatible(Int(), int | None)
+    assert compatible(Optional(Int()), int | None)
+    assert compatible(Choice(("a", "b")), Literal["a", "b"])
+    assert not compatible(Choice(("a",)), Literal["a", "b"])
+    assert compatible(Choice(("auto", True, False)), Literal["auto"] | bool)
+    assert not compatible(Node(), int)
+
+
+# Every shipped file
+
+
+def pairs():
+    """(variant, data, further choices), so that every variant, every data set and every other file is met."""
+    composer = Composer()
+    others = {
+        group: [name for name in composer.options(group) if name != "none"]
+        for group in ("objective", "penalty", "trainer", "logger")
+    }
+    others = {group: cycle(names) for group, names in others.items()}
+    for variant, need in NEEDS.items():
+        for data, entry in CATALOGUE.items():
+            # The layers of dcgan do not depend on which images they are.
+            if need in ("any", entry.kind) and (need == "any" or data in ("digits", "cifar10", "folder")):
+                yield variant, data, [f"{group}={next(names)}" for group, names in others.items()]
+
+
+def test_choices_are_registered():
+    composer = Composer()
+    assert set(composer.options("variant")) == set(NEEDS)
+    assert set(composer.options("data")) == set(CATALOGUE)
+    assert set(composer.options("metrics")) == set(METRICS_NEED)
+
+
+@pytest.mark.parametrize("variant, data, others", pairs())
+def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight([f"variant={variant}", f"data={data}", *others])
+    assert job.choices["data"] == data
+    assert job.name.startswith(f"{variant}-{data}")
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *(
+            "network=maxout network=mlp network=vanilla metrics=inception metrics=none logger=none callbacks=default"
+        ).split(),
+        "network=dcgan",
+    ],
+)
+def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=vanilla", "data=digits", choice])
+    group, _, name = choice.partition("=")
+    assert job.choices[group] == name
+
+
+def test_every_file_is_met_above():
+    met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
+    met |= {f"metrics/{name}" for name in METRICS_NEED}
+    composer = Composer()
+    met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
+    met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "planar", "ref_pair")}
+    met |= {"callbacks/default", "train"}
+    recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
+    there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
+    assert there <= met
+    for file in recipes:  # a recipe is of a pair that there is, or what such recipes share
+        relative = file.relative_to(CONF / "recipe").with_suffix("")
+        if len(relative.parts) == 2:
+            assert relative.parts[0] in NEEDS
+            assert relative.parts[1] in CATALOGUE
+
+
+def test_settings_without_a_class_are_those_of_their_files():
+    trainer = yaml.safe_load((CONF / "trainer" / "auto.yaml").read_text())
+    assert set(trainer) == set(PLACES["trainer"].schema.settings)
+    main = yaml.safe_load((CONF / "train.yaml").read_text())
+    assert set(main) - {"defaults", "hydra"} == set(TOP)
+
+
+def test_every_setting_of_every_run_is_explained():
+    assert [key for key, spec in TOP.items() if not spec.help] == []
+
+
+# The vocabulary
+
+
+@pytest.mark.parametrize(
+    "spec, good, bad",
+    [
+        (Int(min=1), [1, 99], [0, 1.0, True, "1", None]),
+        (Float(above=0, below=1), [0.5], [0, 1, float("nan"), float("inf"), True, "0.5"]),
+        (Float(), [1, -2.5], [None, float("inf")]),
+        (Bool(), [True, False], [0, "true", None]),
+        (Choice((1, 3, "auto")), [1, "auto"], [True, 2, "Auto"]),
+        (Text(), ["x"], ["", " ", 3]),
+        (Path(), ["x", 2024], ["", None, True]),
+        (Optional(Int(min=1)), [None, 2], [0, "x"]),
+        (OneOf((Int(min=1), Choice(("auto",)))), [1, "auto"], [0, "x"]),
+        (ListOf(Int(min=1), length=2), [[1, 2], (3, 4)], [[1], [1, 0], "12", 1]),
+        (Node(), [{"_target_": "x"}], [{}, None, "x"]),
+        (Table(Node()), [{}, {"D": {"_target_": "x"}}], [{"D": 1}, None, []]),
+    ],
+)
+def test_specs(spec, good, bad):
+    assert [value for value in good if spec.problem(value)] == []
+    assert [value for value in bad if not spec.problem(value)] == []
+    assert re.match(r"[a-z0-9]", spec.allowed())
+
+
+def test_values_are_shown_as_they_are_typed():
+    assert [plain(value) for value in (None, True, 0.5, "a", "", [1, None])] == [
+        "null",
+        "true",
+        "0.5",
+        "a",
+        "''",
+        "[1, null]",
+    ]
+
+
+def test_several_problems_are_told_at_once_and_each_where_it_was_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        preflight(["iterations=0", "seed=-1", "data.batch_size=0"])
+    message = str(caught.value)
+    assert message.count("is out of range") == 3
+    assert "variant.training" not in message  # it only follows
+
+
+def test_a_given_argument_cannot_be_set(monkeypatch):
+    monkeypatch.setitem(SCHEMAS, "lightning_gans.x.Y", Schema({"a": Int()}, given=("data",)))
+    (found,) = validate._nested({"_target_": "lightning_gans.x.Y", "a": 1, "data": 2}, "metrics")
+    assert "metrics.data cannot be set" in found.text

@@ -1,0 +1,181 @@
+"""The main job from the command line: it ends, is continued exactly, stops on request, and fails in words."""
+
+import csv
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+import yaml
+
+from lightning_gans import load_generator
+
+RING = (
+    "variant=vanilla",
+    "data=ring",
+    "network.model.generator.width=16",
+    "network.discriminator.width=16",
+    "data.batch_size=32",
+    "logger=none",
+    "callbacks.evaluation.samples=256",
+)
+DIGITS = (
+    "variant=dcgan",
+    "data.image_size=8",
+    "network.model.generator.width=4",
+    "data.batch_size=16",
+    "metrics=none",
+    "logger=none",
+    "callbacks.grids.rows=2",
+)
+
+
+def summary(run):
+    return json.loads((run / "summary.json").read_text())
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run):
+    return (run / "generator" / "weights.safetensors").read_bytes()
+
+
+def test_a_run_leaves_what_its_directory_promises(launcher):
+    run = launcher.folder / "runs" / "vanilla-ring-3"
+    budget = ("seed=3", "iterations=40", "callbacks.evaluation.every=10", "callbacks.grids.every=20")
+    said = launcher.run(*RING, *budget, f"run_dir={run}")
+    assert summary(run)["status"] == "finished"
+    assert summary(run)["iterations"] == 40
+    assert summary(run)["images"] == 40 * 32
+    assert set(summary(run)["metrics"]) >= {"modes", "high_quality", "reverse_kl"}
+    assert [int(row["iteration"]) for row in rows(run / "metrics.csv")] == [10, 20, 30, 40]
+    assert {path.name for path in run.iterdir()} == {
+        *("config.yaml", "command.txt", "metrics.csv", "losses.csv", "summary.json"),
+        *("samples", "checkpoints", "generator"),
+    }
+    assert {"iteration-00000020.png", "iteration-00000040.png", "progress.gif"} <= {
+        path.name for path in (run / "samples").iterdir()
+    }
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["game"]["iteration"] == 40
+    assert load_generator(run).sample(5, seed=0).shape == (5, 2)
+    assert "experiments.sample" in said
+
+    stamp = (run / "summary.json").stat().st_mtime_ns
+    assert "finished" in launcher.run(*RING, *budget, f"run_dir={run}")
+    assert (run / "summary.json").stat().st_mtime_ns == stamp, "a finished run is left as it is"
+
+    launcher.run(*RING, *budget, f"run_dir={run}", "iterations=60")
+    assert [int(row["iteration"]) for row in rows(run / "metrics.csv")] == [10, 20, 30, 40, 50, 60]
+    assert "resume=never" in launcher.run(*RING, *budget, f"run_dir={run}", "resume=never", code=2)
+
+
+def killed_and_continued(launcher, command, kills):
+    """Run `command` straight through and, in another directory, killed `kills` times at random moments."""
+    straight, broken = launcher.folder / "straight", launcher.folder / "broken"
+    began = time.monotonic()
+    launcher.run(*command, f"run_dir={straight}")
+    seconds = time.monotonic() - began
+    moments = random.Random(0)
+    for _ in range(kills):
+        process = launcher.start(*command, f"run_dir={broken}")
+        process.join(moments.uniform(0.2, 0.9) * seconds)
+        os.kill(process.pid, signal.SIGKILL) if process.is_alive() else None
+        process.join()
+    launcher.run(*command, f"run_dir={broken}")
+    return straight, broken
+
+
+def same_run(straight, broken):
+    assert weights(straight) == weights(broken)
+    assert summary(straight)["metrics"] == summary(broken)["metrics"]
+    for name in ("losses.csv", "metrics.csv"):
+        ours, theirs = ([row["iteration"] for row in rows(run / name)] for run in (straight, broken))
+        assert ours == theirs, "every row once"
+    pictures = [sorted(path.name for path in (run / "samples").iterdir()) for run in (straight, broken)]
+    assert pictures[0] == pictures[1]
+
+
+EVERY = ("callbacks.checkpoint.every=20", "callbacks.evaluation.every=50", "callbacks.grids.every=100")
+
+
+def test_a_killed_run_continues_to_the_same_bytes(launcher):
+    steps = ("iterations=300", "variant.discriminator_steps=2", "network.discriminator.dropout=0.1")
+    same_run(*killed_and_continued(launcher, (*RING, *EVERY, *steps), kills=3))
+
+
+@pytest.mark.slow
+def test_ten_kills(launcher):
+    steps = ("iterations=300", "variant.discriminator_steps=2")
+    same_run(*killed_and_continued(launcher, (*DIGITS, *EVERY, *steps), kills=10))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(launcher):
+    run = launcher.folder / "run"
+    command = (*DIGITS, "iterations=100000", f"run_dir={run}")
+    process = launcher.start(*command)
+    while not (run / "losses.csv").is_file():
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    assert "same command" in launcher.log.read_text()
+    done = summary(run)["iterations"]
+    assert summary(run)["status"] == "stopped"
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["game"]["iteration"] == done > 0
+
+
+def test_divergence_is_named_and_exits_3(launcher):
+    run = launcher.folder / "run"
+    # A rate that no float survives: the first step of D is harmless, its second is not.
+    said = launcher.run(
+        *RING, "iterations=100", "variant.training.players.D.optimizer.lr=1e30", f"run_dir={run}", code=3
+    )
+    assert "player" in said and "iteration" in said and "lr" in said
+    assert "Traceback" not in said
+    assert summary(run)["status"] == "diverged"
+
+
+def test_a_sweep_goes_on_after_a_diverged_job(launcher):
+    said = launcher.run(
+        "-m", *RING, "iterations=20", "variant.training.players.D.optimizer.lr=1e30,1e-3", "seed=5", code=3
+    )
+    states = sorted(summary(run)["status"] for run in (launcher.folder / "runs").iterdir())
+    assert states == ["diverged", "finished"], said
+
+
+def test_another_run_gives_its_weights(launcher):
+    first, second = launcher.folder / "first", launcher.folder / "second"
+    launcher.run(*RING, "iterations=20", f"run_dir={first}")
+    launcher.run(*RING, "iterations=1", "seed=9", f"run_dir={second}", f"init_from={first}")
+    state = [
+        torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (first, second)
+    ]
+    name = "model.generator.layers.0.weight"
+    assert (state[0][name] - state[1][name]).abs().max() < 0.01, "one step away from where the first run ended"
+    assert yaml.safe_load((second / "config.yaml").read_text())["init_from"] == str(first)
+
+
+def test_a_variant_from_outside_trains(launcher):
+    package = launcher.folder / "mine.py"
+    package.write_text(
+        "from lightning_gans.variants.vanilla import GAN\n\n\n"
+        "class Half(GAN):\n"
+        "    def generator_loss(self, batch):\n"
+        "        return {name: term / 2 for name, term in super().generator_loss(batch).items()}\n"
+    )
+    conf = launcher.folder / "conf" / "variant"
+    conf.mkdir(parents=True)
+    (conf / "half.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - vanilla\n  - override /network: mlp\nvariant:\n  _target_: mine.Half\n"
+    )
+    outside = [argument for argument in RING if not argument.startswith("variant=")]
+    said = launcher.run(
+        *("--config-dir", "conf", "variant=half", "network=planar", *outside, "iterations=5", "run_dir=run")
+    )
+    assert summary(launcher.folder / "run")["status"] == "finished", said
