@@ -45,7 +45,7 @@ class DataModule(pl.LightningDataModule):
     def __init__(self, *, batch_size: int) -> None:
         super().__init__()
         self.batch_size = checks.whole("batch_size", batch_size, least=1)
-        self._resident: dict[torch.device, Source] = {}
+        self._resident: dict[tuple[str, torch.device], Source] = {}
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -55,7 +55,7 @@ class DataModule(pl.LightningDataModule):
     def fingerprint(self) -> str:
         raise NotImplementedError
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         """The three splits as stored; called once, when first needed."""
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class DataModule(pl.LightningDataModule):
         return raw
 
     @cached_property
-    def sources(self) -> Mapping[SplitName, Source]:
+    def sources(self) -> Mapping[str, Source]:
         return self.read()
 
     def split(self, name: SplitName) -> Split:
@@ -83,21 +83,26 @@ class DataModule(pl.LightningDataModule):
         rank: int = 0,
         world: int = 1,
         device: torch.device | str = "cpu",
+        stream: str = "train",
     ) -> Iterator[SampleBatch]:
         """This rank's part of the training batches of iterations start .. stop - 1, on `device`.
+
+        stream: which of `sources` they are drawn from; a stage of a game may ask for another than "train".
 
         Raises:
             UserError: the global batch cannot be divided equally over `world` processes.
         """
         self._check_world(world)
-        return self._batches(start, stop, seed, rank, world, torch.device(device))
+        if stream not in self.sources:
+            raise UserError(f"{type(self).__name__} has no batches of {stream!r}; it has {', '.join(self.sources)}.")
+        return self._batches(start, stop, seed, rank, world, torch.device(device), stream)
 
     def _batches(
-        self, start: int, stop: int, seed: int, rank: int, world: int, device: torch.device
+        self, start: int, stop: int, seed: int, rank: int, world: int, device: torch.device, stream: str
     ) -> Iterator[SampleBatch]:
-        if device not in self._resident:
-            self._resident[device] = self.sources["train"].on(device)
-        source = self._resident[device]
+        if (stream, device) not in self._resident:
+            self._resident[stream, device] = self.sources[stream].on(device)
+        source = self._resident[stream, device]
         order = Order(len(source), batch=self.batch_size, seed=seed, rank=rank, world=world, device=source.device)
         rows = slice(order.offset, order.offset + order.rows)
         indices = (order.indices(iteration) for iteration in range(start, stop))
@@ -138,14 +143,18 @@ class IterationLoader:
     def __iter__(self) -> Iterator[SampleBatch]:
         trainer, game = self.data.trainer, self._game
         assert trainer is not None
-        return self.data.iteration_batches(
-            game.iteration,
-            game.iterations,
-            game.seed,
-            trainer.global_rank,
-            trainer.world_size,
-            trainer.strategy.root_device,
-        )
+        start = game.iteration
+        for stream, end in game.stage_batches():
+            yield from self.data.iteration_batches(
+                start,
+                end,
+                game.seed,
+                trainer.global_rank,
+                trainer.world_size,
+                trainer.strategy.root_device,
+                stream,
+            )
+            start = max(start, end)
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -99,7 +99,8 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
     def key(row: Row) -> tuple[Any, ...]:
         stats = row.stats(headline[0], "best") if headline else None
         sign = 1 if headline and lower_is_better(headline[0]) else -1
-        return (row.protocol, stats is None, sign * stats.median if stats else 0, row.label)
+        data, extractor, *_ = row.protocol
+        return (data, not extractor, row.protocol, stats is None, sign * stats.median if stats else 0, row.label)
 
     return sorted(rows, key=key)
 
@@ -173,10 +174,9 @@ def _facts(rows: Sequence[Row]) -> Iterator[str]:
     for protocol in dict.fromkeys(row.protocol for row in rows):
         data, extractor, samples, reference = protocol
         if extractor:
-            runs = [run for row in rows if row.protocol == protocol for run in row.runs]
-            floors = [run.summary.all["evaluation"].get("floor") for run in runs]
-            floor = next((f["fid"] for f in floors if isinstance(f, dict) and f.get("fid") is not None), None)
-            real = f"; held-out real data score fid {figure(floor)}" if isinstance(floor, int | float) else ""
+            floors = [run.floor for row in rows if row.protocol == protocol for run in row.runs]
+            floor = next((value for value in floors if value is not None), None)
+            real = "" if floor is None else f"; held-out real data score fid {figure(floor)}"
             yield f"{data}: {extractor}, {samples} samples against {reference}{real}"
 
 

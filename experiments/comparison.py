@@ -56,6 +56,14 @@ class Run:
         return (self.data, *(str(about.get(key) or "") for key in ("extractor", "samples", "reference")))
 
     @property
+    def floor(self) -> float | None:
+        """The fid of held-out real data, where it was measured."""
+        about = self.summary.all.get("evaluation")
+        floor = about.get("floor") if isinstance(about, Mapping) else None
+        value = floor.get("fid") if isinstance(floor, Mapping) else None
+        return value if isinstance(value, int | float) else None
+
+    @property
     def configuration(self) -> str:
         """Equal for runs that differ in seed, place and machine alone."""
         kept = [
@@ -196,7 +204,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
             yield from _candidates(Path(entry.path))
         elif entry.is_dir() and any((Path(entry.path) / sign).exists() for sign in SIGNS):
-            yield Path(entry.path)
+            yield Path(os.path.realpath(entry.path))
 
 
 def _read(path: Path) -> Run | str:

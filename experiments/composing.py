@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobRuntime, setup_globals
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
@@ -31,6 +33,33 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
+
+
+class _Repository(CachingConfigRepository):
+    """One composition's view of the tree; Hydra's own copies the whole repository each time, which takes longer."""
+
+    def __init__(self, delegate: IConfigRepository) -> None:
+        self.delegate, self.cache = delegate, {}
+
+
+class _Files(_Repository):
+    """Every file parsed once, however often it is composed."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        return copy.deepcopy(super().load_config(config_path))  # a composition writes into what it merges
+
+
+class _Loader(ConfigLoaderImpl):
+    def __init__(self, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self.files = _Files(self.repository)
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        parsed, repository = OverridesParser.create().parse_overrides(overrides), _Repository(self.files)
+        self._process_config_searchpath(config_name, parsed, repository)
+        return parsed, repository
 
 
 @dataclass(frozen=True)
@@ -70,7 +99,7 @@ class Composer:
                     "such as DIR/variant/mine.yaml."
                 )
             search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
-        self.loader = ConfigLoaderImpl(config_search_path=search_path)
+        self.loader = _Loader(search_path)
         self._cached = cache(self._compose)
 
     # The command line

@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
     "init_timeout": 10.0,  # seconds; then offline
     "finish_timeout": 60.0,  # seconds for what is not uploaded yet; it stays on disk
     "finish_timeout_raises": True,
+    "x_save_requirements": False,  # 0.3 s to list what command.txt says in short
     "x_transaction_log_flush_interval": 1.0,  # seconds: what a killed run may lose (15 by default)
 }
 

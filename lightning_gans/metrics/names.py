@@ -35,7 +35,7 @@ METRICS: dict[str, Metric] = {
     "modes": _high("modes that are the nearest centre of at least one high-quality sample"),
     "high_quality": _high("share of samples within three standard deviations of their nearest mode"),
     "reverse_kl": _low("KL of the histogram of samples over modes against the uniform one, in nats"),
-    "mode_score": _high("high_quality times exp(-reverse_kl): 0.99 for a perfect sampler, low for blur and for lost modes"),
+    "mode_score": _high("high_quality times exp(-reverse_kl): .99 for a perfect sampler, low for blur and lost modes"),
     "classes_covered": _high("classes that the extractor's classifier finds among the generated samples"),
     # Conditional generation and codes.
     "label_accuracy": _high("share of conditional samples that the classifier assigns to the class asked for"),

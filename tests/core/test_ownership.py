@@ -28,7 +28,9 @@ def test_each_player_has_its_own():
 def test_a_parameter_of_two_players_is_refused_by_name():
     board = Board()
     players = {"D": [board.discriminator, board.generator], "G": [board.generator], "S": [board.scale]}
-    with pytest.raises(UserError, match=r"Board: .*generator\.weight \(D and G\), generator\.bias \(D and G\)") as error:
+    with pytest.raises(
+        UserError, match=r"Board: .*generator\.weight \(D and G\), generator\.bias \(D and G\)"
+    ) as error:
         own(board, players)
     assert "discriminator" not in str(error.value)
 

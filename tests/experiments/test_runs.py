@@ -88,7 +88,7 @@ def test_a_configuration_reads_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[1]", "!!python/object/apply:os.system ['true']", "\0"])
 def test_a_broken_configuration_is_named(text, tmp_path):
     (tmp_path / runs.CONFIG).write_text(text)
-    with pytest.raises(UserError, match="config.yaml cannot be read"):
+    with pytest.raises(UserError, match=r"config\.yaml cannot be read"):
         runs.read_config(tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_a_summary_reads_with_what_is_not_finite_as_none(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"status": 3}'])
 def test_a_broken_summary_is_named(text, tmp_path):
     (tmp_path / runs.SUMMARY).write_text(text)
-    with pytest.raises(UserError, match=r"summary.json cannot be read"):
+    with pytest.raises(UserError, match=r"summary\.json cannot be read"):
         runs.read_summary(tmp_path)
 
 

@@ -152,7 +152,7 @@ def test_choices_are_registered():
     assert set(composer.options("metrics")) == set(METRICS_NEED)
 
 
-@pytest.mark.parametrize("variant, data, others", pairs())
+@pytest.mark.parametrize("variant, data, others", list(pairs()))
 def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (job,) = preflight([f"variant={variant}", f"data={data}", *others])

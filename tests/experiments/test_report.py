@@ -1,0 +1,143 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from experiments.report import duration, figure, final_table
+
+SUMMARY: dict[str, Any] = {
+    "status": "finished",
+    "iterations": 5000,
+    "images": 320000,
+    "seconds": 221.3,
+    "images_per_second": 1447.3,
+    "parameters": {"D": 663000, "G": 1069000},
+    "metrics": {
+        "fid": {"last": 12.9, "best": 12.34123, "best_iteration": 4500},
+        "is": {"last": 9.1, "best": 9.12345, "best_iteration": 500},
+        "mine": {"last": 1.0, "best": None, "best_iteration": None},
+    },
+    "test": {"floor": {"fid": 3.3}, "last": {"fid": 13.1, "is": 9.0}, "best": {"fid": 12.9}},
+    "evaluation": {
+        "extractor": "classifier(digits)",
+        "samples": 360,
+        "reference": "train (1078 samples)",
+        "floor": {"fid": 3.21},
+    },
+}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run's directory as one sees it from where one types."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "dcgan-digits-0"
+    for file in (
+        "samples/iteration-00000500.png",
+        "samples/iteration-00005000.png",
+        "samples/progress.gif",
+        "checkpoints/last.ckpt",
+        "generator/model.yaml",
+        "wandb/offline-run-1/x.wandb",
+    ):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    (folder / "summary.json").write_text(json.dumps(SUMMARY))
+    return folder
+
+
+def printed(run_dir: Path, width: int = 80, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    final_table(run_dir, Console(file=file, width=width))
+    file.flush()
+    return file.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+
+def test_everything_is_there_within_eighty_columns(run_dir: Path) -> None:
+    text = printed(run_dir)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= 80
+    table = {line.split()[0]: line.split() for line in lines if line.startswith(" ")}
+    assert table["fid"] == ["fid", "↓", "12.34", "4,500", "12.9", "3.21", "12.9", "13.1"]
+    assert table["is"] == ["is", "↑", "9.123", "500", "9.1", "9"]
+    assert table["mine"] == ["mine", "1"]
+    for wanted in (
+        "dcgan-digits-0: finished",
+        "5,000 iterations  320,000 images  3 min 41 s  1,447 images/s",
+        "features: classifier(digits); 360 samples against train (1078 samples)",
+        "runs/dcgan-digits-0/samples/iteration-00005000.png",
+        "runs/dcgan-digits-0/samples/progress.gif",
+        "runs/dcgan-digits-0/checkpoints/ (last.ckpt)",
+        "  python -m experiments.sample run=runs/dcgan-digits-0 n=64 grid=samples.png",
+        "  python -m experiments.compare runs/",
+        "  wandb sync runs/dcgan-digits-0/wandb",
+    ):
+        assert any(line.endswith(wanted) for line in lines), wanted
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_no_figure_is_cut_short_where_space_is(encoding: str, run_dir: Path) -> None:
+    text = printed(run_dir, width=30, encoding=encoding)
+    for value in ("12.34", "4,500", "9.123", "13.1", "3.21"):
+        assert value in text
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("status", ["running", "stopped", "diverged", "of another kind"])
+def test_every_status_is_said(status: str, run_dir: Path) -> None:
+    (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "status": status}))
+    assert f"dcgan-digits-0: {status}" in printed(run_dir)
+
+
+@pytest.mark.parametrize("key", [None, *SUMMARY])
+def test_keys_may_be_missing(key: str | None, run_dir: Path) -> None:
+    kept = {} if key is None else {name: value for name, value in SUMMARY.items() if name != key}
+    (run_dir / "summary.json").write_text(json.dumps(kept))
+    assert "experiments.compare" in printed(run_dir)
+
+
+def test_facts_may_lie_under_fid_with_a_single_floor(run_dir: Path) -> None:
+    facts = {"extractor": "inception", "samples": 10_000, "reference": None, "floor": 1.5}
+    (run_dir / "summary.json").write_text(json.dumps({"metrics": SUMMARY["metrics"], "fid": facts}))
+    text = printed(run_dir)
+    assert "features: inception; 10,000 samples\n" in text
+    assert "1.5" in text
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1"])
+def test_without_a_summary_one_line_says_so(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "summary.json").write_text(content)
+    assert "no summary of a run" in printed(tmp_path)
+
+
+def test_commands_can_be_pasted_whatever_the_directory_is_called(run_dir: Path) -> None:
+    odd = run_dir.rename(run_dir.parent / "a [bold]run[/bold] of mine")
+    text = printed(odd)
+    assert "'run=runs/a [bold]run[/bold] of mine' n=64" in text
+    assert "wandb sync 'runs/a [bold]run[/bold] of mine/wandb'" in text
+
+
+def test_an_online_run_is_linked_and_needs_no_upload(run_dir: Path) -> None:
+    (run_dir / "wandb" / "url.txt").write_text("https://wandb.ai/me/p/runs/x\n")
+    (run_dir / "wandb" / "offline-run-1" / "x.wandb").unlink()
+    (run_dir / "wandb" / "offline-run-1").rmdir()
+    text = printed(run_dir)
+    assert "https://wandb.ai/me/p/runs/x" in text
+    assert "wandb sync" not in text
+
+
+def test_numbers_and_durations() -> None:
+    assert [figure(v) for v in (None, 3, 12345.6, 0.0123456, 8e9)] == ["", "3", "12,346", "0.01235", "8e+09"]
+    assert [duration(s) for s in (44.6, 221, 7500)] == ["45 s", "3 min 41 s", "2 h 05 min"]
+
+
+def test_no_torch() -> None:
+    code = "import experiments.report, sys; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
