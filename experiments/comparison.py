@@ -228,7 +228,7 @@ def _what_differs(row: Row, rows: Sequence[Row]) -> str:
         difference.key: plain(difference.here)
         for other in others
         for difference in differences(row.runs[0].config, other.runs[0].config)
-        if difference.key != "seed"
+        if difference.key.rpartition(".")[2] != "seed"
     }
     if not found:
         return ", ".join(filter(None, row.protocol[1:]))

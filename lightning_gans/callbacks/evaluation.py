@@ -13,6 +13,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.protocols import Samples
+from lightning_gans.metrics.names import METRICS
 
 
 class Evaluation(pl.Callback):
@@ -59,7 +60,8 @@ class Evaluation(pl.Callback):
             return
         pl_module.read_losses()  # nothing is measured of a run that diverged
         evidence = self.quality.measure(pl_module.evaluated_model())
-        pl_module.scores.record(evidence.scores, pl_module.iteration)
+        ranked = {name: value for name, value in evidence.scores.items() if name in METRICS}  # no deviations
+        pl_module.scores.record(ranked, pl_module.iteration)
         values = dict(evidence.scores)
         if "fid" in self.floor:
             values["fid_floor"] = self.floor["fid"]

@@ -94,9 +94,14 @@ def test_tasks_are_shown_until_they_end(view: Watches) -> None:
     with progress.task("nothing to do"):
         pass
     assert not view.tasks
-    with pytest.raises(RuntimeError), progress.task("training the classifier") as report:
-        report(0.5)
-        raise RuntimeError
+
+    def fails() -> None:
+        with progress.task("training the classifier") as report:
+            report(0.5)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert view.tasks == [("training the classifier", 0.5), ("training the classifier", None)]
 
 

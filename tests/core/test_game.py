@@ -261,8 +261,7 @@ def scheduled(game):
 def test_a_schedule_steps_once_an_iteration(tmp_path):
     watch = Watch(lambda trainer, game: game.learning_rates())
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        warnings.filterwarnings("ignore", message=".*does not have many workers|.*logging interval")
+        warnings.filterwarnings("error", message=r".*lr_scheduler\.step")
         played(Duel(scheduled, iterations=4), tmp_path, watch)
     assert [rates["X"] for rates in watch.seen] == pytest.approx([RATE * 0.5**i for i in (1, 2, 3, 4)])
     assert [rates["Y"] for rates in watch.seen] == [RATE] * 4

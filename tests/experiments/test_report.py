@@ -118,10 +118,10 @@ def test_without_a_summary_one_line_says_so(content: str | None, tmp_path: Path)
 
 
 def test_commands_can_be_pasted_whatever_the_directory_is_called(run_dir: Path) -> None:
-    odd = run_dir.rename(run_dir.parent / "a [bold]run[/bold] of mine")
+    odd = run_dir.rename(run_dir.parent / "a [bold]run of mine")
     text = printed(odd)
-    assert "'run=runs/a [bold]run[/bold] of mine' n=64" in text
-    assert "wandb sync 'runs/a [bold]run[/bold] of mine/wandb'" in text
+    assert "'run=runs/a [bold]run of mine' n=64" in text
+    assert "wandb sync 'runs/a [bold]run of mine/wandb'" in text
 
 
 def test_an_online_run_is_linked_and_needs_no_upload(run_dir: Path) -> None:

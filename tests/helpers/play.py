@@ -1,5 +1,6 @@
 """Training as the main command does it, in the smallest form."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def play(
         source: dict[str, Any] = {"datamodule": data}
     else:
         source = {"train_dataloaders": DataLoader(data, batch_size=None)}
-    trainer(folder, *callbacks, **options).fit(game, **source, ckpt_path=checkpoint, weights_only=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on runs of other sizes
+        trainer(folder, *callbacks, **options).fit(game, **source, ckpt_path=checkpoint, weights_only=True)
     return game
 
 

@@ -1,0 +1,156 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from torch import nn
+
+import lightning_gans
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import isolated
+from lightning_gans.models import build, load_generator, save_generator
+
+SPEC = {
+    "_target_": "lightning_gans.models.generative.GenerativeModel",
+    "prior": {"_target_": "lightning_gans.core.prior.Normal", "dim": 5},
+    "generator": {
+        "_target_": "lightning_gans.networks.dcgan.DCGANGenerator",
+        "latent_dim": 5,
+        "channels": 1,
+        "image_size": 8,
+        "width": 4,
+    },
+}
+
+
+def model(key="exported"):
+    with isolated(key):
+        made = build(SPEC)
+        made.calibrate()
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_generator(model(), SPEC, tmp_path / "generator", about={"iteration": 12, "variant": "dcgan"})
+    return tmp_path / "generator"
+
+
+def test_what_is_loaded_is_what_was_saved(folder):
+    loaded, saved = load_generator(folder), model()
+    assert not loaded.training
+    assert loaded.state_dict().keys() == saved.state_dict().keys()
+    for name, tensor in saved.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    assert torch.equal(loaded.sample(70, seed=5), saved.sample(70, seed=5))
+    assert not torch.equal(loaded.sample(4, seed=5), model("another").sample(4, seed=5))
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(folder, tmp_path):
+    save_generator(load_generator(folder), SPEC, tmp_path / "again", about={"iteration": 12, "variant": "dcgan"})
+    for name in ("weights.safetensors", "model.yaml"):
+        assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
+    assert sorted(path.name for path in folder.iterdir()) == ["model.yaml", "weights.safetensors"]
+
+
+def test_a_runs_folder_will_do(folder):
+    assert torch.equal(load_generator(folder.parent).sample(2), load_generator(str(folder)).sample(2))
+    assert torch.equal(lightning_gans.load_generator(folder).sample(2), model().sample(2))
+
+
+def test_the_files_are_plain(folder):
+    description = yaml.safe_load((folder / "model.yaml").read_text())
+    assert description == {"format": 1, "model": SPEC, "about": {"iteration": 12, "variant": "dcgan"}}
+    assert set(load_file(folder / "weights.safetensors")) == set(model().state_dict())
+
+
+def test_double_precision_comes_back(tmp_path):
+    save_generator(model().double(), SPEC, tmp_path)
+    loaded = load_generator(tmp_path)
+    assert loaded.sample(2).dtype == torch.float64
+    assert torch.equal(loaded.sample(2), model().double().sample(2))
+
+
+def test_an_empty_place_is_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no exported generator"):
+        load_generator(tmp_path)
+    with pytest.raises(UserError, match="holds no exported generator"):
+        load_generator(tmp_path / "nowhere")
+
+
+def rewrite(folder, **changes):
+    description = yaml.safe_load((folder / "model.yaml").read_text())
+    (folder / "model.yaml").write_text(yaml.safe_dump(description | changes))
+
+
+@pytest.mark.parametrize("target", ["os.system", "torch.nn.Linear", "lightning_gans.networks.mlp.prod"])
+def test_a_file_may_not_name_what_it_likes(folder, target):
+    rewrite(folder, model={**SPEC, "generator": {"_target_": target, "command": "true"}})
+    with pytest.raises(UserError, match=target):
+        load_generator(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "no model: here", "!!python/object/apply:os.getcwd []"])
+def test_a_file_that_is_no_description_is_refused(folder, text):
+    (folder / "model.yaml").write_text(text)
+    with pytest.raises(UserError, match="is not a model description"):
+        load_generator(folder)
+
+
+def test_a_file_of_bytes_is_refused(folder):
+    (folder / "model.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="is not a model description"):
+        load_generator(folder)
+
+
+def test_a_description_of_something_else_is_refused(folder):
+    rewrite(folder, model=SPEC["prior"])
+    with pytest.raises(UserError, match="describes a Normal, not a model"):
+        load_generator(folder)
+
+
+@pytest.mark.parametrize("damage", ["other", "cut", "missing"])
+def test_weights_that_do_not_fit_are_refused(folder, damage):
+    weights = folder / "weights.safetensors"
+    if damage == "other":
+        rewrite(folder, model={**SPEC, "generator": {**SPEC["generator"], "width": 8}})
+    elif damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:100])
+    else:
+        weights.unlink()
+    with pytest.raises(UserError, match="does not hold this model's weights"):
+        load_generator(folder)
+
+
+class Doubled(nn.Module):
+    """A user's own generator."""
+
+    def __init__(self, *, generator):
+        super().__init__()
+        self.generator = generator
+
+
+def test_code_of_ones_own_can_be_allowed(folder, tmp_path):
+    spec = {"_target_": f"{__name__}.Doubled", "generator": SPEC["generator"]}
+    save_generator(Doubled(generator=model().generator), spec, tmp_path / "own")
+    with pytest.raises(UserError, match="allow="):
+        load_generator(tmp_path / "own")
+    assert type(load_generator(tmp_path / "own", allow=[f"{__name__}."])) is Doubled
+
+
+def test_sampling_needs_neither_lightning_nor_hydra(folder):
+    code = f"""
+import sys, lightning_gans, lightning_gans.core
+assert "torch" not in sys.modules, "the package imports torch"
+model = lightning_gans.load_generator({str(folder)!r})
+print(model.sample(2, seed=5).sum().item())
+heavy = {{name.partition(".")[0] for name in sys.modules}}
+print(heavy & {{"pytorch_lightning", "lightning", "lightning_fabric", "hydra", "omegaconf", "torchmetrics", "wandb",
+               "sklearn", "torchvision", "experiments", "datamodules"}})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    total, heavy = done.stdout.splitlines()
+    assert heavy == "set()"
+    assert float(total) == model().sample(2, seed=5).sum().item()
