@@ -63,10 +63,11 @@ def _announce(job: Job) -> None:
 
 def _write_command(run_dir: Path) -> None:
     """Append the command line, the commit and the versions that this sitting of the run has."""
+    packages = map(_version, ("torch", "pytorch-lightning", "torchvision"))
     lines = [
         f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(),
         f"commit {_commit()}",
-        " ".join([f"python {platform.python_version()}", *map(_version, ("torch", "pytorch-lightning", "torchvision"))]),
+        " ".join([f"python {platform.python_version()}", *packages]),
         f"{platform.platform()}, {os.cpu_count()} cores",
     ]
     file = run_dir / COMMAND
@@ -84,9 +85,8 @@ def _version(package: str) -> str:
 def _commit() -> str:
     here = Path(__file__).parent
     try:
-        asked = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=5
-        )
+        git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+        asked = subprocess.run(git, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return asked.stdout.strip() or "unknown"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.schemas.registry import GROUPS, PLACES, SCHEMAS, TOP, Schema
-from experiments.schemas.spec import Spec, plain
+from experiments.schemas.spec import Node, Spec, plain
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -50,6 +50,7 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
         if key not in config:
             yield Problem(key, f"{key} is missing: a run needs it.")
     yield from _values(config, TOP, "")
+    yield from _values(config, {"variant": Node(), "data": Node()}, "")
     for place, expected in PLACES.items():
         node = _at(config, place)
         if isinstance(node, Mapping):

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what D sees is moved about, real and generated alike, so that D cannot learn by heart."""
+"""Differentiable augmentation: what D sees is moved about, real and generated alike, lest D learn it by heart."""
 
 import torch
 from torch import Tensor, nn

@@ -17,11 +17,16 @@ def test_text_and_bytes_are_written_whole(tmp_path):
 def test_until_the_new_file_is_whole_the_path_holds_the_old_one(tmp_path):
     path = tmp_path / "last.ckpt"
     write_atomically(path, "old")
-    with pytest.raises(RuntimeError), atomic(path) as temporary:
-        temporary.write_text("half of the n")
-        assert path.read_text() == "old"
-        assert temporary.suffix == ".ckpt"
-        raise RuntimeError
+
+    def write():
+        with atomic(path) as temporary:
+            temporary.write_text("half of the n")
+            assert path.read_text() == "old"
+            assert temporary.suffix == ".ckpt"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
 

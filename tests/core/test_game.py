@@ -106,8 +106,8 @@ def test_a_game_can_be_played_again(tmp_path):
     def fail(trainer, game):
         raise KeyError
 
+    game.iteration = 0
     with pytest.raises(KeyError):
-        game.iteration = 0
         played(game, tmp_path, Watch(fail))
     game.iteration, game.log[:] = 0, []
     assert played(game, tmp_path).log == ["X", "Y"]
@@ -384,8 +384,8 @@ def test_a_run_that_diverged_names_player_and_iteration(tmp_path, where):
 
 
 def test_settings_of_a_player_who_is_not_there_are_refused(tmp_path):
+    settings = {"Z": PlayerSettings(optimizer=None), "Q": PlayerSettings(optimizer=None)}
     with pytest.raises(UserError, match="Duel has no player Q, Z; its players are X, Y"):
-        settings = {"Z": PlayerSettings(optimizer=None), "Q": PlayerSettings(optimizer=None)}
         played(Duel(in_turn, settings=settings), tmp_path)
 
 
@@ -430,13 +430,13 @@ def test_a_loss_over_the_whole_batch_is_not_accumulated(tmp_path, change):
 
 
 def test_a_batch_that_micro_batches_cannot_divide_is_refused(tmp_path):
-    with pytest.raises(UserError, match="accumulate=3.*4 samples"):
+    with pytest.raises(UserError, match=r"accumulate=3.*4 samples"):
         played(Duel(in_turn, accumulate=3), tmp_path)
 
 
 def test_a_precision_that_scales_losses_is_refused(tmp_path):
     scaled = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
-    with pytest.raises(UserError, match="precision=16-mixed.*bf16-mixed"):
+    with pytest.raises(UserError, match=r"precision=16-mixed.*bf16-mixed"):
         played(Duel(in_turn), tmp_path, plugins=[scaled])
     played(Duel(in_turn), tmp_path, precision="bf16-mixed")
 

@@ -34,7 +34,7 @@ def test_values_out_of_range_are_refused(key, value, allowed):
 
 @pytest.mark.parametrize("clip_norm", [0, -1.0, float("nan")])
 def test_a_norm_to_clip_to_is_above_zero(clip_norm):
-    with pytest.raises(UserError, match="clip_norm=.*above 0"):
+    with pytest.raises(UserError, match=r"clip_norm=.*above 0"):
         PlayerSettings(optimizer=SGD, clip_norm=clip_norm)
 
 

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
-from experiments import cli
+from experiments import cli, resolvers
 from experiments.preflight import preflight
 from lightning_gans.core.errors import Diverged, UserError
 
@@ -151,6 +153,22 @@ def test_an_explicit_run_dir_is_taken_as_it_is_and_survives_quoting():
     assert again.config == job.config
 
 
+def test_composition_is_hydras_own():
+    argv = [
+        "variant=vanilla",
+        "data=ring",
+        "objective=minimax",
+        "data.batch_size=32",
+        "+callbacks.grids.seed=1",
+        "seed=4",
+    ]
+    config = only(*argv, "run_dir=here").config
+    resolvers.register()
+    with initialize_config_module("experiments.conf", version_base="1.3"):
+        theirs = compose("train", [*argv, "run_dir=here", "+group=vanilla-ring-batch_size32-minimax"])
+    assert OmegaConf.to_container(theirs, resolve=True) == {k: v for k, v in config.items() if k != "names"}
+
+
 # Multirun
 
 
@@ -237,7 +255,7 @@ def own(tmp_path):
         "# @package _global_\n"
         "defaults:\n  - override /data: ring\n  - override /network: planar\n"
         "variant: {_target_: my_package.Mine, strength: 3, training: {players: {}}}\n"
-        "remarks: none of the framework's business\n"
+        "remarks: on ${hydra:runtime.choices.data}\n"
     )
     return folder
 
@@ -246,7 +264,7 @@ def test_a_variant_of_ones_own_takes_what_its_file_says(own):
     job = only("--config-dir", str(own), "variant=mine", "variant.strength=4", "seed=2")
     assert job.config["variant"] == {"_target_": "my_package.Mine", "strength": 4, "training": {"players": {}}}
     assert job.name == "mine-ring-strength4-2"
-    assert job.config["remarks"].startswith("none")
+    assert job.config["remarks"] == "on ring"
     assert only(*job.overrides).config == job.config
     assert only("--config-dir", str(own), "variant=mine", "+variant.more=1").config["variant"]["more"] == 1
 

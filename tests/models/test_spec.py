@@ -121,8 +121,8 @@ def test_arguments_that_do_not_fit_are_named(change, message):
 def test_a_missing_argument_is_named():
     with pytest.raises(UserError, match=r"Normal.*dim"):
         build({"_target_": "lightning_gans.core.prior.Normal"})
+    target = "lightning_gans.networks.dcgan.DCGANDiscriminator"
     with pytest.raises(UserError, match="image_size=12"):
-        target = "lightning_gans.networks.dcgan.DCGANDiscriminator"
         build({"_target_": target, "channels": 1, "image_size": 12, "width": 4})
 
 

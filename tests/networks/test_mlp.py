@@ -49,7 +49,7 @@ def test_batch_norm_sits_between_the_layers_only():
 
 
 def test_an_output_that_is_neither_is_refused():
-    with pytest.raises(ValueError, match="output='sigmoid'.*tanh or linear"):
+    with pytest.raises(ValueError, match=r"output='sigmoid'.*tanh or linear"):
         mlp_generator(output="sigmoid")
 
 

@@ -1,0 +1,73 @@
+"""Every variant's own configuration, with networks small enough for a test."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+import experiments
+from experiments import resolvers
+from lightning_gans.core.game import Game
+from lightning_gans.core.rng import isolated
+from lightning_gans.models import build
+
+CONF = Path(experiments.__file__).parent / "conf"
+VARIANTS = sorted(path.stem for path in CONF.glob("variant/*.yaml"))
+BATCH = 8
+SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8}
+
+
+def composed(variant: str, *overrides: str, iterations: int = 12, small: bool = True) -> dict[str, Any]:
+    """What `python -m experiments.train variant=... <overrides>` would run, resolved and plain."""
+    resolvers.register()
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = compose("train", [f"variant={variant}", "logger=none", f"iterations={iterations}", *overrides])
+    with open_dict(config):
+        config.run_dir, config.group, config.data.batch_size = "unused", "unused", BATCH
+        if small and "image_size" in config.data:
+            config.data.image_size = 8
+        if small:
+            _shrink(config.network)
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return plain
+
+
+def _shrink(node: DictConfig) -> None:
+    for key in list(node):
+        if OmegaConf.is_dict(node[key]):
+            _shrink(node[key])
+        elif key in SMALL and not OmegaConf.is_interpolation(node, key):
+            node[key] = SMALL[key]
+
+
+def game_of(config: dict[str, Any], *, key: str = "init") -> Game:
+    """The variant of a configuration; equal keys, equal weights."""
+    with isolated(config["seed"], key):
+        game: Game = build(config["variant"], trusted=True)
+    return game
+
+
+def data_of(config: dict[str, Any]) -> Any:
+    """The data module of a configuration; what is equal is read once a process."""
+    settings = config["data"]
+    return _data(tuple(sorted((key, str(value)) for key, value in settings.items())), _Plain(settings))
+
+
+class _Plain:
+    """Settings, which the key beside them tells apart."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Plain)
+
+
+@cache
+def _data(key: tuple[Any, ...], plain: _Plain) -> Any:
+    return build(plain.settings, trusted=True)
