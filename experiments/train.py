@@ -3,10 +3,13 @@
 import os
 import platform
 import shlex
+import signal
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
 
 from experiments import cli
 from experiments.preflight import Job, leads, preflight
@@ -29,7 +32,7 @@ def main(argv: list[str]) -> int:
     worst = cli.DONE
     for number, job in enumerate(jobs, 1):
         print(f"\nJob {number} of {len(jobs)}: {job.name}", flush=True)
-        code = cli.run(lambda job=job: train(job))  # type: ignore[misc]
+        code = apart(job) if _processes(job) > 1 else cli.run(lambda job=job: train(job))  # type: ignore[misc]
         worst = max(worst, code)
         if code == cli.INTERRUPTED:
             break
@@ -48,12 +51,29 @@ def train(job: Job) -> int:
         _announce(job)
         write_atomically(job.run_dir / CONFIG, config_text(job.config))
         _write_command(job.run_dir)
-    # Other processes of this run are started with this command line: of one job, and with its place spelt out.
-    sys.argv[1:] = [*job.overrides, f"run_dir={job.run_dir}"]
+    # Lightning starts the other processes of this run with this command line: of one job, its place spelt out. It
+    # would build another if it took this for an application of Hydra's.
+    HydraConfig.instance().cfg = None
+    sys.argv[1:] = job.overrides
 
     from experiments.runner import run  # torch and Lightning take seconds: only now, when all is checked
 
     return int(run(job.config, checkpoint=job.resume.checkpoint))
+
+
+def apart(job: Job) -> int:
+    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime."""
+    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which saves and leaves
+    try:
+        return child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _processes(job: Job) -> int:
+    devices = job.config["trainer"]["devices"]
+    return (devices if isinstance(devices, int) else 2) * job.config["trainer"]["num_nodes"]
 
 
 def _announce(job: Job) -> None:

@@ -1,5 +1,6 @@
 """Every variant's own configuration, with networks small enough for a test."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,23 +52,9 @@ def game_of(config: dict[str, Any], *, key: str = "init") -> Game:
 
 def data_of(config: dict[str, Any]) -> Any:
     """The data module of a configuration; what is equal is read once a process."""
-    settings = config["data"]
-    return _data(tuple(sorted((key, str(value)) for key, value in settings.items())), _Plain(settings))
-
-
-class _Plain:
-    """Settings, which the key beside them tells apart."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings = settings
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plain)
+    return _data(json.dumps(config["data"], sort_keys=True))
 
 
 @cache
-def _data(key: tuple[Any, ...], plain: _Plain) -> Any:
-    return build(plain.settings, trusted=True)
+def _data(settings: str) -> Any:
+    return build(json.loads(settings), trusted=True)

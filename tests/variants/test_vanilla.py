@@ -1,0 +1,170 @@
+"""Goodfellow et al. 2014: the order of steps, what each player sees, and the saturation of the minimax loss."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from datamodules import RefPair, Ring
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.phase import PlayerSettings, Training
+from lightning_gans.core.prior import Normal
+from lightning_gans.core.rng import isolated
+from lightning_gans.losses.adversarial import Minimax, NonSaturating
+from lightning_gans.losses.penalties import R1
+from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.networks.mlp import AffineGenerator, MLPDiscriminator, MLPGenerator
+from lightning_gans.variants.vanilla import GAN
+from tests.helpers.composed import composed, game_of
+from tests.helpers.play import Watch, play
+
+
+class Recording(nn.Module):
+    """A discriminator that remembers what it was shown."""
+
+    def __init__(self, bias=0.0):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        nn.init.constant_(self.layer.bias, bias)
+        self.shown = []
+
+    def forward(self, x):
+        self.shown.append(x)
+        return self.layer(x)
+
+
+def gan(*, iterations=1, discriminator=None, loss=None, sgd=0.0, **settings):
+    """Sets of SGD with a rate of 0 by default: players that count their steps and stay where they are."""
+    with isolated("networks"):
+        generator = MLPGenerator(latent_dim=2, sample_shape=(2,), width=8, depth=1, batch_norm=False, output="linear")
+        discriminator = discriminator or Recording()
+    player = PlayerSettings(optimizer=partial(torch.optim.SGD, lr=sgd))
+    return GAN(
+        model=GenerativeModel(generator=generator, prior=Normal(dim=2)),
+        discriminator=discriminator,
+        loss=loss or NonSaturating(),
+        training=Training(iterations=iterations, batch_size=4, players={"D": player, "G": player}),
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_k_steps_of_d_then_one_of_g(tmp_path, k):
+    steps = []
+
+    class Counting(torch.optim.SGD):
+        def __init__(self, parameters, player):
+            super().__init__(parameters, lr=0.0)
+            self.player = player
+
+        def step(self, closure=None):
+            steps.append(self.player)
+
+    game = gan(iterations=10, discriminator_steps=k)
+    for player in "DG":
+        game.training_settings.players[player] = PlayerSettings(optimizer=partial(Counting, player=player))
+    play(game, Ring(batch_size=4), tmp_path)
+    assert "".join(steps) == ("D" * k + "G") * (10 // k)
+    assert (steps.count("D"), steps.count("G")) == (10, 10 // k)
+
+
+def test_every_step_of_d_has_fresh_data_and_every_step_fresh_noise(tmp_path):
+    game = gan(iterations=3)
+    play(game, Ring(batch_size=4), tmp_path)
+    shown = game.discriminator.shown
+    assert len(shown) == 9  # real and fake for D, fake for G
+    real, fake_d, fake_g = shown[0::3], shown[1::3], shown[2::3]
+    everything = torch.cat([*real, *fake_d, *fake_g]).detach()
+    assert len(everything.unique(dim=0)) == len(everything)
+    assert not any(x.requires_grad for x in (*real, *fake_d))  # detached in D's step
+    assert all(x.requires_grad for x in fake_g)
+
+
+def test_real_and_generated_samples_go_through_d_apart(tmp_path):
+    game = gan()
+    play(game, Ring(batch_size=4), tmp_path)
+    assert [len(x) for x in game.discriminator.shown] == [4, 4, 4]
+
+
+def test_losses_are_those_of_the_objective(tmp_path):
+    game = gan(loss=Minimax())
+    play(game, Ring(batch_size=4), tmp_path)
+    real, fake, last = (game.discriminator.layer(x).sigmoid() for x in game.discriminator.shown)
+    losses = game.read_losses()
+    assert losses["D/real"] == pytest.approx(-real.log().mean().item(), rel=1e-5)
+    assert losses["D/fake"] == pytest.approx(-(1 - fake).log().mean().item(), rel=1e-5)
+    assert losses["D/loss"] == pytest.approx(losses["D/real"] + losses["D/fake"], rel=1e-5)
+    assert losses["G/loss"] == pytest.approx((1 - last).log().mean().item(), rel=1e-5)
+    accuracy = torch.cat([real > 0.5, fake < 0.5]).float().mean().item()
+    assert losses["D/accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_penalty_is_taken_on_real_samples(tmp_path):
+    game = gan(penalty=R1(gamma=3.0))
+    play(game, Ring(batch_size=4), tmp_path)
+    expected = 1.5 * game.discriminator.layer.weight.square().sum().item()
+    assert game.read_losses()["D/penalty"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_sure_discriminator_silences_the_minimax_generator_only(tmp_path):
+    """Section 3 of the paper, as it shows in the logs: at a logit of -10 the slopes are sigmoid(-10) and 1."""
+    norms = {}
+    for loss in (Minimax(), NonSaturating()):
+        game = gan(discriminator=Recording(bias=-10.0), loss=loss)
+        game.discriminator.layer.weight.data.mul_(1e-3)
+        play(game, Ring(batch_size=4), tmp_path)
+        norms[type(loss)] = game.read_losses()["G/gradient_norm"]
+    assert norms[NonSaturating] > 1e-6
+    assert norms[Minimax] / norms[NonSaturating] == pytest.approx(4.54e-5 / 0.99995, rel=0.02)
+
+
+def test_the_objective_of_the_command_line_is_the_one_that_is_played():
+    assert type(game_of(composed("vanilla", "objective=minimax")).loss) is Minimax
+    assert type(game_of(composed("vanilla")).loss) is NonSaturating
+    assert game_of(composed("vanilla", "variant.discriminator_steps=3")).discriminator_steps == 3
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_fewer_steps_than_one_are_refused(k):
+    with pytest.raises(UserError, match=rf"discriminator_steps={k}"):
+        gan(discriminator_steps=k)
+
+
+def test_against_a_generator_that_cannot_move_d_comes_to_the_value_of_the_game(tmp_path):
+    """P = N(0, 1), Q = N(0.5, 1.2^2): 1.322101 is the least that D's loss can be."""
+    with isolated("networks"):
+        discriminator = MLPDiscriminator(sample_shape=(1,), width=32, depth=2, dropout=0.0)
+    game = GAN(
+        model=GenerativeModel(generator=AffineGenerator(scale=[1.2], shift=[0.5]), prior=Normal(dim=1)),
+        discriminator=discriminator,
+        loss=NonSaturating(),
+        training=Training(
+            iterations=150,
+            batch_size=4096,
+            players={
+                "D": PlayerSettings(optimizer=partial(torch.optim.Adam, lr=1e-2)),
+                "G": PlayerSettings(optimizer=partial(torch.optim.Adam, lr=1e-2)),  # has nothing to move
+            },
+        ),
+    )
+    watch = Watch(lambda trainer, game: game.read_losses()["D/loss"])
+    play(game, RefPair(batch_size=4096), tmp_path, watch)
+    assert watch.seen[0] > 1.38
+    assert sum(watch.seen[-75:]) / 75 == pytest.approx(1.322101, rel=0.01)
+    assert sum(watch.seen[-75:]) / 75 > 1.322101 - 0.002  # from above, but for the noise of the samples
+    x = torch.linspace(-2, 2, 9)[:, None]
+    exact = torch.distributions.Normal(0.0, 1.0).log_prob(x) - torch.distributions.Normal(0.5, 1.2).log_prob(x)
+    assert (discriminator(x) - exact).abs().max() < 0.25
+
+
+def test_dcgan_at_64_pixels_has_the_papers_parameters():
+    config = composed("dcgan", "data.image_size=64", "data.channels=3", small=False)
+    game = game_of(config)
+    game.setup("fit")
+    assert game.parameter_counts() == {"D": 2_765_568, "G": 3_576_704}
+
+
+def test_the_batch_names_what_it_needs():
+    assert GAN.batch is SampleBatch
