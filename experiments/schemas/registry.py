@@ -139,9 +139,13 @@ SCHEMAS: dict[str, Schema] = {
             "discriminator": Node(),
             "loss": Node(),
             "penalty": Optional(Node()),
+            "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
             "discriminator_steps": Int(min=1, help="steps of D for one of G"),
             "training": Node(),
         }
+    ),
+    "lightning_gans.networks.augment.Translation": Schema(
+        {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),
     "lightning_gans.core.phase.Training": Schema(
         {

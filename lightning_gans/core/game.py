@@ -155,6 +155,8 @@ class Game(pl.LightningModule):
     def setup(self, stage: str) -> None:
         if self._trainer is not None:
             check_trainer(self.trainer)
+            if self.trainer.precision == "64-true":
+                self.double()  # Lightning would do so after it has loaded a checkpoint, whose weights it then rounds
         self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)
         self._owned = own(self, self.players())

@@ -1,4 +1,4 @@
-"""What callbacks may ask of a model: they act on what it can do, never on what it is."""
+"""What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
 from typing import Protocol, runtime_checkable
 
@@ -24,3 +24,11 @@ class Calibrates(Protocol):
     """Holds batch statistics that can be re-estimated for its present weights."""
 
     def calibrate(self) -> None: ...
+
+
+class Augment(Protocol):
+    """A differentiable change of D's inputs: samples (N, ...), `numbers` uniform numbers each -> samples (N, ...)."""
+
+    numbers: int
+
+    def __call__(self, x: Tensor, uniform: Tensor) -> Tensor: ...

@@ -103,6 +103,17 @@ def test_continued_runs_equal_straight_ones(tmp_path, data):
         assert all(torch.equal(seen[i], batches.seen[i]) for i in range(ITERATIONS))
 
 
+def test_double_precision_is_kept(tmp_path):
+    networks, load = SETTINGS["ring"]
+    options = {"precision": "64-true"}
+    straight = state(play(make(networks), load(), tmp_path, **options))
+    path = tmp_path / "last.ckpt"
+    play(make(networks), load(), tmp_path, StopAfter(4, path), **options)
+    game = play(make(networks, key="other weights"), load(), tmp_path, checkpoint=path, **options)
+    assert straight["model.generator.layers.0.weight"].dtype == torch.float64
+    assert_same(state(game), straight)
+
+
 def test_a_run_continued_twice_equals_a_straight_one(tmp_path):
     networks, load = SETTINGS["ring"]
     straight = state(play(make(networks), load(), tmp_path))

@@ -173,8 +173,8 @@ def test_two_processes_equal_one(ranks, configs, variant, tmp_path):
     start = weights(game_of(config))
     for name, tensor in expected.items():
         assert relative(ranks[0][variant][name], tensor) < 1e-5, name
-        if name in start and not name.startswith("ema."):
-            assert relative(start[name], tensor) > 1e-3, name  # twenty iterations went a long way
+        if name.endswith("weight") and not name.startswith("ema."):
+            assert relative(start[name], tensor) > 1e-4, name  # twenty iterations went a long way
     assert any(name.startswith("losses/") for name in expected)
 
 
@@ -213,7 +213,7 @@ def test_messages_between_ranks(ranks):
 
 def test_a_loss_over_the_gathered_batch_is_the_one_processes_loss(ranks, tmp_path):
     alone = gathered(tmp_path)
-    assert alone["x"] < 0.99
+    assert alone["x"] < 0.999
     for rank in ranks:
         assert rank["gathered"] == pytest.approx(alone, rel=1e-6)
 
