@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, due
 from lightning_gans.core.game import Game
@@ -83,6 +84,8 @@ class Evaluation(pl.Callback):
         trainer.strategy.barrier()
         if best.is_file():
             self.test["best"] = self.quality.measure(_evaluated_weights(best, pl_module), "test").scores
+        facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
+        tell_summary(trainer, facts)
 
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
