@@ -24,10 +24,10 @@ train: $(STAMP) ## run the main job; ARGS="variant=vanilla data=ring" for anothe
 	@$(BIN)/python -m experiments.train $(ARGS)
 
 test: $(STAMP) ## the tests; ARGS="tests/core -k resume" for some of them
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: $(STAMP) ## the tests that take minutes
-	@$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
 
 test-ddp: $(STAMP) ## the tests that start several processes
 	@$(BIN)/python -m pytest -m ddp $(ARGS)

@@ -1,6 +1,6 @@
 """What our training step is measured against, written without the framework."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from lightning_gans.core.phase import PlayerSettings
+from lightning_gans.core.protocols import Augment
 
 
 class BareLoop:
@@ -24,6 +25,7 @@ class BareLoop:
 
     Args:
         generator, discriminator: copied, and trained from where they stand.
+        augment: what D sees goes through it, or None.
         settings: of the players D and G.
         real: the whole training set as a network sees it, (N, ...), where the networks are.
         autocast: mixed precision, or None for float32.
@@ -34,7 +36,8 @@ class BareLoop:
         *,
         generator: nn.Module,
         discriminator: nn.Module,
-        settings: dict[str, PlayerSettings],
+        augment: Augment | None,
+        settings: Mapping[str, PlayerSettings],
         real: Tensor,
         batch: int,
         latent_dim: int,
@@ -43,9 +46,11 @@ class BareLoop:
     ) -> None:
         self.g, self.d, self.average = deepcopy(generator), deepcopy(discriminator), deepcopy(generator)
         self.real, self.batch, self.latent_dim, self.autocast = real, batch, latent_dim, autocast
-        self.decay = 0.5 ** (batch / ema_half_life)
-        self.opt_d = settings["D"].optimizer(self.d.parameters())
-        self.opt_g = settings["G"].optimizer(self.g.parameters())
+        self.augment, self.decay = augment, 0.5 ** (batch / ema_half_life)
+        self.opt_d, self.opt_g = (
+            settings[player].optimizer(network.parameters())  # type: ignore[misc]
+            for player, network in (("D", self.d), ("G", self.g))
+        )
         pairs = (settings["D"].schedule, self.opt_d), (settings["G"].schedule, self.opt_g)
         self.schedules = [schedule(optimizer) for schedule, optimizer in pairs if schedule is not None]
         self.batches = self._batches()
@@ -62,18 +67,24 @@ class BareLoop:
             self.step(next(self.batches))
         return iterations * self.batch
 
+    def judge(self, x: Tensor) -> Tensor:
+        if self.augment is not None:
+            x = self.augment(x, torch.rand(len(x), self.augment.numbers, device=x.device))
+        logits: Tensor = self.d(x)
+        return logits
+
     def step(self, x: Tensor) -> None:
         with torch.autocast(x.device.type, self.autocast, enabled=self.autocast is not None):
             with torch.no_grad():
                 fake = self.g(torch.randn(len(x), self.latent_dim, device=x.device))
-            loss_d = softplus(-self.d(x)).mean() + softplus(self.d(fake)).mean()
+            loss_d = softplus(-self.judge(x)).mean() + softplus(self.judge(fake)).mean()
         self.opt_d.zero_grad()
         loss_d.backward()
         self.opt_d.step()
 
         self.d.requires_grad_(False)
         with torch.autocast(x.device.type, self.autocast, enabled=self.autocast is not None):
-            loss_g = softplus(-self.d(self.g(torch.randn(len(x), self.latent_dim, device=x.device)))).mean()
+            loss_g = softplus(-self.judge(self.g(torch.randn(len(x), self.latent_dim, device=x.device)))).mean()
         self.opt_g.zero_grad()
         loss_g.backward()
         self.opt_g.step()
@@ -103,11 +114,22 @@ class PictureDigits(Dataset[Any]):
         return image
 
 
+def plain(network: nn.Module) -> nn.Module:
+    """A copy with torch's own convolutions and memory format: the same function of the same parameters."""
+    copy = deepcopy(network).to(memory_format=torch.contiguous_format)
+    for module in copy.modules():
+        for kind in (nn.Conv2d, nn.ConvTranspose2d):
+            if isinstance(module, kind):
+                module.__class__ = kind
+    return copy
+
+
 class CommonLoop:
     """The widespread way to train a DCGAN, after dcgan/main.py of the PyTorch examples.
 
     Per-sample PIL transforms in a DataLoader with workers, float32, cross entropy against tensors of labels, losses and
-    mean outputs fetched as floats in every iteration. One batch of fakes serves both players, and no average is kept.
+    mean outputs fetched as floats in every iteration. One batch of fakes serves both players; nothing is augmented and
+    no average kept.
     """
 
     def __init__(
@@ -123,7 +145,7 @@ class CommonLoop:
         device: torch.device,
         workers: int,
     ) -> None:
-        self.g, self.d = deepcopy(generator), deepcopy(discriminator)
+        self.g, self.d = plain(generator), plain(discriminator)
         self.opt_d = torch.optim.Adam(self.d.parameters(), lr=lr, betas=betas)
         self.opt_g = torch.optim.Adam(self.g.parameters(), lr=lr, betas=betas)
         self.loss, self.latent_dim, self.device = nn.BCEWithLogitsLoss(), latent_dim, device

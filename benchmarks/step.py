@@ -59,7 +59,8 @@ def bare(trainer: pl.Trainer, game: GAN, block: int) -> Callable[[], object]:
     loop = BareLoop(
         generator=game.model.generator,
         discriminator=game.discriminator,
-        settings=dict(settings.players),
+        augment=game.augment,
+        settings=settings.players,
         real=next(split.batches(len(split))).x.to(game.device),
         batch=settings.batch_size,
         latent_dim=prior.dim,

@@ -102,7 +102,7 @@ class Game(pl.LightningModule):
         return self.draws.sample(prior.sample, n)
 
     def monitor(self, name: str, value: Tensor) -> None:
-        """Log the mean of a scalar beside the losses, e.g. "D/accuracy"."""
+        """Log the mean of a scalar beside the losses, e.g. "D/accuracy"; on every rank alike."""
         self._record.add(name, value)
 
     def gather(self, x: Tensor) -> Tensor:
@@ -302,6 +302,8 @@ class Game(pl.LightningModule):
         """Exchange, measure and clip the player's gradients."""
         parameters = [p for p in self._owned[player] if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._record.add(f"{player}/gradient_norm", norm)

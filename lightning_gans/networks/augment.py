@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 
 class Translation:
@@ -25,11 +24,9 @@ class Translation:
         """
         if x.dim() != 4:
             raise ValueError(f"Translation moves images (N, C, H, W); it was given {tuple(x.shape)}.")
-        reach = round(self.ratio * x.shape[-1])
-        shifts = (uniform * (2 * reach + 1)).long()
-        padded = pad(x, [reach] * 4, mode="replicate")
-        rows = shifts[:, :1] + torch.arange(x.shape[2], device=x.device)
-        columns = shifts[:, 1:] + torch.arange(x.shape[3], device=x.device)
-        sample = torch.arange(len(x), device=x.device)[:, None, None]
-        # channels go last for the indexing and come back
-        return padded.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        reach, (height, width) = round(self.ratio * x.shape[-1]), x.shape[2:]
+        shifts = (uniform * (2 * reach + 1)).long() - reach
+        rows = (shifts[:, :1] + torch.arange(height, device=x.device)).clamp(0, height - 1)
+        columns = (shifts[:, 1:] + torch.arange(width, device=x.device)).clamp(0, width - 1)
+        places = (width * rows[:, :, None] + columns[:, None, :]).flatten(1)
+        return x.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).view(x.shape)

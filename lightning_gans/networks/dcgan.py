@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from lightning_gans.networks.convolution import CodeToMap, ImageToMap, MapToCode, MapToImage
+
 IMAGE_SIZES = (8, 16, 32, 64, 128)
 
 
@@ -37,7 +39,7 @@ class DCGANGenerator(nn.Module):
         super().__init__()
         widths = _widths(width, image_size)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False),
+            CodeToMap(latent_dim, widths[0]),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         ]
@@ -47,7 +49,7 @@ class DCGANGenerator(nn.Module):
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(inplace=True),
             ]
-        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh())
+        self.layers = nn.Sequential(*layers, MapToImage(widths[-1], channels), nn.Tanh())
         self.apply(initialize_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -61,14 +63,14 @@ class DCGANDiscriminator(nn.Module):
     def __init__(self, *, channels: int, image_size: int, width: int) -> None:
         super().__init__()
         widths = _widths(width, image_size)[::-1]
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+        layers: list[nn.Module] = [ImageToMap(channels, widths[0]), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(widths):
             layers += [
                 nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Flatten())
+        self.layers = nn.Sequential(*layers, MapToCode(widths[-1], 1), nn.Flatten())
         self.apply(initialize_dcgan)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
+from tests.helpers.play import play
 
 RATE = 0.1
 
@@ -79,3 +81,16 @@ class _Logged(torch.optim.SGD):
 def batches(n: int) -> list[SampleBatch]:
     """n batches of four points on the line."""
     return [SampleBatch(torch.arange(4.0)[:, None] + i) for i in range(n)]
+
+
+def in_turn(game: Duel) -> list[Phase]:
+    return [Phase("X", game.x_loss), Phase("Y", game.y_loss)]
+
+
+def at_once(game: Duel) -> list[Update]:
+    return [(Phase("X", game.x_loss), Phase("Y", game.y_loss))]
+
+
+def played(game: Duel, folder: Path, *callbacks: Any, n: int | None = None, **options: Any) -> Duel:
+    """The game after its iterations, or on n batches."""
+    return play(game, batches(n or game.iterations), folder, *callbacks, **options)

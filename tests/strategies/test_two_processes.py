@@ -113,8 +113,9 @@ def gated(folder):
 
         return [Phase("X", game.x_loss), Phase("Y", loss, gated=True)]
 
-    game = play(Duel(plan, iterations=3), batches(3), folder, devices=2, strategy=PlayerDDPStrategy())
-    return "".join(game.log)
+    start = 1.0 + torch.distributed.get_rank()  # each has its own idea of where to begin
+    game = play(Duel(plan, iterations=3, x=start), batches(3), folder, devices=2, strategy=PlayerDDPStrategy())
+    return {"log": "".join(game.log), "at": game.at, "averaged": game.ema.model.x.item()}
 
 
 def diverging(folder):
@@ -219,7 +220,14 @@ def test_a_loss_over_the_gathered_batch_is_the_one_processes_loss(ranks, tmp_pat
 
 
 def test_one_rank_that_sits_out_takes_the_others_along(ranks):
-    assert [rank["gated"] for rank in ranks] == ["XYXXY"] * 2
+    assert [rank["gated"]["log"] for rank in ranks] == ["XYXXY"] * 2
+
+
+def test_all_ranks_begin_with_the_weights_of_the_first(ranks):
+    first, second = (rank["gated"] for rank in ranks)
+    assert first["at"] == second["at"]
+    assert first["averaged"] == second["averaged"] == 1.0  # an average that is read at evaluations only
+    assert first["at"][0] < 1.0
 
 
 def test_what_goes_wrong_on_one_rank_is_said_by_all(ranks):

@@ -160,7 +160,8 @@ def test_against_a_generator_that_cannot_move_d_comes_to_the_value_of_the_game(t
 
 
 def test_dcgan_at_64_pixels_has_the_papers_parameters():
-    config = composed("dcgan", "data.image_size=64", "data.channels=3", small=False)
+    overrides = "data.image_size=64", "data.channels=3", "network.model.generator.width=64"
+    config = composed("dcgan", *overrides, small=False)
     game = game_of(config)
     game.setup("fit")
     assert game.parameter_counts() == {"D": 2_765_568, "G": 3_576_704}
