@@ -1,6 +1,7 @@
 """What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,5 +83,8 @@ class Checkpoints(Checkpoint):
             return
         link = folder / ".best.ckpt"
         link.unlink(missing_ok=True)
-        os.link(last, link)
+        try:
+            os.link(last, link)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(last, link)
         link.replace(folder / "best.ckpt")

@@ -11,6 +11,7 @@ from lightning_gans.core.events import Evidence
 from lightning_gans.core.protocols import Samples
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.extractors.base import Extractor
+from lightning_gans.metrics.diversity import classes_covered
 from lightning_gans.metrics.modes import mode_coverage
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
@@ -72,7 +73,10 @@ class SampleQuality:
                 "reverse_kl": coverage.reverse_kl,
                 "mode_score": coverage.high_quality * exp(-coverage.reverse_kl),
             }
-        return distribution_scores(self.reference, features, probabilities)
+        scores = distribution_scores(self.reference, features, probabilities)
+        if probabilities is not None:
+            scores["classes_covered"] = float(classes_covered(probabilities))
+        return scores
 
     @torch.no_grad()
     def _features(self, model: Samples, n: int, *, seed: int) -> tuple[Tensor, Tensor | None]:
