@@ -24,6 +24,7 @@ from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
+from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.files import cache_folder
 from lightning_gans.core.game import Game
@@ -98,6 +99,9 @@ def make_trainer(
 ) -> pl.Trainer:
     """Lightning's trainer: one epoch, which the data module makes as long as the run."""
     strategy = PlayerDDPStrategy() if settings["strategy"] == "players" else settings["strategy"]
+    if not torch.cuda.is_available():
+        # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return pl.Trainer(
         accelerator=settings["accelerator"],
         devices=settings["devices"],
@@ -105,6 +109,7 @@ def make_trainer(
         strategy=strategy,
         precision=_precision(settings),
         plugins=[AtomicCheckpointIO()],
+        profiler=Unprofiled(),
         default_root_dir=run_dir,
         callbacks=callbacks,
         logger=loggers or False,

@@ -22,6 +22,11 @@ os.environ.update(
 for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_RUN_ID", "WANDB_DIR"):
     os.environ.pop(name, None)
 
+# Processes that tests start find the tests' own helpers, wherever they run.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")])
+)
+
 _HOME = "LIGHTNING_GANS_TEST_HOME"
 _owns_home = _HOME not in os.environ  # the workers of pytest-xdist share their parent's
 if _owns_home:

@@ -121,6 +121,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(launcher):
     command = (*DIGITS, "iterations=100000", f"run_dir={run}")
     process = launcher.start(*command)
     while not (run / "losses.csv").is_file():
+        assert process.is_alive(), launcher.log.read_text()
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     process.join(60)
