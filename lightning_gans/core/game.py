@@ -1,8 +1,9 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import reduce, wraps
 from itertools import accumulate, chain
+from operator import add
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytorch_lightning as pl
@@ -80,6 +81,13 @@ class Game(pl.LightningModule):
         self._record = Record()
         self._shared: dict[Any, Any] | None = None
         self._evaluated_at = -1
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes the hook it is in some twenty times an iteration; torch examines what it is given for 4 us each
+        if type(value) in (str, int):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     # What a variant says
 
@@ -267,7 +275,8 @@ class Game(pl.LightningModule):
 
     def _backward(self, number: int, moving: Sequence[Phase], part: Any, micro: int, micros: int) -> dict[str, Tensor]:
         """Add the gradient of each moving phase on one micro-batch; the losses that were descended, by player."""
-        self._shared = {} if len(moving) > 1 else None
+        if len(moving) > 1:
+            self._shared = {}
         shard = self.global_rank * micros + micro
         self._seed_layers(stream_seed(self.seed, "layers", self.iteration, number, shard))
         losses: dict[str, Tensor] = {}
@@ -278,7 +287,7 @@ class Game(pl.LightningModule):
                 continue
             if not terms:
                 raise TypeError(f"The loss of player {phase.player} gave {terms}; only a gated phase may give None.")
-            total = torch.stack([*terms.values()]).sum() if len(terms) > 1 else next(iter(terms.values()))
+            total = reduce(add, terms.values())
             losses[phase.player] = total / micros if micros > 1 else total
             for name, value in terms.items():
                 self._record.add(f"{phase.player}/{name}", value)
