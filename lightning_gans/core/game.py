@@ -83,7 +83,7 @@ class Game(pl.LightningModule):
         self._evaluated_at = -1
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes the hook it is in some twenty times an iteration; torch examines what it is given for 4 us each
+        # Lightning notes the hook it is in some twenty times an iteration, and torch examines each name at length.
         if type(value) in (str, int):
             object.__setattr__(self, name, value)
         else:
