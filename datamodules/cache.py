@@ -1,10 +1,7 @@
 """Tensors that took a while to prepare, kept on disk."""
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.files import atomic
+from lightning_gans.core.files import atomic, cache_folder, locked
 
 Kept = tuple[dict[str, Tensor], dict[str, str]]  # tensors by name, and text about them
 
@@ -20,8 +17,8 @@ WORTH = 2.0  # seconds of preparation from which on keeping pays
 
 
 def folder() -> Path:
-    """Where to keep: the environment's LIGHTNING_GANS_CACHE, or ~/.cache/lightning-gans."""
-    return Path(os.environ.get("LIGHTNING_GANS_CACHE") or "~/.cache/lightning-gans").expanduser() / "data"
+    """Where to keep."""
+    return cache_folder() / "data"
 
 
 def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
@@ -50,19 +47,3 @@ def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
 def _load(path: Path) -> Kept:
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on `path`; does without where none can be had."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:
-        yield
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -9,11 +9,11 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules import cache
 from datamodules.catalogue import always_there
 from datamodules.vision_files import locate
 from datamodules.vision_table import ImageSet
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import locked
 
 PATIENCE = 5.0  # seconds to wait for a first answer
 STALL = 30.0  # seconds without a byte after which a download is given up
@@ -42,7 +42,7 @@ def fetch(data: str, image_set: ImageSet, root: Path) -> None:
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(STALL)
     try:
-        with cache.locked(root / ".download.lock"):
+        with locked(root / ".download.lock"):
             if locate(root, image_set.aliases, image_set.layouts):
                 return  # another process was faster
             staging = root / ".download"  # so that nobody reads half a file; kept when interrupted, and continued

@@ -129,6 +129,8 @@ DATA = {
     "RefPair": Schema(_BATCH | {"dimension": Choice((1,))}),
 }
 
+_GAMMA = {"gamma": Float(min=0, help="weight; the paper's gamma")}
+_WEIGHT = {"weight": Float(min=0, help="weight; the paper's lambda")}
 _DIM = {"dim": Int(min=1, help="length of a code")}
 
 SCHEMAS: dict[str, Schema] = {
@@ -139,8 +141,11 @@ SCHEMAS: dict[str, Schema] = {
             "discriminator": Node(),
             "loss": Node(),
             "penalty": Optional(Node()),
+            "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
             "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
+            "packing": Int(min=1, help="samples that D judges at a time"),
             "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+            "generator_batches": Int(min=1, help="batches of D that make one of G"),
             "training": Node(),
         }
     ),
@@ -201,7 +206,27 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
-    "lightning_gans.losses.penalties.R1": Schema({"gamma": Float(min=0, help="weight; the paper's gamma")}),
+    "lightning_gans.losses.adversarial.LeastSquares": Schema(
+        {
+            "a": Float(help="D's label of fakes"),
+            "b": Float(help="D's label of real samples"),
+            "c": Float(help="what G pulls its samples to"),
+        }
+    ),
+    "lightning_gans.losses.adversarial.Hinge": Schema({}),
+    "lightning_gans.losses.adversarial.Wasserstein": Schema({}),
+    "lightning_gans.losses.adversarial.RelativisticPairing": Schema({}),
+    "lightning_gans.losses.adversarial.RelativisticAverage": Schema({}),
+    "lightning_gans.losses.penalties.R1": Schema(_GAMMA),
+    "lightning_gans.losses.penalties.R2": Schema(_GAMMA),
+    "lightning_gans.losses.penalties.R1R2": Schema(_GAMMA),
+    "lightning_gans.losses.penalties.GradientPenalty": Schema(
+        _WEIGHT | {"one_sided": Bool(help="gradients shorter than 1 cost nothing")}
+    ),
+    "lightning_gans.losses.penalties.DRAGAN": Schema(_WEIGHT),
+    "lightning_gans.losses.constraints.WeightClip": Schema(
+        {"bound": Float(above=0, help="of every weight, either way")}
+    ),
     "lightning_gans.extractors.factories.classifier": Schema({}, given=("data", "cache_dir", "device", "progress")),
     "lightning_gans.extractors.factories.coordinates": Schema({}, given=("data", "cache_dir", "device", "progress")),
     "lightning_gans.extractors.factories.inception": Schema(

@@ -183,7 +183,8 @@ class Game(pl.LightningModule):
         self._release()
 
     def _release(self) -> None:
-        """Every player's parameters take gradients again; an update leaves only the mover's."""
+        """Every player's parameters take gradients again and nothing is shared; an update leaves only the mover's."""
+        self._shared = None
         for parameter in chain.from_iterable(self._owned.values()):
             parameter.requires_grad_(True)
 

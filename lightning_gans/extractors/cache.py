@@ -1,12 +1,9 @@
 """Tensors that took a while to compute, kept on disk: whole, checked, and computed by one process at a time."""
 
-import fcntl
 import hashlib
 import json
-import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.files import write_atomically
+from lightning_gans.core.files import locked, write_atomically
 
 
 class Kept(NamedTuple):
@@ -35,7 +32,7 @@ def kept(path: Path, prepare: Callable[[], Kept]) -> Kept:
     found = _read(path)
     if found is not None:
         return found
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         return _read(path) or _write(path, prepare())
 
 
@@ -64,20 +61,3 @@ def _write(path: Path, fresh: Kept) -> Kept:
     except UserError as error:
         warnings.warn(f"{error} Going on without; it will be computed again next time.", stacklevel=2)
     return Kept(load(data), record)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on `path`; does without where the file system has none."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:
-        yield
-        return
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,27 +1,71 @@
-"""Adversarial losses as pure pairs: what D descends on real and fake logits, what G descends on fake logits.
+"""Adversarial losses on logits: what D descends on real and fake samples, what G descends.
 
 Logits are raw discriminator outputs of any shape; every loss is a mean over all of them, in a form that is stable for
-logits of any size. sp is softplus: -log sigmoid(t) = sp(-t), -log(1 - sigmoid(t)) = sp(t).
+logits of any size. sp is softplus: -log sigmoid(t) = sp(-t), -log(1 - sigmoid(t)) = sp(t). p is the data's
+distribution, q the generator's.
+
+A loss also knows what D's training estimates: at D's optimum `estimate` is the named divergence between p and q, and
+before it, an estimate from below (up to the batch's sampling error).
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from math import log
+from typing import ClassVar
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 
-class AdversarialLoss(Protocol):
-    """A game on logits: D descends `real(D(x)) + fake(D(G(z)))`, G descends `generator(D(G(z)))`."""
+class AdversarialLoss(ABC):
+    """A game on logits. D descends the sum of `discriminator(D(x), D(G(z)))`.
 
+    divergence: what `estimate` approaches.
+    relativistic: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
+        any other G is given its own alone.
+    boundary: the logit that separates real from fake; None where D is a critic whose zero means nothing.
+    """
+
+    divergence: ClassVar[str]
+    relativistic: ClassVar[bool] = False
+    boundary: float | None = 0.0
+
+    @abstractmethod
+    def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+        """Terms of what D descends."""
+
+    @abstractmethod
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        """What G descends."""
+
+    @abstractmethod
+    def estimate(self, loss: Tensor) -> Tensor:
+        """The divergence that D's loss (the sum of its terms) stands for, in nats where it is an f-divergence."""
+
+    def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:
+        """Share of the logits on the right side of the boundary."""
+        if self.boundary is None:
+            return None
+        right = (on_real > self.boundary).float().mean() + (on_fake < self.boundary).float().mean()
+        return right / 2
+
+
+class SeparableLoss(AdversarialLoss):
+    """Real and fake logits are judged apart: D descends `real(D(x)) + fake(D(G(z)))`, G `generator(D(G(z)))`."""
+
+    @abstractmethod
     def real(self, logits: Tensor) -> Tensor: ...
 
+    @abstractmethod
     def fake(self, logits: Tensor) -> Tensor: ...
 
-    def generator(self, logits: Tensor) -> Tensor: ...
+    def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+        return {"real": self.real(on_real), "fake": self.fake(on_fake)}
 
 
-class _CrossEntropy:
-    """D's side of Goodfellow et al. 2014, eq. 1: at its optimum -(2 JSD(p, q) - 2 log 2)."""
+class _CrossEntropy(SeparableLoss):
+    """D's side of Goodfellow et al. 2014, eq. 1: at its optimum 2 log 2 - 2 JSD(p, q)."""
+
+    divergence = "js"
 
     def real(self, logits: Tensor) -> Tensor:
         return softplus(-logits).mean()
@@ -29,16 +73,151 @@ class _CrossEntropy:
     def fake(self, logits: Tensor) -> Tensor:
         return softplus(logits).mean()
 
+    def estimate(self, loss: Tensor) -> Tensor:
+        return log(2) - loss / 2
+
 
 class Minimax(_CrossEntropy):
     """Goodfellow et al. 2014 (1406.2661), eq. 1: G descends log(1 - sigmoid(D)), which saturates when D is sure."""
 
-    def generator(self, logits: Tensor) -> Tensor:
-        return -softplus(logits).mean()
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        return -softplus(on_fake).mean()
 
 
 class NonSaturating(_CrossEntropy):
     """Goodfellow et al. 2014 (1406.2661), section 3: G descends -log sigmoid(D), strong when D is sure."""
 
-    def generator(self, logits: Tensor) -> Tensor:
-        return softplus(-logits).mean()
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        return softplus(-on_fake).mean()
+
+
+class LeastSquares(SeparableLoss):
+    """Mao et al. 2016 (1611.04076), eq. 9: D regresses to b on real and a on fake samples, G pulls its own to c.
+
+    (a, b, c) = (0, 1, 1) is the scheme of the authors' code; (-1, 1, 0) makes G descend Pearson's chi2(p + q || 2 q).
+    At D's optimum (b p + a q) / (p + q), its loss stands for the Vincze-Le Cam divergence, 1/2 int (p - q)^2 / (p + q),
+    which lies in [0, 1].
+    """
+
+    divergence = "le_cam"
+
+    def __init__(self, *, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
+        if not b > a:
+            raise ValueError(f"a={a}, b={b}: the label of real samples, b, has to lie above that of fakes")
+        self.a, self.b, self.c = a, b, c
+        self.boundary = (a + b) / 2
+
+    def real(self, logits: Tensor) -> Tensor:
+        return (logits - self.b).square().mean() / 2
+
+    def fake(self, logits: Tensor) -> Tensor:
+        return (logits - self.a).square().mean() / 2
+
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        return (on_fake - self.c).square().mean() / 2
+
+    def estimate(self, loss: Tensor) -> Tensor:
+        return 1 - 4 * loss / (self.b - self.a) ** 2
+
+
+class Hinge(SeparableLoss):
+    """Geometric GAN (Lim & Ye 2017, 1705.02894), eq. 12-13; SN-GAN's (Miyato et al. 2018), eq. 16-17.
+
+    D stops at a margin of 1; G moves its samples along D's normal, with a gradient that never saturates. At D's optimum
+    sign(p - q) its loss is 2 - 2 TV(p, q).
+    """
+
+    divergence = "total_variation"
+
+    def real(self, logits: Tensor) -> Tensor:
+        return relu(1 - logits).mean()
+
+    def fake(self, logits: Tensor) -> Tensor:
+        return relu(1 + logits).mean()
+
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        return -on_fake.mean()
+
+    def estimate(self, loss: Tensor) -> Tensor:
+        return 1 - loss / 2
+
+
+class Wasserstein(SeparableLoss):
+    """Arjovsky et al. 2017 (1701.07875), eq. 2 and Algorithm 1: the critic tells means apart.
+
+    Needs a critic held (nearly) 1-Lipschitz, by clipping, a gradient penalty or spectral normalisation; its gap is then
+    an estimate of K W1(p, q), K being the constant it is held to.
+    """
+
+    divergence = "wasserstein"
+    boundary = None
+
+    def real(self, logits: Tensor) -> Tensor:
+        return -logits.mean()
+
+    def fake(self, logits: Tensor) -> Tensor:
+        return logits.mean()
+
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        return -on_fake.mean()
+
+    def estimate(self, loss: Tensor) -> Tensor:
+        return -loss
+
+
+class _RelativisticLoss(AdversarialLoss):
+    """Jolicoeur-Martineau 2018 (1807.00734): D tells which of two samples is real; its zero means nothing."""
+
+    relativistic = True
+    boundary = None
+
+    def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:
+        """Share of the pairs in which the real sample is judged the more real."""
+        return (on_real > on_fake).float().mean()
+
+    def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
+        if on_real is None:
+            raise ValueError(f"{type(self).__name__} compares: its generator needs the logits of real samples too")
+        return self._roles_swapped(on_fake, on_real)
+
+    @abstractmethod
+    def _roles_swapped(self, on_fake: Tensor, on_real: Tensor) -> Tensor: ...
+
+
+class RelativisticPairing(_RelativisticLoss):
+    """RpGAN: Jolicoeur-Martineau 2018, eq. 8-9; the objective of R3GAN (Huang et al. 2025, 2501.05441, eq. 2).
+
+    Real and fake are compared pair by pair, in the order of the batch. D* = log p / q + C, for any C.
+    """
+
+    divergence = "relativistic"
+
+    def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+        return {"pairs": softplus(on_fake - on_real).mean()}
+
+    def _roles_swapped(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
+        return softplus(on_real - on_fake).mean()
+
+    def estimate(self, loss: Tensor) -> Tensor:
+        return 2 * (log(2) - loss)
+
+
+class RelativisticAverage(_RelativisticLoss):
+    """RaGAN: Jolicoeur-Martineau 2018, eq. 10-11: each sample against the mean of the other kind, for both players.
+
+    A function of the whole batch: on several processes each compares within its own part.
+    """
+
+    divergence = "relativistic_average"
+
+    def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+        return {
+            "real": softplus(on_fake.mean() - on_real).mean(),
+            "fake": softplus(on_fake - on_real.mean()).mean(),
+        }
+
+    def _roles_swapped(self, on_fake: Tensor, on_real: Tensor) -> Tensor:
+        return softplus(on_real.mean() - on_fake).mean() + softplus(on_real - on_fake.mean()).mean()
+
+    def estimate(self, loss: Tensor) -> Tensor:
+        return 2 * log(2) - loss

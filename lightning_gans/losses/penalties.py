@@ -1,4 +1,8 @@
-"""Penalties on the discriminator's gradient, added to what D descends."""
+"""Penalties on the discriminator's gradient, added to what D descends.
+
+All are means over samples of a function of each sample's own gradient, in float32: not with batch norm in D, where one
+sample's logit depends on the others.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,11 +10,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh row for each sample
+
 
 class Penalty(Protocol):
     """A term on D near real (N, ...) and fake (N, ...) samples: scalar, mean over samples."""
 
-    def __call__(self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor: ...
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor: ...
 
 
 def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -22,11 +30,85 @@ def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) 
     return gradient.square().flatten(1).sum(1)
 
 
+def distance_from_one(squared_norm: Tensor) -> Tensor:
+    """(||g|| - 1)^2 of each ||g||^2; the root's slope at 0 is infinite, so it is taken a little away from there."""
+    return ((squared_norm + 1e-12).sqrt() - 1).square()
+
+
 class R1:
-    """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9). Not with batch norm in D."""
+    """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9)."""
 
     def __init__(self, *, gamma: float) -> None:
         self.gamma = gamma
 
-    def __call__(self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor:
         return self.gamma / 2 * squared_gradient_norm(discriminator, real).mean()
+
+
+class R2:
+    """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10)."""
+
+    def __init__(self, *, gamma: float) -> None:
+        self.gamma = gamma
+
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor:
+        return self.gamma / 2 * squared_gradient_norm(discriminator, fake).mean()
+
+
+class R1R2:
+    """R1 and R2 with one gamma, as in R3GAN (Huang et al. 2025, 2501.05441, section 2.2)."""
+
+    def __init__(self, *, gamma: float) -> None:
+        self.gamma = gamma
+
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor:
+        on_real, on_fake = (squared_gradient_norm(discriminator, x).mean() for x in (real, fake))
+        return self.gamma / 2 * (on_real + on_fake)
+
+
+class GradientPenalty:
+    """WGAN-GP (Gulrajani et al. 2017, 1704.00028), eq. 3: weight E (||grad D(x')|| - 1)^2.
+
+    x' = eps x + (1 - eps) G(z), one eps ~ U(0, 1) for each sample. one_sided: only norms above 1 cost.
+    """
+
+    def __init__(self, *, weight: float, one_sided: bool = False) -> None:
+        self.weight, self.one_sided = weight, one_sided
+
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor:
+        epsilon = uniform(1).to(real.dtype).view(-1, *[1] * (real.dim() - 1))
+        squared = squared_gradient_norm(discriminator, epsilon * real + (1 - epsilon) * fake)
+        if self.one_sided:
+            squared = squared.clamp(min=1)
+        return self.weight * distance_from_one(squared).mean()
+
+
+class DRAGAN:
+    """Kodali et al. 2017 (1705.07215), eq. 4, points as in the authors' code: weight E (||grad D(x')|| - 1)^2.
+
+    x' = x + alpha std / 2 u near real samples alone: std of the whole batch, u ~ U(0, 1) for each number of a sample,
+    alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
+    """
+
+    def __init__(self, *, weight: float) -> None:
+        self.weight = weight
+
+    def perturbed(self, real: Tensor, uniform: Uniform) -> Tensor:
+        """Points (N, ...) in the box [x, x + std / 2]."""
+        draws = uniform(1 + real[0].numel()).to(real.dtype)
+        alpha, u = draws[:, :1], draws[:, 1:]
+        return real + (real.std(correction=0) / 2 * alpha * u).view(real.shape)
+
+    def __call__(
+        self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
+    ) -> Tensor:
+        squared = squared_gradient_norm(discriminator, self.perturbed(real, uniform))
+        return self.weight * distance_from_one(squared).mean()

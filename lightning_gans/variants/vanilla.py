@@ -1,6 +1,7 @@
 """Generative adversarial nets."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -12,6 +13,7 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.core.protocols import Augment
 from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.generative import GenerativeModel
 
@@ -19,13 +21,19 @@ from lightning_gans.models.generative import GenerativeModel
 class GAN(Game):
     """Goodfellow et al. 2014 (1406.2661), Algorithm 1: k steps of D, each on fresh data and noise, then one of G.
 
+    Every later paper that changes what D or G descends, what holds D back, or what D is shown is this game with another
+    loss, penalty, constraint, augmentation or packing.
+
     Args:
         model: G and its prior, z (N, dim) -> samples (N, ...).
-        discriminator: samples (N, ...) -> logits, no sigmoid.
+        discriminator: samples (N, ...) -> logits, no sigmoid; with `packing` m, (N / m, m C, ...).
         loss: what D and G descend on logits.
         penalty: a term on D's gradient, or None.
+        constraint: where D's parameters are brought back to after each of its steps, or None.
         augment: what D's inputs, real and generated, go through first, or None.
+        packing: samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018, 1712.04086).
         discriminator_steps: k of Algorithm 1; an iteration is one step of D.
+        generator_batches: G's batch, in batches of D.
     """
 
     batch: ClassVar[type] = SampleBatch
@@ -39,45 +47,81 @@ class GAN(Game):
         loss: AdversarialLoss,
         training: Training,
         penalty: Penalty | None = None,
+        constraint: Constraint | None = None,
         augment: Augment | None = None,
+        packing: int = 1,
         discriminator_steps: int = 1,
+        generator_batches: int = 1,
     ) -> None:
         super().__init__(model=model, training=training)
-        if discriminator_steps < 1:
-            raise UserError(f"variant.discriminator_steps={discriminator_steps}: must be at least 1.")
+        for name, value in (
+            ("packing", packing),
+            ("discriminator_steps", discriminator_steps),
+            ("generator_batches", generator_batches),
+        ):
+            if value < 1:
+                raise UserError(f"variant.{name}={value}: must be at least 1.")
+        if loss.relativistic and generator_batches > 1:
+            raise UserError(
+                f"variant.generator_batches={generator_batches}: {type(loss).__name__} compares each fake with a real "
+                "sample, so both batches are of one size. Choose 1, or another objective."
+            )
         self.discriminator = discriminator
         self.loss = loss
         self.penalty = penalty
+        self.constraint = constraint
         self.augment = augment
+        self.packing = packing
         self.discriminator_steps = discriminator_steps
+        self.generator_batches = generator_batches
 
-    def players(self) -> Mapping[str, Sequence[nn.Module]]:
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
         return {"D": [self.discriminator], "G": [self.model.generator]}
 
     def phases(self) -> Sequence[Phase]:
-        return [Phase("D", self.discriminator_loss), Phase("G", self.generator_loss, every=self.discriminator_steps)]
+        constrain = partial(self.constraint, self.discriminator) if self.constraint is not None else None
+        return [
+            Phase("D", self.discriminator_loss, after=constrain),
+            Phase("G", self.generator_loss, every=self.discriminator_steps),
+        ]
 
-    def generated(self, batch: SampleBatch) -> Tensor:
-        x: Tensor = self.model(self.noise(self.model.prior, len(batch.x)))
+    def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
+        """Fresh samples, `batches` for each one of the batch."""
+        x: Tensor = self.model(self.noise(self.model.prior, batches * len(batch.x)))
         return x
 
-    def judge(self, x: Tensor) -> Tensor:
-        """D's logits on samples (N, ...), augmented where that is asked for."""
+    def seen(self, x: Tensor) -> Tensor:
+        """Samples (N, C, ...) as D is shown them: augmented, and packed to (N / m, m C, ...)."""
         if self.augment is not None:
             x = self.augment(x, self.draws.uniform(len(x), self.augment.numbers))
-        logits: Tensor = self.discriminator(x)
+        return x.unflatten(0, (-1, self.packing)).flatten(1, 2) if self.packing > 1 else x
+
+    def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
+        """D's logits on samples, real or generated, that stand in the places of the batch's."""
+        logits: Tensor = self.discriminator(self.seen(x))
         return logits
 
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self.generated(batch)
         # Two passes: batch norm must not see real and fake samples together.
-        on_real, on_fake = self.judge(batch.x), self.judge(fake)
-        self.monitor("D/accuracy", torch.cat([on_real > 0, on_fake < 0]).float().mean())
-        terms = {"real": self.loss.real(on_real), "fake": self.loss.fake(on_fake)}
+        on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, batch)
+        terms = self.loss.discriminator(on_real, on_fake)
+        self.diagnose(on_real, on_fake, terms)
         if self.penalty is not None:
-            terms["penalty"] = self.penalty(self.judge, batch.x, fake)
+            uniform = partial(self.draws.uniform, len(batch.x))
+            terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
         return terms
 
+    def diagnose(self, on_real: Tensor, on_fake: Tensor, terms: Mapping[str, Tensor]) -> None:
+        """Log D's accuracy, where it has one, and the divergence that its loss stands for."""
+        with torch.no_grad():
+            accuracy = self.loss.accuracy(on_real, on_fake)
+            if accuracy is not None:
+                self.monitor("D/accuracy", accuracy)
+            self.monitor(f"D/{self.loss.divergence}", self.loss.estimate(sum(terms.values())))  # type: ignore[arg-type]
+
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
-        return {"loss": self.loss.generator(self.judge(self.generated(batch)))}
+        on_fake = self.judge(self.generated(batch, batches=self.generator_batches), batch)
+        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        return {"loss": self.loss.generator(on_fake, on_real)}

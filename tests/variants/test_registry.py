@@ -164,10 +164,13 @@ def test_runs_are_repeated_by_their_seed_and_changed_by_another(run, tmp_path):
 @pytest.mark.parametrize("objective", sorted(path.stem for path in CONF.glob("objective/*.yaml")))
 def test_every_objective_is_a_game_on_logits(objective):
     loss = build(composed("vanilla", f"objective={objective}")["objective"], trusted=True)
-    logits = torch.linspace(-3, 3, 7, requires_grad=True)
-    for term in (loss.real(logits), loss.fake(logits), loss.generator(logits)):
+    on_real, on_fake = torch.linspace(-3, 3, 7, requires_grad=True), torch.linspace(-2, 1, 7, requires_grad=True)
+    terms = loss.discriminator(on_real, on_fake)
+    assert loss.estimate(sum(terms.values())).isfinite()
+    for term in (*terms.values(), loss.generator(on_fake, on_real)):
         assert term.shape == ()
-        (gradient,) = torch.autograd.grad(term, logits)
+        gradients = torch.autograd.grad(term, (on_real, on_fake), allow_unused=True, retain_graph=True)
+        gradient = torch.cat([gradient for gradient in gradients if gradient is not None])
         assert gradient.isfinite().all()
         assert gradient.abs().max() > 0
 
