@@ -133,22 +133,23 @@ _GAMMA = {"gamma": Float(min=0, help="weight; the paper's gamma")}
 _WEIGHT = {"weight": Float(min=0, help="weight; the paper's lambda")}
 _DIM = {"dim": Int(min=1, help="length of a code")}
 
+_GAN: dict[str, Spec] = {
+    "model": Node(),
+    "discriminator": Node(),
+    "loss": Node(),
+    "penalty": Optional(Node()),
+    "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
+    "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
+    "packing": Int(min=1, help="samples that D judges at a time"),
+    "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+    "generator_batches": Int(min=1, help="batches of D that make one of G"),
+    "training": Node(),
+}
+
 SCHEMAS: dict[str, Schema] = {
     **{f"datamodules.{name}": schema for name, schema in DATA.items()},
-    "lightning_gans.variants.vanilla.GAN": Schema(
-        {
-            "model": Node(),
-            "discriminator": Node(),
-            "loss": Node(),
-            "penalty": Optional(Node()),
-            "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
-            "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
-            "packing": Int(min=1, help="samples that D judges at a time"),
-            "discriminator_steps": Int(min=1, help="steps of D for one of G"),
-            "generator_batches": Int(min=1, help="batches of D that make one of G"),
-            "training": Node(),
-        }
-    ),
+    "lightning_gans.variants.vanilla.GAN": Schema(_GAN),
+    "lightning_gans.variants.fgan.FGAN": Schema(_GAN),
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),
@@ -217,6 +218,15 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.losses.adversarial.Wasserstein": Schema({}),
     "lightning_gans.losses.adversarial.RelativisticPairing": Schema({}),
     "lightning_gans.losses.adversarial.RelativisticAverage": Schema({}),
+    **{
+        f"lightning_gans.losses.divergences.{name}": Schema({})
+        for name in (
+            "KL ReverseKL Pearson Neyman SquaredHellinger Jeffrey JensenShannon GANDivergence TotalVariation".split()
+        )
+    },
+    "lightning_gans.losses.divergences.WeightedJensenShannon": Schema(
+        {"pi": Float(above=0, below=1, help="weight of the data in the mixture")}
+    ),
     "lightning_gans.losses.penalties.R1": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R2": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R1R2": Schema(_GAMMA),
@@ -271,7 +281,11 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 # What a variant asks of its data; a variant that is not here takes any.
-NEEDS: dict[str, Literal["image", "planar", "any"]] = {"vanilla": "any", "dcgan": "image"}
+NEEDS: dict[str, Literal["image", "planar", "any"]] = {
+    "vanilla": "any",
+    "dcgan": "image",
+    "fgan": "any",
+}
 
 # The same for what measures a run.
 METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {

@@ -181,7 +181,7 @@ def test_every_file_is_met_above():
     met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
-    met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "planar", "ref_pair")}
+    met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "fgan", "planar", "ref_pair")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
