@@ -142,6 +142,7 @@ _GAN: dict[str, Spec] = {
     "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
     "packing": Int(min=1, help="samples that D judges at a time"),
     "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+    "generator_steps": Int(min=1, help="steps of G for one of D"),
     "generator_batches": Int(min=1, help="batches of D that make one of G"),
     "training": Node(),
 }
@@ -262,6 +263,35 @@ SCHEMAS: dict[str, Schema] = {
         },
         given=("optimizer",),
     ),
+    "torch.optim.SGD": Schema(
+        {
+            "lr": Float(min=0),
+            "momentum": Float(min=0),
+            "dampening": Float(),
+            "weight_decay": Float(min=0),
+            "nesterov": Bool(),
+            "maximize": Bool(),
+            "foreach": Optional(Bool()),
+            "differentiable": Bool(),
+            "fused": Optional(Bool()),
+        },
+        given=("params",),
+    ),
+    "torch.optim.RMSprop": Schema(
+        {
+            "lr": Float(min=0),
+            "alpha": Float(min=0, below=1, help="smoothing of squared gradients"),
+            "eps": Float(min=0),
+            "weight_decay": Float(min=0),
+            "momentum": Float(min=0),
+            "centered": Bool(),
+            "capturable": Bool(),
+            "foreach": Optional(Bool()),
+            "maximize": Bool(),
+            "differentiable": Bool(),
+        },
+        given=("params",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),
@@ -285,6 +315,12 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "vanilla": "any",
     "dcgan": "image",
     "fgan": "any",
+    "lsgan": "any",
+    "geometric": "any",
+    "wgan": "any",
+    "wgan_gp": "any",
+    "dragan": "any",
+    "pacgan": "any",
 }
 
 # The same for what measures a run.
