@@ -45,6 +45,7 @@ class Place:
 SEED = Int(min=0, max=2**32 - 1)
 WIDTH = Int(min=1, help="units or channels")
 DEPTH = Int(min=0, help="hidden layers")
+CLASSES = Optional(Int(min=1), help="that the network is told; null: it is told none")
 PROBABILITY = Float(min=0, below=1)
 SHAPE = ListOf(Int(min=1))
 EVERY = Int(min=1, help="in iterations")
@@ -204,7 +205,32 @@ SCHEMAS: dict[str, Schema] = {
         {"latent_dim": Int(min=1), "channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
     ),
     "lightning_gans.networks.dcgan.DCGANDiscriminator": Schema(
-        {"channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "norm": Choice(("batch", "layer", "instance", "none", "spectral"), help="gradient penalties: not batch"),
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "classes": CLASSES,
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetDiscriminator": Schema(
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "pool": Choice(("mean", "sum"), help="of the last maps"),
+            "spectral_norm": Bool(help="of every weight"),
+            "bias": Bool(help="of the last layer"),
+            "classes": CLASSES,
+        }
     ),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
@@ -321,6 +347,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "wgan_gp": "any",
     "dragan": "any",
     "pacgan": "any",
+    "sngan": "image",
 }
 
 # The same for what measures a run.

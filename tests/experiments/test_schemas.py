@@ -152,7 +152,7 @@ def test_choices_are_registered():
     assert set(composer.options("metrics")) == set(METRICS_NEED)
 
 
-PLANAR_NETWORKS = "planar", "ref_pair"
+PLANAR_NETWORKS = "planar", "ref_pair", "moved_points"
 D_OPTIMIZER = "optimizer@variant.training.players.D.optimizer"
 
 
