@@ -1,15 +1,32 @@
-"""Goodfellow et al. 2014: golden numbers, gradients and the analytic optimum of the cross-entropy game."""
+"""Every loss on logits: golden values and slopes, shapes, and float32 at logits of any size."""
 
 from math import exp, log
 
 import pytest
 import torch
-from torch import nn
 
-from lightning_gans.losses.adversarial import Minimax, NonSaturating
+from lightning_gans.losses.adversarial import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    RelativisticAverage,
+    RelativisticPairing,
+    Wasserstein,
+)
 
+SEPARABLE = {
+    "minimax": Minimax(),
+    "non-saturating": NonSaturating(),
+    "least squares 0, 1, 1": LeastSquares(),
+    "least squares -1, 1, 0": LeastSquares(a=-1.0, b=1.0, c=0.0),
+    "hinge": Hinge(),
+    "wasserstein": Wasserstein(),
+}
+RELATIVISTIC = {"pairing": RelativisticPairing(), "average": RelativisticAverage()}
+EACH = pytest.mark.parametrize("loss", SEPARABLE.values(), ids=SEPARABLE)
 BOTH = [Minimax(), NonSaturating()]
-DISCRIMINATOR_OPTIMUM = 1.322101  # 2 log 2 - 2 JSD(P, Q) of P = N(0, 1), Q = N(0.5, 1.2^2)
+LOGITS = [-10.0, -1.0, 0.0, 0.5, 2.0, 10.0]
 
 
 def slope(loss, logit):
@@ -22,13 +39,24 @@ def sigmoid(t):
     return 1 / (1 + exp(-t))
 
 
-@pytest.mark.parametrize("logit", [-10.0, -1.0, 0.0, 2.0, 10.0])
-def test_slopes_are_the_closed_forms(logit):
-    assert slope(Minimax().generator, logit) == pytest.approx(-sigmoid(logit), rel=1e-9)
-    assert slope(NonSaturating().generator, logit) == pytest.approx(-(1 - sigmoid(logit)), rel=1e-9)
-    for loss in BOTH:
-        assert slope(loss.real, logit) == pytest.approx(-(1 - sigmoid(logit)), rel=1e-9)
-        assert slope(loss.fake, logit) == pytest.approx(sigmoid(logit), rel=1e-9)
+SLOPES = {  # of D's loss on real and on fake logits, and of G's
+    "minimax": (lambda t: sigmoid(t) - 1, sigmoid, lambda t: -sigmoid(t)),
+    "non-saturating": (lambda t: sigmoid(t) - 1, sigmoid, lambda t: sigmoid(t) - 1),
+    "least squares 0, 1, 1": (lambda t: t - 1, lambda t: t, lambda t: t - 1),
+    "least squares -1, 1, 0": (lambda t: t - 1, lambda t: t + 1, lambda t: t),
+    "hinge": (lambda t: -float(t < 1), lambda t: float(t > -1), lambda t: -1.0),
+    "wasserstein": (lambda t: -1.0, lambda t: 1.0, lambda t: -1.0),
+}
+
+
+@pytest.mark.parametrize("logit", LOGITS)
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_slopes_are_the_closed_forms(name, logit):
+    if name == "hinge" and abs(logit) == 1:
+        logit *= 0.99  # not at a kink
+    loss = SEPARABLE[name]
+    found = [slope(term, logit) for term in (loss.real, loss.fake, loss.generator)]
+    assert found == pytest.approx([expected(logit) for expected in SLOPES[name]], rel=1e-9, abs=1e-15)
 
 
 def test_when_d_is_sure_one_generator_loss_saturates_and_the_other_does_not():
@@ -42,84 +70,105 @@ def test_values_where_d_cannot_tell():
         assert (loss.real(zero) + loss.fake(zero)).item() == pytest.approx(2 * log(2), abs=1e-6)
     assert Minimax().generator(zero).item() == pytest.approx(-0.693147, abs=1e-6)
     assert NonSaturating().generator(zero).item() == pytest.approx(0.693147, abs=1e-6)
+    assert (Hinge().real(zero) + Hinge().fake(zero)).item() == 2
+    assert (LeastSquares().real(zero) + LeastSquares().fake(zero)).item() == 0.5
+    for loss in RELATIVISTIC.values():
+        terms = loss.discriminator(zero, zero)
+        assert sum(terms.values()).item() == pytest.approx(len(terms) * log(2), abs=1e-6)
+
+
+@EACH
+def test_float32_is_enough_for_logits_of_any_size(loss):
+    logits = torch.tensor([-1e4, -100.0, -20.0, 0.0, 20.0, 100.0, 1e4], requires_grad=True)
+    exact = logits.detach().double().requires_grad_()
+    for term in (loss.real, loss.fake, loss.generator):
+        values, exact_values = (torch.stack([term(x) for x in each]) for each in (logits, exact))
+        (gradient,) = torch.autograd.grad(values.sum(), logits)
+        (exact_gradient,) = torch.autograd.grad(exact_values.sum(), exact)
+        torch.testing.assert_close(values.double(), exact_values, rtol=1e-6, atol=1e-30)
+        torch.testing.assert_close(gradient.double(), exact_gradient, rtol=1e-6, atol=1e-30)
 
 
 @pytest.mark.parametrize("loss", BOTH, ids=lambda loss: type(loss).__name__)
-def test_float32_is_enough_for_logits_of_any_size(loss):
-    logits = torch.tensor([-1e4, -100.0, -20.0, 0.0, 20.0, 100.0, 1e4])
-    for term in (loss.real, loss.fake, loss.generator):
-        for logit in logits:
-            x = logit.clone().requires_grad_()
-            value = term(x[None])
-            (gradient,) = torch.autograd.grad(value, x)
-            exact = logit.double().requires_grad_()
-            exact_value = term(exact[None])
-            (exact_gradient,) = torch.autograd.grad(exact_value, exact)
-            torch.testing.assert_close(value.double(), exact_value, rtol=1e-6, atol=1e-30)
-            torch.testing.assert_close(gradient.double(), exact_gradient, rtol=1e-6, atol=1e-30)
-    assert loss.real(logits[:1]).item() == 1e4  # and no infinity where a log of a sigmoid would have one
-    assert loss.fake(logits[-1:]).item() == 1e4
+def test_a_wrong_and_sure_d_pays_in_proportion(loss):
+    assert loss.real(torch.tensor([-1e4])).item() == 1e4  # and no infinity where a log of a sigmoid would have one
+    assert loss.fake(torch.tensor([1e4])).item() == 1e4
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (7, 1), (3, 1, 4, 4)])
-def test_logits_of_any_shape_are_averaged(shape):
+@EACH
+def test_logits_of_any_shape_are_averaged(loss, shape):
     logits = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for loss in BOTH:
-        for term in (loss.real, loss.fake, loss.generator):
-            each = torch.stack([term(logit) for logit in logits.flatten()])
-            torch.testing.assert_close(term(logits), each.mean())
-            assert term(logits).shape == ()
+    for term in (loss.real, loss.fake, loss.generator):
+        each = torch.stack([term(logit) for logit in logits.flatten()])
+        torch.testing.assert_close(term(logits), each.mean())
+        assert term(logits).shape == ()
 
 
-# P = N(0, 1) and Q = N(0.5, 1.2^2) on the line, expectations by quadrature
+@EACH
+def test_the_boundary_tells_real_from_fake(loss):
+    if loss.boundary is None:
+        assert loss.accuracy(torch.ones(2), torch.zeros(2)) is None
+        return
+    above, below = torch.tensor([0.1, 0.2, 0.3, 0.4]) + loss.boundary, torch.tensor([-0.1]) + loss.boundary
+    assert loss.accuracy(above, below).item() == 1
+    assert loss.accuracy(below, above).item() == 0
+    assert loss.accuracy(torch.cat([above[:3], below]), below).item() == pytest.approx(0.875)
 
 
-def density(x, mean, std):
-    return torch.distributions.Normal(mean, std).log_prob(x).exp()
+def test_labels_the_wrong_way_round_are_refused():
+    with pytest.raises(ValueError, match=r"a=1.0, b=0.0"):
+        LeastSquares(a=1.0, b=0.0)
 
 
-GRID = torch.linspace(-9, 9, 361, dtype=torch.float64)
-STEP = (GRID[1] - GRID[0]).item()  # sums of smooth densities are exact to rounding on such a grid
-P, Q = density(GRID, 0.0, 1.0), density(GRID, 0.5, 1.2)
-LOG_RATIO = (P / Q).log()
+# Relativistic
 
 
-def discriminator_loss(loss, logits):
-    """E_P[real(D)] + E_Q[fake(D)] of logits on the grid."""
-    real, fake = torch.vmap(loss.real)(logits[:, None]), torch.vmap(loss.fake)(logits[:, None])
-    return ((P * real + Q * fake) * STEP).sum()
+def pair_of_logits(n=5, scale=1.0, dtype=torch.float64):
+    real, fake = scale * torch.randn(2, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return real.to(dtype).requires_grad_(), fake.to(dtype).requires_grad_()
 
 
-@pytest.mark.parametrize("loss", BOTH, ids=lambda loss: type(loss).__name__)
-def test_a_free_discriminator_is_at_its_least_at_log_p_over_q(loss):
-    optimum = LOG_RATIO.clone().requires_grad_()
-    least = discriminator_loss(loss, optimum)
-    assert least.item() == pytest.approx(DISCRIMINATOR_OPTIMUM, abs=2e-6)
-    (gradient,) = torch.autograd.grad(least, optimum)
-    assert gradient.abs().max() < 1e-12
-    for change in (0.1, -0.1, 0.1 * GRID.sin()):
-        assert discriminator_loss(loss, LOG_RATIO + change) > least + 1e-4
+def slopes(value, *logits):
+    return torch.autograd.grad(value, logits)
 
 
-def test_a_small_network_comes_to_the_optimum_from_above():
-    loss = NonSaturating()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1)).double()
-    optimizer = torch.optim.LBFGS(network.parameters(), max_iter=40, line_search_fn="strong_wolfe")
-    seen = []
+def test_pairs_are_compared_one_by_one():
+    loss, (real, fake) = RelativisticPairing(), pair_of_logits()
+    sure = (fake - real).detach().sigmoid() / 5
+    torch.testing.assert_close(slopes(sum(loss.discriminator(real, fake).values()), real, fake), (-sure, sure))
+    unsure = (real - fake).detach().sigmoid() / 5
+    torch.testing.assert_close(slopes(loss.generator(fake, real), real, fake), (unsure, -unsure))
+    assert loss.accuracy(real, fake).item() == pytest.approx(0.4)  # two of the five pairs
 
-    def closure():
-        optimizer.zero_grad()
-        value = discriminator_loss(loss, network(GRID[:, None] / 2).squeeze(1))
-        value.backward()
-        seen.append(value.item())
-        return value
 
-    optimizer.step(closure)
-    assert min(seen) > DISCRIMINATOR_OPTIMUM - 2e-6
-    assert seen[0] > 1.05 * DISCRIMINATOR_OPTIMUM
-    assert min(seen) < 1.01 * DISCRIMINATOR_OPTIMUM
-    seen_by_both = GRID.abs() < 2.5
-    error = network(GRID[:, None] / 2).squeeze(1) - LOG_RATIO
-    assert error[seen_by_both].abs().max() < 0.1
+def test_each_is_compared_with_the_mean_of_the_others():
+    loss, (real, fake) = RelativisticAverage(), pair_of_logits()
+
+    def expected(real, fake):
+        """Of mean sp(E fake - real) + mean sp(fake - E real)."""
+        on_real, on_fake = (fake.mean() - real).sigmoid(), (fake - real.mean()).sigmoid()
+        return -(on_real + on_fake.mean()) / 5, (on_fake + on_real.mean()) / 5
+
+    found = slopes(sum(loss.discriminator(real, fake).values()), real, fake)
+    torch.testing.assert_close(found, expected(real.detach(), fake.detach()))
+    found = slopes(loss.generator(fake, real), fake, real)  # the roles swapped
+    torch.testing.assert_close(found, expected(fake.detach(), real.detach()))
+
+
+@pytest.mark.parametrize("loss", RELATIVISTIC.values(), ids=RELATIVISTIC)
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e4])
+def test_comparisons_need_no_more_than_float32(loss, scale):
+    exact = [value.detach().float().double().requires_grad_() for value in pair_of_logits(scale=scale)]
+    logits = [value.detach().float().requires_grad_() for value in exact]
+    for value_of in (lambda r, f: sum(loss.discriminator(r, f).values()), lambda r, f: loss.generator(f, r)):
+        value, exact_value = value_of(*logits), value_of(*exact)
+        torch.testing.assert_close(value.double(), exact_value, rtol=1e-5, atol=1e-6)
+        for found, wanted in zip(slopes(value, *logits), slopes(exact_value, *exact), strict=True):
+            torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", RELATIVISTIC.values(), ids=RELATIVISTIC)
+def test_a_comparing_generator_asks_for_real_logits(loss):
+    with pytest.raises(ValueError, match=f"{type(loss).__name__} compares"):
+        loss.generator(torch.zeros(3))
