@@ -132,24 +132,33 @@ DATA = {
 
 _GAMMA = {"gamma": Float(min=0, help="weight; the paper's gamma")}
 _WEIGHT = {"weight": Float(min=0, help="weight; the paper's lambda")}
+_GAN: dict[str, Spec] = {
+    "model": Node(),
+    "discriminator": Node(),
+    "loss": Node(),
+    "penalty": Optional(Node()),
+    "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
+    "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
+    "packing": Int(min=1, help="samples that D judges at a time"),
+    "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+    "generator_batches": Int(min=1, help="batches of D that make one of G"),
+    "training": Node(),
+}
+_R3GAN: dict[str, Spec] = {
+    "channels": Int(min=1),
+    "image_size": Choice((8, 16, 32, 64, 128)),
+    "width": Int(min=1, help="channels up to 32 px, halved with each doubling"),
+    "blocks": Int(min=1, help="residual blocks at each size"),
+    "cardinality": Int(min=1, help="groups of the 3x3 convolutions up to 32 px"),
+    "expansion": Int(min=1, help="how many times wider a block is inside"),
+    "classes": CLASSES,
+}
 _DIM = {"dim": Int(min=1, help="length of a code")}
 
 SCHEMAS: dict[str, Schema] = {
     **{f"datamodules.{name}": schema for name, schema in DATA.items()},
-    "lightning_gans.variants.vanilla.GAN": Schema(
-        {
-            "model": Node(),
-            "discriminator": Node(),
-            "loss": Node(),
-            "penalty": Optional(Node()),
-            "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
-            "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
-            "packing": Int(min=1, help="samples that D judges at a time"),
-            "discriminator_steps": Int(min=1, help="steps of D for one of G"),
-            "generator_batches": Int(min=1, help="batches of D that make one of G"),
-            "training": Node(),
-        }
-    ),
+    "lightning_gans.variants.vanilla.GAN": Schema(_GAN),
+    "lightning_gans.variants.r3gan.R3GAN": Schema(_GAN),
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),
@@ -230,6 +239,8 @@ SCHEMAS: dict[str, Schema] = {
             "classes": CLASSES,
         }
     ),
+    "lightning_gans.networks.r3gan.R3GANGenerator": Schema({"latent_dim": Int(min=1)} | _R3GAN),
+    "lightning_gans.networks.r3gan.R3GANDiscriminator": Schema(_R3GAN),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
     "lightning_gans.losses.adversarial.LeastSquares": Schema(
@@ -278,6 +289,14 @@ SCHEMAS: dict[str, Schema] = {
         },
         given=("optimizer",),
     ),
+    "lightning_gans.core.schedules.Cosine": Schema(
+        {
+            "iterations": Int(min=1, help="from the first value to the last"),
+            "end_factor": Float(min=0, help="what is left of the learning rate"),
+            "beta2": Optional(Float(min=0, below=1), help="Adam's, at the end; null: as it is"),
+        },
+        given=("optimizer",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),
@@ -297,7 +316,12 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 # What a variant asks of its data; a variant that is not here takes any.
-NEEDS: dict[str, Literal["image", "planar", "any"]] = {"vanilla": "any", "dcgan": "image", "sngan": "image"}
+NEEDS: dict[str, Literal["image", "planar", "any"]] = {
+    "vanilla": "any",
+    "dcgan": "image",
+    "sngan": "image",
+    "r3gan": "any",
+}
 
 # The same for what measures a run.
 METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {

@@ -166,7 +166,7 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
         *(
             "network=maxout network=mlp network=vanilla metrics=inception metrics=none logger=none callbacks=default"
         ).split(),
-        *"network=dcgan network=resnet network=sngan network=projection".split(),
+        *"network=dcgan network=resnet network=sngan network=projection network=r3gan".split(),
     ],
 )
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
@@ -182,7 +182,7 @@ def test_every_file_is_met_above():
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "planar", "ref_pair")}
-    met |= {f"network/{name}" for name in ("resnet", "sngan", "projection")}
+    met |= {f"network/{name}" for name in ("resnet", "sngan", "projection", "r3gan")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
