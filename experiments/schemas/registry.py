@@ -132,6 +132,15 @@ DATA = {
 
 _GAMMA = {"gamma": Float(min=0, help="weight; the paper's gamma")}
 _WEIGHT = {"weight": Float(min=0, help="weight; the paper's lambda")}
+_R3GAN: dict[str, Spec] = {
+    "channels": Int(min=1),
+    "image_size": Choice((8, 16, 32, 64, 128)),
+    "width": Int(min=1, help="channels up to 32 px, halved with each doubling"),
+    "blocks": Int(min=1, help="residual blocks at each size"),
+    "cardinality": Int(min=1, help="groups of the 3x3 convolutions up to 32 px"),
+    "expansion": Int(min=1, help="how many times wider a block is inside"),
+    "classes": CLASSES,
+}
 _DIM = {"dim": Int(min=1, help="length of a code")}
 
 _GAN: dict[str, Spec] = {
@@ -152,6 +161,7 @@ SCHEMAS: dict[str, Schema] = {
     **{f"datamodules.{name}": schema for name, schema in DATA.items()},
     "lightning_gans.variants.vanilla.GAN": Schema(_GAN),
     "lightning_gans.variants.fgan.FGAN": Schema(_GAN),
+    "lightning_gans.variants.r3gan.R3GAN": Schema(_GAN),
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),
@@ -232,6 +242,8 @@ SCHEMAS: dict[str, Schema] = {
             "classes": CLASSES,
         }
     ),
+    "lightning_gans.networks.r3gan.R3GANGenerator": Schema({"latent_dim": Int(min=1)} | _R3GAN),
+    "lightning_gans.networks.r3gan.R3GANDiscriminator": Schema(_R3GAN),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
     "lightning_gans.losses.adversarial.LeastSquares": Schema(
@@ -318,6 +330,14 @@ SCHEMAS: dict[str, Schema] = {
         },
         given=("params",),
     ),
+    "lightning_gans.core.schedules.Cosine": Schema(
+        {
+            "iterations": Int(min=1, help="from the first value to the last"),
+            "end_factor": Float(min=0, help="what is left of the learning rate"),
+            "beta2": Optional(Float(min=0, below=1), help="Adam's, at the end; null: as it is"),
+        },
+        given=("optimizer",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),
@@ -348,6 +368,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "dragan": "any",
     "pacgan": "any",
     "sngan": "image",
+    "r3gan": "any",
 }
 
 # The same for what measures a run.

@@ -19,7 +19,7 @@ class ExponentialMovingAverage(nn.Module):
 
     def __init__(self, model: nn.Module, *, half_life: float | None) -> None:
         super().__init__()
-        self.half_life = half_life
+        self.half_life, self.ramp_up = half_life, RAMP_UP
         self.model = copy.deepcopy(model).requires_grad_(False).eval()
         self._pairs: tuple[list[Tensor], list[Tensor]] | None = None
 
@@ -37,7 +37,7 @@ class ExponentialMovingAverage(nn.Module):
         """Move the average towards `model` after a step on `batch` images, `images` seen in all."""
         if self.half_life is None or not self._parameters_of(model)[0]:
             return
-        decay = 0.5 ** (batch / max(min(self.half_life, RAMP_UP * images), 1e-8))
+        decay = 0.5 ** (batch / max(min(self.half_life, self.ramp_up * images), 1e-8))
         averages, newest = self._parameters_of(model)
         torch._foreach_lerp_(averages, newest, 1 - decay)
 

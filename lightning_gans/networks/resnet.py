@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
+from lightning_gans.networks.labels import check_label
 from lightning_gans.networks.spectral import spectrally_normalized
 
 L = TypeVar("L", nn.Conv2d, nn.Linear, nn.Embedding)
@@ -27,14 +28,6 @@ def _doublings(image_size: int, start: int) -> int:
     if image_size not in IMAGE_SIZES:
         raise ValueError(f"image_size={image_size}: the residual networks are built for {IMAGE_SIZES}")
     return (image_size // start).bit_length() - 1
-
-
-def check_label(label: Tensor | None, classes: int | None) -> None:
-    """Refuse labels where there are no classes, and none where there are."""
-    if classes is None and label is not None:
-        raise ValueError("this network knows no classes (classes=null), and was given labels")
-    if classes is not None and label is None:
-        raise ValueError(f"this network is told the class, one of {classes}, and was given no labels (N,)")
 
 
 def glorot(layer: L, gain: float = 1.0) -> L:

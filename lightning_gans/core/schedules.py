@@ -1,0 +1,45 @@
+"""Settings that change over a run along half a cosine."""
+
+from math import cos, pi
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lightning_gans.core.errors import UserError
+
+
+def cosine(start: float, end: float, progress: float) -> float:
+    """`start` at progress 0, `end` from progress 1 on, half of a cosine between."""
+    return end + (start - end) * (1 + cos(pi * min(max(progress, 0.0), 1.0))) / 2
+
+
+class Cosine(LRScheduler):
+    """The learning rate to `end_factor` of itself and Adam's beta2 to `beta2` along half a cosine, in closed form.
+
+    Args:
+        optimizer: Adam or another with `betas`, where beta2 is to change.
+        iterations: from the one to the other.
+        end_factor: what is left of the learning rate.
+        beta2: at the end; None leaves it as it is.
+
+    Raises:
+        UserError: beta2 is to change and the optimizer has none.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, iterations: int, end_factor: float, beta2: float | None = None) -> None:
+        if beta2 is not None and any("betas" not in group for group in optimizer.param_groups):
+            raise UserError(f"schedule.beta2={beta2}: {type(optimizer).__name__} has no betas; say beta2=null.")
+        self.iterations, self.end_factor, self.beta2 = iterations, end_factor, beta2
+        self.base_beta2s = [group["betas"][1] if beta2 is not None else 0.0 for group in optimizer.param_groups]
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        progress = self.last_epoch / self.iterations
+        return [cosine(float(lr), float(lr) * self.end_factor, progress) for lr in self.base_lrs]
+
+    def step(self, epoch: int | None = None) -> None:
+        super().step()
+        if self.beta2 is not None:
+            for group, start in zip(self.optimizer.param_groups, self.base_beta2s, strict=True):
+                beta2 = cosine(start, self.beta2, self.last_epoch / self.iterations)
+                group["betas"] = (group["betas"][0], beta2)

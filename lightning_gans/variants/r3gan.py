@@ -1,0 +1,35 @@
+"""R3GAN: a regularised relativistic GAN."""
+
+from math import inf
+from typing import Any, ClassVar
+
+from lightning_gans.core.schedules import cosine
+from lightning_gans.losses.penalties import R1, R1R2, R2
+from lightning_gans.variants.vanilla import GAN
+
+
+class R3GAN(GAN):
+    """Huang et al. 2025 (2501.05441): relativistic pairing with R1 and R2 in every step, and cosine schedules.
+
+    The game is vanilla's with another loss and penalty:
+
+        D: E sp(D(G(z)) - D(x)) + gamma / 2 (E_p ||grad D||^2 + E_q ||grad D||^2)        G: E sp(D(x) - D(G(z)))
+
+    What is new are the schedules of section 4 and the authors' code: over the run gamma falls to a tenth (as in all of
+    their settings), the half-life of the evaluated average rises from 0 to `training.ema_half_life`, and learning rates
+    and Adam's beta2 follow `core.schedules.Cosine`, where the configuration says so. Arguments are those of GAN.
+    """
+
+    gamma_end_factor: ClassVar[float] = 0.1
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self._gamma = self.penalty.gamma if isinstance(self.penalty, R1 | R2 | R1R2) else 0.0
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        progress = self.iteration / self.iterations
+        if isinstance(self.penalty, R1 | R2 | R1R2):
+            self.penalty.gamma = cosine(self._gamma, self.gamma_end_factor * self._gamma, progress)
+        half_life = self.training_settings.ema_half_life
+        if half_life is not None:
+            self.ema.half_life, self.ema.ramp_up = cosine(0.0, half_life, progress), inf
