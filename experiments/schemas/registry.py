@@ -132,6 +132,8 @@ DATA = {
 _GAMMA = {"gamma": Float(min=0, help="weight; the paper's gamma")}
 _WEIGHT = {"weight": Float(min=0, help="weight; the paper's lambda")}
 _DIM = {"dim": Int(min=1, help="length of a code")}
+_Q = {"q": Choice((1, 2, "inf"), help="the norm that means are matched in")}
+_K = {"k": Int(min=1, help="singular values of the covariances' difference")}
 
 SCHEMAS: dict[str, Schema] = {
     **{f"datamodules.{name}": schema for name, schema in DATA.items()},
@@ -142,6 +144,20 @@ SCHEMAS: dict[str, Schema] = {
             "loss": Node(),
             "penalty": Optional(Node()),
             "constraint": Optional(Node(), help="what holds D's weights after each of its steps; null: nothing"),
+            "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
+            "packing": Int(min=1, help="samples that D judges at a time"),
+            "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+            "generator_batches": Int(min=1, help="batches of D that make one of G"),
+            "training": Node(),
+        }
+    ),
+    "lightning_gans.variants.mcgan.McGAN": Schema(
+        {
+            "model": Node(),
+            "discriminator": Node(),
+            "loss": Node(help="a matching, for as many features as D offers"),
+            "penalty": Optional(Node(), help="null"),
+            "constraint": Optional(Node(), help="on the weights of D's features; null: nothing"),
             "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
             "packing": Int(min=1, help="samples that D judges at a time"),
             "discriminator_steps": Int(min=1, help="steps of D for one of G"),
@@ -217,6 +233,11 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.losses.adversarial.Wasserstein": Schema({}),
     "lightning_gans.losses.adversarial.RelativisticPairing": Schema({}),
     "lightning_gans.losses.adversarial.RelativisticAverage": Schema({}),
+    "lightning_gans.losses.matching.MeanMatching": Schema(_Q, given=("features",)),
+    "lightning_gans.losses.matching.DualMeanMatching": Schema(_Q, given=("features",)),
+    "lightning_gans.losses.matching.CovarianceMatching": Schema(_K, given=("features",)),
+    "lightning_gans.losses.matching.DualCovarianceMatching": Schema(_K, given=("features",)),
+    "lightning_gans.losses.matching.JointMatching": Schema({"mean": Node(), "covariance": Node()}, given=("features",)),
     "lightning_gans.losses.penalties.R1": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R2": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R1R2": Schema(_GAMMA),
@@ -252,6 +273,35 @@ SCHEMAS: dict[str, Schema] = {
         },
         given=("optimizer",),
     ),
+    "torch.optim.SGD": Schema(
+        {
+            "lr": Float(min=0),
+            "momentum": Float(min=0),
+            "dampening": Float(),
+            "weight_decay": Float(min=0),
+            "nesterov": Bool(),
+            "maximize": Bool(),
+            "foreach": Optional(Bool()),
+            "differentiable": Bool(),
+            "fused": Optional(Bool()),
+        },
+        given=("params",),
+    ),
+    "torch.optim.RMSprop": Schema(
+        {
+            "lr": Float(min=0),
+            "alpha": Float(min=0, below=1, help="smoothing of squared gradients"),
+            "eps": Float(min=0),
+            "weight_decay": Float(min=0),
+            "momentum": Float(min=0),
+            "centered": Bool(),
+            "capturable": Bool(),
+            "foreach": Optional(Bool()),
+            "maximize": Bool(),
+            "differentiable": Bool(),
+        },
+        given=("params",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),
@@ -271,7 +321,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 # What a variant asks of its data; a variant that is not here takes any.
-NEEDS: dict[str, Literal["image", "planar", "any"]] = {"vanilla": "any", "dcgan": "image"}
+NEEDS: dict[str, Literal["image", "planar", "any"]] = {"vanilla": "any", "dcgan": "image", "mcgan": "any"}
 
 # The same for what measures a run.
 METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {

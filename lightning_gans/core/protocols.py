@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -24,6 +24,15 @@ class Calibrates(Protocol):
     """Holds batch statistics that can be re-estimated for its present weights."""
 
     def calibrate(self) -> None: ...
+
+
+class OffersFeatures(Protocol):
+    """A discriminator whose logits are linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
+
+    feature_dim: int
+
+    @property
+    def features(self) -> nn.Module: ...
 
 
 class Augment(Protocol):

@@ -176,12 +176,19 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     assert job.choices[group] == name
 
 
+@pytest.mark.parametrize("name", Composer().options("matching"))
+def test_every_matching_composes(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=mcgan", "data=ring", f"matching={name}"])
+    assert job.name == ("mcgan-ring-0" if name == "mean" else f"mcgan-ring-{name}-0")
+
+
 def test_every_file_is_met_above():
     met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
     met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
-    met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "planar", "ref_pair")}
+    met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching") for name in composer.options(g)}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
