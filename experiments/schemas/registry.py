@@ -168,6 +168,18 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),
+    "lightning_gans.networks.augment.Color": Schema({}),
+    "lightning_gans.networks.augment.Cutout": Schema(
+        {"ratio": Float(min=0, max=1, help="side of the square, as a share of the image")}
+    ),
+    "lightning_gans.networks.augment.Composition": Schema({"parts": ListOf(Node(), help="one after the other")}),
+    "lightning_gans.networks.augment.Adaptive": Schema(
+        {
+            "parts": ListOf(Node(), help="one after the other, each with probability p"),
+            "target": Float(min=-1, max=1, help="of the mean sign of D's logits on real samples"),
+            "speed": Float(above=0, help="images that take p from 0 to 1"),
+        }
+    ),
     "lightning_gans.core.phase.Training": Schema(
         {
             "iterations": Int(min=1),
@@ -329,4 +341,12 @@ METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {
     "inception": "image",
     "planar": "planar",
     "none": "any",
+}
+
+# And for what D's inputs go through.
+AUGMENT_NEEDS: dict[str, Literal["image", "planar", "any"]] = {
+    "recipe": "any",
+    "none": "any",
+    "diffaugment": "image",
+    "adaptive": "image",
 }

@@ -1,5 +1,6 @@
 """What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -41,3 +42,17 @@ class Augment(Protocol):
     numbers: int
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Adapts(Augment, Protocol):
+    """An augmentation that follows D: it is shown D's margins on real samples, and adjusted after each of D's steps.
+
+    p: () in [0, 1], how often it is applied; in the checkpoint, and alike on all ranks.
+    """
+
+    p: Tensor
+
+    def observe(self, margins: Tensor) -> None: ...
+
+    def adapt(self, average: Callable[[Tensor], Tensor], *, images: int) -> None: ...

@@ -71,7 +71,7 @@ class McGAN(GAN):
         # The dual forms are norms of the batch's statistics, the primal ones means over samples.
         over: Any = "gathered" if self.loss.relativistic else "mean"
         return [
-            Phase("D", self.discriminator_loss, after=self.project, over=over),
+            Phase("D", self.discriminator_loss, after=self.after_discriminator, over=over),
             Phase("G", self.generator_loss, every=self.discriminator_steps, over=over),
         ]
 
@@ -80,7 +80,6 @@ class McGAN(GAN):
         phi = super().judge(x, batch)
         return self.gather(phi) if self.loss.relativistic else phi
 
-    def project(self) -> None:
+    def after_discriminator(self) -> None:
         self.loss.project()
-        if self.constraint is not None:
-            self.constraint(self.discriminator)
+        super().after_discriminator()

@@ -17,7 +17,7 @@ from datamodules.catalogue import CATALOGUE
 from experiments.composing import Composer
 from experiments.preflight import preflight
 from experiments.schemas import validate
-from experiments.schemas.registry import METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
+from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
 from experiments.schemas.spec import (
     Bool,
     Choice,
@@ -150,6 +150,7 @@ def test_choices_are_registered():
     assert set(composer.options("variant")) == set(NEEDS)
     assert set(composer.options("data")) == set(CATALOGUE)
     assert set(composer.options("metrics")) == set(METRICS_NEED)
+    assert set(composer.options("augment")) == set(AUGMENT_NEEDS)
 
 
 @pytest.mark.parametrize("variant, data, others", list(pairs()))
@@ -167,6 +168,7 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
             "network=maxout network=mlp network=vanilla metrics=inception metrics=none logger=none callbacks=default"
         ).split(),
         "network=dcgan",
+        *(f"augment={name}" for name in AUGMENT_NEEDS),
     ],
 )
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
@@ -189,6 +191,7 @@ def test_every_file_is_met_above():
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching") for name in composer.options(g)}
+    met |= {f"augment/{name}" for name in AUGMENT_NEEDS}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
