@@ -100,6 +100,7 @@ _BATCH = {"batch_size": Int(min=1, help="global: of all processes together")}
 _IMAGES = _BATCH | {
     "image_size": Choice((8, 16, 32, 64, 128), help="pixels, wide and high"),
     "channels": Choice((1, 3), help="1 is grey, 3 is RGB"),
+    "dequantize": Bool(help="add noise below one level to training images"),
 }
 _FILES = _IMAGES | {
     "root": Path(help="where the files lie"),
