@@ -22,10 +22,13 @@ class Digits(ImageData):
         batch_size: global batch.
         image_size: 8, 16, 32, 64 or 128.
         channels: 1, or 3 (the same three times).
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
     """
 
-    def __init__(self, *, batch_size: int = 64, image_size: int = 32, channels: int = 1) -> None:
-        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
+    def __init__(
+        self, *, batch_size: int = 64, image_size: int = 32, channels: int = 1, dequantize: bool = False
+    ) -> None:
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize)
 
     @property
     def classes(self) -> tuple[str, ...]:

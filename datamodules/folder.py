@@ -79,6 +79,7 @@ class Folder(ImageData):
         image_size: 8, 16, 32, 64 or 128.
         channels: 1 (grey) or 3 (RGB); files are converted.
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
         validation_share, test_share: of the training files, where there is no such folder; about, as a hash divides.
         in_memory: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
         workers: processes that decode files.
@@ -96,6 +97,7 @@ class Folder(ImageData):
         image_size: int = 32,
         channels: int = 3,
         horizontal_flip: bool = False,
+        dequantize: bool = False,
         validation_share: float = 0.1,
         test_share: float = 0.1,
         in_memory: InMemory = "auto",
@@ -107,6 +109,7 @@ class Folder(ImageData):
             image_size=image_size,
             channels=channels,
             horizontal_flip=horizontal_flip,
+            dequantize=dequantize,
             in_memory=in_memory,
             workers=workers,
             on_bad_file=on_bad_file,

@@ -32,6 +32,8 @@ class ImageData(DataModule):
         image_size: 8, 16, 32, 64 or 128.
         channels: 1 (grey) or 3 (RGB).
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration; they are then
+            in [-1, 1 + 1/128).
         in_memory: hold files decoded in one tensor; `auto`: if that takes no more than 1 GiB.
         workers: processes that decode files.
         on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
@@ -44,6 +46,7 @@ class ImageData(DataModule):
         image_size: int,
         channels: int,
         horizontal_flip: bool = False,
+        dequantize: bool = False,
         in_memory: InMemory = "auto",
         workers: int = 2,
         on_bad_file: Literal["skip", "error"] = "skip",
@@ -52,6 +55,7 @@ class ImageData(DataModule):
         self.image_size = checks.image_size(image_size)
         self.channels = checks.channels(channels)
         self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
+        self.dequantize = checks.boolean("dequantize", dequantize)
         self.in_memory: InMemory = checks.one_of("in_memory", in_memory, ("auto", True, False))
         self.workers = checks.whole("workers", workers, least=0)
         self.on_bad_file = checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
@@ -62,10 +66,13 @@ class ImageData(DataModule):
         return pixels.normalise(raw)
 
     def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
-        if not self.horizontal_flip:
-            return raw
-        chosen = torch.rand(self.batch_size, generator=stream(seed, "flip", iteration)) < 0.5
-        return pixels.flip(raw, chosen[rows].to(raw.device))
+        if self.horizontal_flip:
+            chosen = torch.rand(self.batch_size, generator=stream(seed, "flip", iteration)) < 0.5
+            raw = pixels.flip(raw, chosen[rows].to(raw.device))
+        if self.dequantize:
+            uniform = torch.rand(self.batch_size, *self.sample_shape, generator=stream(seed, "dequantize", iteration))
+            raw = pixels.dequantise(raw, uniform[rows].to(raw.device))
+        return raw
 
     def digest(self, *content: str, **parameters: object) -> str:
         """sha256 (hex) of content digests and of everything that turns that content into these pixels."""

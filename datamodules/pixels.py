@@ -22,6 +22,11 @@ def flip(pixels: Tensor, chosen: Tensor) -> Tensor:
     return torch.cat([pixels, pixels.flip(-1)]).index_select(0, rows)  # torch.where takes seven times as long on bytes
 
 
+def dequantise(pixels: Tensor, uniform: Tensor) -> Tensor:
+    """uint8 and U[0, 1), both (N, C, H, W) -> float32, such that `normalise` gives its own plus U[0, 1/128)."""
+    return torch.add(pixels, uniform, alpha=127.5 / 128)
+
+
 def fit(pixels: Tensor, *, size: int, channels: int) -> Tensor:
     """(N, C, H, H), uint8 or float in [0, 255] -> uint8 (N, channels, size, size).
 

@@ -46,6 +46,7 @@ class Vision(ImageData):
         image_size: 8, 16, 32, 64 or 128.
         channels: 1 (grey) or 3 (RGB); converted where the set has the other.
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
         in_memory: CelebA and LSUN: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
         workers: processes that decode files (CelebA and LSUN).
 
@@ -65,6 +66,7 @@ class Vision(ImageData):
         image_size: int = 32,
         channels: int = 3,
         horizontal_flip: bool = False,
+        dequantize: bool = False,
         in_memory: InMemory = "auto",
         workers: int = 2,
     ) -> None:
@@ -73,6 +75,7 @@ class Vision(ImageData):
             image_size=image_size,
             channels=channels,
             horizontal_flip=horizontal_flip,
+            dequantize=dequantize,
             in_memory=in_memory,
             workers=workers,
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datamodules.catalogue import CATALOGUE
-from experiments.schemas.registry import METRICS_NEED, NEEDS
+from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
 WORDS = {"image": "images", "planar": "points of the plane or the line"}
@@ -32,7 +32,7 @@ def _check_kind(choices: Mapping[str, str]) -> None:
     if data not in CATALOGUE:
         return
     kind = CATALOGUE[data].kind
-    for group, needs in (("variant", NEEDS), ("metrics", METRICS_NEED)):
+    for group, needs in (("variant", NEEDS), ("metrics", METRICS_NEED), ("augment", AUGMENT_NEEDS)):
         choice = choices.get(group, "")
         need = needs.get(choice, "any")
         if need in ("any", kind):

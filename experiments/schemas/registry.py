@@ -101,6 +101,7 @@ _BATCH = {"batch_size": Int(min=1, help="global: of all processes together")}
 _IMAGES = _BATCH | {
     "image_size": Choice((8, 16, 32, 64, 128), help="pixels, wide and high"),
     "channels": Choice((1, 3), help="1 is grey, 3 is RGB"),
+    "dequantize": Bool(help="add noise below one level to training images"),
 }
 _FILES = _IMAGES | {
     "root": Path(help="where the files lie"),
@@ -142,6 +143,8 @@ _R3GAN: dict[str, Spec] = {
     "classes": CLASSES,
 }
 _DIM = {"dim": Int(min=1, help="length of a code")}
+_Q = {"q": Choice((1, 2, "inf"), help="the norm that means are matched in")}
+_K = {"k": Int(min=1, help="singular values of the covariances' difference")}
 
 _GAN: dict[str, Spec] = {
     "model": Node(),
@@ -162,8 +165,21 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.variants.vanilla.GAN": Schema(_GAN),
     "lightning_gans.variants.fgan.FGAN": Schema(_GAN),
     "lightning_gans.variants.r3gan.R3GAN": Schema(_GAN),
+    "lightning_gans.variants.mcgan.McGAN": Schema(_GAN),
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
+    ),
+    "lightning_gans.networks.augment.Color": Schema({}),
+    "lightning_gans.networks.augment.Cutout": Schema(
+        {"ratio": Float(min=0, max=1, help="side of the square, as a share of the image")}
+    ),
+    "lightning_gans.networks.augment.Composition": Schema({"parts": ListOf(Node(), help="one after the other")}),
+    "lightning_gans.networks.augment.Adaptive": Schema(
+        {
+            "parts": ListOf(Node(), help="one after the other, each with probability p"),
+            "target": Float(min=-1, max=1, help="of the mean sign of D's logits on real samples"),
+            "speed": Float(above=0, help="images that take p from 0 to 1"),
+        }
     ),
     "lightning_gans.core.phase.Training": Schema(
         {
@@ -266,6 +282,11 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.losses.divergences.WeightedJensenShannon": Schema(
         {"pi": Float(above=0, below=1, help="weight of the data in the mixture")}
     ),
+    "lightning_gans.losses.matching.MeanMatching": Schema(_Q, given=("features",)),
+    "lightning_gans.losses.matching.DualMeanMatching": Schema(_Q, given=("features",)),
+    "lightning_gans.losses.matching.CovarianceMatching": Schema(_K, given=("features",)),
+    "lightning_gans.losses.matching.DualCovarianceMatching": Schema(_K, given=("features",)),
+    "lightning_gans.losses.matching.JointMatching": Schema({"mean": Node(), "covariance": Node()}, given=("features",)),
     "lightning_gans.losses.penalties.R1": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R2": Schema(_GAMMA),
     "lightning_gans.losses.penalties.R1R2": Schema(_GAMMA),
@@ -369,6 +390,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "pacgan": "any",
     "sngan": "image",
     "r3gan": "any",
+    "mcgan": "any",
 }
 
 # The same for what measures a run.
@@ -377,4 +399,12 @@ METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {
     "inception": "image",
     "planar": "planar",
     "none": "any",
+}
+
+# And for what D's inputs go through.
+AUGMENT_NEEDS: dict[str, Literal["image", "planar", "any"]] = {
+    "recipe": "any",
+    "none": "any",
+    "diffaugment": "image",
+    "adaptive": "image",
 }

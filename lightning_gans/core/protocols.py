@@ -1,8 +1,9 @@
 """What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -26,9 +27,32 @@ class Calibrates(Protocol):
     def calibrate(self) -> None: ...
 
 
+class OffersFeatures(Protocol):
+    """A discriminator whose logits are linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
+
+    feature_dim: int
+
+    @property
+    def features(self) -> nn.Module: ...
+
+
 class Augment(Protocol):
     """A differentiable change of D's inputs: samples (N, ...), `numbers` uniform numbers each -> samples (N, ...)."""
 
     numbers: int
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Adapts(Augment, Protocol):
+    """An augmentation that follows D: it is shown D's margins on real samples, and adjusted after each of D's steps.
+
+    p: () in [0, 1], how often it is applied; in the checkpoint, and alike on all ranks.
+    """
+
+    p: Tensor
+
+    def observe(self, margins: Tensor) -> None: ...
+
+    def adapt(self, average: Callable[[Tensor], Tensor], *, images: int) -> None: ...

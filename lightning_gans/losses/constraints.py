@@ -1,9 +1,9 @@
 """Constraints on a critic's weights, restored after each of its steps."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Constraint(Protocol):
@@ -22,3 +22,28 @@ class WeightClip:
     def __call__(self, network: nn.Module) -> None:
         torch._foreach_clamp_min_(list(network.parameters()), -self.bound)
         torch._foreach_clamp_max_(list(network.parameters()), self.bound)
+
+
+def onto_ball(v: Tensor, p: Literal[1, 2, "inf"]) -> Tensor:
+    """The nearest point (m,) to v (m,) of the l_p unit ball; p = 1 by sorting (Duchi et al. 2008, figure 1)."""
+    if p == "inf":
+        return v.clamp(-1, 1)
+    if p == 2:
+        inside: Tensor = v / torch.linalg.vector_norm(v).clamp_min(1)
+        return inside
+    if v.abs().sum() <= 1:
+        return v
+    sizes = v.abs().sort(descending=True).values
+    excess = (sizes.cumsum(0) - 1) / torch.arange(1, len(v) + 1, device=v.device)  # to take off, were j entries left
+    threshold = excess[(sizes > excess).sum() - 1]
+    return v.sign() * (v.abs() - threshold).clamp_min(0)
+
+
+def onto_stiefel(x: Tensor) -> Tensor:
+    """x (m, k), k <= m, with its columns made orthonormal: Q of x = Q R with the diagonal of R above 0.
+
+    Without that choice of signs Q's columns turn over from one step to the next, and a moving average means nothing.
+    """
+    q, r = torch.linalg.qr(x)
+    oriented: Tensor = q * torch.where(r.diagonal() < 0, -1.0, 1.0).to(q)
+    return oriented

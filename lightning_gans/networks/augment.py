@@ -1,32 +1,164 @@
-"""Differentiable augmentation: what D sees is moved about, real and generated alike, lest D learn the data by heart."""
+"""Differentiable augmentation: what D sees is changed, real and generated alike, lest D learn the data by heart.
+
+Zhao et al. 2020 (2006.10738), section 4: D(T(x)) and D(T(G(z))) in both players' losses. T is differentiable, so G
+learns through it and, unlike with augmented data, does not learn to make changed images. `Adaptive` finds out how much
+of it is needed (ADA, Karras et al. 2020, 2006.06676).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-class Translation:
-    """Shift each image by a whole number of pixels, up to `ratio` of its size each way, edges repeated.
+class Augmentation(ABC):
+    """A differentiable change of images: (N, C, H, W) and (N, numbers) from U(0, 1) -> (N, C, H, W).
 
-    Zhao et al. 2020 (2006.10738), section 4: D(T(x)) and D(T(G(z))) in both players' losses. T is differentiable, so G
-    learns through it and, unlike with augmented data, does not learn to make shifted images. Ratio there: 1/8.
+    numbers: uniform random numbers an image takes.
     """
 
-    numbers = 2  # uniform random numbers an image takes
+    numbers: int
+
+    @abstractmethod
+    def __call__(self, x: Tensor, uniform: Tensor) -> Tensor: ...
+
+
+def _check(augmentation: object, x: Tensor) -> None:
+    if x.dim() != 4:
+        raise ValueError(f"{type(augmentation).__name__} changes images (N, C, H, W); it was given {tuple(x.shape)}.")
+
+
+class Translation(Augmentation):
+    """Shift each image by a whole number of pixels, up to `ratio` of its size each way, edges repeated.
+
+    The paper's ratio: 1/8.
+
+    Raises:
+        ValueError: what is called upon are no images.
+    """
+
+    numbers = 2
 
     def __init__(self, *, ratio: float) -> None:
         self.ratio = ratio
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
-        """Images (N, C, H, W) and numbers (N, 2) in [0, 1) -> images (N, C, H, W).
-
-        Raises:
-            ValueError: x are no images.
-        """
-        if x.dim() != 4:
-            raise ValueError(f"Translation moves images (N, C, H, W); it was given {tuple(x.shape)}.")
+        _check(self, x)
         reach, (height, width) = round(self.ratio * x.shape[-1]), x.shape[2:]
         shifts = (uniform * (2 * reach + 1)).long() - reach
         rows = (shifts[:, :1] + torch.arange(height, device=x.device)).clamp(0, height - 1)
         columns = (shifts[:, 1:] + torch.arange(width, device=x.device)).clamp(0, width - 1)
         places = (width * rows[:, :, None] + columns[:, None, :]).flatten(1)
         return x.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).view(x.shape)
+
+
+class Color(Augmentation):
+    """Brightness, saturation and contrast, as in the authors' code.
+
+    Brightness: x + U(-1/2, 1/2). Saturation: colours U(0, 2) times as far from each pixel's grey. Contrast: pixels
+    U(1/2, 3/2) times as far from the image's mean.
+
+    Raises:
+        ValueError: what is called upon are no images.
+    """
+
+    numbers = 3
+
+    def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
+        _check(self, x)
+        brightness, saturation, contrast = (number.to(x).view(-1, 1, 1, 1) for number in uniform.unbind(1))
+        x = x + (brightness - 0.5)
+        x = torch.lerp(x.mean(1, keepdim=True), x, 2 * saturation)
+        return torch.lerp(x.mean((1, 2, 3), keepdim=True), x, contrast + 0.5)
+
+
+class Cutout(Augmentation):
+    """A square of `ratio` of the image's size is grey (0); its centre is any pixel, so it may reach over the edge.
+
+    The paper's ratio: 1/2.
+
+    Raises:
+        ValueError: what is called upon are no images.
+    """
+
+    numbers = 2
+
+    def __init__(self, *, ratio: float) -> None:
+        self.ratio = ratio
+
+    def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
+        _check(self, x)
+        rows = self._within(x.shape[2], uniform[:, 0])
+        columns = self._within(x.shape[3], uniform[:, 1])
+        return x.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+
+    def _within(self, size: int, uniform: Tensor) -> Tensor:
+        """(N, size): which rows, or columns, the square covers."""
+        side = round(self.ratio * size)
+        first = (uniform * (size + 1 - side % 2)).long()[:, None] - side // 2
+        places = torch.arange(size, device=uniform.device)
+        return (first <= places) & (places < first + side)
+
+
+class Composition(Augmentation):
+    """One after the other, each with numbers of its own."""
+
+    def __init__(self, *, parts: Sequence[Augmentation]) -> None:
+        self.parts = list(parts)
+        self.numbers = sum(part.numbers for part in self.parts)
+
+    def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
+        for part, numbers in zip(self.parts, uniform.split([part.numbers for part in self.parts], dim=1), strict=True):
+            x = part(x, numbers)
+        return x
+
+
+class Adaptive(nn.Module):
+    """Each part with probability p, image by image, where p follows how sure D is (Karras et al. 2020, section 3).
+
+    r = E sign(D(x)) over real samples, as D saw them, is 0 where D knows nothing of them and 1 where it has learnt them
+    by heart. p begins at 0; after each step of D it rises where r is above `target` and falls where it is below. The
+    paper does so after every fourth, by four times as much.
+
+    Args:
+        parts: augmentations, in this order.
+        target: of r; the paper's is 0.6.
+        speed: images that take p from 0 to 1; the paper's are 500,000.
+
+    Attributes:
+        p: () in [0, 1], in the checkpoint; alike on all ranks.
+    """
+
+    p: Tensor
+    signs: Tensor
+
+    def __init__(self, *, parts: Sequence[Augmentation], target: float, speed: float) -> None:
+        super().__init__()
+        self.parts = list(parts)
+        self.numbers = sum(1 + part.numbers for part in self.parts)
+        self.target, self.speed = target, speed
+        self.register_buffer("p", torch.zeros(()))
+        self.register_buffer("signs", torch.zeros(2), persistent=False)  # sum of means and their count, in this step
+
+    def forward(self, x: Tensor, uniform: Tensor) -> Tensor:
+        """Images (N, C, H, W) and numbers (N, numbers) in [0, 1) -> images (N, C, H, W)."""
+        for part, numbers in zip(
+            self.parts, uniform.split([1 + part.numbers for part in self.parts], dim=1), strict=True
+        ):
+            chosen = (numbers[:, 0] < self.p).view(-1, *[1] * (x.dim() - 1))
+            x = torch.where(chosen, part(x, numbers[:, 1:]), x)
+        return x
+
+    @torch.no_grad()
+    def observe(self, margins: Tensor) -> None:
+        """Note how far D's logits on real samples, any shape, lie above what separates real from fake."""
+        self.signs += torch.stack([margins.sign().mean(), torch.ones_like(self.p)]).to(self.signs)
+
+    @torch.no_grad()
+    def adapt(self, average: Callable[[Tensor], Tensor], *, images: int) -> None:
+        """Adjust p by what was observed since it last was: `average` is over ranks, `images` of all of them."""
+        total, count = average(self.signs).unbind()
+        r = total / count.clamp_min(1)
+        self.p = (self.p + (r - self.target).sign() * (count > 0) * (images / self.speed)).clamp(0, 1)
+        self.signs.zero_()

@@ -95,11 +95,17 @@ class DCGANDiscriminator(nn.Module):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, MapToCode(widths[-1], 1), nn.Flatten())
+        self.feature_dim = 16 * widths[-1]
         self.apply(initialize_dcgan)
         if norm == "spectral":
             for layer in self.layers:
                 if isinstance(layer, nn.Conv2d):
                     spectrally_normalized(layer)
+
+    @property
+    def features(self) -> nn.Sequential:
+        """Images -> (N, feature_dim), the 4x4 maps, which the logits are linear in."""
+        return nn.Sequential(*self.layers[:-2], nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.layers(x)

@@ -50,8 +50,14 @@ class MLPDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise([prod(sample_shape)] + [width] * depth):
             layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
-        layers.append(nn.Linear(width if depth else prod(sample_shape), 1))
+        self.feature_dim = width if depth else prod(sample_shape)
+        layers.append(nn.Linear(self.feature_dim, 1))
         self.layers = nn.Sequential(*layers)
+
+    @property
+    def features(self) -> nn.Sequential:
+        """x -> (N, feature_dim), what the logits are linear in."""
+        return self.layers[:-1]
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.layers(x)

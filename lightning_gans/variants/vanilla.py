@@ -12,11 +12,12 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
-from lightning_gans.core.protocols import Augment
+from lightning_gans.core.protocols import Adapts, Augment
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.strategies.exchange import average
 
 
 class GAN(Game):
@@ -81,6 +82,11 @@ class GAN(Game):
                 f"variant.generator_batches={generator_batches}: {type(loss).__name__} compares each fake with a real "
                 "sample, so both batches are of one size. Choose 1, or another objective."
             )
+        if isinstance(augment, Adapts) and loss.boundary is None:
+            raise UserError(
+                f"augment=adaptive follows how sure D is that real samples are real, and {type(loss).__name__} has no "
+                "logit that separates them from fakes. Choose augment=diffaugment, or another objective."
+            )
         self.discriminator = discriminator
         self.loss = loss
         self.penalty = penalty
@@ -95,11 +101,17 @@ class GAN(Game):
         return {"D": [self.discriminator], "G": [self.model.generator]}
 
     def phases(self) -> Sequence[Phase]:
-        constrain = partial(self.constraint, self.discriminator) if self.constraint is not None else None
         return [
-            Phase("D", self.discriminator_loss, every=self.generator_steps, after=constrain),
+            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator),
             Phase("G", self.generator_loss, every=self.discriminator_steps),
         ]
+
+    def after_discriminator(self) -> None:
+        """After each step of D: its weights go back to where they may be, and the augmentation follows what it saw."""
+        if self.constraint is not None:
+            self.constraint(self.discriminator)
+        if isinstance(self.augment, Adapts):
+            self.augment.adapt(average, images=self.training_settings.batch_size)
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
         """Fresh samples, `batches` for each one of the batch."""
@@ -124,6 +136,7 @@ class GAN(Game):
         on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, batch)
         terms = self.loss.discriminator(on_real, on_fake)
         self.diagnose(on_real, on_fake, terms)
+        self.observe(on_real)
         if self.penalty is not None:
             uniform = partial(self.draws.uniform, len(batch.x))
             terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
@@ -136,6 +149,12 @@ class GAN(Game):
             if accuracy is not None:
                 self.monitor("D/accuracy", accuracy)
             self.monitor(f"D/{self.loss.divergence}", self.loss.estimate(sum(terms.values())))  # type: ignore[arg-type]
+
+    def observe(self, on_real: Tensor) -> None:
+        """Show an adaptive augmentation how D judges real samples; every loss of D with its logits calls this."""
+        if isinstance(self.augment, Adapts) and self.loss.boundary is not None:
+            self.augment.observe(on_real.detach() - self.loss.boundary)
+            self.monitor("D/augment", self.augment.p)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         on_fake = self.judge(self.generated(batch, batches=self.generator_batches), batch)

@@ -56,3 +56,29 @@ def test_the_fingerprint_says_what_the_pixels_are():
 def test_a_value_out_of_range_is_refused(key, value):
     with pytest.raises(UserError, match=rf"data\.{key}={value!r} does not fit"):
         Digits(**{key: value})
+
+
+def test_dequantised_images_lie_less_than_a_level_above_the_stored_ones():
+    plain = [batch.x for batch in Digits(image_size=8).iteration_batches(0, 3)]
+    noisy = [batch.x for batch in Digits(image_size=8, dequantize=True).iteration_batches(0, 3)]
+    added = torch.stack(noisy).double() - torch.stack(plain).double()
+    assert noisy[0].dtype == torch.float32
+    assert added.min() > -1e-6
+    assert added.max() < 1 / 128 + 1e-6
+    assert added.mean().item() == pytest.approx(1 / 256, rel=0.05)
+    assert (128 * added).std().item() == pytest.approx(12**-0.5, rel=0.05)  # uniform
+    assert (added[0] - added[1]).abs().mean() > 1e-3  # drawn anew
+
+
+def test_the_noise_is_of_seed_iteration_and_place_and_only_in_training():
+    data = Digits(image_size=8, batch_size=8, dequantize=True)
+    whole = list(data.iteration_batches(0, 3, seed=4))
+    ranks = [list(data.iteration_batches(0, 3, seed=4, rank=rank, world=2)) for rank in range(2)]
+    for batch, first, second in zip(whole, *ranks, strict=True):
+        assert torch.equal(batch.x, torch.cat([first.x, second.x]))
+    assert torch.equal(next(data.iteration_batches(2, 3, seed=4)).x, whole[2].x)
+    assert not torch.equal(next(data.iteration_batches(2, 3, seed=5)).x, whole[2].x)
+    plain = Digits(image_size=8)
+    assert data.fingerprint == plain.fingerprint
+    for name in ("train", "validation", "test"):
+        assert torch.equal(next(data.split(name).batches(50)).x, next(plain.split(name).batches(50)).x)

@@ -17,7 +17,7 @@ from datamodules.catalogue import CATALOGUE
 from experiments.composing import Composer
 from experiments.preflight import preflight
 from experiments.schemas import validate
-from experiments.schemas.registry import METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
+from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
 from experiments.schemas.spec import (
     Bool,
     Choice,
@@ -150,6 +150,7 @@ def test_choices_are_registered():
     assert set(composer.options("variant")) == set(NEEDS)
     assert set(composer.options("data")) == set(CATALOGUE)
     assert set(composer.options("metrics")) == set(METRICS_NEED)
+    assert set(composer.options("augment")) == set(AUGMENT_NEEDS)
 
 
 PLANAR_NETWORKS = "planar", "ref_pair", "moved_points"
@@ -169,6 +170,7 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
     [
         *(f"network={name}" for name in Composer().options("network") if name not in PLANAR_NETWORKS),
         *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
+        *(f"augment={name}" for name in AUGMENT_NEEDS),
         *"metrics=inception metrics=none logger=none callbacks=default".split(),
     ],
 )
@@ -179,12 +181,20 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     assert job.choices[group] == name
 
 
+@pytest.mark.parametrize("name", Composer().options("matching"))
+def test_every_matching_composes(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=mcgan", "data=ring", f"matching={name}"])
+    assert job.name == ("mcgan-ring-0" if name == "mean" else f"mcgan-ring-{name}-0")
+
+
 def test_every_file_is_met_above():
     met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
     met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
-    met |= {f"{g}/{name}" for g in ("network", "optimizer") for name in composer.options(g)}
+    met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching") for name in composer.options(g)}
+    met |= {f"augment/{name}" for name in AUGMENT_NEEDS}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}

@@ -6,19 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from datamodules import RefPair, Ring
+from datamodules import Digits, RefPair, Ring
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import isolated
-from lightning_gans.losses.adversarial import Minimax, NonSaturating
+from lightning_gans.losses.adversarial import LeastSquares, Minimax, NonSaturating, Wasserstein
 from lightning_gans.losses.penalties import R1
 from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.networks.augment import Adaptive, Composition, Translation
 from lightning_gans.networks.mlp import AffineGenerator, MLPDiscriminator, MLPGenerator
 from lightning_gans.variants.vanilla import GAN
-from tests.helpers.composed import composed, game_of
-from tests.helpers.play import Watch, play
+from tests.helpers.composed import composed, data_of, game_of
+from tests.helpers.play import StopAfter, Watch, play
 
 
 class Recording(nn.Module):
@@ -108,11 +109,76 @@ def test_a_penalty_is_taken_on_real_samples(tmp_path):
     assert game.read_losses()["D/penalty"] == pytest.approx(expected, rel=1e-5)
 
 
+class Sure(nn.Module):
+    """A discriminator of images that is as sure of itself as its bias says."""
+
+    def __init__(self, bias):
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor(bias))
+
+    def forward(self, x):
+        return x.flatten(1).sum(1, keepdim=True) * 1e-6 + self.bias
+
+
+def adaptive(iterations, bias, **settings):
+    images = MLPGenerator(latent_dim=2, sample_shape=(1, 8, 8), width=4, depth=1, batch_norm=False, output="tanh")
+    game = gan(
+        iterations=iterations,
+        discriminator=Sure(bias),
+        sgd=1e-3,
+        augment=Adaptive(parts=[Translation(ratio=0.125)], target=0.6, speed=16.0),
+        **settings,
+    )
+    game.model.generator = images
+    return game
+
+
+@pytest.mark.parametrize("bias, expected", [(5.0, 0.75), (-5.0, 0.0)])
+def test_an_adaptive_augmentation_follows_how_sure_d_is_of_real_samples(tmp_path, bias, expected):
+    game = adaptive(3, bias)
+    play(game, Digits(batch_size=4, image_size=8), tmp_path)
+    assert game.augment.p.item() == pytest.approx(expected)
+    assert game.read_losses()["D/augment"] == pytest.approx(sum([0.0, 0.25, 0.5]) / 3 if expected else 0.0)
+
+
+def test_certainty_is_measured_from_the_objectives_boundary(tmp_path):
+    game = adaptive(1, 0.4, loss=LeastSquares())  # between the labels 0 and 1, on the side of fakes
+    play(game, Digits(batch_size=4, image_size=8), tmp_path)
+    assert game.augment.p == 0
+    with pytest.raises(UserError, match="augment=adaptive follows"):
+        adaptive(1, 0.4, loss=Wasserstein())
+
+
+@pytest.mark.parametrize("micro", [1, 2])
+def test_p_is_resumed(tmp_path, micro):
+    settings = "augment=adaptive", "augment.speed=100", "augment.target=-0.9", f"variant.training.accumulate={micro}"
+    config = composed("dcgan", *settings)
+    path = tmp_path / "half.ckpt"
+    straight = play(game_of(config), data_of(config), tmp_path)
+    play(game_of(config), data_of(config), tmp_path, StopAfter(7, path))
+    assert 0 < torch.load(path, weights_only=True)["state_dict"]["augment.p"] < 1
+    again = play(game_of(config, key="other"), data_of(config), tmp_path, checkpoint=path)
+    expected, found = straight.state_dict(), again.state_dict()
+    assert [name for name in expected if not torch.equal(found[name], expected[name])] == []
+
+
+def test_a_choice_of_augmentation_goes_before_the_recipes():
+    def augment(*overrides):
+        return type(game_of(composed("dcgan", *overrides)).augment)
+
+    assert augment() is Translation
+    assert augment("augment=none") is type(None)
+    assert augment("augment=diffaugment") is Composition
+    assert augment("augment=adaptive") is Adaptive
+    assert type(game_of(composed("vanilla")).augment) is type(None)
+
+
 def test_a_sure_discriminator_silences_the_minimax_generator_only(tmp_path):
     """Section 3 of the paper, as it shows in the logs: at a logit of -10 the slopes are sigmoid(-10) and 1."""
     norms = {}
     for loss in (Minimax(), NonSaturating()):
-        game = gan(discriminator=Recording(bias=-10.0), loss=loss)
+        with isolated("discriminator"):
+            game = gan(discriminator=Recording(bias=-10.0), loss=loss)
         game.discriminator.layer.weight.data.mul_(1e-3)
         play(game, Ring(batch_size=4), tmp_path)
         norms[type(loss)] = game.read_losses()["G/gradient_norm"]

@@ -1,0 +1,85 @@
+"""Mean and covariance feature matching GAN."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.phase import Phase, Training
+from lightning_gans.core.protocols import Augment, OffersFeatures
+from lightning_gans.losses.constraints import Constraint
+from lightning_gans.losses.matching import Matching
+from lightning_gans.losses.penalties import Penalty
+from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.variants.vanilla import GAN
+
+
+class McGAN(GAN):
+    """Mroueh et al. 2017 (1702.08398), Algorithms 1 and 2: an IPM on features Phi_w of D that match their statistics.
+
+    n_c steps of D, each on fresh data and noise: up the matching's gradient in (v | U, V) and w, then
+
+        v <- its projection onto the unit ball of l_p        U, V <- QR retraction        w <- clip(w, -c, c)
+
+    and one step of G down the same matching.
+
+    Args:
+        discriminator: offers features Phi (N, m); its last layer plays no part.
+        loss: the matching, for m features.
+        constraint: on w, the weights of Phi.
+        others: as GAN's; there is no penalty.
+    """
+
+    loss: Matching
+
+    def __init__(
+        self,
+        *,
+        model: GenerativeModel,
+        discriminator: OffersFeatures,
+        loss: Callable[[int], Matching],
+        training: Training,
+        penalty: Penalty | None = None,
+        constraint: Constraint | None = None,
+        augment: Augment | None = None,
+        packing: int = 1,
+        discriminator_steps: int = 1,
+        generator_batches: int = 1,
+    ) -> None:
+        if not hasattr(discriminator, "features"):
+            raise UserError(f"McGAN matches features, and {type(discriminator).__name__} offers none.")
+        if penalty is not None:
+            raise UserError("McGAN's critic is held by clipping and projections: say penalty=none.")
+        super().__init__(
+            model=model,
+            discriminator=discriminator.features,
+            loss=loss(discriminator.feature_dim),
+            training=training,
+            constraint=constraint,
+            augment=augment,
+            packing=packing,
+            discriminator_steps=discriminator_steps,
+            generator_batches=generator_batches,
+        )
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"D": [self.discriminator, self.loss], "G": [self.model.generator]}
+
+    def phases(self) -> Sequence[Phase]:
+        # The dual forms are norms of the batch's statistics, the primal ones means over samples.
+        over: Any = "gathered" if self.loss.relativistic else "mean"
+        return [
+            Phase("D", self.discriminator_loss, after=self.after_discriminator, over=over),
+            Phase("G", self.generator_loss, every=self.discriminator_steps, over=over),
+        ]
+
+    def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
+        """Phi (N, m); of the whole batch where the matching is a function of it."""
+        phi = super().judge(x, batch)
+        return self.gather(phi) if self.loss.relativistic else phi
+
+    def after_discriminator(self) -> None:
+        self.loss.project()
+        super().after_discriminator()
