@@ -10,7 +10,7 @@ from lightning_gans.core.errors import UserError
 
 
 def register() -> None:
-    """Make the functions below known, as `${sample_shape:}`; may be called again."""
+    """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
     for resolver in (sample_shape, judged_shape, judged_channels, classes):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
@@ -40,22 +40,17 @@ def classes(*, _root_: DictConfig) -> int:
     Raises:
         UserError: they have none, or it is not known before their files are read.
     """
-    choice = _choice(_root_.data)
-    known = CATALOGUE[choice].classes if choice in CATALOGUE else None
-    if known is not None:
-        return known
-    if choice in CATALOGUE and choice != "folder":
-        labelled = ", ".join(name for name, data in CATALOGUE.items() if data.classes is not None)
+    home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _root_.data._target_.rpartition(".")[2]).lower()
+    name = str(_root_.data.get("name", home))
+    entry = CATALOGUE.get(name)
+    if entry is None or name == "folder":
         raise UserError(
-            f"What was chosen needs labelled data, and data={choice} has no labels. Data that fit: {labelled}, or "
-            "data=folder with one folder a class."
+            f"How many classes data={name} has is not known before its files are read: say network.model.classes=N."
         )
-    raise UserError(
-        f"How many classes data={choice} has is not known before their files are read: say network.model.classes=N."
-    )
-
-
-def _choice(data: DictConfig) -> str:
-    """The `data=` that these settings are of: the set's own name, or the class's with underscores."""
-    name = data.get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(data.get("_target_", "")).rpartition(".")[2])
-    return str(name).lower()
+    if entry.classes is None:
+        fitting = ", ".join(choice for choice, data in CATALOGUE.items() if data.classes)
+        raise UserError(
+            f"What was chosen needs labels, and data={name} has none. Data that fit: {fitting}, or data=folder with "
+            "one folder a class."
+        )
+    return entry.classes

@@ -45,6 +45,7 @@ class Place:
 SEED = Int(min=0, max=2**32 - 1)
 WIDTH = Int(min=1, help="units or channels")
 DEPTH = Int(min=0, help="hidden layers")
+CLASSES = Optional(Int(min=1), help="that the network is told; null: it is told none")
 PROBABILITY = Float(min=0, below=1)
 SHAPE = ListOf(Int(min=1))
 EVERY = Int(min=1, help="in iterations")
@@ -205,7 +206,32 @@ SCHEMAS: dict[str, Schema] = {
         {"latent_dim": Int(min=1), "channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
     ),
     "lightning_gans.networks.dcgan.DCGANDiscriminator": Schema(
-        {"channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "norm": Choice(("batch", "layer", "instance", "none", "spectral"), help="gradient penalties: not batch"),
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "classes": CLASSES,
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetDiscriminator": Schema(
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "pool": Choice(("mean", "sum"), help="of the last maps"),
+            "spectral_norm": Bool(help="of every weight"),
+            "bias": Bool(help="of the last layer"),
+            "classes": CLASSES,
+        }
     ),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
@@ -279,7 +305,6 @@ def _like(target: str, **more: Spec) -> Schema:
     return Schema(SCHEMAS[target].settings | more)
 
 
-_CLASSES = Int(min=1, help="of the data")
 SCHEMAS |= {
     "lightning_gans.variants.cgan.ConditionalGAN": _like("lightning_gans.variants.vanilla.GAN"),
     "lightning_gans.variants.acgan.ACGAN": _like(
@@ -288,7 +313,9 @@ SCHEMAS |= {
         generator_class_weight=Float(min=0, help="of the classes' cross-entropy in what G descends"),
     ),
     **{
-        f"lightning_gans.networks.{file}.{kind}{network}": _like(f"lightning_gans.networks.{home}", classes=_CLASSES)
+        f"lightning_gans.networks.{file}.{kind}{network}": _like(
+            f"lightning_gans.networks.{home}", classes=Int(min=1, help="of the data")
+        )
         for file, kind, home in (
             ("concatenation", "Conditional", "mlp.MLPGenerator"),
             ("concatenation", "Conditional", "mlp.MLPDiscriminator"),
@@ -305,8 +332,10 @@ SCHEMAS |= {
 NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "vanilla": "any",
     "dcgan": "image",
+    "sngan": "image",
     "cgan": "image",
     "acgan": "image",
+    "projection": "image",
 }
 
 # The same for what measures a run.

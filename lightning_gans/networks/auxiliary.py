@@ -9,8 +9,9 @@ from math import prod
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import MapToCode
-from lightning_gans.networks.dcgan import DCGANDiscriminator, initialize_dcgan
+from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
 from lightning_gans.networks.mlp import MLPDiscriminator
+from lightning_gans.networks.spectral import spectrally_normalized
 
 Heads = tuple[Tensor, Tensor]
 
@@ -30,11 +31,14 @@ class AuxiliaryMLPDiscriminator(MLPDiscriminator):
 class AuxiliaryDCGANDiscriminator(DCGANDiscriminator):
     """Images (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes)."""
 
-    def __init__(self, *, channels: int, image_size: int, width: int, classes: int) -> None:
-        super().__init__(channels=channels, image_size=image_size, width=width)
+    def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
+        super().__init__(channels=channels, image_size=image_size, width=width, norm=norm)
         last = self.layers[-2]
         assert isinstance(last, MapToCode)
-        self.layers[-2] = MapToCode(last.in_channels, 1 + classes).apply(initialize_dcgan)
+        self.layers[-2] = heads = MapToCode(last.in_channels, 1 + classes)
+        heads.apply(initialize_dcgan)
+        if norm == "spectral":
+            spectrally_normalized(heads)
 
     def forward(self, x: Tensor) -> Heads:  # type: ignore[override]
         outputs = super().forward(x)

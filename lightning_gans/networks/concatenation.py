@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from lightning_gans.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from lightning_gans.networks.dcgan import DCGANDiscriminator, DCGANGenerator, Norm
 from lightning_gans.networks.mlp import MLPDiscriminator, MLPGenerator
 
 
@@ -77,8 +77,8 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 class ConditionalDCGANDiscriminator(DCGANDiscriminator):
     """Images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1)."""
 
-    def __init__(self, *, channels: int, image_size: int, width: int, classes: int) -> None:
-        super().__init__(channels=channels + classes, image_size=image_size, width=width)
+    def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
+        super().__init__(channels=channels + classes, image_size=image_size, width=width, norm=norm)
         self.classes = classes
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]

@@ -142,7 +142,9 @@ def pairs():
         for data, entry in CATALOGUE.items():
             # The layers of dcgan do not depend on which images they are.
             if need in ("any", entry.kind) and (need == "any" or data in ("digits", "cifar10", "folder")):
-                yield variant, data, [f"{group}={next(names)}" for group, names in others.items()]
+                choices = [f"{group}={next(names)}" for group, names in others.items()]
+                told = variant in ("cgan", "acgan", "projection") and data == "folder"
+                yield variant, data, choices + ["network.model.classes=3"] * told
 
 
 def test_choices_are_registered():
@@ -166,7 +168,8 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
         *(
             "network=maxout network=mlp network=vanilla metrics=inception metrics=none logger=none callbacks=default"
         ).split(),
-        "network=dcgan",
+        *"network=dcgan network=resnet network=sngan network=projection".split(),
+        *"network=cgan network=cgan_mlp network=acgan network=acgan_mlp".split(),
     ],
 )
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
@@ -182,6 +185,7 @@ def test_every_file_is_met_above():
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "planar", "ref_pair")}
+    met |= {f"network/{name}" for name in ("resnet", "sngan", "projection", "cgan", "cgan_mlp", "acgan", "acgan_mlp")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
