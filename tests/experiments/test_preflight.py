@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from experiments import cli, resolvers
 from experiments.preflight import preflight
 from lightning_gans.core.errors import Diverged, UserError
+from tests.helpers.composed import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +65,7 @@ def test_the_shape_of_images_has_their_channels_first():
 @pytest.mark.parametrize(
     "argv, said",
     [
-        ("variant=dcgna", ["no such variant", "Did you mean variant=dcgan?", "vanilla"]),
+        ("variant=dcgna", ["no such variant", "Did you mean variant=dcgan", "vanilla"]),
         ("data=ringg", ["no such data", "data=ring?", "celeba"]),
         ("penalty=null", ["penalty=none", "r1"]),
         ("variant=dcgan variant=vanilla", ["variant is chosen twice"]),
@@ -188,7 +189,7 @@ def test_a_multirun_is_every_combination_the_last_fastest():
 def test_sweeps_may_be_ranges_choices_and_globs():
     assert [job.config["seed"] for job in preflight(["-m", "seed=range(1,4)"])] == [1, 2, 3]
     assert [job.config["seed"] for job in preflight(["seed=choice(5,9)", "--multirun"])] == [5, 9]
-    assert [job.choices["variant"] for job in preflight(["-m", "variant=glob(*)"])] == ["dcgan", "vanilla"]
+    assert [job.choices["variant"] for job in preflight(["-m", "variant=glob(*)"])] == VARIANTS
 
 
 def test_a_multirun_never_shares_a_directory():
@@ -272,7 +273,7 @@ def test_a_variant_of_ones_own_takes_what_its_file_says(own):
 def test_its_names_are_suggested_too(own):
     assert "variant.strength?" in refusal("--config-dir", str(own), "variant=mine", "variant.strenght=4")
     assert "variant=mine?" in refusal("--config-dir", str(own), "variant=mne")
-    assert "Choices: dcgan, vanilla." in refusal("variant=mine")
+    assert f"Choices: {', '.join(VARIANTS)}." in refusal("variant=mine")
 
 
 # What only prints
@@ -283,7 +284,8 @@ def test_help_says_what_there_is(capsys):
         preflight(["--help", "variant=vanilla", "data=ring"])
     assert left.value.code == 0
     page = capsys.readouterr().out
-    for part in ("dcgan vanilla*", "data.radius=1.0", "seed=0", "a whole number", "Exit codes", "minimax"):
+    shown = " ".join(name + "*" * (name == "vanilla") for name in VARIANTS)
+    for part in (shown, "data.radius=1.0", "seed=0", "a whole number", "Exit codes", "minimax"):
         assert part in page
     assert max(map(len, page.splitlines())) <= 120
 
@@ -291,7 +293,8 @@ def test_help_says_what_there_is(capsys):
 def test_help_names_choices_of_ones_own(own, capsys):
     with pytest.raises(SystemExit):
         preflight(["--config-dir", str(own), "--help"])
-    assert "dcgan* mine vanilla" in capsys.readouterr().out
+    shown = " ".join(name + "*" * (name == "dcgan") for name in sorted([*VARIANTS, "mine"]))
+    assert shown in capsys.readouterr().out
 
 
 def test_cfg_job_prints_the_composed_configuration(capsys):
