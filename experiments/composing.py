@@ -28,7 +28,16 @@ from experiments import resolvers
 from experiments.schemas.spec import plain
 from experiments.schemas.validate import allowed
 from experiments.suggest import did_you_mean, nearest, nearest_keys
-from experiments.wording import choices_of, dangling, exists, leaf_keys, malformed, reason, refuse_sweep
+from experiments.wording import (
+    choices_of,
+    dangling,
+    exists,
+    leaf_keys,
+    malformed,
+    raise_mendable,
+    reason,
+    refuse_sweep,
+)
 from lightning_gans.core.errors import UserError
 
 CONFIG_NAME = "train"
@@ -217,6 +226,7 @@ class Composer:
             key = error.full_key or ""
             raise UserError(f"{key} has no value yet: say {key}=VALUE.") from error
         except OmegaConfBaseException as error:
+            raise_mendable(error)
             raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason(error)}") from error
         assert isinstance(config, dict)
         return {str(key): value for key, value in config.items()}

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
+from lightning_gans.core.errors import UserError
 
 
 def register() -> None:
@@ -37,15 +38,20 @@ def classes(*, _root_: DictConfig) -> int:
     """How many classes the chosen data have.
 
     Raises:
-        ValueError: they have none, or a user's folders decide.
+        UserError: they have none, or it is not known before their files are read.
     """
     home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _root_.data._target_.rpartition(".")[2]).lower()
     name = str(_root_.data.get("name", home))
+    name = next((choice for choice in CATALOGUE if name.startswith(f"{choice}_")), name)  # lsun_bedroom
     entry = CATALOGUE.get(name)
-    if entry is None or entry.classes is None:
+    if entry is None or name == "folder":
+        raise UserError(
+            f"How many classes data={name} has is not known before its files are read: say network.model.classes=N."
+        )
+    if entry.classes is None:
         fitting = ", ".join(choice for choice, data in CATALOGUE.items() if data.classes)
-        raise ValueError(
-            f"the number of classes of these data ({name}) is not known: set it, or null for none, where a network's "
-            f"`classes` asks for it. Data whose classes are known: {fitting}"
+        raise UserError(
+            f"What was chosen needs labels, and data={name} has none. Data that fit: {fitting}, or data=folder with "
+            "one folder a class."
         )
     return entry.classes

@@ -28,8 +28,9 @@ from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.files import cache_folder
 from lightning_gans.core.game import Game
+from lightning_gans.core.protocols import SamplesByLabel
 from lightning_gans.core.rng import isolated
-from lightning_gans.extractors.reference import reference_statistics
+from lightning_gans.extractors.reference import class_reference, reference_statistics
 from lightning_gans.models.spec import build
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
@@ -147,12 +148,14 @@ def sample_quality(config: Mapping[str, Any], data: Any, progress: Progress, tra
         split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
         for split in ("train", "validation", "test")
     }
+    told_the_class = isinstance(getattr(trainer.lightning_module, "model", None), SamplesByLabel)
     return SampleQuality(
         extractor=extractor,
         reference=references["train"],
         held_out={split: references[split].features for split in ("validation", "test")},
         modes=data.modes,
         samples=config["callbacks"]["evaluation"]["samples"],
+        classes=class_reference(extractor, data, cache) if told_the_class else None,
     )
 
 

@@ -1,11 +1,12 @@
 """Samples from a run's exported generator: no data, no Lightning, no Hydra.
 
-usage: python -m experiments.sample run=DIR [n=64] [seed=0] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
+usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
                                     [which=last|best] [allow=PACKAGE.]
 
   run     a run's folder (running, finished or killed), or an exported generator/ folder
   n       how many samples (64)
   seed    of the noise (0); the same seed gives the same files, byte by byte, and the first samples of a larger n
+  label   of which class, 0 and on, where the run's model is told the class; without it, classes at random
   grid    a picture: images side by side (the first 1,024), points scattered
   npz     one array `samples`: uint8 (n, C, H, W) for images, float32 (n, d) for points
   folder  one PNG an image, 00000.png and on
@@ -45,6 +46,7 @@ class Request:
     run: Path
     n: int = 64
     seed: int = 0
+    label: int | None = None
     grid: Path | None = None
     npz: Path | None = None
     folder: Path | None = None
@@ -82,6 +84,7 @@ def parse(arguments: Sequence[str]) -> Request:
         run=_run(given["run"], which),
         n=_whole("n", given.get("n", "64"), least=1),
         seed=_whole("seed", given.get("seed", "0"), least=0),
+        label=_whole("label", given["label"], least=0) if "label" in given else None,
         grid=_file("grid", given.get("grid"), ".png"),
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
@@ -92,7 +95,8 @@ def parse(arguments: Sequence[str]) -> Request:
         _check_folder(request.folder, request.n)
     if request.grid or request.npz or request.folder:
         return request
-    picture = f"{'sample' if which == 'last' else which}-seed{request.seed}.png"
+    of_class = "" if request.label is None else f"-label{request.label}"
+    picture = f"{'sample' if which == 'last' else which}-seed{request.seed}{of_class}.png"
     return replace(request, grid=request.run / "samples" / picture)
 
 
@@ -192,12 +196,35 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
         raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
 
 
-def chunks(model: Any, n: int, *, seed: int) -> Iterator[Any]:
+def check_label(request: Request, model: "nn.Module") -> None:
+    """Refuse a label that the model does not know.
+
+    Raises:
+        UserError: it is told no class, or has no such class.
+    """
+    from lightning_gans.core.protocols import SamplesByLabel
+
+    if request.label is None:
+        return
+    if not isinstance(model, SamplesByLabel):
+        raise UserError(
+            f"label={request.label}: the generator of run={request.run} is not told a class. Leave label out, or name "
+            "a run of a conditional variant, as variant=cgan."
+        )
+    if request.label >= model.classes:
+        raise UserError(
+            f"label={request.label}: the classes of run={request.run} are 0 to {model.classes - 1}. Without label, "
+            "samples are of classes at random."
+        )
+
+
+def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterator[Any]:
     """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d)."""
     from lightning_gans.callbacks.media import to_uint8
 
+    told = {} if label is None else {"label": label}
     for start in range(0, n, STEP):
-        x = model.sample(min(STEP, n - start), seed=seed, start=start).cpu()
+        x = model.sample(min(STEP, n - start), seed=seed, start=start, **told).cpu()
         yield (to_uint8(x) if x.dim() == 4 else x.float()).contiguous().numpy()
 
 
@@ -238,10 +265,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     request = parse(argv)
     model, iteration = load(request)
+    check_label(request, model)
     start = time.monotonic()
-    shape = write(request, _shown(chunks(model, request.n, seed=request.seed), request.n))
+    shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
+    facts += [f"class {request.label}"] if request.label is not None else []
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     print(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)

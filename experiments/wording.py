@@ -76,5 +76,14 @@ def reason(error: BaseException) -> str:
     return f"{text or type(error).__name__}."
 
 
+def raise_mendable(error: BaseException) -> None:
+    """Raise the UserError that a resolver of ours raised, where `error` comes of one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            raise cause
+        cause = cause.__cause__ or cause.__context__
+
+
 def _between(text: str, start: str, end: str) -> str:
     return text.partition(start)[2].partition(end)[0]

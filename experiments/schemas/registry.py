@@ -203,6 +203,9 @@ SCHEMAS: dict[str, Schema] = {
     "lightning_gans.core.prior.Categorical": Schema(_DIM),
     "lightning_gans.core.prior.Mixed": Schema({"parts": ListOf(Node())}),
     "lightning_gans.models.generative.GenerativeModel": Schema({"generator": Node(), "prior": Node()}),
+    "lightning_gans.models.conditional.ConditionalGenerativeModel": Schema(
+        {"generator": Node(), "prior": Node(), "classes": Int(min=1, help="of the data")}
+    ),
     "lightning_gans.networks.mlp.MLPGenerator": Schema(
         {
             "latent_dim": Int(min=1),
@@ -377,6 +380,35 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
+
+def _like(target: str, **more: Spec) -> Schema:
+    """The settings of another class, and some more."""
+    return Schema(SCHEMAS[target].settings | more)
+
+
+SCHEMAS |= {
+    "lightning_gans.variants.cgan.ConditionalGAN": _like("lightning_gans.variants.vanilla.GAN"),
+    "lightning_gans.variants.acgan.ACGAN": _like(
+        "lightning_gans.variants.vanilla.GAN",
+        discriminator_class_weight=Float(min=0, help="of the classes' cross-entropy in what D descends"),
+        generator_class_weight=Float(min=0, help="of the classes' cross-entropy in what G descends"),
+    ),
+    **{
+        f"lightning_gans.networks.{file}.{kind}{network}": _like(
+            f"lightning_gans.networks.{home}", classes=Int(min=1, help="of the data")
+        )
+        for file, kind, home in (
+            ("concatenation", "Conditional", "mlp.MLPGenerator"),
+            ("concatenation", "Conditional", "mlp.MLPDiscriminator"),
+            ("concatenation", "Conditional", "dcgan.DCGANGenerator"),
+            ("concatenation", "Conditional", "dcgan.DCGANDiscriminator"),
+            ("auxiliary", "Auxiliary", "mlp.MLPDiscriminator"),
+            ("auxiliary", "Auxiliary", "dcgan.DCGANDiscriminator"),
+        )
+        for network in [home.partition(".")[2]]
+    },
+}
+
 # What a variant asks of its data; a variant that is not here takes any.
 NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "vanilla": "any",
@@ -391,6 +423,9 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "sngan": "image",
     "r3gan": "any",
     "mcgan": "any",
+    "cgan": "image",
+    "acgan": "image",
+    "projection": "image",
 }
 
 # The same for what measures a run.

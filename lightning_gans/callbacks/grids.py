@@ -1,7 +1,7 @@
 """What the generator makes as it learns: pictures from fixed noise, beside real ones, along paths, in motion."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +18,7 @@ from lightning_gans.callbacks.media import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
-from lightning_gans.core.protocols import Interpolates, Samples
+from lightning_gans.core.protocols import Interpolates, Samples, SamplesByLabel
 
 POINTS = 2000  # of a planar picture
 PATH_STEPS = 64  # points of a path on the plane
@@ -30,7 +30,8 @@ class SampleGrids(pl.Callback):
     iteration-00002000.png: rows x columns samples from noise that never changes; points are drawn over real ones, on
     axes that never change. real.png: real samples in the same form, drawn with the first. At the end also
     interpolation.png (from one code to another along each row) and progress.gif (all pictures of the run, in order).
-    A model that does not sample is left alone.
+    Where images are made by class, each row is of one: the first `rows` classes, or all of them over again. A model
+    that does not sample is left alone.
 
     Args:
         every: iterations.
@@ -68,7 +69,7 @@ class SampleGrids(pl.Callback):
         if not is_picture(self._shape):
             return
         planar = len(self._shape) == 1
-        samples = model.sample(POINTS if planar else self.rows * self.columns, seed=self.seed).cpu()
+        samples = self._samples(model, planar=planar).cpu()
         folder, iteration = _folder(trainer), game.iteration
         real = self._real_samples(trainer, len(samples))
         if real is not None and not (folder / "real.png").is_file():
@@ -83,9 +84,22 @@ class SampleGrids(pl.Callback):
             frames = [path for path in _pictures(folder) if _iteration(path) <= iteration]
             log_picture(trainer, "samples/progress", gif(frames, folder / "progress.gif"), iteration)
 
+    def _samples(self, model: Any, *, planar: bool) -> Tensor:
+        if planar:
+            return cast(Tensor, model.sample(POINTS, seed=self.seed))
+        n = self.rows * self.columns
+        if isinstance(model, SamplesByLabel):
+            return model.sample(n, label=self._classes(model).repeat_interleave(self.columns), seed=self.seed)
+        return cast(Tensor, model.sample(n, seed=self.seed))
+
+    def _classes(self, model: SamplesByLabel) -> Tensor:
+        """The class of each row, (rows,)."""
+        return torch.arange(self.rows) % model.classes
+
     def _interpolation(self, trainer: pl.Trainer, model: Any, iteration: int, *, planar: bool) -> None:
         steps = PATH_STEPS if planar else self.columns
-        paths = model.interpolate(self.rows, steps, seed=self.seed).cpu()
+        told = {"label": self._classes(model)} if isinstance(model, SamplesByLabel) else {}
+        paths = model.interpolate(self.rows, steps, seed=self.seed, **told).cpu()
         if planar and paths.shape[2] == 1:
             return  # on the line there is nothing to see
         title = "along paths between codes" if planar else ""

@@ -8,9 +8,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lightning_gans.core.events import Evidence
-from lightning_gans.core.protocols import Samples
+from lightning_gans.core.protocols import Samples, SamplesByLabel
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.extractors.base import Extractor
+from lightning_gans.metrics.conditional import ClassReference, intra_fid, label_accuracy
 from lightning_gans.metrics.diversity import classes_covered
 from lightning_gans.metrics.modes import mode_coverage
 from lightning_gans.metrics.scores import Reference, distribution_scores
@@ -30,6 +31,7 @@ class SampleQuality:
         held_out: features (m, d) of the splits "validation" and "test".
         modes: centres and std of a density with known modes: its coverage is measured instead of distances.
         samples: how many; None: as many as held-out samples.
+        classes: of each class, for a model that is told the class; None: classes are not measured apart.
     """
 
     def __init__(
@@ -40,9 +42,10 @@ class SampleQuality:
         held_out: dict[str, Tensor],
         modes: Any | None = None,
         samples: int | None = None,
+        classes: ClassReference | None = None,
     ) -> None:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
-        self.samples = samples
+        self.samples, self.classes = samples, classes
 
     @property
     def headline(self) -> str:
@@ -55,16 +58,25 @@ class SampleQuality:
 
     def floor(self, split: str) -> dict[str, float]:
         """What the real samples of `split` score, at most as many as are generated."""
-        return self._score(self.held_out[split][: self.count(split)], None)
+        n = self.count(split)
+        labels = None if self.classes is None else self.classes.held_out[split][:n]
+        return self._score(self.held_out[split][:n], None, labels)
 
     def measure(self, model: nn.Module, split: str = "validation") -> Evidence:
-        """The scores of `model`'s samples; the same on any number of processes. Every rank calls it."""
-        assert isinstance(model, Samples)
-        n = self.count(split)
-        features, probabilities = self._features(model, n, seed=stream_seed("evaluation", split))
-        return Evidence(self._score(features, probabilities), features, probabilities, self.held_out[split])
+        """The scores of `model`'s samples; the same on any number of processes. Every rank calls it.
 
-    def _score(self, features: Tensor, probabilities: Tensor | None) -> dict[str, float]:
+        A model that is told the class is measured with labels drawn uniformly.
+        """
+        assert isinstance(model, Samples)
+        n, seed = self.count(split), stream_seed("evaluation", split)
+        features, probabilities = self._features(model, n, seed=seed)
+        labels = model.labels(n, seed=seed) if isinstance(model, SamplesByLabel) else None
+        scores = self._score(features, probabilities, labels)
+        if labels is not None and probabilities is not None and probabilities.shape[1] == model.classes:
+            scores["label_accuracy"] = label_accuracy(probabilities, labels)
+        return Evidence(scores, features, probabilities, self.held_out[split])
+
+    def _score(self, features: Tensor, probabilities: Tensor | None, labels: Tensor | None) -> dict[str, float]:
         if self.modes is not None:
             coverage = mode_coverage(features, self.modes.centres, self.modes.std)
             return {
@@ -76,6 +88,10 @@ class SampleQuality:
         scores = distribution_scores(self.reference, features, probabilities)
         if probabilities is not None:
             scores["classes_covered"] = float(classes_covered(probabilities))
+        if self.classes is not None and labels is not None:
+            distance = intra_fid(self.classes.statistics, features, labels)
+            if distance is not None:
+                scores["intra_fid"] = distance
         return scores
 
     @torch.no_grad()

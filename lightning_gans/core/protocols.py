@@ -1,6 +1,6 @@
 """What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -11,6 +11,22 @@ class Samples(Protocol):
     """Generates. `sample` gives the samples of global indices start .. start + n - 1; equal seeds, equal samples."""
 
     def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class SamplesByLabel(Protocol):
+    """Generates samples of a class, 0 .. classes - 1, or n of them.
+
+    Without a label it draws them: `labels` says which, (n,) int64.
+    """
+
+    classes: int
+
+    def sample(
+        self, n: int, *, label: int | Sequence[int] | Tensor | None = None, seed: int = 0, start: int = 0
+    ) -> Tensor: ...
+
+    def labels(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """Plain modules that sample, and their way to disk and back."""
 
+from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.models.export import load_generator, save_generator
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.models.spec import build
 
-__all__ = ["GenerativeModel", "build", "load_generator", "save_generator"]
+__all__ = ["ConditionalGenerativeModel", "GenerativeModel", "build", "load_generator", "save_generator"]

@@ -53,6 +53,12 @@ class GenerativeModel(nn.Module):
         """
         was_training = self.training
         self.eval()
+        x: Tensor = self(self.paths(rows, steps, seed=seed).flatten(0, 1)).unflatten(0, (rows, steps))
+        self.train(was_training)
+        return x
+
+    def paths(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
+        """The codes that `interpolate` goes along, (rows, steps, prior.dim)."""
         chunks = [self.codes(chunk, seed=seed) for chunk in range(-(-2 * rows // CHUNK))]
         a, b = torch.cat(chunks)[: 2 * rows].unflatten(0, (rows, 2)).unbind(1)
         cosine = nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
@@ -61,10 +67,8 @@ class GenerativeModel(nn.Module):
         from_norm, to_norm = (code.norm(dim=1)[:, None, None] for code in (a, b))
         norm = torch.lerp(from_norm, to_norm, t)
         direction = ((1 - t) * angle).sin() * a[:, None] / from_norm + (t * angle).sin() * b[:, None] / to_norm
-        z = norm * direction / angle.sin()
-        x: Tensor = self(z.flatten(0, 1)).unflatten(0, (rows, steps))
-        self.train(was_training)
-        return x
+        z: Tensor = norm * direction / angle.sin()
+        return z
 
     @torch.no_grad()
     def calibrate(self) -> None:

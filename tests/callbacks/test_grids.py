@@ -213,3 +213,32 @@ def test_values_out_of_range_are_refused(given):
     name, value = list(given.items())[-1]
     with pytest.raises(UserError, match=rf"callbacks\.grids\.{name}={value}: must be at least 1"):
         SampleGrids(**given)
+
+
+class Told(Sampler):
+    """Every image is as bright as its label; so is a path."""
+
+    classes = 3
+
+    def labels(self, n, *, seed=0, start=0):
+        return torch.zeros(n, dtype=torch.int64)
+
+    def sample(self, n, *, label=None, seed=0, start=0):
+        label = self.labels(n) if label is None else label
+        return (label[:, None, None, None] / 2 - 0.5).expand(n, 1, 8, 8)
+
+    def interpolate(self, rows, steps, *, label=None, seed=0):
+        return self.sample(rows, label=label)[:, None].expand(-1, steps, -1, -1, -1)
+
+
+@pytest.mark.parametrize("rows, classes", [(2, [0, 1]), (5, [0, 1, 2, 0, 1])])
+def test_a_row_is_of_one_class(tmp_path, rows, classes):
+    trainer, playing, _ = stand_ins(tmp_path, Told(), iteration=9)
+    SampleGrids(every=4, rows=rows, columns=3).on_train_batch_end(trainer, playing, None, None, 0)
+    grey = [round((c / 2 + 0.5) * 127.5) for c in classes]
+    for name in ("iteration-00000009.png", "interpolation.png"):
+        with Image.open(tmp_path / "samples" / name) as picture:
+            assert picture.size == (3 * 66 - 2, rows * 66 - 2)
+            for column in range(3):
+                shown = [picture.getpixel((66 * column + 5, 66 * row + 5)) for row in range(rows)]
+                assert shown == pytest.approx(grey, abs=1)

@@ -8,7 +8,7 @@ from lightning_gans.core.errors import UserError
 
 
 def network(*overrides):
-    (job,) = preflight(["network=projection", *overrides])
+    (job,) = preflight(["variant=projection", "network=projection", *overrides])
     return job.config["network"]
 
 
@@ -23,7 +23,9 @@ def test_classes_are_those_of_the_data(data, classes, tmp_path, monkeypatch):
 def test_classes_that_are_not_known_have_to_be_said(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert CATALOGUE[data].classes is None
-    with pytest.raises(UserError, match=r"network.*classes.*(celeba|lsun|folder).*digits, .*stl10"):
+    unread = r"data=folder has is not known.*network\.model\.classes=N"
+    with pytest.raises(
+        UserError, match=unread if data == "folder" else rf"data={data} has none\. Data that fit: digits"
+    ):
         network(f"data={data}")
-    given = "network.model.generator.classes=3", "network.discriminator.classes=3"
-    assert network(f"data={data}", *given)["discriminator"]["classes"] == 3
+    assert network(f"data={data}", "network.model.classes=3")["discriminator"]["classes"] == 3

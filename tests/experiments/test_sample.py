@@ -146,6 +146,49 @@ def test_without_an_output_the_picture_goes_to_the_run(images):
     assert [path.name for path in (images / "samples").iterdir()] == ["sample-seed7.png"]
 
 
+# Of one class
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    run = tmp_path / "conditional"
+    told = spec((1, 8, 8)) | {"_target_": "lightning_gans.models.conditional.ConditionalGenerativeModel", "classes": 4}
+    told["generator"] |= {"_target_": "lightning_gans.networks.concatenation.ConditionalMLPGenerator", "classes": 4}
+    torch.manual_seed(0)
+    save_generator(build(told).eval(), told, run / "generator")
+    return run
+
+
+def test_samples_of_one_class(conditional, tmp_path, capsys):
+    files = {label: tmp_path / f"{label}.npz" for label in (3, 1, None)}
+    for label, file in files.items():
+        ask(run=conditional, n=300, seed=2, npz=file, **({} if label is None else {"label": label}))
+    assert "class 3" in capsys.readouterr().out
+    threes, ones, any_ = (np.load(file)["samples"] for file in files.values())
+    model = lightning_gans.load_generator(conditional)
+    assert np.array_equal(threes, to_uint8(model.sample(300, label=3, seed=2)).numpy())
+    assert not np.array_equal(threes, ones)
+    labels = model.labels(300, seed=2).numpy()
+    assert np.array_equal(any_[labels == 3], threes[labels == 3])
+    assert np.array_equal(any_[labels == 1], ones[labels == 1])
+
+
+def test_a_picture_of_one_class_has_a_name_of_its_own(conditional):
+    ask(run=conditional, label=0, n=4)
+    ask(run=conditional, n=4)
+    names = sorted(path.name for path in (conditional / "samples").iterdir())
+    assert names == ["sample-seed0-label0.png", "sample-seed0.png"]
+
+
+def test_classes_that_there_are_not(conditional, images):
+    with pytest.raises(UserError, match=r"label=4: the classes of run=.* are 0 to 3"):
+        ask(run=conditional, label=4)
+    with pytest.raises(UserError, match=r"label=-1: must be a whole number of at least 0"):
+        ask(run=conditional, label=-1)
+    with pytest.raises(UserError, match=r"label=3: the generator of run=.* is not told a class.*variant=cgan"):
+        ask(run=images, label=3)
+
+
 def test_an_export_on_its_own(images, tmp_path):
     assert ask(run=images / "generator", npz=tmp_path / "a.npz") == 0
     assert len(np.load(tmp_path / "a.npz")["samples"]) == 64
@@ -266,7 +309,7 @@ def test_a_checkpoint_that_is_none(images):
         ((), r"Say run=DIR"),
         (("RUN", "nn=3"), r"no key 'nn'\. Did you mean n=3\?"),
         (("RUN", "gird=a.png"), r"Did you mean grid=a\.png\?"),
-        (("RUN", "xyzzy=1"), r"There are run, n, seed, grid, npz, folder, which, allow"),
+        (("RUN", "xyzzy=1"), r"There are run, n, seed, label, grid, npz, folder, which, allow"),
         (("RUN", "n=0"), r"n=0: must be a whole number of at least 1"),
         (("RUN", "n=many"), r"n=many"),
         (("RUN", "seed=-1"), r"seed=-1: must be a whole number of at least 0"),

@@ -142,7 +142,9 @@ def pairs():
         for data, entry in CATALOGUE.items():
             # The layers of dcgan do not depend on which images they are.
             if need in ("any", entry.kind) and (need == "any" or data in ("digits", "cifar10", "folder")):
-                yield variant, data, [f"{group}={next(names)}" for group, names in others.items()]
+                choices = [f"{group}={next(names)}" for group, names in others.items()]
+                told = variant in ("cgan", "acgan", "projection") and data == "folder"
+                yield variant, data, choices + ["network.model.classes=3"] * told
 
 
 def test_choices_are_registered():

@@ -7,10 +7,10 @@ from torch import Tensor
 from lightning_gans.extractors import reference
 from lightning_gans.extractors.base import Features
 from lightning_gans.extractors.coordinates import CoordinateExtractor
-from lightning_gans.extractors.reference import reference_statistics
+from lightning_gans.extractors.reference import class_reference, reference_statistics
 from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
 from lightning_gans.metrics.scores import distribution_scores
-from tests.extractors.conftest import FakeSplit
+from tests.extractors.conftest import FakeData, FakeSplit
 
 
 class Counting(CoordinateExtractor):
@@ -74,3 +74,58 @@ def test_features_are_kept_in_part(points: FakeSplit, tmp_path: Path, monkeypatc
 def test_an_empty_split(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has none"):
         reference_statistics(CoordinateExtractor(3), FakeSplit(torch.zeros(0, 3), None), tmp_path, "k")
+
+
+class Flat(Counting):
+    """The first three pixels of an image."""
+
+    def __call__(self, x: Tensor) -> Features:
+        return super().__call__(x.flatten(1)[:, 20:23])
+
+
+@pytest.fixture
+def labelled(data: FakeData) -> FakeData:
+    data.splits["test"] = data.splits["validation"]
+    return data
+
+
+def test_classes_are_measured_apart_and_once(
+    labelled: FakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "_ROWS", 50)  # so that classes come in parts
+    extractor, done = Flat(3), []
+    train = labelled.split("train")
+    assert train.labels is not None
+    for _ in range(2):
+        found = class_reference(extractor, labelled, tmp_path, progress=done.append)
+        assert found is not None
+        assert [statistics.n for statistics in found.statistics] == torch.bincount(train.labels).tolist()
+        for c, statistics in enumerate(found.statistics):
+            expected = FeatureStatistics.of(train.x.flatten(1)[train.labels == c, 20:23])
+            torch.testing.assert_close(statistics.mean, expected.mean, rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(statistics.cov, expected.cov, rtol=1e-12, atol=1e-12)
+    assert extractor.seen == 1437
+    assert done[-1] == 1
+
+
+def test_held_out_labels_are_those_of_the_features_that_are_kept(
+    labelled: FakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "FEATURES_KEPT", 100)
+    found = class_reference(Flat(3), labelled, tmp_path)
+    assert found is not None
+    split = labelled.split("validation")
+    assert split.labels is not None
+    labels_as_images = FakeSplit(split.labels.float()[:, None].expand(-1, 3), None)
+    kept = reference_statistics(CoordinateExtractor(3), labels_as_images, tmp_path, "labels").features[:, 0].long()
+    assert torch.equal(found.held_out["validation"], kept)
+
+
+def test_data_without_labels_or_with_too_many_numbers_have_no_classes(
+    labelled: FakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "CLASSES_BYTES", 10 * 3 * 3 * 8 - 1)
+    assert class_reference(Flat(3), labelled, tmp_path) is None
+    monkeypatch.undo()
+    labelled.classes = None
+    assert class_reference(Flat(3), labelled, tmp_path) is None

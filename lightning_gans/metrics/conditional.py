@@ -1,0 +1,45 @@
+"""Whether samples are of the class that was asked for, and how near each class is to the real one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+
+
+@dataclass(frozen=True, eq=False)
+class ClassReference:
+    """What the samples of each class are measured against.
+
+    statistics: of the real samples of each class 0 .. K - 1.
+    held_out: by split, the labels (m,) of its held-out features.
+    """
+
+    statistics: Sequence[FeatureStatistics]
+    held_out: Mapping[str, Tensor]
+
+
+def label_accuracy(probabilities: Tensor, labels: Tensor) -> float:
+    """Share of samples that a classifier, probabilities (N, K), assigns to the label (N,) they were asked for."""
+    return (probabilities.argmax(1).cpu() == labels.cpu()).float().mean().item()
+
+
+def intra_fid(real: Sequence[FeatureStatistics], features: Tensor, labels: Tensor) -> float | None:
+    """Mean over classes of the Frechet distance between a class's samples and its real ones (Miyato & Koyama 2018).
+
+    Papers take 5,000 samples a class. With few, each covariance is singular and every distance biased up: a value says
+    nothing beside one from another number of samples, and something beside its floor, real samples of the same number.
+
+    Args:
+        real: of each class 0 .. K - 1.
+        features, labels: of all samples, (N, d) and (N,).
+
+    Returns:
+        None where a class has fewer than two samples, real or generated.
+    """
+    labels = labels.cpu()
+    made = [FeatureStatistics.of(features[(labels == c).to(features.device)]) for c in range(len(real))]
+    if min(statistics.n for statistics in (*real, *made)) < 2:
+        return None
+    return sum(frechet_distance(a, b) for a, b in zip(real, made, strict=True)) / len(real)

@@ -1,0 +1,117 @@
+"""A generator that is told the class, and its prior."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from lightning_gans.core.prior import Prior
+from lightning_gans.core.rng import stream
+from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel
+
+Label = int | Sequence[int] | Tensor
+
+
+class ConditionalGenerativeModel(GenerativeModel):
+    """x = G(z, y), z ~ p(z), y one of `classes` (Mirza & Osindero 2014, 1411.1784).
+
+    Labels that are not given are drawn uniformly, and keyed like the codes: code and label of a sample follow from
+    (seed, index) alone, and a label that is given changes no code.
+
+    Args:
+        generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
+        classes: their number.
+    """
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, classes: int) -> None:
+        super().__init__(generator=generator, prior=prior)
+        if classes < 1:
+            raise ValueError(f"classes={classes}: a conditional model has at least 1")
+        self.classes = classes
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, prior.dim), (N,) -> (N, *sample_shape)."""
+        x: Tensor = self.generator(z, label)
+        return x
+
+    def labels(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """The labels that `sample` draws for indices start .. start + n - 1: (n,) int64, on the CPU."""
+        first, last = start // CHUNK, -(-(start + n) // CHUNK)
+        drawn = [
+            torch.randint(self.classes, (CHUNK,), generator=stream(seed, "label", chunk))
+            for chunk in range(first, max(last, first + 1))
+        ]
+        return torch.cat(drawn)[start - first * CHUNK :][:n]
+
+    @torch.no_grad()
+    def sample(self, n: int, *, label: Label | None = None, seed: int = 0, start: int = 0) -> Tensor:
+        """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
+
+        Runs in eval mode. Equal (seed, index, label) give equal samples whatever n and start.
+
+        Args:
+            label: one class for all, or n of them; None draws them, see `labels`.
+
+        Raises:
+            ValueError: a class that there is not, or another number of labels than n.
+        """
+        first = start // CHUNK
+        before = start - first * CHUNK
+        whole = max(-(-(before + n) // CHUNK), 1) * CHUNK  # a sample is always made beside the 63 others of its chunk
+        labels = self.labels(whole, seed=seed, start=first * CHUNK)
+        if label is not None:
+            labels[before : before + n] = self._checked(label, n)
+        was_training = self.training
+        self.eval()
+        made = [self._chunk(first + i, part, seed) for i, part in enumerate(labels.split(CHUNK))]
+        self.train(was_training)
+        return torch.cat(made)[before:][:n]
+
+    def _chunk(self, chunk: int, labels: Tensor, seed: int) -> Tensor:
+        z = self.codes(chunk, seed=seed)
+        x: Tensor = self(z, labels.to(z.device))
+        return x
+
+    @torch.no_grad()
+    def interpolate(self, rows: int, steps: int, *, label: Label | None = None, seed: int = 0) -> Tensor:
+        """Samples along arcs between codes 2 i and 2 i + 1 in row i, of one class: (rows, steps, *sample_shape).
+
+        Args:
+            label: one class for all rows, or one for each; None: that of sample 2 i.
+        """
+        labels = self.labels(2 * rows, seed=seed)[::2] if label is None else self._checked(label, rows)
+        was_training = self.training
+        self.eval()
+        z = self.paths(rows, steps, seed=seed)
+        labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
+        x: Tensor = self(z.flatten(0, 1), labels).unflatten(0, (rows, steps))
+        self.train(was_training)
+        return x
+
+    @torch.no_grad()
+    def calibrate(self) -> None:
+        """Re-estimate batch-norm statistics for the present weights, from 1,024 fixed codes and labels."""
+        update_bn(range(CALIBRATION_CHUNKS), _Chunks(self).train(self.training))
+
+    def _checked(self, label: Label, n: int) -> Tensor:
+        labels = torch.as_tensor(label).cpu()
+        if labels.is_floating_point() or labels.dtype == torch.bool or labels.shape not in ((), (n,)):
+            raise ValueError(
+                f"label: a class from 0 to {self.classes - 1}, or {n} of them as whole numbers; this is "
+                f"{labels.dtype} of shape {tuple(labels.shape)}."
+            )
+        for value in labels[(labels < 0) | (labels >= self.classes)].flatten()[:1].tolist():
+            raise ValueError(f"label={value}: this model's classes are 0 to {self.classes - 1}.")
+        return labels.long()
+
+
+class _Chunks(nn.Module):
+    """What `update_bn` feeds, one argument a call: the number of a chunk."""
+
+    def __init__(self, model: ConditionalGenerativeModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, chunk: int) -> Tensor:
+        return self.model._chunk(chunk, self.model.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)

@@ -1,0 +1,85 @@
+"""Networks that are told the class by a one-hot label joined to their input (Mirza & Osindero 2014, 1411.1784).
+
+The label is joined to the code z, to the numbers of a flattened sample, or to an image as planes: one a class, 1 all
+over for the image's own class and 0 for the others.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lightning_gans.networks.dcgan import DCGANDiscriminator, DCGANGenerator, Norm
+from lightning_gans.networks.mlp import MLPDiscriminator, MLPGenerator
+
+
+def joined(x: Tensor, label: Tensor, classes: int) -> Tensor:
+    """Rows x (N, d) or images (N, C, H, W) and labels (N,) -> (N, d + classes) or (N, C + classes, H, W)."""
+    hot = one_hot(label, classes).to(x)
+    if x.dim() == 4:
+        hot = hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, hot], dim=1)
+
+
+class ConditionalMLPGenerator(MLPGenerator):
+    """z (N, latent_dim), labels (N,) -> (N, *sample_shape): the perceptron of (z, y)."""
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        sample_shape: Sequence[int],
+        width: int,
+        depth: int,
+        batch_norm: bool,
+        output: Literal["tanh", "linear"],
+        classes: int,
+    ) -> None:
+        super().__init__(
+            latent_dim=latent_dim + classes,
+            sample_shape=sample_shape,
+            width=width,
+            depth=depth,
+            batch_norm=batch_norm,
+            output=output,
+        )
+        self.classes = classes
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(joined(z, label, self.classes))
+
+
+class ConditionalMLPDiscriminator(MLPDiscriminator):
+    """x (N, *sample_shape), labels (N,) -> logits (N, 1): the perceptron of the flattened x and y."""
+
+    def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float, classes: int) -> None:
+        super().__init__(sample_shape=[prod(sample_shape) + classes], width=width, depth=depth, dropout=dropout)
+        self.classes = classes
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(joined(x.flatten(1), label, self.classes))
+
+
+class ConditionalDCGANGenerator(DCGANGenerator):
+    """z (N, latent_dim), labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1]."""
+
+    def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int, classes: int) -> None:
+        super().__init__(latent_dim=latent_dim + classes, channels=channels, image_size=image_size, width=width)
+        self.classes = classes
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(joined(z, label, self.classes))
+
+
+class ConditionalDCGANDiscriminator(DCGANDiscriminator):
+    """Images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1)."""
+
+    def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
+        super().__init__(channels=channels + classes, image_size=image_size, width=width, norm=norm)
+        self.classes = classes
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(joined(x, label, self.classes))

@@ -1,0 +1,107 @@
+"""Conditional GAN."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.phase import Training
+from lightning_gans.core.protocols import Augment
+from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.losses.constraints import Constraint
+from lightning_gans.losses.penalties import Penalty
+from lightning_gans.models.conditional import ConditionalGenerativeModel
+from lightning_gans.variants.vanilla import GAN
+
+
+class ConditionalGAN(GAN):
+    """Mirza & Osindero 2014 (1411.1784), eq. 2: the game of `GAN` on pairs, D(x, y) and G(z, y).
+
+    Labels are the batch's: real pairs are (x, y), generated ones (G(z, y), y), the same y for G and for D. How the
+    networks take them is theirs: joined to their input (networks.concatenation), or as a projection in D and batch-norm
+    gains in G (Miyato & Koyama 2018, 1802.05637).
+
+    Args:
+        model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
+        discriminator: samples (N, ...), y (N,) -> logits.
+
+    Raises:
+        UserError: a model without labels, packing, or data that have no labels or others than the model.
+    """
+
+    model: ConditionalGenerativeModel
+
+    def __init__(
+        self,
+        *,
+        model: ConditionalGenerativeModel,
+        discriminator: nn.Module,
+        loss: AdversarialLoss,
+        training: Training,
+        penalty: Penalty | None = None,
+        constraint: Constraint | None = None,
+        augment: Augment | None = None,
+        packing: int = 1,
+        discriminator_steps: int = 1,
+        generator_batches: int = 1,
+    ) -> None:
+        if not isinstance(model, ConditionalGenerativeModel):
+            raise UserError(
+                f"{type(self).__name__} tells G the class, and a {type(model).__name__} takes none: its networks are "
+                "of another variant. Leave network= out, or choose one whose model is a ConditionalGenerativeModel."
+            )
+        if packing != 1:
+            raise UserError(
+                f"variant.packing={packing}: {type(self).__name__} judges each sample by its own label, so samples "
+                "are not packed. Say variant.packing=1, or choose variant=dcgan or vanilla."
+            )
+        super().__init__(
+            model=model,
+            discriminator=discriminator,
+            loss=loss,
+            training=training,
+            penalty=penalty,
+            constraint=constraint,
+            augment=augment,
+            discriminator_steps=discriminator_steps,
+            generator_batches=generator_batches,
+        )
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if self._trainer is not None:
+            self._check_classes(getattr(self.trainer, "datamodule", None))
+
+    def _check_classes(self, data: Any) -> None:
+        if data is None or not hasattr(data, "classes"):
+            return  # batches from elsewhere: the first one shows
+        if data.classes is None:
+            raise UserError(_no_labels(self))
+        if len(data.classes) != self.model.classes:
+            raise UserError(
+                f"The model knows {self.model.classes} classes, and the data have {len(data.classes)}. Say "
+                f"network.model.classes={len(data.classes)}."
+            )
+
+    def labels(self, batch: SampleBatch, n: int) -> Tensor:
+        """y for n samples that stand in the places of the batch's, once or several times over: (n,)."""
+        if batch.label is None:
+            raise UserError(_no_labels(self))
+        return batch.label.repeat(n // len(batch.label))
+
+    def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
+        n = batches * len(batch.x)
+        x: Tensor = self.model(self.noise(self.model.prior, n), self.labels(batch, n))
+        return x
+
+    def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
+        logits: Tensor = self.discriminator(self.seen(x), self.labels(batch, len(x)))
+        return logits
+
+
+def _no_labels(game: ConditionalGAN) -> str:
+    return (
+        f"{type(game).__name__} learns p(x | y), and these data have no labels y. Choose labelled data (digits, mnist, "
+        "cifar10, ..., or a folder with one folder a class), or a variant that needs none, as variant=dcgan."
+    )
