@@ -133,10 +133,7 @@ def test_the_comparison_can_fail():
 def pairs():
     """(variant, data, further choices), so that every variant, every data set and every other file is met."""
     composer = Composer()
-    others = {
-        group: [name for name in composer.options(group) if name != "none"]
-        for group in ("objective", "penalty", "trainer", "logger")
-    }
+    others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
     others = {group: cycle(names) for group, names in others.items()}
     for variant, need in NEEDS.items():
         for data, entry in CATALOGUE.items():

@@ -1,0 +1,81 @@
+"""Objective x penalty x network: what can be combined takes steps, what cannot is refused with a way out."""
+
+from functools import cache
+from itertools import product
+
+import pytest
+
+from experiments.schemas import fits
+from lightning_gans.core.errors import UserError
+from tests.helpers.composed import CONF, composed, data_of, game_of
+from tests.helpers.play import play
+
+
+def names(group):
+    return sorted(path.stem for path in CONF.glob(f"{group}/*.yaml"))
+
+
+OBJECTIVES, PENALTIES = names("objective"), names("penalty")
+NETWORKS = {
+    "mlp": ["network=mlp"],
+    "dcgan": ["network=dcgan"],
+    "dcgan_without_norm": ["network=dcgan", "network.discriminator.norm=none"],
+    "resnet": ["network=resnet"],
+    "sngan": ["network=sngan"],
+    "r3gan": ["network=r3gan"],
+}
+LIPSCHITZ = {"sngan"}  # critics that are held without a penalty
+QUICK = {"mlp", "dcgan"}  # the others take a minute: make test-slow
+
+
+def refusal(objective, penalty, network):
+    """How the sentence about a cell that means nothing begins, or None."""
+    if penalty != "none" and network == "dcgan":
+        return f"penalty={penalty} is a function of each sample's own gradient"
+    if objective == "wasserstein" and penalty == "none" and network not in LIPSCHITZ:
+        return "objective=wasserstein: nothing here holds the critic Lipschitz"
+    return None
+
+
+CELLS = list(product(OBJECTIVES, PENALTIES, NETWORKS))
+ALLOWED = [
+    pytest.param(*cell, marks=[] if cell[2] in QUICK else pytest.mark.slow) for cell in CELLS if refusal(*cell) is None
+]
+
+
+part = cache(lambda *overrides: composed("vanilla", *overrides, iterations=3))
+
+
+def configuration(objective, penalty, network):
+    """What `objective= penalty= network=` compose to: every choice composed once, as composing takes the time."""
+    config = part(*NETWORKS[network])
+    loss, term = part(f"objective={objective}")["objective"], part(f"penalty={penalty}")["penalty"]
+    return config | {"objective": loss, "penalty": term, "variant": config["variant"] | {"loss": loss, "penalty": term}}
+
+
+@pytest.mark.parametrize("objective, penalty, network", ALLOWED)
+def test_every_cell_that_means_something_takes_three_steps(objective, penalty, network, tmp_path):
+    config = configuration(objective, penalty, network)
+    fits.check(config, {"objective": objective, "penalty": penalty, "variant": "vanilla", "data": "digits"})
+    game = play(game_of(config), data_of(config), tmp_path)
+    assert game.iteration == 3
+    losses = game.read_losses()
+    assert losses["D/gradient_norm"] > 0
+    assert ("D/penalty" in losses) == (penalty != "none")
+
+
+@pytest.mark.parametrize("objective, penalty, network", [cell for cell in CELLS if refusal(*cell) is not None])
+def test_every_other_cell_is_refused_with_a_way_out(objective, penalty, network):
+    choices = {"objective": objective, "penalty": penalty, "variant": "vanilla", "data": "digits"}
+    with pytest.raises(UserError) as refused:
+        fits.check(configuration(objective, penalty, network), choices)
+    message = str(refused.value)
+    assert message.startswith(refusal(objective, penalty, network))
+    assert "network=" in message or "penalty=" in message
+
+
+def test_a_penalty_over_batch_norm_is_refused_without_a_configuration_too():
+    config = configuration("non_saturating", "r1", "dcgan")
+    config["variant"]["discriminator"]["image_size"] = 16  # at 8 px there is no second layer to normalise
+    with pytest.raises(UserError, match="batch norm"):
+        game_of(config)
