@@ -9,34 +9,40 @@ class Data(NamedTuple):
     batch: the batch type of lightning_gans.core.batches that it gives.
     kind: "image" or "planar".
     needs_download: its files are fetched, unless data_dir already holds them.
+    classes: how many it labels; None where it labels none, or a user's files decide.
     """
 
     batch: str
     kind: str
     needs_download: bool
     description: str
+    classes: int | None
 
 
 CATALOGUE: dict[str, Data] = {
-    "digits": Data("SampleBatch", "image", False, "1,797 handwritten digits of scikit-learn, 8x8 resized, 10 classes"),
-    "ring": Data("SampleBatch", "planar", False, "8 Gaussians on a circle of radius 1, std 0.01"),
-    "grid": Data("SampleBatch", "planar", False, "25 Gaussians on a grid from -4 to 4, std 0.05"),
-    "spiral": Data("SampleBatch", "planar", False, "two interleaved spiral arms out to radius 1"),
-    "swiss_roll": Data("SampleBatch", "planar", False, "a rolled sheet seen from its edge, no modes"),
-    "two_points": Data("SampleBatch", "planar", False, "point masses at (-1, 0) and (1, 0)"),
-    "ref_pair": Data("SampleBatch", "planar", False, "N(0, 1) on the line: divergences in closed form"),
-    "folder": Data("SampleBatch", "image", False, "your own image files, with or without class folders"),
-    "mnist": Data("SampleBatch", "image", True, "70,000 handwritten digits, 28x28 grey, 10 classes"),
-    "fashion_mnist": Data("SampleBatch", "image", True, "70,000 articles of clothing, 28x28 grey, 10 classes"),
-    "kmnist": Data("SampleBatch", "image", True, "70,000 cursive Japanese characters, 28x28 grey, 10 classes"),
-    "emnist": Data("SampleBatch", "image", True, "131,600 handwritten characters (balanced), 28x28 grey, 47 classes"),
-    "usps": Data("SampleBatch", "image", True, "9,298 scanned digits, 16x16 grey, 10 classes"),
-    "svhn": Data("SampleBatch", "image", True, "99,289 house number digits, 32x32 RGB, 10 classes"),
-    "cifar10": Data("SampleBatch", "image", True, "60,000 photographs, 32x32 RGB, 10 classes"),
-    "cifar100": Data("SampleBatch", "image", True, "60,000 photographs, 32x32 RGB, 100 classes"),
-    "stl10": Data("SampleBatch", "image", True, "13,000 labelled photographs, 96x96 RGB, 10 classes"),
-    "celeba": Data("SampleBatch", "image", True, "202,599 faces, 178x218 RGB, no classes"),
-    "lsun": Data("SampleBatch", "image", True, "3 million bedrooms, 256 pixels RGB, no classes"),
+    "digits": Data(
+        "SampleBatch", "image", False, "1,797 handwritten digits of scikit-learn, 8x8 resized, 10 classes", 10
+    ),
+    "ring": Data("SampleBatch", "planar", False, "8 Gaussians on a circle of radius 1, std 0.01", 8),
+    "grid": Data("SampleBatch", "planar", False, "25 Gaussians on a grid from -4 to 4, std 0.05", 25),
+    "spiral": Data("SampleBatch", "planar", False, "two interleaved spiral arms out to radius 1", 2),
+    "swiss_roll": Data("SampleBatch", "planar", False, "a rolled sheet seen from its edge, no modes", None),
+    "two_points": Data("SampleBatch", "planar", False, "point masses at (-1, 0) and (1, 0)", 2),
+    "ref_pair": Data("SampleBatch", "planar", False, "N(0, 1) on the line: divergences in closed form", None),
+    "folder": Data("SampleBatch", "image", False, "your own image files, with or without class folders", None),
+    "mnist": Data("SampleBatch", "image", True, "70,000 handwritten digits, 28x28 grey, 10 classes", 10),
+    "fashion_mnist": Data("SampleBatch", "image", True, "70,000 articles of clothing, 28x28 grey, 10 classes", 10),
+    "kmnist": Data("SampleBatch", "image", True, "70,000 cursive Japanese characters, 28x28 grey, 10 classes", 10),
+    "emnist": Data(
+        "SampleBatch", "image", True, "131,600 handwritten characters (balanced), 28x28 grey, 47 classes", 47
+    ),
+    "usps": Data("SampleBatch", "image", True, "9,298 scanned digits, 16x16 grey, 10 classes", 10),
+    "svhn": Data("SampleBatch", "image", True, "99,289 house number digits, 32x32 RGB, 10 classes", 10),
+    "cifar10": Data("SampleBatch", "image", True, "60,000 photographs, 32x32 RGB, 10 classes", 10),
+    "cifar100": Data("SampleBatch", "image", True, "60,000 photographs, 32x32 RGB, 100 classes", 100),
+    "stl10": Data("SampleBatch", "image", True, "13,000 labelled photographs, 96x96 RGB, 10 classes", 10),
+    "celeba": Data("SampleBatch", "image", True, "202,599 faces, 178x218 RGB, no classes", None),
+    "lsun": Data("SampleBatch", "image", True, "3 million bedrooms, 256 pixels RGB, no classes", None),
 }
 
 

@@ -231,20 +231,31 @@ class Composer:
         """
         seen: set[str] = set()
         for override in overrides:
-            group = override.key_or_group
+            group, place = override.key_or_group, override.get_key_element()
             if not self.is_choice(override):
                 continue
-            if group in seen:
-                raise UserError(f"{group} is chosen twice; say {group}=CHOICE once.")
-            seen.add(group)
+            if place in seen:
+                raise UserError(f"{place} is chosen twice; say {place}=CHOICE once.")
+            seen.add(place)
+            self._check_place(group, override)
             options = self.options(group)
-            if not options or override.package is not None or override.is_sweep_override():
+            if not options or override.is_sweep_override():
                 refuse_sweep(override)
                 continue
             value = None if override.is_delete() else override.value()
             for choice in value if isinstance(value, list) else [value]:
                 if isinstance(choice, dict) or plain(choice) not in options:
                     raise UserError(self.no_such_choice(group, plain(choice)))
+
+    def _check_place(self, group: str, override: Override) -> None:
+        """Refuse a group that is chosen at several places (each player's optimizer) without one of them."""
+        if override.is_add():
+            return
+        places = [key for key in self.usual_choices(()) if key.startswith(f"{group}@")]
+        if places and override.package is None:
+            value = override.get_value_element_as_str()
+            each = " or ".join(f"{place}={value}" for place in places)
+            raise UserError(f"{group} is chosen at more than one place: say {each}.")
 
     def no_such_choice(self, group: str, choice: str) -> str:
         options = self.options(group)

@@ -1,9 +1,10 @@
 """Everything that can be known about a command before anything heavy is imported: what it runs, and why it cannot."""
 
 import os
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from experiments.wording import leaf_keys
 from lightning_gans.core.errors import UserError
 
 FILLED_IN = ("names", "group")
+RECIPE = ("variant", "data", "experiment")  # the groups that choose all others
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
@@ -33,12 +35,14 @@ class Job:
     choices: group -> choice.
     overrides: arguments that make this job alone, `--config-dir` and its `run_dir` among them.
     resume: how it begins; its checkpoint is what to continue from.
+    study: the module that reports on the jobs of this command together, if any.
     """
 
     config: dict[str, Any]
     choices: dict[str, str]
     overrides: tuple[str, ...]
     resume: Resume
+    study: str | None = None
 
     @property
     def run_dir(self) -> Path:
@@ -77,7 +81,13 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
     if arguments.cfg or arguments.info or arguments.hydra_help or arguments.shell_completion:
         _print(arguments, _named(composer, overrides))
         raise SystemExit(0)
-    jobs = _multirun(composer, overrides, arguments) if arguments.multirun else [_job(composer, overrides, arguments)]
+    study = _study(composer, overrides)
+    if study:
+        jobs = [replace(job, study=study.report) for job in _multirun(composer, overrides, arguments, study.jobs)]
+    elif arguments.multirun:
+        jobs = _multirun(composer, overrides, arguments)
+    else:
+        jobs = [_job(composer, overrides, arguments)]
     _refuse_shared_directories(jobs)
     return jobs
 
@@ -157,6 +167,7 @@ def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
     group = runs.group_name(choices["variant"], choices["data"], _differences(composer, composed, overrides))
     name = f"{group}-{runs.clean(runs.as_token(_select(config, 'seed')))}"
     with open_dict(config):
+        config.pop("study", None)  # what a multirun is made of, not a run
         config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
         config.group = config.get("group") or group
         if "run_dir" in config and config.run_dir is None:
@@ -164,9 +175,23 @@ def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
     return composed
 
 
-def _multirun(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> list[Job]:
+def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
+    """What the chosen experiment says of a study: its `jobs`, lines of overrides, and the module that `report`s."""
+    chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
+    composer.check_groups(chosen)
+    return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
+
+
+def _multirun(
+    composer: Composer, overrides: Sequence[Override], arguments: Namespace, study: Sequence[str] = ()
+) -> list[Job]:
+    """The jobs of a sweep, or of a study's lines; what the command line says has the last word over a line."""
     arguments.multirun = True
-    parsed = [composer.parse(lines) for lines in composer.sweep(overrides)]
+    said = {override.get_key_element() for override in overrides}
+    parsed = []
+    for line in study or [""]:
+        added = [override for override in composer.parse(shlex.split(line)) if override.get_key_element() not in said]
+        parsed += [composer.parse(lines) for lines in composer.sweep([*added, *overrides])]
     for job in parsed:
         composer.check_groups(job)  # all choices first: that takes no time
     jobs = []
@@ -195,14 +220,21 @@ def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
 def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
     """What this job changes of its recipe: choice -> "", short key -> value."""
     chosen = [override for override in overrides if composer.is_choice(override)]
-    recipe = composer.choosing([override for override in chosen if override.key_or_group in ("variant", "data")])
+    recipe = composer.choosing([override for override in chosen if override.key_or_group in RECIPE])
     found: dict[str, str] = {}
+    experiment = composed.choices.get("experiment", "none")
+    if experiment != "none":
+        found[experiment.rpartition("/")[2]] = ""
     if {override.key_or_group for override in chosen} - set(runs.UNNAMED_GROUPS):
         usual = composer.usual_choices(recipe)
         everything = [option for group in composer.groups() for option in composer.options(group)]
         for group, choice in composed.choices.items():
             if choice != usual.get(group) and group not in runs.UNNAMED_GROUPS:
-                found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
+                group, _, place = group.partition("@")
+                if place:  # variant.training.players.D.optimizer: D.optimizer
+                    found[".".join(place.split(".")[-2:])] = choice
+                else:
+                    found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
     before = composer.chosen(composer.choosing(chosen)).config
     changed = [
         override for override in overrides if override not in chosen and not runs.is_unnamed(override.key_or_group)

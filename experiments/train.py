@@ -1,5 +1,6 @@
 """`python -m experiments.train`: check everything, then train. See `--help`."""
 
+import importlib
 import os
 import platform
 import shlex
@@ -19,6 +20,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
 COMMAND = "command.txt"
+STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
 
 
 def main(argv: list[str]) -> int:
@@ -35,7 +37,9 @@ def main(argv: list[str]) -> int:
         code = apart(job) if _processes(job) > 1 else cli.run(lambda job=job: train(job))  # type: ignore[misc]
         worst = max(worst, code)
         if code == cli.INTERRUPTED:
-            break
+            return worst
+    if jobs[0].study is not None:
+        importlib.import_module(jobs[0].study).report([job.run_dir for job in jobs], STUDIES)
     return worst
 
 

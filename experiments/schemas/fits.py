@@ -23,6 +23,8 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_kind(choices)
     _check_followers(config)
     _check_batch(config)
+    _check_penalty(config, choices)
+    _check_critic(config, choices)
 
 
 def _check_kind(choices: Mapping[str, str]) -> None:
@@ -71,13 +73,53 @@ def _check_batch(config: Mapping[str, Any]) -> None:
         return  # how many devices there are is known later
     training = config["variant"].get("training") if isinstance(config["variant"], Mapping) else None
     micro = training.get("accumulate", 1) if isinstance(training, Mapping) else 1
-    parts = devices * trainer["num_nodes"] * (micro if isinstance(micro, int) else 1)
+    packing = config["variant"].get("packing", 1) if isinstance(config["variant"], Mapping) else 1
+    parts = devices * trainer["num_nodes"]
+    for factor in (micro, packing):
+        parts *= factor if isinstance(factor, int) else 1
     if batch % parts:
         shares = [f"trainer.devices={devices}"]
         shares += [f"trainer.num_nodes={trainer['num_nodes']}"] if trainer["num_nodes"] != 1 else []
         shares += [f"variant.training.accumulate={micro}"] if micro != 1 else []
+        shares += [f"variant.packing={packing}"] if packing != 1 else []
         nearby = sorted({max(parts, batch - batch % parts), batch - batch % parts + parts})
         raise UserError(
             f"data.batch_size={batch} is the batch of all processes together, and {' x '.join(shares)} cannot share it "
             f"evenly. Try data.batch_size={' or '.join(map(str, nearby))}."
+        )
+
+
+def _discriminator(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known of D's network."""
+    variant = config["variant"]
+    network = variant.get("discriminator") if isinstance(variant, Mapping) else None
+    return network if isinstance(network, Mapping) else {}
+
+
+def _check_penalty(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """A penalty is on each sample's own gradient."""
+    variant = config["variant"]
+    if not isinstance(variant, Mapping) or not variant.get("penalty"):
+        return
+    if _discriminator(config).get("norm") == "batch":
+        raise UserError(
+            f"penalty={choices.get('penalty')} is a function of each sample's own gradient, and batch norm in D makes "
+            "each logit depend on the whole batch. Say network.discriminator.norm=none (or layer), or network=resnet, "
+            "whose discriminator has none; or penalty=none."
+        )
+
+
+def _check_critic(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """The Wasserstein objective has no optimum unless something holds the critic Lipschitz."""
+    variant = config["variant"]
+    loss = variant.get("loss") if isinstance(variant, Mapping) else None
+    if not isinstance(loss, Mapping) or loss.get("_target_") != "lightning_gans.losses.adversarial.Wasserstein":
+        return
+    network = _discriminator(config)
+    spectral = network.get("norm") == "spectral" or network.get("spectral_norm") is True
+    if not variant.get("penalty") and not variant.get("constraint") and not spectral:
+        raise UserError(
+            "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. Add "
+            "penalty=gradient_penalty, or spectral normalisation (network.discriminator.norm=spectral, network=sngan), "
+            f"or start from variant=wgan_gp or variant=wgan; or choose another objective for {choices.get('variant')}."
         )

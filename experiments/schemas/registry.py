@@ -45,6 +45,7 @@ class Place:
 SEED = Int(min=0, max=2**32 - 1)
 WIDTH = Int(min=1, help="units or channels")
 DEPTH = Int(min=0, help="hidden layers")
+CLASSES = Optional(Int(min=1), help="that the network is told; null: it is told none")
 PROBABILITY = Float(min=0, below=1)
 SHAPE = ListOf(Int(min=1))
 EVERY = Int(min=1, help="in iterations")
@@ -142,6 +143,7 @@ _GAN: dict[str, Spec] = {
     "augment": Optional(Node(), help="what D's inputs go through first; null: nothing"),
     "packing": Int(min=1, help="samples that D judges at a time"),
     "discriminator_steps": Int(min=1, help="steps of D for one of G"),
+    "generator_steps": Int(min=1, help="steps of G for one of D"),
     "generator_batches": Int(min=1, help="batches of D that make one of G"),
     "training": Node(),
 }
@@ -203,7 +205,32 @@ SCHEMAS: dict[str, Schema] = {
         {"latent_dim": Int(min=1), "channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
     ),
     "lightning_gans.networks.dcgan.DCGANDiscriminator": Schema(
-        {"channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "norm": Choice(("batch", "layer", "instance", "none", "spectral"), help="gradient penalties: not batch"),
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "classes": CLASSES,
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetDiscriminator": Schema(
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "pool": Choice(("mean", "sum"), help="of the last maps"),
+            "spectral_norm": Bool(help="of every weight"),
+            "bias": Bool(help="of the last layer"),
+            "classes": CLASSES,
+        }
     ),
     "lightning_gans.losses.adversarial.Minimax": Schema({}),
     "lightning_gans.losses.adversarial.NonSaturating": Schema({}),
@@ -262,6 +289,35 @@ SCHEMAS: dict[str, Schema] = {
         },
         given=("optimizer",),
     ),
+    "torch.optim.SGD": Schema(
+        {
+            "lr": Float(min=0),
+            "momentum": Float(min=0),
+            "dampening": Float(),
+            "weight_decay": Float(min=0),
+            "nesterov": Bool(),
+            "maximize": Bool(),
+            "foreach": Optional(Bool()),
+            "differentiable": Bool(),
+            "fused": Optional(Bool()),
+        },
+        given=("params",),
+    ),
+    "torch.optim.RMSprop": Schema(
+        {
+            "lr": Float(min=0),
+            "alpha": Float(min=0, below=1, help="smoothing of squared gradients"),
+            "eps": Float(min=0),
+            "weight_decay": Float(min=0),
+            "momentum": Float(min=0),
+            "centered": Bool(),
+            "capturable": Bool(),
+            "foreach": Optional(Bool()),
+            "maximize": Bool(),
+            "differentiable": Bool(),
+        },
+        given=("params",),
+    ),
     "torch.optim.Adam": Schema(
         {
             "lr": Float(min=0),
@@ -285,6 +341,13 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "vanilla": "any",
     "dcgan": "image",
     "fgan": "any",
+    "lsgan": "any",
+    "geometric": "any",
+    "wgan": "any",
+    "wgan_gp": "any",
+    "dragan": "any",
+    "pacgan": "any",
+    "sngan": "image",
 }
 
 # The same for what measures a run.

@@ -5,10 +5,14 @@ Widths double from the image inwards: the map next to the image has `width` chan
 """
 
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import CodeToMap, ImageToMap, MapToCode, MapToImage
+from lightning_gans.networks.spectral import spectrally_normalized
+
+Norm = Literal["batch", "layer", "instance", "none", "spectral"]
 
 IMAGE_SIZES = (8, 16, 32, 64, 128)
 
@@ -22,12 +26,12 @@ def _widths(width: int, image_size: int) -> list[int]:
 
 
 def initialize_dcgan(module: nn.Module) -> None:
-    """Weights N(0, 0.02), batch-norm gains N(1, 0.02), biases 0 (section 4)."""
+    """Weights N(0, 0.02), gains of norms N(1, 0.02), biases 0 (section 4)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.InstanceNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
 
@@ -57,21 +61,45 @@ class DCGANGenerator(nn.Module):
         return images
 
 
-class DCGANDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size) -> logits (N, 1)."""
+def _norm(name: Norm, width: int) -> list[nn.Module]:
+    match name:
+        case "batch":
+            return [nn.BatchNorm2d(width)]
+        case "layer":
+            return [nn.GroupNorm(1, width)]
+        case "instance":
+            return [nn.InstanceNorm2d(width, affine=True)]
+        case "none" | "spectral":
+            return []
+    raise ValueError(f"norm={name!r}: DCGAN's discriminator has a norm of batch, layer, instance, none or spectral")
 
-    def __init__(self, *, channels: int, image_size: int, width: int) -> None:
+
+class DCGANDiscriminator(nn.Module):
+    """Images (N, channels, image_size, image_size) -> logits (N, 1).
+
+    norm: of all maps but the first. Penalties on D's gradient need one that sees each sample by itself: "layer" (all
+        channels and pixels of a sample), "instance" (the pixels of each channel) or "none", WGAN-GP's choice.
+        "spectral" normalises every weight instead (SN-GAN). Convolutions that lose their norm have a bias in its place,
+        as in the code of both papers; the first and last still have none.
+    """
+
+    def __init__(self, *, channels: int, image_size: int, width: int, norm: Norm = "batch") -> None:
         super().__init__()
         widths = _widths(width, image_size)[::-1]
         layers: list[nn.Module] = [ImageToMap(channels, widths[0]), nn.LeakyReLU(0.2, inplace=True)]
         for inputs, outputs in pairwise(widths):
+            norms = _norm(norm, outputs)
             layers += [
-                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(outputs),
+                nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not norms),
+                *norms,
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, MapToCode(widths[-1], 1), nn.Flatten())
         self.apply(initialize_dcgan)
+        if norm == "spectral":
+            for layer in self.layers:
+                if isinstance(layer, nn.Conv2d):
+                    spectrally_normalized(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.layers(x)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
@@ -33,6 +34,7 @@ class GAN(Game):
         augment: what D's inputs, real and generated, go through first, or None.
         packing: samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018, 1712.04086).
         discriminator_steps: k of Algorithm 1; an iteration is one step of D.
+        generator_steps: the other way round: steps of G for one of D; an iteration is then one step of G.
         generator_batches: G's batch, in batches of D.
     """
 
@@ -51,16 +53,29 @@ class GAN(Game):
         augment: Augment | None = None,
         packing: int = 1,
         discriminator_steps: int = 1,
+        generator_steps: int = 1,
         generator_batches: int = 1,
     ) -> None:
         super().__init__(model=model, training=training)
         for name, value in (
             ("packing", packing),
             ("discriminator_steps", discriminator_steps),
+            ("generator_steps", generator_steps),
             ("generator_batches", generator_batches),
         ):
             if value < 1:
                 raise UserError(f"variant.{name}={value}: must be at least 1.")
+        if penalty is not None and any(isinstance(module, _BatchNorm) for module in discriminator.modules()):
+            raise UserError(
+                f"{type(penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
+                "discriminator makes each logit depend on the whole batch. Use layer, instance or spectral norm there, "
+                "or none; or no penalty."
+            )
+        if discriminator_steps > 1 and generator_steps > 1:
+            raise UserError(
+                f"variant.discriminator_steps={discriminator_steps} and variant.generator_steps={generator_steps}: one "
+                "player moves in every iteration. Leave one of them at 1."
+            )
         if loss.relativistic and generator_batches > 1:
             raise UserError(
                 f"variant.generator_batches={generator_batches}: {type(loss).__name__} compares each fake with a real "
@@ -73,6 +88,7 @@ class GAN(Game):
         self.augment = augment
         self.packing = packing
         self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
         self.generator_batches = generator_batches
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
@@ -81,7 +97,7 @@ class GAN(Game):
     def phases(self) -> Sequence[Phase]:
         constrain = partial(self.constraint, self.discriminator) if self.constraint is not None else None
         return [
-            Phase("D", self.discriminator_loss, after=constrain),
+            Phase("D", self.discriminator_loss, every=self.generator_steps, after=constrain),
             Phase("G", self.generator_loss, every=self.discriminator_steps),
         ]
 

@@ -36,6 +36,8 @@ def test_a_config_is_its_constructor(name):
     assert len(data.sample_shape) == (3 if entry.kind == "image" else 1)
     assert hasattr(batches, entry.batch)
     assert entry.needs_download == ("download" in config)
+    if name != "folder":
+        assert entry.classes == (None if data.classes is None else len(data.classes))
 
 
 def test_every_export_is_there():

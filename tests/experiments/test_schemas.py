@@ -152,6 +152,10 @@ def test_choices_are_registered():
     assert set(composer.options("metrics")) == set(METRICS_NEED)
 
 
+PLANAR_NETWORKS = "planar", "ref_pair", "moved_points"
+D_OPTIMIZER = "optimizer@variant.training.players.D.optimizer"
+
+
 @pytest.mark.parametrize("variant, data, others", list(pairs()))
 def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -163,10 +167,9 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 @pytest.mark.parametrize(
     "choice",
     [
-        *(
-            "network=maxout network=mlp network=vanilla metrics=inception metrics=none logger=none callbacks=default"
-        ).split(),
-        "network=dcgan",
+        *(f"network={name}" for name in Composer().options("network") if name not in PLANAR_NETWORKS),
+        *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
+        *"metrics=inception metrics=none logger=none callbacks=default".split(),
     ],
 )
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
@@ -181,7 +184,7 @@ def test_every_file_is_met_above():
     met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
-    met |= {f"network/{name}" for name in ("maxout", "mlp", "vanilla", "dcgan", "fgan", "planar", "ref_pair")}
+    met |= {f"{g}/{name}" for g in ("network", "optimizer") for name in composer.options(g)}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}

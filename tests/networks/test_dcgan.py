@@ -12,10 +12,10 @@ def generator(*, latent_dim=10, channels=3, image_size=64, width=4):
         return DCGANGenerator(latent_dim=latent_dim, channels=channels, image_size=image_size, width=width)
 
 
-def discriminator(*, channels=3, image_size=64, width=4):
+def discriminator(*, channels=3, image_size=64, width=4, norm="batch"):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        return DCGANDiscriminator(channels=channels, image_size=image_size, width=width)
+        return DCGANDiscriminator(channels=channels, image_size=image_size, width=width, norm=norm)
 
 
 def count(network):
@@ -101,6 +101,51 @@ def test_other_sizes_are_refused(size):
     for build in (generator, discriminator):
         with pytest.raises(ValueError, match=rf"image_size={size}.*8, 16, 32, 64, 128"):
             build(image_size=size)
+
+
+@pytest.mark.parametrize(
+    "norm, alone", [("batch", False), *((n, True) for n in "layer instance none spectral".split())]
+)
+def test_samples_are_judged_alone_but_for_batch_norm(norm, alone):
+    """What a penalty on each sample's gradient needs."""
+    network, x = discriminator(image_size=16, norm=norm), noise(4, 3, 16, 16).requires_grad_()
+    (gradient,) = torch.autograd.grad(network(x)[0].sum(), x, create_graph=True)
+    strangers = gradient[1:].abs().max().item()
+    assert gradient[0].abs().max() > 0
+    assert strangers == 0 if alone else strangers > 0
+    gradient.square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for name, p in network.named_parameters() if "bias" not in name)
+
+
+def test_what_replaces_batch_norm():
+    def kinds(norm):
+        return [kind(m) for m in discriminator(norm=norm).layers]
+
+    batch = kinds("batch")
+    places = [i for i, k in enumerate(batch) if k is nn.BatchNorm2d]
+    assert len(places) == 3
+    for norm, its in (("layer", nn.GroupNorm), ("instance", nn.InstanceNorm2d)):
+        assert kinds(norm) == [its if i in places else k for i, k in enumerate(batch)]
+        assert count(discriminator(norm=norm)) == count(discriminator())
+    assert {m.num_groups for m in discriminator(norm="layer").layers if isinstance(m, nn.GroupNorm)} == {1}
+    for norm in ("none", "spectral"):
+        convolutions = [m for m in discriminator(norm=norm).modules() if isinstance(m, nn.Conv2d)]
+        assert not any("Norm" in type(m).__name__ for m in discriminator(norm=norm).layers)
+        assert [m.bias is not None for m in convolutions] == [False, True, True, True, False]
+        assert {hasattr(m, "parametrizations") for m in convolutions} == {norm == "spectral"}
+    with pytest.raises(ValueError, match=r"norm='group'.*layer"):
+        discriminator(norm="group")
+
+
+def test_spectral_weights_have_a_norm_of_one():
+    network, x = discriminator(image_size=16, norm="spectral"), noise(2, 3, 16, 16)
+    for module in network.layers:
+        if isinstance(module, nn.Conv2d):
+            weight, norm = module.parametrizations.weight.original, module.parametrizations.weight[0]
+            for _ in range(300):
+                norm.iterate(weight)
+            assert torch.linalg.svdvals(module.weight.flatten(1))[0].item() == pytest.approx(1, abs=1e-3)
+    assert network.eval()(x).isfinite().all()
 
 
 def test_a_step_of_d_lowers_its_loss():

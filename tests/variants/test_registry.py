@@ -184,7 +184,10 @@ def test_every_penalty_is_a_term_of_ds_loss(penalty, tmp_path):
     assert losses["D/loss"] == pytest.approx(losses["D/real"] + losses["D/fake"] + losses["D/penalty"], rel=1e-5)
 
 
-@pytest.mark.parametrize("network", sorted(path.stem for path in CONF.glob("network/*.yaml")))
+TOLD_THE_CLASS = {"projection"}  # for games that have labels to tell
+
+
+@pytest.mark.parametrize("network", sorted({path.stem for path in CONF.glob("network/*.yaml")} - TOLD_THE_CLASS))
 def test_every_network_plays(network, tmp_path):
     data = {"planar": "ring", "ref_pair": "ref_pair"}.get(network, "digits")
     config = composed("vanilla", f"data={data}", f"network={network}", iterations=2)

@@ -1,0 +1,68 @@
+"""What every study's report needs: what runs logged, and a page with a figure."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+from experiments import runs
+from lightning_gans.core.files import write_atomically
+
+ENDED = ("finished",)
+
+
+def finished(run_dirs: Sequence[Path]) -> list[Path]:
+    """Those that ended well; the others are named on the terminal."""
+    done = []
+    for run_dir in run_dirs:
+        summary = runs.read_summary(run_dir)
+        if summary is not None and summary.status in ENDED:
+            done.append(run_dir)
+        else:
+            print(f"left out of the report: {run_dir} ({summary.status if summary else 'no summary'})")
+    return done
+
+
+def config_of(run_dir: Path) -> dict[str, Any]:
+    """A run's resolved configuration."""
+    return runs.read_config(run_dir) or {}
+
+
+def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[int], list[float]]:
+    """Iterations and values of one logged quantity, where it has values."""
+    with (run_dir / file).open(newline="") as text:
+        rows = [(int(row["iteration"]), float(row[name])) for row in csv.DictReader(text) if row.get(name)]
+    return [iteration for iteration, _ in rows], [value for _, value in rows]
+
+
+def settled(run_dir: Path, name: str, *, share: float = 0.1) -> float:
+    """The mean of a logged quantity over the last `share` of the run."""
+    iterations, values = column(run_dir, name)
+    late = [
+        value for iteration, value in zip(iterations, values, strict=True) if iteration > (1 - share) * iterations[-1]
+    ]
+    return fmean(late)
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """mean +- deviation of several runs, or the value of one."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{fmean(values):.{digits}f} ± {pstdev(values):.{digits}f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_page(folder: Path, name: str, text: str, figure: Any) -> None:
+    """`name`.md and `name`.png, each whole or not at all; says where they are."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
+    write_atomically(folder / f"{name}.png", picture.getvalue())
+    write_atomically(folder / f"{name}.md", text)
+    print(f"{folder / name}.md and .png")

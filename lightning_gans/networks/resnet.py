@@ -1,0 +1,186 @@
+"""Residual networks of WGAN-GP (Gulrajani et al. 2017, 1704.00028), SN-GAN and the projection discriminator.
+
+Layer for layer those of igul222/improved_wgan_training and pfnet-research/sngan_projection for CIFAR-10, which agree in
+shape and initialisation; SN-GAN's G is wider, its D is normalised and sums where the critic averages. At 32 px, 3
+channels and z of 128: WGAN-GP's G (width 128) has 1,204,483 parameters and its critic 1,053,825, SN-GAN's G (width 256)
+4,276,739 and its D (width 128, no bias at its end) 1,053,824.
+
+One rule makes the other sizes: G doubles from 4x4 to the image; D halves from the image to 8x8 (of 8 px, to 4x4), then
+two blocks keep the size. Every map has `width` channels.
+"""
+
+from math import sqrt
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, relu
+
+from lightning_gans.networks.spectral import spectrally_normalized
+
+L = TypeVar("L", nn.Conv2d, nn.Linear, nn.Embedding)
+
+IMAGE_SIZES = (8, 16, 32, 64, 128)
+
+
+def _doublings(image_size: int, start: int) -> int:
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size={image_size}: the residual networks are built for {IMAGE_SIZES}")
+    return (image_size // start).bit_length() - 1
+
+
+def check_label(label: Tensor | None, classes: int | None) -> None:
+    """Refuse labels where there are no classes, and none where there are."""
+    if classes is None and label is not None:
+        raise ValueError("this network knows no classes (classes=null), and was given labels")
+    if classes is not None and label is None:
+        raise ValueError(f"this network is told the class, one of {classes}, and was given no labels (N,)")
+
+
+def glorot(layer: L, gain: float = 1.0) -> L:
+    """The layer with Glorot-uniform weights times `gain`, and biases of 0."""
+    nn.init.xavier_uniform_(layer.weight, gain)
+    if not isinstance(layer, nn.Embedding) and layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _convolution(inputs: int, outputs: int, *, kernel: int = 3, gain: float = 1.0) -> nn.Conv2d:
+    return glorot(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), gain)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm; with `classes`, each class has a gain and a shift of its own (Dumoulin et al. 2017, 1610.07629).
+
+    Maps (N, C, H, W) and, with classes, labels (N,) -> (N, C, H, W).
+    """
+
+    def __init__(self, width: int, *, classes: int | None = None) -> None:
+        super().__init__(width, affine=classes is None)
+        if classes is not None:
+            self.gain, self.shift = nn.Embedding(classes, width), nn.Embedding(classes, width)
+            nn.init.ones_(self.gain.weight)
+            nn.init.zeros_(self.shift.weight)
+
+    def forward(self, input: Tensor, label: Tensor | None = None) -> Tensor:
+        normalized = super().forward(input)
+        if label is None:
+            return normalized
+        return torch.addcmul(self.shift(label)[:, :, None, None], self.gain(label)[:, :, None, None], normalized)
+
+
+class _Doubling(nn.Module):
+    """G's block: norm, ReLU, nearest x2, convolution, norm, ReLU, convolution; beside them a 1x1 convolution."""
+
+    def __init__(self, width: int, classes: int | None) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(BatchNorm(width, classes=classes) for _ in range(2))
+        self.convolutions = nn.ModuleList(_convolution(width, width, gain=sqrt(2)) for _ in range(2))
+        self.shortcut = _convolution(width, width, kernel=1)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        h = interpolate(relu(self.norms[0](x, label)), scale_factor=2)
+        h = self.convolutions[1](relu(self.norms[1](self.convolutions[0](h), label)))
+        # a 1x1 convolution of equal neighbours: the same before they are repeated, and four times cheaper
+        doubled: Tensor = h + interpolate(self.shortcut(x), scale_factor=2)
+        return doubled
+
+
+class ResNetGenerator(nn.Module):
+    """z (N, latent_dim) and, with `classes`, labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1].
+
+    classes: batch norm's gains and shifts are the class's own, but for the last (SN-GAN's projection code).
+    """
+
+    def __init__(
+        self, *, latent_dim: int, channels: int, image_size: int, width: int, classes: int | None = None
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        self.input = glorot(nn.Linear(latent_dim, 16 * width))
+        self.blocks = nn.ModuleList(_Doubling(width, classes) for _ in range(_doublings(image_size, 4)))
+        self.norm = BatchNorm(width)
+        self.output = _convolution(width, channels)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        check_label(label, self.classes)
+        x = self.input(z).unflatten(1, (-1, 4, 4))
+        for block in self.blocks:
+            x = block(x, label)
+        images: Tensor = self.output(relu(self.norm(x))).tanh()
+        return images
+
+
+class _Critical(nn.Module):
+    """D's block: ReLU, convolution, ReLU, convolution, 2x2 mean; where anything changes, a 1x1 convolution beside them.
+
+    The first block works on the image: without the ReLU that would cut it, and its shortcut takes the mean first.
+    """
+
+    def __init__(self, inputs: int, width: int, *, halve: bool, first: bool = False) -> None:
+        super().__init__()
+        self.halve, self.first = halve, first
+        self.convolutions = nn.ModuleList(_convolution(n, width, gain=sqrt(2)) for n in (inputs, width))
+        self.shortcut = _convolution(inputs, width, kernel=1) if halve else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.convolutions[0](x if self.first else relu(x))
+        h = self.convolutions[1](relu(h))
+        if self.halve:  # mean and 1x1 convolution commute
+            h, x = avg_pool2d(h, 2), avg_pool2d(x, 2)
+        maps: Tensor = h + self.shortcut(x)
+        return maps
+
+
+class ResNetDiscriminator(nn.Module):
+    """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1).
+
+    Args:
+        pool: how the last maps become phi(x): WGAN-GP's "mean" or SN-GAN's "sum".
+        spectral_norm: of every weight (networks.spectral).
+        bias: of the last layer psi.
+        classes: adds <e_y, phi(x)> to psi(phi(x)), e_y being a learned embedding of the class (Miyato & Koyama 2018,
+            1802.05637, eq. 3).
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        width: int,
+        pool: Literal["mean", "sum"],
+        spectral_norm: bool,
+        bias: bool,
+        classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        if pool not in ("mean", "sum"):
+            raise ValueError(f"pool={pool!r}: the last maps are pooled by mean or sum")
+        self.pool, self.classes = pool, classes
+        halvings = max(_doublings(image_size, 8), 1)
+        self.blocks = nn.Sequential(
+            _Critical(channels, width, halve=True, first=True),
+            *(_Critical(width, width, halve=True) for _ in range(halvings - 1)),
+            *(_Critical(width, width, halve=False) for _ in range(2)),
+        )
+        self.psi = glorot(nn.Linear(width, 1, bias=bias))
+        if classes is not None:
+            self.embedding = glorot(nn.Embedding(classes, width))
+        if spectral_norm:
+            for layer in list(self.modules()):
+                if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
+                    spectrally_normalized(layer)
+
+    def features(self, x: Tensor) -> Tensor:
+        """phi(x): images (N, channels, image_size, image_size) -> (N, width)."""
+        maps = relu(self.blocks(x))
+        return maps.mean((2, 3)) if self.pool == "mean" else maps.sum((2, 3))
+
+    def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        check_label(label, self.classes)
+        features = self.features(x)
+        logits: Tensor = self.psi(features)
+        if label is not None:
+            logits = logits + (self.embedding(label) * features).sum(1, keepdim=True)
+        return logits

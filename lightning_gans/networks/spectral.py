@@ -1,0 +1,71 @@
+"""Spectral normalisation (Miyato et al. 2018, 1802.05957): weights of largest singular value 1."""
+
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils import parametrize
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class _Clock:
+    """Counts the optimizer steps of this process: fused ones leave no other trace on a weight."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        register_optimizer_step_post_hook(self._count)
+
+    def _count(self, *_: Any) -> None:
+        self.steps += 1
+
+
+_clock = _Clock()
+
+
+class SpectralNorm(nn.Module):
+    """W -> W / sigma(W), sigma = u^T W v: W a matrix of one row per output, u and v constants to the gradient.
+
+    Algorithm 1 of the paper: one power iteration an update, from a random u that is kept with the weights. The first
+    forward pass after an optimizer's step makes it, in training mode and while the weight takes gradients. Evaluation,
+    further passes and another player's turn find u and v as they are, so that neither the number of micro-batches nor a
+    resume changes a run (torch.nn.utils.parametrizations.spectral_norm moves u in every forward pass).
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        matrix = weight.detach().flatten(1)
+        self.register_buffer("u", normalize(torch.randn_like(matrix[:, 0]), dim=0))
+        self.register_buffer("v", normalize(torch.randn_like(matrix[0]), dim=0))
+        self._moved_at: int | None = None
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor) -> None:
+        """One power iteration: v = W^T u, u = W v, both of length 1."""
+        matrix = weight.flatten(1)
+        self.v.copy_(normalize(matrix.T @ self.u, dim=0, eps=1e-12))
+        self.u.copy_(normalize(matrix @ self.v, dim=0, eps=1e-12))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):  # sigma needs more digits than bf16 has
+            if self.training and weight.requires_grad and self._moved_at != _clock.steps:
+                self.iterate(weight)
+                self._moved_at = _clock.steps
+            # copies: the graph of an earlier pass must not see u and v move
+            sigma = self.u.clone() @ (weight.flatten(1) @ self.v.clone())
+            return weight / sigma
+
+
+def spectrally_normalized(module: M) -> M:
+    """The convolution, linear layer or embedding itself, its weight spectrally normalised from now on."""
+    weight = module.weight
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{type(module).__name__} has no weight to normalise")
+    # unsafe: without the forward pass that would check shapes, and move u
+    parametrize.register_parametrization(module, "weight", SpectralNorm(weight), unsafe=True)
+    return module
