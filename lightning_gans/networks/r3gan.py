@@ -1,8 +1,8 @@
 """R3GAN's networks (Huang et al. 2025, 2501.05441, section 3; layer by layer brownvc/R3GAN): residual, without norms.
 
-Maps of 4x4 up to the image, with `blocks` residual blocks at each size. Up to 32 px all have `width` channels; then their
-width and their number of groups halve with each doubling, as in the authors' settings for 64 and 256 px, which at 32 px
-are width 768, 2 blocks, cardinality 96 and expansion 2.
+Maps of 4x4 up to the image, with `blocks` residual blocks at each size. Up to 32 px all have `width` channels; then width
+and number of groups halve with each doubling, as in the authors' settings for 64 and 256 px. Theirs for 32 px are width
+768, 2 blocks, cardinality 96 and expansion 2: G has 20,732,160 parameters there and D 20,683,776.
 """
 
 from itertools import pairwise
