@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused():
     for build in (generator, discriminator):
         with pytest.raises(ValueError, match=r"image_size=28.*8, 16, 32, 64, 128"):
             build(image_size=28)
-        with pytest.raises(ValueError, match=r"cardinality=3.*16"):
+        with pytest.raises(ValueError, match=r"cardinality=3.*3 groups of 16"):
             build(cardinality=3)
         with pytest.raises(ValueError, match=r"width=6.*from 32 to 128"):
             build(image_size=128, width=6, cardinality=1)
