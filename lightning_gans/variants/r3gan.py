@@ -1,5 +1,6 @@
 """R3GAN: a regularised relativistic GAN."""
 
+from functools import cached_property
 from math import inf
 from typing import Any, ClassVar
 
@@ -22,14 +23,15 @@ class R3GAN(GAN):
 
     gamma_end_factor: ClassVar[float] = 0.1
 
-    def on_train_start(self) -> None:
-        super().on_train_start()
-        self._gamma = self.penalty.gamma if isinstance(self.penalty, R1 | R2 | R1R2) else 0.0
+    @cached_property
+    def gamma(self) -> float:
+        """The penalty's, at the beginning of the run."""
+        return self.penalty.gamma if isinstance(self.penalty, R1 | R2 | R1R2) else 0.0
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         progress = self.iteration / self.iterations
         if isinstance(self.penalty, R1 | R2 | R1R2):
-            self.penalty.gamma = cosine(self._gamma, self.gamma_end_factor * self._gamma, progress)
+            self.penalty.gamma = cosine(self.gamma, self.gamma_end_factor * self.gamma, progress)
         half_life = self.training_settings.ema_half_life
         if half_life is not None:
             self.ema.half_life, self.ema.ramp_up = cosine(0.0, half_life, progress), inf

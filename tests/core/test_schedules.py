@@ -1,0 +1,59 @@
+from math import cos, pi
+
+import pytest
+import torch
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.schedules import Cosine, cosine
+
+
+def adam(*, lr=2e-4, beta2=0.9):
+    return torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], lr=lr, betas=(0.0, beta2))
+
+
+@pytest.mark.parametrize("progress, value", [(-1, 3), (0, 3), (0.25, 4 - cos(pi / 4)), (0.5, 4), (1, 5), (2, 5)])
+def test_half_a_cosine(progress, value):
+    assert cosine(3.0, 5.0, progress) == pytest.approx(value, rel=1e-12)
+
+
+def test_the_learning_rate_falls_and_beta2_rises():
+    optimizer = adam()
+    schedule = Cosine(optimizer, iterations=8, end_factor=0.25, beta2=0.99)
+    seen = []
+    for _ in range(10):
+        seen.append((optimizer.param_groups[0]["lr"], *optimizer.param_groups[0]["betas"]))
+        optimizer.step()
+        schedule.step()
+    assert seen[0] == pytest.approx((2e-4, 0, 0.9))
+    assert seen[4] == pytest.approx((1.25e-4, 0, 0.945))
+    assert seen[8] == seen[9] == pytest.approx((5e-5, 0, 0.99))
+    assert [lr for lr, _, _ in seen[:9]] == sorted((lr for lr, _, _ in seen[:9]), reverse=True)
+
+
+def test_without_beta2_any_optimizer_will_do():
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    schedule = Cosine(sgd, iterations=2, end_factor=0.0)
+    sgd.step()
+    schedule.step()
+    assert sgd.param_groups[0]["lr"] == pytest.approx(0.5)
+    with pytest.raises(UserError, match=r"beta2=0.99: SGD has no betas"):
+        Cosine(sgd, iterations=2, end_factor=0.0, beta2=0.99)
+    optimizer = adam()
+    Cosine(optimizer, iterations=2, end_factor=0.5)
+    assert optimizer.param_groups[0]["betas"] == (0.0, 0.9)
+
+
+def test_a_resumed_schedule_goes_on_to_the_last_bit():
+    straight, resumed = adam(), adam()
+    first = Cosine(straight, iterations=7, end_factor=0.1, beta2=0.99)
+    for _ in range(3):
+        straight.step()
+        first.step()
+    second = Cosine(resumed, iterations=7, end_factor=0.1, beta2=0.99)
+    second.load_state_dict(first.state_dict())
+    resumed.load_state_dict(straight.state_dict())
+    for optimizer, schedule in ((straight, first), (resumed, second)):
+        optimizer.step()
+        schedule.step()
+    for key in ("lr", "betas"):
+        assert straight.param_groups[0][key] == resumed.param_groups[0][key]
