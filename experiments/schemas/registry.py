@@ -146,6 +146,7 @@ _DIM = {"dim": Int(min=1, help="length of a code")}
 _Q = {"q": Choice((1, 2, "inf"), help="the norm that means are matched in")}
 _K = {"k": Int(min=1, help="singular values of the covariances' difference")}
 
+DIVERGENCES = tuple("kl reverse_kl pearson neyman squared_hellinger jeffrey js weighted_js gan total_variation".split())
 _GAN: dict[str, Spec] = {
     "model": Node(),
     "discriminator": Node(),
@@ -163,7 +164,9 @@ _GAN: dict[str, Spec] = {
 SCHEMAS: dict[str, Schema] = {
     **{f"datamodules.{name}": schema for name, schema in DATA.items()},
     "lightning_gans.variants.vanilla.GAN": Schema(_GAN),
-    "lightning_gans.variants.fgan.FGAN": Schema(_GAN),
+    "lightning_gans.variants.fgan.FGAN": Schema(
+        _GAN | {"divergence": Optional(Choice(DIVERGENCES), help="short for objective=f_<divergence>")}
+    ),
     "lightning_gans.variants.r3gan.R3GAN": Schema(_GAN),
     "lightning_gans.variants.mcgan.McGAN": Schema(_GAN),
     "lightning_gans.networks.augment.Translation": Schema(

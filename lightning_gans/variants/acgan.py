@@ -1,18 +1,13 @@
 """Auxiliary-classifier GAN."""
 
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lightning_gans.core.batches import SampleBatch
-from lightning_gans.core.phase import Training
-from lightning_gans.core.protocols import Augment
-from lightning_gans.losses.adversarial import AdversarialLoss
-from lightning_gans.losses.constraints import Constraint
-from lightning_gans.losses.penalties import Penalty
-from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.variants.cgan import ConditionalGAN
 
 
@@ -27,36 +22,17 @@ class ACGAN(ConditionalGAN):
         discriminator: samples (N, ...) -> logits (N, 1), class logits (N, classes).
         discriminator_class_weight, generator_class_weight: of L_C in what D and G descend; 1 in the paper, 1 and 0.1
             in WGAN-GP's code.
+        settings: as ConditionalGAN's.
     """
 
     def __init__(
         self,
         *,
-        model: ConditionalGenerativeModel,
-        discriminator: nn.Module,
-        loss: AdversarialLoss,
-        training: Training,
-        penalty: Penalty | None = None,
-        constraint: Constraint | None = None,
-        augment: Augment | None = None,
-        packing: int = 1,
-        discriminator_steps: int = 1,
-        generator_batches: int = 1,
         discriminator_class_weight: float = 1.0,
         generator_class_weight: float = 1.0,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            model=model,
-            discriminator=discriminator,
-            loss=loss,
-            training=training,
-            penalty=penalty,
-            constraint=constraint,
-            augment=augment,
-            packing=packing,
-            discriminator_steps=discriminator_steps,
-            generator_batches=generator_batches,
-        )
+        super().__init__(**settings)
         self.discriminator_class_weight = discriminator_class_weight
         self.generator_class_weight = generator_class_weight
 

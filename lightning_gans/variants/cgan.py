@@ -2,15 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.phase import Training
-from lightning_gans.core.protocols import Augment
-from lightning_gans.losses.adversarial import AdversarialLoss
-from lightning_gans.losses.constraints import Constraint
-from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.variants.vanilla import GAN
 
@@ -25,6 +20,7 @@ class ConditionalGAN(GAN):
     Args:
         model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
         discriminator: samples (N, ...), y (N,) -> logits.
+        settings: as GAN's.
 
     Raises:
         UserError: a model without labels, packing, or data that have no labels or others than the model.
@@ -32,20 +28,7 @@ class ConditionalGAN(GAN):
 
     model: ConditionalGenerativeModel
 
-    def __init__(
-        self,
-        *,
-        model: ConditionalGenerativeModel,
-        discriminator: nn.Module,
-        loss: AdversarialLoss,
-        training: Training,
-        penalty: Penalty | None = None,
-        constraint: Constraint | None = None,
-        augment: Augment | None = None,
-        packing: int = 1,
-        discriminator_steps: int = 1,
-        generator_batches: int = 1,
-    ) -> None:
+    def __init__(self, *, model: ConditionalGenerativeModel, packing: int = 1, **settings: Any) -> None:
         if not isinstance(model, ConditionalGenerativeModel):
             raise UserError(
                 f"{type(self).__name__} tells G the class, and a {type(model).__name__} takes none: its networks are "
@@ -56,17 +39,7 @@ class ConditionalGAN(GAN):
                 f"variant.packing={packing}: {type(self).__name__} judges each sample by its own label, so samples "
                 "are not packed. Say variant.packing=1, or choose variant=dcgan or vanilla."
             )
-        super().__init__(
-            model=model,
-            discriminator=discriminator,
-            loss=loss,
-            training=training,
-            penalty=penalty,
-            constraint=constraint,
-            augment=augment,
-            discriminator_steps=discriminator_steps,
-            generator_batches=generator_batches,
-        )
+        super().__init__(model=model, **settings)
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

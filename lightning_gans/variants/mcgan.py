@@ -7,12 +7,10 @@ from torch import Tensor, nn
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.phase import Phase, Training
-from lightning_gans.core.protocols import Augment, OffersFeatures
-from lightning_gans.losses.constraints import Constraint
+from lightning_gans.core.phase import Phase
+from lightning_gans.core.protocols import OffersFeatures
 from lightning_gans.losses.matching import Matching
 from lightning_gans.losses.penalties import Penalty
-from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -29,7 +27,7 @@ class McGAN(GAN):
         discriminator: offers features Phi (N, m); its last layer plays no part.
         loss: the matching, for m features.
         constraint: on w, the weights of Phi.
-        others: as GAN's; there is no penalty.
+        settings: as GAN's; there is no penalty.
     """
 
     loss: Matching
@@ -37,32 +35,16 @@ class McGAN(GAN):
     def __init__(
         self,
         *,
-        model: GenerativeModel,
         discriminator: OffersFeatures,
         loss: Callable[[int], Matching],
-        training: Training,
         penalty: Penalty | None = None,
-        constraint: Constraint | None = None,
-        augment: Augment | None = None,
-        packing: int = 1,
-        discriminator_steps: int = 1,
-        generator_batches: int = 1,
+        **settings: Any,
     ) -> None:
         if not hasattr(discriminator, "features"):
             raise UserError(f"McGAN matches features, and {type(discriminator).__name__} offers none.")
         if penalty is not None:
             raise UserError("McGAN's critic is held by clipping and projections: say penalty=none.")
-        super().__init__(
-            model=model,
-            discriminator=discriminator.features,
-            loss=loss(discriminator.feature_dim),
-            training=training,
-            constraint=constraint,
-            augment=augment,
-            packing=packing,
-            discriminator_steps=discriminator_steps,
-            generator_batches=generator_batches,
-        )
+        super().__init__(discriminator=discriminator.features, loss=loss(discriminator.feature_dim), **settings)
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
         return {"D": [self.discriminator, self.loss], "G": [self.model.generator]}
@@ -71,7 +53,7 @@ class McGAN(GAN):
         # The dual forms are norms of the batch's statistics, the primal ones means over samples.
         over: Any = "gathered" if self.loss.relativistic else "mean"
         return [
-            Phase("D", self.discriminator_loss, after=self.after_discriminator, over=over),
+            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator, over=over),
             Phase("G", self.generator_loss, every=self.discriminator_steps, over=over),
         ]
 

@@ -57,7 +57,17 @@ def located(target):
 
 
 def parameters(target):
-    return dict(inspect.signature(located(target)).parameters)
+    """A constructor's own, and its base's where it hands the rest of its settings on."""
+    return parameters_of(located(target))
+
+
+def parameters_of(found):
+    parameters = dict(inspect.signature(found).parameters)
+    if inspect.isclass(found) and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        base = next(base for base in found.__mro__[1:] if "__init__" in vars(base))
+        own = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+        parameters = parameters_of(base) | own
+    return parameters
 
 
 def test_every_class_that_a_shipped_file_names_has_a_schema():
@@ -92,7 +102,12 @@ def test_settings_at_a_place_are_its_classes_arguments(place):
 
 
 def hints_of(found):
-    return get_type_hints(found.__init__ if inspect.isclass(found) else found)
+    if not inspect.isclass(found):
+        return get_type_hints(found)
+    hints = {}
+    for base in reversed(found.__mro__):
+        hints |= get_type_hints(vars(base)["__init__"]) if "__init__" in vars(base) and base is not object else {}
+    return hints
 
 
 def compatible(spec, hint):
@@ -194,6 +209,7 @@ def test_every_file_is_met_above():
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching") for name in composer.options(g)}
     met |= {f"augment/{name}" for name in AUGMENT_NEEDS}
+    met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
