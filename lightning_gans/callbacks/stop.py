@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from lightning_gans.core.game import Game
 from lightning_gans.strategies.exchange import any_says, processes
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ASK_EVERY = 10  # iterations between two questions to the other ranks
 
 
@@ -25,8 +26,12 @@ class GracefulStop(pl.Callback):
         self._previous: dict[int, Any] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             self._previous[number] = signal.signal(number, self._handle)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for number in SIGNALS:  # Lightning has put a handler of its own for SIGTERM before ours, which leaves unsaved
+            signal.signal(number, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:

@@ -167,7 +167,7 @@ def test_choices_are_registered():
     assert set(composer.options("augment")) == set(AUGMENT_NEEDS)
 
 
-PLANAR_NETWORKS = "planar", "ref_pair", "moved_points"
+PLANAR_NETWORKS = "planar", "ref_pair", "moved_points", "pacgan_planar"
 D_OPTIMIZER = "optimizer@variant.training.players.D.optimizer"
 
 

@@ -116,14 +116,15 @@ def test_ten_kills(launcher):
     same_run(*killed_and_continued(launcher, (*DIGITS, *EVERY, *steps), kills=10))
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(launcher):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(launcher, number):
     run = launcher.folder / "run"
     command = (*DIGITS, "iterations=100000", f"run_dir={run}")
     process = launcher.start(*command)
     while not (run / "losses.csv").is_file():
         assert process.is_alive(), launcher.log.read_text()
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.join(60)
     assert process.exitcode == 130
     assert "same command" in launcher.log.read_text()
