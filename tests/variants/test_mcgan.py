@@ -21,9 +21,11 @@ from lightning_gans.losses.matching import (
 from lightning_gans.losses.penalties import R1
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.networks.mlp import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
+from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 from lightning_gans.variants.mcgan import McGAN
 from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import StopAfter, Watch, play
+from tests.helpers.ranks import on_ranks
 
 BOTH = partial(JointMatching, mean=partial(MeanMatching, q=2), covariance=partial(CovarianceMatching, k=3))
 
@@ -145,3 +147,24 @@ def test_what_does_not_fit_is_refused():
         mcgan(discriminator=maxout)
     with pytest.raises(UserError, match=r"k=16: of D's 4 features"):
         game_of(composed("mcgan", "data=ring", "matching=covariance"))
+
+
+DUALS = {"mean": partial(DualMeanMatching, q=2), "covariance": partial(DualCovarianceMatching, k=3)}
+
+
+def played_on(folder, devices):
+    """Parameters of both dual games after four iterations in float64."""
+    found = {}
+    for name, loss in DUALS.items():
+        options = {"devices": devices, "strategy": PlayerDDPStrategy()} if devices > 1 else {}
+        game = play(mcgan(loss, iterations=4), Ring(batch_size=8), folder, precision="64-true", **options)
+        found |= {f"{name} {key}": value.detach() for key, value in game.named_parameters()}
+    return found
+
+
+@pytest.mark.ddp
+def test_norms_of_the_whole_batch_are_the_same_over_two_processes(tmp_path):
+    expected = played_on(tmp_path, 1)
+    for rank in on_ranks(played_on, tmp_path, 2):
+        for name, value in expected.items():
+            torch.testing.assert_close(rank[name], value, rtol=1e-7, atol=1e-9, msg=name)
