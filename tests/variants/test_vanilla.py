@@ -226,7 +226,7 @@ def test_against_a_generator_that_cannot_move_d_comes_to_the_value_of_the_game(t
 
 
 def test_dcgan_at_64_pixels_has_the_papers_parameters():
-    overrides = "data.image_size=64", "data.channels=3", "network.model.generator.width=64"
+    overrides = "data.image_size=64", "data.channels=3", "network.model.generator.width=64", "network.model.prior.dim=100"
     config = composed("dcgan", *overrides, small=False)
     game = game_of(config)
     game.setup("fit")
