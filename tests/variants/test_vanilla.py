@@ -226,8 +226,8 @@ def test_against_a_generator_that_cannot_move_d_comes_to_the_value_of_the_game(t
 
 
 def test_dcgan_at_64_pixels_has_the_papers_parameters():
-    overrides = "data.image_size=64", "data.channels=3", "network.model.generator.width=64", "network.model.prior.dim=100"
-    config = composed("dcgan", *overrides, small=False)
+    sizes = "data.image_size=64", "data.channels=3", "network.model.generator.width=64", "network.model.prior.dim=100"
+    config = composed("dcgan", *sizes, small=False)
     game = game_of(config)
     game.setup("fit")
     assert game.parameter_counts() == {"D": 2_765_568, "G": 3_576_704}
