@@ -189,7 +189,8 @@ TOLD_THE_CLASS = ("cgan", "acgan", "projection")  # and the networks whose names
 
 @pytest.mark.parametrize("network", sorted(path.stem for path in CONF.glob("network/*.yaml")))
 def test_every_network_plays(network, tmp_path):
-    data = {"planar": "ring", "ref_pair": "ref_pair"}.get(network, "digits")
+    planar = {"planar": "ring", "pacgan_planar": "ring", "moved_points": "two_points", "ref_pair": "ref_pair"}
+    data = planar.get(network, "digits")
     variant = network.partition("_")[0]
     variant = variant if variant in TOLD_THE_CLASS else "vanilla"
     config = composed(variant, f"data={data}", f"network={network}", iterations=2)
