@@ -29,16 +29,16 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         last = tuple(column(run_dir, metric, file="metrics.csv")[1][-1] for metric in METRICS)
         game = names["group"].replace(f"-{names['data']}", "", 1).removesuffix("-mode_coverage")
         found[names["data"]][game.replace("-mode_coverage", "")].append(last)
-    figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 1.2))
+    found = {data: games for data, games in found.items() if games}
+    figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 3), layout="constrained")
     parts = []
     for place, (data, games) in enumerate(found.items(), 1):
         best_first = sorted(games, key=lambda game: fmean(kl for _, _, kl in games[game]))
-        _bars(figure.add_subplot(2, 1, place), data, games, best_first)
+        _bars(figure.add_subplot(len(found), 1, place), data, games, best_first)
         rows = [_row(game, games[game]) for game in best_first]
         rows += [[f"*{name}, published*", "", *by_data[data], ""] for name, by_data in PUBLISHED.items()]
         head = ["game", "seeds", f"modes of {MODES[data]}", "high quality, %", "reverse KL", "every mode in"]
         parts.append(f"## {data}\n\n{table(head, rows)}")
-    figure.tight_layout()
     text = f"""# Mode coverage
 
     python -m experiments.train -m experiment=study/mode_coverage seed=1,2,3,4,5

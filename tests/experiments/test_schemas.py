@@ -202,6 +202,18 @@ def test_every_matching_composes(name, tmp_path, monkeypatch):
     assert job.name == ("mcgan-ring-0" if name == "mean" else f"mcgan-ring-{name}-0")
 
 
+@pytest.mark.parametrize("experiment", Composer().options("experiment"))
+def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = preflight([f"experiment={experiment}"])
+    assert len({job.name for job in jobs}) == len(jobs)
+    assert all(job.study is not None for job in jobs) == experiment.startswith("study/")
+    for job in jobs:
+        assert "study" not in job.config
+        if job.study is not None:
+            assert callable(importlib.import_module(job.study).report)
+
+
 def test_every_file_is_met_above():
     met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
     met |= {f"metrics/{name}" for name in METRICS_NEED}

@@ -1,0 +1,113 @@
+"""Studies: many jobs of one command, and the page that reports on them."""
+
+import json
+from math import log
+
+import pytest
+
+from experiments.preflight import preflight
+from experiments.studies import disjoint_supports, mode_coverage, saturation
+from experiments.studies.pages import settled, spread
+
+
+def lines(job):
+    return {line.partition("=")[0]: line.partition("=")[2] for line in job.overrides}
+
+
+def test_a_study_is_a_multirun_of_its_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = preflight(["experiment=study/saturation", "seed=1,2"])
+    assert [(lines(job)["objective"], job.config["seed"]) for job in jobs] == [
+        ("minimax", 1),
+        ("minimax", 2),
+        ("non_saturating", 1),
+        ("non_saturating", 2),
+    ]
+    assert {job.study for job in jobs} == {"experiments.studies.saturation"}
+    assert jobs[0].name == "vanilla-ring-minimax-saturation-1"
+
+
+def test_the_command_line_has_the_last_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = preflight(["experiment=study/disjoint_supports", "network.distance=3.0", "iterations=7"])
+    assert [(job.config["network"]["distance"], job.config["iterations"]) for job in jobs] == [(3.0, 7)] * 2
+    assert jobs[0].config["variant"]["training"]["players"]["G"]["optimizer"] is None
+
+
+def write(folder, *, config, losses=None, metrics=None, status="finished"):
+    folder.mkdir()
+    (folder / "config.yaml").write_text(json.dumps(config))
+    (folder / "summary.json").write_text(json.dumps({"status": status}))
+    for name, columns in (("losses.csv", losses), ("metrics.csv", metrics)):
+        if columns is not None:
+            rows = zip(*columns.values(), strict=True)
+            text = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+            (folder / name).write_text("\n".join(text) + "\n")
+    return folder
+
+
+def test_supports_that_share_no_point(tmp_path):
+    runs = [
+        write(
+            tmp_path / f"{name}{distance}",
+            config={
+                "objective": {"_target_": f"losses.{name}"},
+                "penalty": {"weight": 10.0} if name == "Wasserstein" else None,
+                "network": {"distance": distance},
+            },
+            losses={"iteration": [10, 100], f"D/{key}": [0.0, value]},
+        )
+        for name, key, value in (("NonSaturating", "js", 0.69), ("Wasserstein", "wasserstein", 1.05))
+        for distance in (1.0, 2.0)
+    ]
+    disjoint_supports.report(runs, tmp_path / "docs")
+    page = (tmp_path / "docs" / "disjoint_supports.md").read_text()
+    assert "| 1 | 0.690 | 1.050 | 1.050 |" in page
+    assert "| 2 | 0.690 | 1.050 | 2.200 |" in page
+    assert f"{log(2):.6f}" in page
+    assert (tmp_path / "docs" / "disjoint_supports.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_saturation(tmp_path):
+    runs = [
+        write(
+            tmp_path / name,
+            config={"objective": {"_target_": f"losses.{name}"}, "seed": 4},
+            losses={"iteration": [10, 20, 100], "G/gradient_norm": [1e-3, 1e-5, 2.0]},
+            metrics={"iteration": [50, 100], "modes": [1, 3]},
+        )
+        for name in ("Minimax", "NonSaturating")
+    ]
+    saturation.report(runs, tmp_path)
+    assert "| minimax | 4 | 1.00e-05 | 2.00e+00 | 3 |" in (tmp_path / "saturation.md").read_text()
+
+
+def test_mode_coverage_takes_the_last_evaluation_and_leaves_out_what_did_not_end(tmp_path, capsys):
+    metrics = {"iteration": [50, 100], "modes": [8, 7], "high_quality": [0.9, 0.8], "reverse_kl": [0.1, 0.2]}
+    names = {"data": "ring", "group": "lsgan-ring-mode_coverage"}
+    done = write(tmp_path / "a", config={"names": names}, metrics=metrics)
+    lost = write(tmp_path / "b", config={"names": names}, metrics=metrics, status="diverged")
+    mode_coverage.report([done, lost], tmp_path)
+    page = (tmp_path / "mode_coverage.md").read_text()
+    assert "| lsgan | 1 | 7.0 | 80.0 | 0.200 | 0 of 1 |" in page
+    assert "PacGAN2, published" in page
+    assert "diverged" in capsys.readouterr().out
+
+
+def test_a_study_ends_in_its_page(launcher):
+    said = launcher.run(
+        *("-m", "experiment=study/disjoint_supports", "network.distance=1.0", "iterations=20", "logger=none"),
+        *("data.batch_size=8", "trainer.log_every=5"),
+    )
+    assert "docs/studies/disjoint_supports.md" in said
+    assert (launcher.folder / "docs/studies/disjoint_supports.png").is_file()
+
+
+def test_numbers_of_several_runs():
+    assert spread([1.0]) == "1.000"
+    assert spread([1.0, 3.0], 1) == "2.0 ± 1.0"
+
+
+def test_what_a_run_settled_at(tmp_path):
+    run = write(tmp_path / "a", config={}, losses={"iteration": [10, 90, 95, 100], "x": [9, 9, 1, 2]})
+    assert settled(run, "x") == pytest.approx(1.5)
