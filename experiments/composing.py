@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -190,6 +191,11 @@ class Composer:
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+            if idle := re.match(r"Could not override '([^']+)'", str(error)):
+                raise UserError(
+                    f"{idle[1]}= chooses nothing here: no part of this configuration asks for it. Which variants do, "
+                    "their pages and `--help variant=NAME` say."
+                ) from error
             raise UserError(f"The configuration does not compose: {reason(error)}") from error
 
     @cache  # noqa: B019

@@ -24,6 +24,7 @@ from lightning_gans.core.errors import UserError
 
 FILLED_IN = ("names", "group")
 RECIPE = ("variant", "data", "experiment")  # the groups that choose all others
+INJECTED = ("objective", "penalty", "network")  # what a variant may ask for
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
@@ -143,6 +144,7 @@ def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[
 
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = _named(composer, overrides)
+    _refuse_idle(composed, overrides)
     config = composer.resolve(composed)
     validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
@@ -180,6 +182,18 @@ def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     composer.check_groups(chosen)
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
+
+
+def _refuse_idle(composed: Composed, overrides: Sequence[Override]) -> None:
+    """Refuse a choice that the variant does not ask for: it would change the run's name and nothing else."""
+    variant = OmegaConf.to_yaml(composed.config.variant) if "variant" in composed.config else ""
+    for group in INJECTED:
+        said = any(override.key_or_group.partition(".")[0] == group for override in overrides)
+        if said and f"${{{group}}}" not in variant and f"${{{group}." not in variant:
+            name = composed.choices["variant"]
+            raise UserError(
+                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
+            )
 
 
 def _multirun(

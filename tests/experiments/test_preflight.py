@@ -109,6 +109,8 @@ def test_the_shape_of_images_has_their_channels_first():
         ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
         ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
         ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
+        ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
+        ("matching=covariance", ["matching= chooses nothing here"]),
         # the run's directory
         ("resume=nver", ["resume=nver: there is no such file", "resume=never?"]),
     ],
