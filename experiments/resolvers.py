@@ -11,7 +11,7 @@ from lightning_gans.core.errors import UserError
 
 def register() -> None:
     """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
-    for resolver in (sample_shape, judged_shape, judged_channels, classes):
+    for resolver in (sample_shape, judged_shape, judged_channels, images_or_points, classes):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -21,6 +21,11 @@ def sample_shape(*, _root_: DictConfig) -> list[Any]:
     if "image_size" in data:
         return [data.channels, data.image_size, data.image_size]
     return [data.dimension]
+
+
+def images_or_points(for_images: Any, for_points: Any, *, _root_: DictConfig) -> Any:
+    """The one or the other, by what the chosen data are."""
+    return for_images if "image_size" in _root_.data else for_points
 
 
 def judged_shape(*, _root_: DictConfig) -> list[Any]:

@@ -5,6 +5,7 @@ import pytest
 from datamodules.catalogue import CATALOGUE
 from experiments.preflight import preflight
 from lightning_gans.core.errors import UserError
+from tests.helpers.composed import composed
 
 
 def network(*overrides):
@@ -29,3 +30,10 @@ def test_classes_that_are_not_known_have_to_be_said(data, tmp_path, monkeypatch)
     ):
         network(f"data={data}")
     assert network(f"data={data}", "network.model.classes=3")["discriminator"]["classes"] == 3
+
+
+@pytest.mark.parametrize("data, weight", [("digits", 10.0), ("ring", 0.1)])
+def test_what_suits_images_does_not_suit_points(data, weight):
+    assert composed("wgan_gp", f"data={data}")["penalty"]["weight"] == weight
+    assert composed("wgan_gp", f"data={data}", "penalty=r1")["penalty"]["gamma"] == 0.1
+    assert composed("wgan_gp", f"data={data}", "penalty.weight=3")["penalty"]["weight"] == 3
