@@ -10,7 +10,7 @@ before it, an estimate from below (up to the batch's sampling error).
 
 from abc import ABC, abstractmethod
 from math import log
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
@@ -22,11 +22,13 @@ class AdversarialLoss(ABC):
     divergence: what `estimate` approaches.
     relativistic: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
         any other G is given its own alone.
+    over: "mean", it is a mean over samples or pairs; "per_rank", a function of whatever part of the batch it is given.
     boundary: the logit that separates real from fake; None where D is a critic whose zero means nothing.
     """
 
     divergence: ClassVar[str]
     relativistic: ClassVar[bool] = False
+    over: ClassVar[Literal["mean", "per_rank"]] = "mean"
     boundary: float | None = 0.0
 
     @abstractmethod
@@ -209,6 +211,7 @@ class RelativisticAverage(_RelativisticLoss):
     """
 
     divergence = "relativistic_average"
+    over = "per_rank"
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
         return {

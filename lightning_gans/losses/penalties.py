@@ -98,6 +98,8 @@ class DRAGAN:
     alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
     """
 
+    over = "per_rank"  # the batch's std is not a mean over samples
+
     def __init__(self, *, weight: float) -> None:
         self.weight = weight
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -101,9 +101,10 @@ class GAN(Game):
         return {"D": [self.discriminator], "G": [self.model.generator]}
 
     def phases(self) -> Sequence[Phase]:
+        over: Any = self.loss.over if self.loss.over != "mean" else getattr(self.penalty, "over", "mean")
         return [
-            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator),
-            Phase("G", self.generator_loss, every=self.discriminator_steps),
+            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator, over=over),
+            Phase("G", self.generator_loss, every=self.discriminator_steps, over=self.loss.over),
         ]
 
     def after_discriminator(self) -> None:

@@ -1,5 +1,6 @@
 """Goodfellow et al. 2014: the order of steps, what each player sees, and the saturation of the minimax loss."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,8 +13,8 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import isolated
-from lightning_gans.losses.adversarial import LeastSquares, Minimax, NonSaturating, Wasserstein
-from lightning_gans.losses.penalties import R1
+from lightning_gans.losses.adversarial import LeastSquares, Minimax, NonSaturating, RelativisticAverage, Wasserstein
+from lightning_gans.losses.penalties import DRAGAN, R1
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.networks.augment import Adaptive, Composition, Translation
 from lightning_gans.networks.mlp import AffineGenerator, MLPDiscriminator, MLPGenerator
@@ -235,3 +236,13 @@ def test_dcgan_at_64_pixels_has_the_papers_parameters():
 
 def test_the_batch_names_what_it_needs():
     assert GAN.batch is SampleBatch
+
+
+@pytest.mark.parametrize("settings", [{"loss": RelativisticAverage()}, {"penalty": DRAGAN(weight=1.0)}])
+def test_what_is_no_mean_over_samples_is_not_accumulated(settings, tmp_path):
+    game = gan(**settings)
+    play(game, Ring(batch_size=4), tmp_path)
+    halves = gan(**settings)
+    halves.training_settings = replace(halves.training_settings, accumulate=2)
+    with pytest.raises(UserError, match="player D is a function of the whole batch"):
+        play(halves, Ring(batch_size=4), tmp_path)
