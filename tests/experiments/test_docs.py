@@ -1,0 +1,35 @@
+"""Every training command that the pages show is one that the program takes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiments.preflight import preflight
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OWN = ("--config-dir", "my_gans", "ARGS", "DIR/", "...")  # commands that need files of the reader's
+
+
+def commands():
+    for page in PAGES:
+        text = page.read_text().replace("\\\n", " ")
+        for line in re.findall(r"^(?:    |\t)(?:\S+/)?python -m experiments\.train\b(.*)$", text, flags=re.MULTILINE):
+            arguments = shlex.split(line, comments=True)
+            if not any(mark in argument for argument in arguments for mark in OWN):
+                yield pytest.param(arguments, id=f"{page.stem}: {' '.join(arguments)}")
+
+
+COMMANDS = list(commands())
+
+
+def test_there_are_some():
+    assert len(COMMANDS) > 30
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert preflight(arguments)
