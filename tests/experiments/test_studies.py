@@ -6,7 +6,7 @@ from math import log
 import pytest
 
 from experiments.preflight import preflight
-from experiments.studies import disjoint_supports, mode_coverage, saturation
+from experiments.studies import digits, disjoint_supports, mode_coverage, saturation
 from experiments.studies.pages import settled, spread
 
 
@@ -111,3 +111,25 @@ def test_numbers_of_several_runs():
 def test_what_a_run_settled_at(tmp_path):
     run = write(tmp_path / "a", config={}, losses={"iteration": [10, 90, 95, 100], "x": [9, 9, 1, 2]})
     assert settled(run, "x") == pytest.approx(1.5)
+
+
+def test_digits(tmp_path):
+    runs = []
+    for variant, fid in (("dcgan", 3.0), ("lsgan", 2.0)):
+        run = write(
+            tmp_path / variant,
+            config={"names": {"variant": variant}, "iterations": 500, "data": {"batch_size": 64}},
+        )
+        summary = {
+            "status": "finished",
+            "seconds": 12.0,
+            "metrics": {"fid": {"last": fid, "best": 1.0}},
+            "evaluation": {"floor": {"fid": 0.8}},
+        }
+        (run / "summary.json").write_text(json.dumps(summary))
+        runs.append(run)
+    digits.report(runs, tmp_path)
+    page = (tmp_path / "digits.md").read_text()
+    assert page.index("| lsgan | 1 | 2.000 |") < page.index("| dcgan | 1 | 3.000 |")
+    assert "500 iterations of 64" in page
+    assert "0.800" in page
