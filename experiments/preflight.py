@@ -83,8 +83,11 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
         _print(arguments, _named(composer, overrides))
         raise SystemExit(0)
     study = _study(composer, overrides)
-    if study:
-        jobs = [replace(job, study=study.report) for job in _multirun(composer, overrides, arguments, study.jobs)]
+    if study:  # each job by itself is the same command less the study, which other processes of the job are told
+        jobs = [
+            replace(job, study=study.report, overrides=(*job.overrides, "~study"))
+            for job in _multirun(composer, overrides, arguments, study.jobs)
+        ]
     elif arguments.multirun:
         jobs = _multirun(composer, overrides, arguments)
     else:
@@ -179,6 +182,8 @@ def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
 
 def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
     """What the chosen experiment says of a study: its `jobs`, lines of overrides, and the module that `report`s."""
+    if any(override.key_or_group == "study" and override.is_delete() for override in overrides):
+        return None  # one of its jobs, by itself
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     composer.check_groups(chosen)
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None

@@ -19,7 +19,7 @@ CONFIG, SUMMARY, LAST = "config.yaml", "summary.json", Path("checkpoints") / "la
 LONGEST = 120  # characters of a run's name less its seed
 
 # What says where or how a run is done, not which run it is: not in its name.
-UNNAMED = ("seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
+UNNAMED = ("study", "seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
 UNNAMED_GROUPS = ("variant", "data", "logger", "callbacks", "trainer", "metrics")
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

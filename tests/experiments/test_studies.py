@@ -25,6 +25,8 @@ def test_a_study_is_a_multirun_of_its_lines(tmp_path, monkeypatch):
     ]
     assert {job.study for job in jobs} == {"experiments.studies.saturation"}
     assert jobs[0].name == "vanilla-ring-minimax-saturation-1"
+    (alone,) = preflight(jobs[0].overrides)  # what the other processes of this job are started with
+    assert (alone.config, alone.study) == (jobs[0].config, None)
 
 
 def test_the_command_line_has_the_last_word(tmp_path, monkeypatch):
