@@ -47,7 +47,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 The generator is frozen at the data's two point masses, moved sideways by a distance. What D's training estimates is
 all that a generator could descend. The Jensen-Shannon divergence is log 2 = {log(2):.6f} nats at any distance but 0:
 no slope to follow. The Wasserstein distance is the distance itself; under a gradient penalty of {weight:g} the
-critic's gap is d (1 + d / {2 * weight:g}).
+critic's gap between two points is d (1 + d / {2 * weight:g}); here there are two pairs of them.
 
 ![The estimates against the distance](disjoint_supports.png)
 
