@@ -95,7 +95,9 @@ def killed_and_continued(launcher, command, kills):
 def same_run(straight, broken):
     assert weights(straight) == weights(broken)
     assert summary(straight)["metrics"] == summary(broken)["metrics"]
-    for name in ("losses.csv", "metrics.csv"):
+    written = [name for name in ("losses.csv", "metrics.csv") if (straight / name).is_file()]
+    assert written == [name for name in ("losses.csv", "metrics.csv") if (broken / name).is_file()]
+    for name in written:
         ours, theirs = ([row["iteration"] for row in rows(run / name)] for run in (straight, broken))
         assert ours == theirs, "every row once"
     pictures = [sorted(path.name for path in (run / "samples").iterdir()) for run in (straight, broken)]
