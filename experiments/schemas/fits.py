@@ -7,6 +7,7 @@ from datamodules.catalogue import CATALOGUE
 from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
+CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
 WORDS = {"image": "images", "planar": "points of the plane or the line"}
 
 
@@ -25,6 +26,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_batch(config)
     _check_penalty(config, choices)
     _check_critic(config, choices)
+    _check_labels(config, choices)
 
 
 def _check_kind(choices: Mapping[str, str]) -> None:
@@ -122,4 +124,25 @@ def _check_critic(config: Mapping[str, Any], choices: Mapping[str, str]) -> None
             "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. Add "
             "penalty=gradient_penalty, or spectral normalisation (network.discriminator.norm=spectral, network=sngan), "
             f"or start from variant=wgan_gp or variant=wgan; or choose another objective for {choices.get('variant')}."
+        )
+
+
+def _check_labels(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """Networks that are told the class go with games that tell it, one head with one, two with two."""
+    variant = config["variant"]
+    target = variant.get("_target_", "") if isinstance(variant, Mapping) else ""
+    model = variant.get("model") if isinstance(variant, Mapping) else None
+    if not target.startswith("lightning_gans.variants.") or not isinstance(model, Mapping):
+        return
+    network, tells = choices.get("network"), target in CONDITIONAL
+    if model.get("_target_") == "lightning_gans.models.conditional.ConditionalGenerativeModel" and not tells:
+        raise UserError(
+            f"network={network} is told the class, and variant={choices.get('variant')} tells none. Choose "
+            "variant=cgan, acgan or projection; or another network."
+        )
+    two_heads = ".auxiliary." in _discriminator(config).get("_target_", "")
+    if tells and two_heads != target.endswith(".ACGAN"):
+        fitting = "acgan or acgan_mlp" if target.endswith(".ACGAN") else "cgan, cgan_mlp or projection"
+        raise UserError(
+            f"network={network} does not go with variant={choices.get('variant')}: choose network={fitting}."
         )

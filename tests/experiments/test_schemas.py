@@ -190,8 +190,9 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 )
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (job,) = preflight(["variant=vanilla", "data=digits", choice])
     group, _, name = choice.partition("=")
+    told = name.partition("_")[0] if name.startswith(("cgan", "acgan", "projection")) else "vanilla"
+    (job,) = preflight([f"variant={told}", "data=digits", choice])
     assert job.choices[group] == name
 
 
