@@ -24,18 +24,21 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/mode_coverage.{md,png}."""
     found: dict[str, dict[str, list[tuple[float, ...]]]] = {data: defaultdict(list) for data in MODES}
-    for run_dir in finished(run_dirs):
+    done = finished(run_dirs)
+    for run_dir in done:
         names = config_of(run_dir)["names"]
         last = tuple(column(run_dir, metric, file="metrics.csv")[1][-1] for metric in METRICS)
         game = names["group"].replace(f"-{names['data']}", "", 1).removesuffix("-mode_coverage")
         found[names["data"]][game.replace("-mode_coverage", "")].append(last)
     found = {data: games for data, games in found.items() if games}
+    diverged = sorted({config_of(run_dir)["names"]["run"] for run_dir in set(run_dirs) - set(done)})
+    lost = f"\nWithout a last evaluation: {', '.join(diverged)}.\n" if diverged else ""
     figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 3), layout="constrained")
     parts = []
     for place, (data, games) in enumerate(found.items(), 1):
         best_first = sorted(games, key=lambda game: fmean(kl for _, _, kl in games[game]))
         _bars(figure.add_subplot(len(found), 1, place), data, games, best_first)
-        rows = [_row(game, games[game]) for game in best_first]
+        rows = [_row(game, games[game], MODES[data]) for game in best_first]
         rows += [[f"*{name}, published*", "", *by_data[data], ""] for name, by_data in PUBLISHED.items()]
         head = ["game", "seeds", f"modes of {MODES[data]}", "high quality, %", "reverse KL", "every mode in"]
         parts.append(f"## {data}\n\n{table(head, rows)}")
@@ -46,16 +49,15 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 2,500 samples at the end of each run, never the best evaluation. A sample is of high quality within 3 standard
 deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 0.0014 (ring) and 0.0048 (grid).
 `pacgan_planar` are PacGAN's own networks. Published rows are of Lin et al. 2018, table 1, with their own training.
-
+{lost}
 ![Reverse KL of every game](mode_coverage.png)
 
 {chr(10).join(parts)}"""
     write_page(folder, "mode_coverage", text, figure)
 
 
-def _row(game: str, runs: Sequence[tuple[float, ...]]) -> list[str]:
+def _row(game: str, runs: Sequence[tuple[float, ...]], most: int) -> list[str]:
     modes, quality, kl = zip(*runs, strict=True)
-    most = 25 if max(modes) > 8 else 8
     whole = sum(count == most for count in modes)
     percent = [100 * share for share in quality]
     return [game, str(len(runs)), spread(modes, 1), spread(percent, 1), spread(kl), f"{whole} of {len(runs)}"]
