@@ -31,7 +31,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         game = names["group"].replace(f"-{names['data']}", "", 1).removesuffix("-mode_coverage")
         found[names["data"]][game.replace("-mode_coverage", "")].append(last)
     found = {data: games for data, games in found.items() if games}
-    diverged = sorted({config_of(run_dir)["names"]["run"] for run_dir in set(run_dirs) - set(done)})
+    diverged = sorted(run_dir.name for run_dir in set(run_dirs) - set(done))
     lost = f"\nWithout a last evaluation: {', '.join(diverged)}.\n" if diverged else ""
     figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 3), layout="constrained")
     parts = []
