@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -63,8 +64,8 @@ def _row(game: str, runs: Sequence[tuple[float, ...]], most: int) -> list[str]:
     return [game, str(len(runs)), spread(modes, 1), spread(percent, 1), spread(kl), f"{whole} of {len(runs)}"]
 
 
-def _bars(axes: object, data: str, games: Mapping[str, Sequence[tuple[float, ...]]], order: Sequence[str]) -> None:
+def _bars(axes: Any, data: str, games: Mapping[str, Sequence[tuple[float, ...]]], order: Sequence[str]) -> None:
     values = [fmean(kl for _, _, kl in games[game]) for game in order]
-    axes.barh(list(order), values)  # type: ignore[attr-defined]
-    axes.set(xlabel="reverse KL", title=data, xscale="symlog")  # type: ignore[attr-defined]
-    axes.invert_yaxis()  # type: ignore[attr-defined]
+    axes.barh(list(order), values)
+    axes.set(xlabel="reverse KL", title=data, xscale="symlog")
+    axes.invert_yaxis()

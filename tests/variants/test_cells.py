@@ -25,7 +25,6 @@ NETWORKS = {
     "r3gan": ["network=r3gan"],
 }
 LIPSCHITZ = {"sngan"}  # critics that are held without a penalty
-QUICK = {"mlp", "dcgan"}  # the others take a minute: make test-slow
 
 
 def refusal(objective, penalty, network):
@@ -38,9 +37,7 @@ def refusal(objective, penalty, network):
 
 
 CELLS = list(product(OBJECTIVES, PENALTIES, NETWORKS))
-ALLOWED = [
-    pytest.param(*cell, marks=[] if cell[2] in QUICK else pytest.mark.slow) for cell in CELLS if refusal(*cell) is None
-]
+ALLOWED = [cell for cell in CELLS if refusal(*cell) is None]
 
 
 part = cache(lambda *overrides: composed("vanilla", *overrides, iterations=3))
