@@ -21,6 +21,7 @@ from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
@@ -69,7 +70,8 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
-    callbacks += [SampleGrids(**settings["grids"]), CollapseWatch(), summary, progress]
+    callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"])]
+    callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
     trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.schemas.registry import GROUPS, PLACES, SCHEMAS, TOP, Schema
+from experiments.schemas.registry import GROUPS, PLACES, SCHEMAS, TOP
+from experiments.schemas.schema import Schema
 from experiments.schemas.spec import Node, Spec, plain
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError

@@ -73,8 +73,8 @@ def _missing_classes(probabilities: Tensor | None, names: tuple[str, ...] | None
     )
 
 
-def _narrow(features: Tensor, real: Tensor) -> str | None:
-    if len(features) < 2 or len(real) < 2:
+def _narrow(features: Tensor | None, real: Tensor | None) -> str | None:
+    if features is None or real is None or len(features) < 2 or len(real) < 2:
         return None
     ours, theirs = pairwise_distance(_spread(features)), pairwise_distance(_spread(real))
     if not ours < NARROW * theirs:

@@ -1,6 +1,6 @@
 """Scores, every so many iterations and at the end, of the weights that would be exported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from lightning_gans.callbacks.measures import MEASURES, Measure
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.events import EvaluationListener, due
+from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.protocols import Samples
 from lightning_gans.metrics.names import METRICS
@@ -21,18 +22,26 @@ class Evaluation(pl.Callback):
     """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
 
     Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
-    chosen one. A model that does not sample is left alone.
+    chosen one. What a model cannot do is not measured.
 
     Args:
         every: iterations.
-        quality: makes the measure, once the run's data and processes are there.
+        quality: makes the measure of samples, once the run's data and processes are there.
+        measures: what else is measured.
     """
 
-    def __init__(self, *, every: int, quality: Callable[[pl.Trainer], SampleQuality]) -> None:
+    def __init__(
+        self,
+        *,
+        every: int,
+        quality: Callable[[pl.Trainer], SampleQuality],
+        measures: Sequence[Measure] = MEASURES,
+    ) -> None:
         if every < 1:
             raise UserError(f"callbacks.evaluation.every={every}: must be at least 1.")
         self.every = every
         self.quality_for = quality
+        self.measures = measures
         self.quality: SampleQuality | None = None
         self.floor: dict[str, float] = {}
         self.test: dict[str, dict[str, float]] = {}
@@ -42,7 +51,8 @@ class Evaluation(pl.Callback):
         if isinstance(pl_module.model, Samples):
             self.quality = self.quality_for(trainer)
             self.floor = self.quality.floor("validation")
-            pl_module.headline = self.quality.headline
+            if type(pl_module).headline == Game.headline:  # a variant may name another
+                pl_module.headline = self.quality.headline
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, sample count, reference and floor."""
@@ -57,10 +67,12 @@ class Evaluation(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
-        if self.quality is None or not due(pl_module, self.every):
+        if not due(pl_module, self.every):
             return
         pl_module.read_losses()  # nothing is measured of a run that diverged
-        evidence = self.quality.measure(pl_module.evaluated_model())
+        evidence = self._measure(trainer, pl_module.evaluated_model(), "validation")
+        if not evidence.scores:
+            return
         ranked = {name: value for name, value in evidence.scores.items() if name in METRICS}  # no deviations
         pl_module.scores.record(ranked, pl_module.iteration)
         values = dict(evidence.scores)
@@ -72,18 +84,25 @@ class Evaluation(pl.Callback):
             if isinstance(callback, EvaluationListener):
                 callback.on_evaluation(trainer, pl_module, evidence)
 
+    def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
+        evidence = Evidence({}) if self.quality is None else self.quality.measure(model, split)
+        data = getattr(trainer, "datamodule", None)
+        if hasattr(data, "split"):
+            for measure in self.measures:
+                evidence.scores.update(measure(model, data, split))
+        return evidence
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
-        if self.quality is None or pl_module.iteration < pl_module.iterations:
+        if pl_module.iteration < pl_module.iterations:
             return
-        self.test = {
-            "floor": self.quality.floor("test"),
-            "last": self.quality.measure(pl_module.evaluated_model(), "test").scores,
-        }
+        if self.quality is not None:
+            self.test["floor"] = self.quality.floor("test")
+        self.test["last"] = self._measure(trainer, pl_module.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
         trainer.strategy.barrier()
         if best.is_file():
-            self.test["best"] = self.quality.measure(_evaluated_weights(best, pl_module), "test").scores
+            self.test["best"] = self._measure(trainer, _evaluated_weights(best, pl_module), "test").scores
         facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
         tell_summary(trainer, facts)
 

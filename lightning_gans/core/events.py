@@ -9,14 +9,15 @@ class Evidence(NamedTuple):
     """What one evaluation saw.
 
     scores: metric values by name.
-    features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index.
+    features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index;
+        None where nothing is generated.
     real: features of held-out real samples, (m, d).
     """
 
     scores: dict[str, float]
-    features: Tensor
-    probabilities: Tensor | None
-    real: Tensor
+    features: Tensor | None = None
+    probabilities: Tensor | None = None
+    real: Tensor | None = None
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
 from operator import add
@@ -21,11 +21,13 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.ownership import own
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
 from lightning_gans.core.prior import Prior
-from lightning_gans.core.protocols import Calibrates
+from lightning_gans.core.protocols import Calibrates, Encodes
 from lightning_gans.core.record import Record
 from lightning_gans.core.rng import Draws, stream_seed
 from lightning_gans.core.scores import Scores
 from lightning_gans.strategies.exchange import all_agree, average_gradients, processes
+
+CALIBRATION_SAMPLES = 1024
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,8 +142,20 @@ class Game(pl.LightningModule):
             averaged = self.ema.read(self.model)
             if isinstance(averaged, Calibrates):
                 averaged.calibrate()
+            if isinstance(averaged, Encodes) and (batches := self._calibration_batches()):
+                averaged.calibrate_encoder(batch.x for batch in batches)
             self._evaluated_at = self.iteration
         return self.ema.model
+
+    def _calibration_batches(self) -> Iterator[Any] | None:
+        """The same 1,024 training samples or so on every rank, with labels where the data have them."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if data is None or not hasattr(data, "iteration_batches"):
+            return None  # batches from elsewhere: the encoder keeps the statistics that training left
+        batches: Iterator[Any] = data.iteration_batches(
+            0, max(1, CALIBRATION_SAMPLES // data.batch_size), seed=self.seed, device=self.device
+        )
+        return batches
 
     def invalidate_evaluated(self) -> None:
         """Say that the averaged copy was changed from outside and has to be read anew."""

@@ -7,12 +7,24 @@ concatenations; `split` takes them apart again.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lightning_gans.core.errors import UserError
+
+
+class Axis(NamedTuple):
+    """Values (steps, width) that the numbers first .. first + width - 1 of a code take in turn."""
+
+    first: int
+    values: Tensor
+
+
+def _each_from(low: float, high: float, steps: int, dim: int) -> list[Axis]:
+    return [Axis(i, torch.linspace(low, high, steps)[:, None]) for i in range(dim)]
 
 
 class Prior(ABC):
@@ -23,6 +35,10 @@ class Prior(ABC):
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """n independent codes: (n, dim), float, on the generator's device."""
+
+    @abstractmethod
+    def axes(self, steps: int) -> list["Axis"]:
+        """What a traversal walks along, one after the other: all of what a code can say, in about `steps` steps."""
 
 
 def _positive(name: str, value: int) -> int:
@@ -40,6 +56,9 @@ class Normal(Prior):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.randn(n, self.dim, generator=generator, device=generator.device)
 
+    def axes(self, steps: int) -> list[Axis]:
+        return _each_from(-2.0, 2.0, steps, self.dim)
+
 
 class Uniform(Prior):
     """z ~ U(-bound, bound) in every dimension; bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code)."""
@@ -51,6 +70,9 @@ class Uniform(Prior):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.rand(n, self.dim, generator=generator, device=generator.device).mul_(2).sub_(1).mul_(self.bound)
 
+    def axes(self, steps: int) -> list[Axis]:
+        return _each_from(-self.bound, self.bound, steps, self.dim)
+
 
 class Categorical(Prior):
     """One-hot codes, uniform over `dim` categories."""
@@ -61,6 +83,10 @@ class Categorical(Prior):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         index = torch.randint(self.dim, (n,), generator=generator, device=generator.device)
         return one_hot(index, self.dim).to(torch.get_default_dtype())
+
+    def axes(self, steps: int) -> list[Axis]:
+        """One: the categories in order, and over again where there are more steps."""
+        return [Axis(0, one_hot(torch.arange(steps) % self.dim, self.dim).to(torch.get_default_dtype()))]
 
 
 class Mixed(Prior):
@@ -74,6 +100,13 @@ class Mixed(Prior):
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         return torch.cat([part.sample(n, generator) for part in self.parts], dim=1)
+
+    def axes(self, steps: int) -> list[Axis]:
+        first, axes = 0, []
+        for part in self.parts:
+            axes += [Axis(first + axis.first, axis.values) for axis in part.axes(steps)]
+            first += part.dim
+        return axes
 
     def split(self, z: Tensor) -> tuple[Tensor, ...]:
         """(N, dim) -> each part's (N, part.dim), in order."""

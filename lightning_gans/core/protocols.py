@@ -1,6 +1,6 @@
 """What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -43,8 +43,63 @@ class Calibrates(Protocol):
     def calibrate(self) -> None: ...
 
 
+@runtime_checkable
+class Encodes(Protocol):
+    """Infers codes. encode: samples (N, ...) -> (N, d); features: -> (N, f), the encoder's last hidden layer."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+
+    def features(self, x: Tensor) -> Tensor: ...
+
+    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+        """Re-estimate the encoder's batch statistics for its present weights, from batches of real samples."""
+
+
+@runtime_checkable
+class Reconstructs(Encodes, Protocol):
+    """Goes to codes and back.
+
+    reconstruct: samples (N, ...) -> (N, ...). between: two times (N, ...) -> (N, steps, ...), samples along straight
+    lines from the codes of the first to those of the second.
+    """
+
+    def reconstruct(self, x: Tensor) -> Tensor: ...
+
+    def between(self, a: Tensor, b: Tensor, steps: int) -> Tensor: ...
+
+
+@runtime_checkable
+class Traverses(Protocol):
+    """Shows what the numbers of its codes do: (axes, steps, *sample_shape), in row i along axis i, all else held.
+
+    start: the index of the sample that is held, among those of `seed`.
+    """
+
+    def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class Categorises(Protocol):
+    """Has a categorical code. category: samples (N, ...) -> (N,) int64, 0 .. categories - 1."""
+
+    categories: int
+
+    def category(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Evaluates(Protocol):
+    """Has a density that can be estimated.
+
+    log_likelihood: samples (N, ...) -> (N,) float64, log p(x) in nats, by importance sampling with `samples` codes
+    each. They follow from (seed, index of the sample); the first one's index is `start`.
+    """
+
+    def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
 class OffersFeatures(Protocol):
-    """A discriminator whose logits are linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
+    """A network that is linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
 
     feature_dim: int
 

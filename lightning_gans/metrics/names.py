@@ -48,8 +48,10 @@ METRICS: dict[str, Metric] = {
     # Encoders.
     "reconstruction_mse": _low("mean squared error of reconstructions, per pixel, images in [-1, 1]"),
     "reconstruction_ratio": _low("reconstruction_mse divided by the error between random pairs of images"),
-    "knn_accuracy": _high("accuracy of nearest neighbours on encoder features"),
-    "probe_accuracy": _high("accuracy of a linear probe on encoder features"),
+    "knn_accuracy": _high("accuracy of nearest neighbours on the encoder's last hidden layer"),
+    "probe_accuracy": _high("accuracy of a linear probe on the encoder's last hidden layer"),
+    "code_knn_accuracy": _high("accuracy of nearest neighbours on codes"),
+    "code_probe_accuracy": _high("accuracy of a linear probe on codes"),
     "cycle_l1": _low("mean absolute error of there-and-back translation, per pixel, images in [-1, 1]"),
     # Classification and domains.
     "target_accuracy": _high("accuracy on the held-out part of the target domain"),

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.rng import stream
-from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel
+from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel, evaluating
 
 Label = int | Sequence[int] | Tensor
 
@@ -44,7 +44,6 @@ class ConditionalGenerativeModel(GenerativeModel):
         ]
         return torch.cat(drawn)[start - first * CHUNK :][:n]
 
-    @torch.no_grad()
     def sample(self, n: int, *, label: Label | None = None, seed: int = 0, start: int = 0) -> Tensor:
         """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
 
@@ -62,10 +61,8 @@ class ConditionalGenerativeModel(GenerativeModel):
         labels = self.labels(whole, seed=seed, start=first * CHUNK)
         if label is not None:
             labels[before : before + n] = self._checked(label, n)
-        was_training = self.training
-        self.eval()
-        made = [self._chunk(first + i, part, seed) for i, part in enumerate(labels.split(CHUNK))]
-        self.train(was_training)
+        with evaluating(self):
+            made = [self._chunk(first + i, part, seed) for i, part in enumerate(labels.split(CHUNK))]
         return torch.cat(made)[before:][:n]
 
     def _chunk(self, chunk: int, labels: Tensor, seed: int) -> Tensor:
@@ -73,7 +70,6 @@ class ConditionalGenerativeModel(GenerativeModel):
         x: Tensor = self(z, labels.to(z.device))
         return x
 
-    @torch.no_grad()
     def interpolate(self, rows: int, steps: int, *, label: Label | None = None, seed: int = 0) -> Tensor:
         """Samples along arcs between codes 2 i and 2 i + 1 in row i, of one class: (rows, steps, *sample_shape).
 
@@ -81,12 +77,10 @@ class ConditionalGenerativeModel(GenerativeModel):
             label: one class for all rows, or one for each; None: that of sample 2 i.
         """
         labels = self.labels(2 * rows, seed=seed)[::2] if label is None else self._checked(label, rows)
-        was_training = self.training
-        self.eval()
-        z = self.paths(rows, steps, seed=seed)
-        labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
-        x: Tensor = self(z.flatten(0, 1), labels).unflatten(0, (rows, steps))
-        self.train(was_training)
+        with evaluating(self):
+            z = self.paths(rows, steps, seed=seed)
+            labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
+            x: Tensor = self(z.flatten(0, 1), labels).unflatten(0, (rows, steps))
         return x
 
     @torch.no_grad()

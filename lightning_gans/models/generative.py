@@ -1,15 +1,30 @@
 """A generator and its prior: all that sampling needs."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from lightning_gans.core.prior import Prior
+from lightning_gans.core.prior import Axis, Prior
 from lightning_gans.core.rng import stream
 
 # Samples are made in chunks of this many, by global index, so that a sample does not depend on what it is made beside.
 CHUNK = 64
 CALIBRATION_CHUNKS = 16
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within, `model` is in eval mode and keeps no graph; afterwards it is in the mode it was in."""
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        model.train(was_training)
 
 
 class GenerativeModel(nn.Module):
@@ -31,31 +46,36 @@ class GenerativeModel(nn.Module):
         like = next((t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()), z)
         return z.to(like)
 
-    @torch.no_grad()
     def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
         """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
 
         Runs in eval mode. Equal (seed, index) give equal samples whatever n and start.
         """
-        was_training = self.training
-        self.eval()
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
-        made = [self(self.codes(chunk, seed=seed)) for chunk in range(first, max(last, first + 1))]
-        self.train(was_training)
+        with evaluating(self):
+            made = [self(self.codes(chunk, seed=seed)) for chunk in range(first, max(last, first + 1))]
         return torch.cat(made)[start - first * CHUNK :][:n]
 
-    @torch.no_grad()
     def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
         """Samples along arcs between pairs of codes, 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
 
         Direction along a great circle and norm along a line: a straight line between Gaussian codes would pass through
         norms the generator never saw.
         """
-        was_training = self.training
-        self.eval()
-        x: Tensor = self(self.paths(rows, steps, seed=seed).flatten(0, 1)).unflatten(0, (rows, steps))
-        self.train(was_training)
+        with evaluating(self):
+            x: Tensor = self(self.paths(rows, steps, seed=seed).flatten(0, 1)).unflatten(0, (rows, steps))
         return x
+
+    def traversed(self, axes: Sequence[Axis], *, seed: int = 0, start: int = 0) -> Tensor:
+        """Sample `start` of `seed` with its code moved along each axis in turn: (len(axes), steps, *sample_shape)."""
+        with evaluating(self):
+            z = self.codes(start // CHUNK, seed=seed)[start % CHUNK]
+            rows = []
+            for first, values in axes:
+                moved = z.repeat(len(values), 1)
+                moved[:, first : first + values.shape[1]] = values.to(z)
+                rows.append(self(moved))
+        return torch.stack(rows)
 
     def paths(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
         """The codes that `interpolate` goes along, (rows, steps, prior.dim)."""
@@ -72,5 +92,5 @@ class GenerativeModel(nn.Module):
 
     @torch.no_grad()
     def calibrate(self) -> None:
-        """Re-estimate batch-norm statistics for the present weights, from 1,024 fixed codes."""
-        update_bn((self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)), self)
+        """Re-estimate the generator's batch-norm statistics for its present weights, from 1,024 fixed codes."""
+        update_bn((self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)), self.generator)

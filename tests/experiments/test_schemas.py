@@ -17,7 +17,8 @@ from datamodules.catalogue import CATALOGUE
 from experiments.composing import Composer
 from experiments.preflight import preflight
 from experiments.schemas import validate
-from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP, Schema
+from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP
+from experiments.schemas.schema import Schema
 from experiments.schemas.spec import (
     Bool,
     Choice,
@@ -191,8 +192,9 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     group, _, name = choice.partition("=")
-    told = name.partition("_")[0] if name.startswith(("cgan", "acgan", "projection")) else "vanilla"
-    (job,) = preflight([f"variant={told}", "data=digits", choice])
+    own = name.partition("_")[0]  # a network's name begins with that of the game it is made for, if of one alone
+    variant = own if group == "network" and own in Composer().options("variant") else "vanilla"
+    (job,) = preflight([f"variant={variant}", "data=digits", choice])
     assert job.choices[group] == name
 
 

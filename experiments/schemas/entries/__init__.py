@@ -1,0 +1,1 @@
+"""The settings of the classes that the shipped configs name, by kind: target -> schema."""

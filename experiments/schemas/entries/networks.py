@@ -1,0 +1,139 @@
+"""Networks, priors and models."""
+
+from experiments.schemas.schema import CLASSES, DEPTH, PROBABILITY, SHAPE, WIDTH, Schema
+from experiments.schemas.spec import Bool, Choice, Float, Int, ListOf, Node, Spec
+
+_R3GAN: dict[str, Spec] = {
+    "channels": Int(min=1),
+    "image_size": Choice((8, 16, 32, 64, 128)),
+    "width": Int(min=1, help="channels up to 32 px, halved with each doubling"),
+    "blocks": Int(min=1, help="residual blocks at each size"),
+    "cardinality": Int(min=1, help="groups of the 3x3 convolutions up to 32 px"),
+    "expansion": Int(min=1, help="how many times wider a block is inside"),
+    "classes": CLASSES,
+}
+_DIM = {"dim": Int(min=1, help="length of a code")}
+
+ENTRIES: dict[str, Schema] = {
+    "lightning_gans.networks.augment.Translation": Schema(
+        {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
+    ),
+    "lightning_gans.networks.augment.Color": Schema({}),
+    "lightning_gans.networks.augment.Cutout": Schema(
+        {"ratio": Float(min=0, max=1, help="side of the square, as a share of the image")}
+    ),
+    "lightning_gans.networks.augment.Composition": Schema({"parts": ListOf(Node(), help="one after the other")}),
+    "lightning_gans.networks.augment.Adaptive": Schema(
+        {
+            "parts": ListOf(Node(), help="one after the other, each with probability p"),
+            "target": Float(min=-1, max=1, help="of the mean sign of D's logits on real samples"),
+            "speed": Float(above=0, help="images that take p from 0 to 1"),
+        }
+    ),
+    "lightning_gans.core.prior.Normal": Schema(_DIM),
+    "lightning_gans.core.prior.Uniform": Schema(_DIM | {"bound": Float(above=0, help="U(-bound, bound)")}),
+    "lightning_gans.core.prior.Categorical": Schema(_DIM),
+    "lightning_gans.core.prior.Mixed": Schema({"parts": ListOf(Node())}),
+    "lightning_gans.models.generative.GenerativeModel": Schema({"generator": Node(), "prior": Node()}),
+    "lightning_gans.models.conditional.ConditionalGenerativeModel": Schema(
+        {"generator": Node(), "prior": Node(), "classes": Int(min=1, help="of the data")}
+    ),
+    "lightning_gans.networks.mlp.MLPGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "sample_shape": SHAPE,
+            "width": WIDTH,
+            "depth": DEPTH,
+            "batch_norm": Bool(),
+            "output": Choice(("tanh", "linear"), help="tanh for images, linear for points"),
+        }
+    ),
+    "lightning_gans.networks.mlp.MLPDiscriminator": Schema(
+        {"sample_shape": SHAPE, "width": WIDTH, "depth": DEPTH, "dropout": PROBABILITY}
+    ),
+    "lightning_gans.networks.mlp.MaxoutDiscriminator": Schema(
+        {
+            "sample_shape": SHAPE,
+            "units": WIDTH,
+            "pieces": Int(min=1),
+            "depth": DEPTH,
+            "input_dropout": PROBABILITY,
+            "hidden_dropout": PROBABILITY,
+        }
+    ),
+    "lightning_gans.networks.mlp.AffineGenerator": Schema({"scale": ListOf(Float()), "shift": ListOf(Float())}),
+    "lightning_gans.networks.dcgan.DCGANGenerator": Schema(
+        {"latent_dim": Int(min=1), "channels": Int(min=1), "image_size": Choice((8, 16, 32, 64, 128)), "width": WIDTH}
+    ),
+    "lightning_gans.networks.dcgan.DCGANDiscriminator": Schema(
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "norm": Choice(("batch", "layer", "instance", "none", "spectral"), help="gradient penalties: not batch"),
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetGenerator": Schema(
+        {
+            "latent_dim": Int(min=1),
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "classes": CLASSES,
+        }
+    ),
+    "lightning_gans.networks.resnet.ResNetDiscriminator": Schema(
+        {
+            "channels": Int(min=1),
+            "image_size": Choice((8, 16, 32, 64, 128)),
+            "width": WIDTH,
+            "pool": Choice(("mean", "sum"), help="of the last maps"),
+            "spectral_norm": Bool(help="of every weight"),
+            "bias": Bool(help="of the last layer"),
+            "classes": CLASSES,
+        }
+    ),
+    "lightning_gans.networks.r3gan.R3GANGenerator": Schema({"latent_dim": Int(min=1)} | _R3GAN),
+    "lightning_gans.networks.r3gan.R3GANDiscriminator": Schema(_R3GAN),
+}
+
+
+def _like(target: str, **more: Spec) -> Schema:
+    """The settings of another class, and some more."""
+    return Schema(ENTRIES[target].settings | more)
+
+
+ENTRIES |= {
+    f"lightning_gans.networks.{file}.{kind}{network}": _like(
+        f"lightning_gans.networks.{home}", classes=Int(min=1, help="of the data")
+    )
+    for file, kind, home in (
+        ("concatenation", "Conditional", "mlp.MLPGenerator"),
+        ("concatenation", "Conditional", "mlp.MLPDiscriminator"),
+        ("concatenation", "Conditional", "dcgan.DCGANGenerator"),
+        ("concatenation", "Conditional", "dcgan.DCGANDiscriminator"),
+        ("auxiliary", "Auxiliary", "mlp.MLPDiscriminator"),
+        ("auxiliary", "Auxiliary", "dcgan.DCGANDiscriminator"),
+    )
+    for network in [home.partition(".")[2]]
+}
+
+# Encoders
+
+_CODE: dict[str, Spec] = {
+    "code_dim": Int(min=1, help="length of a code"),
+    "moments": Choice((1, 2), help="1: a code; 2: mean and log variance of one"),
+    "normalize": Bool(help="batch norm of the code, without gain and bias"),
+}
+
+ENTRIES |= {
+    "lightning_gans.models.inference.InferenceModel": Schema({"generator": Node(), "prior": Node(), "encoder": Node()}),
+    "lightning_gans.models.inference.GaussianInferenceModel": Schema(
+        {"generator": Node(), "prior": Node(), "encoder": Node()}
+    ),
+    "lightning_gans.networks.encoders.MLPEncoder": Schema(
+        {"sample_shape": SHAPE, "width": WIDTH, "depth": DEPTH, "batch_norm": Bool(help="of all hidden layers but one")}
+        | _CODE
+    ),
+    "lightning_gans.networks.encoders.DCGANEncoder": _like("lightning_gans.networks.dcgan.DCGANDiscriminator", **_CODE),
+}

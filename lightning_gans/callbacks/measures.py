@@ -1,0 +1,108 @@
+"""What is measured of a model beside its samples: what its codes know, and what it gives back of what it is shown."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
+from lightning_gans.core.rng import stream_seed
+from lightning_gans.metrics.representation import (
+    category_accuracy,
+    linear_probe_accuracy,
+    nearest_neighbour_accuracy,
+    normalised_mutual_information,
+)
+
+READ = 256  # samples read at a time
+TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
+LIKELIHOODS = 500  # held-out samples whose density is estimated while training goes on
+IMPORTANCE_SAMPLES = {"validation": 64, "test": 512}  # codes for each
+
+
+class Measure(Protocol):
+    """Numbers of an evaluated model on the held-out samples of `data`; the same on every rank.
+
+    split: "validation", while training goes on, or "test". A model it does not apply to gives none.
+    """
+
+    def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]: ...
+
+
+def held_out(data: Any, split: str, most: int = HELD_OUT) -> Any:
+    """The split, or `most` of it while training goes on."""
+    found = data.split(split)
+    return found if split == "test" else found.at_most(most)
+
+
+def train_part(data: Any, split: str) -> Any:
+    """The training samples that go with a measure on `split`."""
+    found = data.split("train")
+    return found if split == "test" else found.at_most(TRAIN)
+
+
+def reconstruction(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """`reconstruction_mse`, and `reconstruction_ratio` of it to the error between random pairs of samples."""
+    if not isinstance(model, Reconstructs):
+        return {}
+    error, count = 0.0, 0
+    total = squares = torch.zeros(())
+    for batch in held_out(data, split).batches(READ):
+        x = batch.x.double()
+        error += (model.reconstruct(batch.x).to(x) - x).square().sum().item()
+        total, squares, count = total + x.sum(0), squares + x.square().sum(0), count + len(x)
+    numbers = total.numel()
+    between = 2 * (squares / count - (total / count).square()).mean().item()  # of independent pairs: twice the variance
+    mse = error / (count * numbers)
+    return {"reconstruction_mse": mse, "reconstruction_ratio": mse / max(between, 1e-12)}
+
+
+def representation(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """1-NN and linear-probe accuracy of the encoder's last hidden layer, and of the code; fitted to train."""
+    train, test = train_part(data, split), held_out(data, split)
+    if not isinstance(model, Encodes) or train.labels is None or test.labels is None:
+        return {}
+    (features, codes), (test_features, test_codes) = _encoded(model, train), _encoded(model, test)
+    scores = {}
+    for prefix, known, asked in (("", features, test_features), ("code_", codes, test_codes)):
+        arguments = known, train.labels.cpu(), asked, test.labels.cpu()
+        scores[f"{prefix}knn_accuracy"] = nearest_neighbour_accuracy(*arguments)
+        scores[f"{prefix}probe_accuracy"] = linear_probe_accuracy(*arguments)
+    return scores
+
+
+def _encoded(model: Encodes, split: Any) -> tuple[Tensor, Tensor]:
+    parts = [(model.features(batch.x).float(), model.encode(batch.x).float()) for batch in split.batches(READ)]
+    features, codes = zip(*parts, strict=True)
+    return torch.cat(features), torch.cat(codes)
+
+
+def categories(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """`code_accuracy` and `nmi` of a categorical code: each category stands for its commonest class in train."""
+    train, test = train_part(data, split), held_out(data, split)
+    if not isinstance(model, Categorises) or train.labels is None or test.labels is None:
+        return {}
+    known, asked = (torch.cat([model.category(b.x).cpu() for b in part.batches(READ)]) for part in (train, test))
+    labels = test.labels.cpu()
+    return {
+        "code_accuracy": category_accuracy(known, train.labels.cpu(), asked, labels),
+        "nmi": normalised_mutual_information(asked, labels),
+    }
+
+
+def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """`nll`, the mean of -log p(x) in nats, importance-sampled."""
+    if not isinstance(model, Evaluates):
+        return {}
+    total, count = 0.0, 0
+    for batch in held_out(data, split, LIKELIHOODS).batches(READ):
+        found = model.log_likelihood(
+            batch.x, samples=IMPORTANCE_SAMPLES[split], seed=stream_seed("likelihood", split), start=count
+        )
+        total -= found.sum().item()
+        count += len(batch.x)
+    return {"nll": total / count}
+
+
+MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood)

@@ -1,0 +1,77 @@
+"""A generator and an encoder, which go from codes to samples and back."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from lightning_gans.core.prior import Prior
+from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating
+
+
+class InferenceModel(GenerativeModel):
+    """x = G(z), z ~ p(z), and z = E(x).
+
+    Args:
+        generator: z (N, prior.dim) -> samples (N, ...).
+        encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
+    """
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, encoder: nn.Module) -> None:
+        super().__init__(generator=generator, prior=prior)
+        self.encoder = encoder
+
+    def code(self, x: Tensor) -> Tensor:
+        """E(x), with its graph and in the present mode: (N, ...) -> (N, prior.dim)."""
+        z: Tensor = self.encoder(x)
+        return z
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes of samples (N, ...), in eval mode: (N, prior.dim)."""
+        return self._in_chunks(self.code, x)
+
+    def features(self, x: Tensor) -> Tensor:
+        """The encoder's last hidden layer on samples (N, ...), in eval mode: (N, feature_dim)."""
+        return self._in_chunks(self.encoder.features, x)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
+        return self._in_chunks(lambda part: self(self.code(part)), x)
+
+    def between(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
+        """G((1 - t) E(a) + t E(b)), t from 0 to 1, of samples (N, ...): (N, steps, ...)."""
+        t = torch.linspace(0, 1, steps).to(a)[None, :, None]
+        paths = torch.lerp(self.encode(a)[:, None], self.encode(b)[:, None], t)
+        x: Tensor = self._in_chunks(self, paths.flatten(0, 1)).unflatten(0, (len(a), steps))
+        return x
+
+    def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """Sample `start` of `seed` with one number of its code after the other moved: (prior.dim, steps, ...)."""
+        return self.traversed(self.prior.axes(steps), seed=seed, start=start)
+
+    @torch.no_grad()
+    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+        """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
+        update_bn(batches, self.encoder)
+
+    def _in_chunks(self, function: Any, x: Tensor) -> Tensor:
+        like = next((p for p in self.parameters() if p.is_floating_point()), x)
+        with evaluating(self):
+            return torch.cat([function(part.to(like)) for part in x.split(CHUNK)])
+
+
+class GaussianInferenceModel(InferenceModel):
+    """x = G(z), and q(z | x) = N(mean, diag exp(log variance)) from an encoder (N, ...) -> (N, 2 prior.dim).
+
+    A sample's code is the mean.
+    """
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), each (N, prior.dim), with their graph and in the present mode."""
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
+        return mean, log_variance
+
+    def code(self, x: Tensor) -> Tensor:
+        return self.posterior(x)[0]

@@ -1,0 +1,92 @@
+"""Encoders: a discriminator's layers with a code at their end (Donahue et al. 2016; Larsen et al. 2015).
+
+`moments` is 1 for a code, and 2 for mean and log variance of a Gaussian one, side by side.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Literal
+
+from torch import Tensor, nn
+
+from lightning_gans.networks.convolution import MapToCode
+from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
+
+Moments = Literal[1, 2]
+
+
+def _checked(moments: int, normalize: bool) -> None:
+    if moments not in (1, 2):
+        raise ValueError(f"moments={moments}: an encoder gives 1 (a code) or 2 (mean and log variance)")
+    if normalize and moments == 2:
+        raise ValueError("normalize=true is of a code, and moments=2 gives mean and log variance; say moments=1")
+
+
+class MLPEncoder(nn.Module):
+    """x (N, *sample_shape) -> (N, moments * code_dim) through `depth` LeakyReLU(0.2) layers of `width`.
+
+    batch_norm: of all hidden layers but the first. normalize: batch norm of the code itself, without gain and bias
+    (jeffdonahue/bigan), so that each of its numbers has mean 0 and variance 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_shape: Sequence[int],
+        code_dim: int,
+        width: int,
+        depth: int,
+        batch_norm: bool,
+        moments: Moments = 1,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        _checked(moments, normalize)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for number, (inputs, outputs) in enumerate(pairwise([prod(sample_shape)] + [width] * depth)):
+            norms = [nn.BatchNorm1d(outputs)] if batch_norm and number else []
+            layers += [nn.Linear(inputs, outputs), *norms, nn.LeakyReLU(0.2)]
+        self.features = nn.Sequential(*layers)
+        self.feature_dim = width if depth else prod(sample_shape)
+        self.head: nn.Module = nn.Linear(self.feature_dim, moments * code_dim)
+        if normalize:
+            self.head = nn.Sequential(self.head, nn.BatchNorm1d(code_dim, affine=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.head(self.features(x))
+        return z
+
+
+class DCGANEncoder(nn.Module):
+    """Images (N, channels, image_size, image_size) -> (N, moments * code_dim): DCGAN's discriminator with another end.
+
+    norm: as DCGANDiscriminator's. normalize: as MLPEncoder's.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        width: int,
+        code_dim: int,
+        norm: Norm = "batch",
+        moments: Moments = 1,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        _checked(moments, normalize)
+        trunk = DCGANDiscriminator(channels=channels, image_size=image_size, width=width, norm=norm)
+        self.features = trunk.features
+        self.feature_dim = trunk.feature_dim
+        self.head = nn.Sequential(
+            nn.Unflatten(1, (-1, 4, 4)), MapToCode(self.feature_dim // 16, moments * code_dim), nn.Flatten()
+        )
+        self.head.apply(initialize_dcgan)
+        if normalize:
+            self.head.append(nn.BatchNorm1d(code_dim, affine=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z: Tensor = self.head(self.features(x))
+        return z

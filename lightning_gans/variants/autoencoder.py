@@ -1,0 +1,41 @@
+"""The auto-encoder, without an adversary."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.game import Game
+from lightning_gans.core.phase import Phase, Training
+from lightning_gans.models.inference import InferenceModel
+
+
+class Autoencoder(Game):
+    """One player descends the error between samples and what is decoded of their codes, E |x - G(E(x))|^2.
+
+    Nothing makes its codes fill the prior: `sample` decodes codes that the encoder may never give.
+
+    Args:
+        model: encoder, decoder, and the prior that samples are decoded from.
+        reconstruction_loss: (reconstructions, samples) -> scalar: torch's mse_loss, or l1_loss.
+    """
+
+    batch: ClassVar[type] = SampleBatch
+    headline = "reconstruction_mse"
+    model: InferenceModel
+
+    def __init__(
+        self, *, model: InferenceModel, reconstruction_loss: Callable[[Tensor, Tensor], Tensor], training: Training
+    ) -> None:
+        super().__init__(model=model, training=training)
+        self.reconstruction_loss = reconstruction_loss
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"AE": [self.model.encoder, self.model.generator]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("AE", self.loss)]
+
+    def loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        return {"loss": self.reconstruction_loss(self.model(self.model.code(batch.x)), batch.x)}
