@@ -163,8 +163,16 @@ class Composer:
     # Composition
 
     def choosing(self, overrides: Sequence[Override]) -> tuple[str, ...]:
-        """Those of `overrides` that choose from a group, as `chosen` takes them."""
-        return tuple(override.input_line or "" for override in overrides if self.is_choice(override))
+        """Those of `overrides` that choose from a group, as `chosen` takes them.
+
+        network=mlp of a game that has perceptrons of its own means those, network/<variant>_mlp.
+        """
+        lines = [override.input_line or "" for override in overrides if self.is_choice(override)]
+        chosen = dict(line.partition("=")[::2] for line in lines)
+        own = f"{chosen.get('variant') or self.usual_choices(())['variant']}_{chosen.get('network')}"
+        if own in self.options("network"):
+            lines[lines.index(f"network={chosen['network']}")] = f"network={own}"
+        return tuple(lines)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """One job's configuration.

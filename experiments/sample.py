@@ -2,6 +2,7 @@
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
                                     [which=last|best] [allow=PACKAGE.]
+                                    [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
 
   run     a run's folder (running, finished or killed), or an exported generator/ folder
   n       how many samples (64)
@@ -13,21 +14,31 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=
   which   last: the newest export (generator/); best: checkpoints/best.ckpt
   allow   names outside lightning_gans that the export may use, as my_package.networks. (code that you trust)
 
-Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png.
+A run with an encoder (autoencoder, vae, vaegan, bigan, ali) can be shown samples: IN is an image, a folder of images,
+several with commas between them, or an .npz with an array `samples`; the first n are taken.
+
+  reconstruct  rows of them, each with the row of their reconstructions below
+  interpolate  along each row, from the first to the second of a pair through their codes, in `steps` steps
+  steps        of a path, or along an axis (8)
+  traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
+  encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
+
+Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
 
   python -m experiments.sample run=runs/dcgan-digits-0 n=64 seed=0 grid=digits.png
+  python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
 """
 
 import pickle
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import cli
+from experiments import cli, inference
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -52,8 +63,19 @@ class Request:
     folder: Path | None = None
     which: str = "last"
     allow: tuple[str, ...] = ()
+    reconstruct: tuple[Path, ...] = ()
+    interpolate: tuple[Path, ...] = ()
+    traverse: int | None = None
+    encode: tuple[Path, ...] = ()
+    steps: int = 8
+
+    @property
+    def task(self) -> str:
+        """What is made."""
+        return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
+TASKS = ("reconstruct", "interpolate", "traverse", "encode")
 KEYS = tuple(field.name for field in fields(Request))
 
 
@@ -90,14 +112,37 @@ def parse(arguments: Sequence[str]) -> Request:
         folder=None if "folder" not in given else Path(given["folder"]),
         which=which,
         allow=tuple(name.strip(" []'\"") for name in given.get("allow", "").split(",") if name.strip(" []'\"")),
+        reconstruct=inference.inputs("reconstruct", given.get("reconstruct", "")),
+        interpolate=inference.inputs("interpolate", given.get("interpolate", "")),
+        traverse=_whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
+        encode=inference.inputs("encode", given.get("encode", "")),
+        steps=_whole("steps", given.get("steps", "8"), least=2),
     )
+    _check_task(request, given)
     if request.folder is not None:
         _check_folder(request.folder, request.n)
     if request.grid or request.npz or request.folder:
         return request
+    if request.task == "encode":
+        return replace(request, npz=request.run / "samples" / "codes.npz")
+    if request.task != "sample":
+        return replace(request, grid=request.run / "samples" / f"{request.task}.png")
     of_class = "" if request.label is None else f"-label{request.label}"
     picture = f"{'sample' if which == 'last' else which}-seed{request.seed}{of_class}.png"
     return replace(request, grid=request.run / "samples" / picture)
+
+
+def _check_task(request: Request, given: Mapping[str, str]) -> None:
+    """Refuse several tasks at once, and settings that the one asked for does not read."""
+    tasks = [task for task in TASKS if task in given]
+    if len(tasks) > 1:
+        raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
+    if request.task != "sample" and request.label is not None:
+        raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
+    if "steps" in given and request.task not in ("interpolate", "traverse"):
+        raise UserError(f"steps={request.steps}: only interpolate= and traverse= take steps. Leave it out.")
+    if request.task == "encode" and (request.grid or request.folder):
+        raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
 
 
 def _stray(argument: str) -> str:
@@ -220,12 +265,15 @@ def check_label(request: Request, model: "nn.Module") -> None:
 
 def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterator[Any]:
     """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d)."""
-    from lightning_gans.callbacks.media import to_uint8
-
     told = {} if label is None else {"label": label}
     for start in range(0, n, STEP):
-        x = model.sample(min(STEP, n - start), seed=seed, start=start, **told).cpu()
-        yield (to_uint8(x) if x.dim() == 4 else x.float()).contiguous().numpy()
+        yield _stored(model.sample(min(STEP, n - start), seed=seed, start=start, **told))
+
+
+def _stored(x: Any) -> Any:
+    from lightning_gans.callbacks.media import to_uint8
+
+    return (to_uint8(x) if x.dim() == 4 else x.float()).cpu().contiguous().numpy()
 
 
 def write(request: Request, parts: Iterable[Any]) -> tuple[int, ...]:
@@ -267,6 +315,8 @@ def main(argv: Sequence[str]) -> int:
     model, iteration = load(request)
     check_label(request, model)
     start = time.monotonic()
+    if request.task != "sample":
+        return infer(request, model)
     shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
@@ -274,9 +324,37 @@ def main(argv: Sequence[str]) -> int:
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     print(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)
+    _tell_places(request, f" (the first {most:,})" if request.n > most else "")
+    return 0
+
+
+def _tell_places(request: Request, of_grid: str = "") -> None:
     for key in ("grid", "npz", "folder"):
         if path := getattr(request, key):
-            print(f"  {key:6}  {path}" + (f" (the first {most:,})" if key == "grid" and request.n > most else ""))
+            print(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
+
+
+def infer(request: Request, model: Any) -> int:
+    """Do what was asked with the samples that were shown; 0.
+
+    Raises:
+        UserError: the model cannot, or the samples do not fit it.
+    """
+    task, shape = request.task, tuple(model.sample(1).shape[1:])
+    inference.need(task, model, request.run)
+    shown = () if task == "traverse" else getattr(request, task)
+    x = inference.read(task, shown, shape, request.n) if shown else None
+    if task == "encode":
+        assert request.npz is not None
+        n, dim = inference.save_codes(request.npz, model, x)
+        print(f"{n:,} codes of {dim} numbers, by {request.run}:")
+    else:
+        made = inference.make(task, model, x, steps=request.steps, seed=request.seed, start=request.traverse or 0)
+        if request.grid:
+            inference.draw(task, made, request.grid)
+        write(replace(request, grid=None, n=len(made.samples)), [_stored(made.samples)])
+        print(f"{len(made.samples):,} {inference.DONE[task]} of {request.run}:")
+    _tell_places(request)
     return 0
 
 

@@ -75,3 +75,24 @@ def test_a_prior_of_nothing_is_refused(make):
         make(dim=0)
     with pytest.raises(UserError, match="at least one part"):
         Mixed(parts=[])
+
+
+# What a traversal walks along
+
+
+def test_axes_cover_what_a_code_can_say():
+    normal, uniform = Normal(dim=2).axes(5), Uniform(dim=1, bound=1.0).axes(3)
+    assert [axis.first for axis in normal] == [0, 1]
+    assert torch.equal(normal[0].values, torch.tensor([[-2.0], [-1.0], [0.0], [1.0], [2.0]]))
+    assert torch.equal(uniform[0].values, torch.tensor([[-1.0], [0.0], [1.0]]))
+
+
+def test_a_category_is_one_axis():
+    (axis,) = Categorical(dim=3).axes(5)
+    assert torch.equal(axis.values, torch.eye(3)[[0, 1, 2, 0, 1]])
+
+
+def test_axes_of_parts_stand_where_the_parts_do():
+    axes = Mixed(parts=[Normal(dim=2), Categorical(dim=3), Uniform(dim=1)]).axes(4)
+    assert [axis.first for axis in axes] == [0, 1, 2, 5]
+    assert [axis.values.shape for axis in axes] == [(4, 1), (4, 1), (4, 3), (4, 1)]

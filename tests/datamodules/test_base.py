@@ -78,6 +78,19 @@ def test_a_split_is_read_in_order():
         data.split("valid")
 
 
+def test_a_part_of_a_split_is_the_same_every_time_and_keeps_its_labels():
+    whole = Count(batch_size=4).split("train")
+    part = whole.at_most(6)
+    (batch,) = part.batches(10)
+    assert len(part) == 6
+    assert batch.x.flatten().tolist() == sorted(set(batch.x.flatten().tolist()))
+    assert batch.x.flatten().tolist() != list(range(6))  # a split may be sorted by class
+    assert torch.equal(batch.label, batch.x.flatten().long())
+    assert torch.equal(part.labels, batch.label)
+    assert torch.equal(next(whole.at_most(6).batches(10)).x, batch.x)
+    assert whole.at_most(10) is whole
+
+
 def test_mirroring_is_drawn_for_the_global_batch():
     data = Ramp(batch_size=16, image_size=8, channels=1, horizontal_flip=True)
     batches = list(data.iteration_batches(0, 20, seed=0))

@@ -381,3 +381,18 @@ def test_the_command_refuses_with_exit_code_2():
     assert ran.returncode == 2
     assert ran.stderr.startswith("error: variant=dcgna")
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "network"),
+    [
+        (["variant=autoencoder", "network=mlp"], "autoencoder_mlp"),
+        (["variant=cgan", "network=mlp"], "cgan_mlp"),
+        (["network=mlp"], "mlp"),
+        (["variant=cgan", "network=cgan_mlp"], "cgan_mlp"),
+    ],
+)
+def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(arguments)
+    assert job.choices["network"] == network

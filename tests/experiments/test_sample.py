@@ -15,6 +15,7 @@ from PIL import Image
 
 import lightning_gans
 from datamodules import Digits
+from datamodules.pixels import normalise, square
 from experiments import sample
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.media import to_uint8
@@ -386,3 +387,101 @@ def test_sampling_needs_neither_lightning_nor_hydra(images, tmp_path):
     assert done.stdout.endswith("\n[]\n"), done.stderr
     ask(run=images, npz=tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()  # across processes
+
+
+# Samples that the model is shown
+
+
+@pytest.fixture
+def encoded(tmp_path):
+    """A run whose model has an encoder, and five images of another size."""
+    described = spec((1, 8, 8)) | {
+        "_target_": "lightning_gans.models.inference.InferenceModel",
+        "encoder": {
+            "_target_": "lightning_gans.networks.encoders.MLPEncoder",
+            "sample_shape": [1, 8, 8],
+            "code_dim": 2,
+            "width": 8,
+            "depth": 1,
+            "batch_norm": False,
+        },
+    }
+    torch.manual_seed(0)
+    save_generator(build(described).eval(), described, tmp_path / "run" / "generator")
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{i}.png")
+    return tmp_path / "run", tmp_path / "in"
+
+
+def test_images_are_reconstructed_in_pairs(encoded, tmp_path, capsys):
+    run, shown = encoded
+    outputs = {"grid": tmp_path / "a.png", "npz": tmp_path / "a.npz", "folder": tmp_path / "out"}
+    assert ask(run=run, reconstruct=shown, **outputs) == 0
+    x = torch.cat([normalise(square(Image.open(shown / f"{i}.png"), size=8, channels=1)[None]) for i in range(5)])
+    again = to_uint8(lightning_gans.load_generator(run).reconstruct(x)).numpy()
+    assert np.array_equal(np.load(tmp_path / "a.npz")["samples"], again)
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    picture = np.asarray(Image.open(tmp_path / "a.png"))[::8, ::8]
+    assert picture.shape == (17, 41)  # two rows of five, gaps between
+    assert np.array_equal(picture[:8, :8], to_uint8(x)[0, 0].numpy())
+    assert "5 reconstructions" in capsys.readouterr().out
+
+
+def test_paths_run_between_the_images_of_a_pair(encoded):
+    run, shown = encoded
+    assert ask(run=run, interpolate=shown, steps=3) == 0
+    assert Image.open(run / "samples" / "interpolate.png").size == (3 * 66 - 2, 2 * 66 - 2)  # the fifth has no partner
+    assert ask(run=run, interpolate=f"{shown / '0.png'},{shown / '4.png'}", npz=run / "b.npz") == 0
+    assert np.load(run / "b.npz")["samples"].shape == (8, 1, 8, 8)
+
+
+def test_what_was_written_can_be_shown_again(encoded, tmp_path):
+    run, _ = encoded
+    ask(run=run, n=4, npz=tmp_path / "a.npz")
+    assert ask(run=run, encode=tmp_path / "a.npz") == 0
+    held = np.load(run / "samples" / "codes.npz")
+    assert held["codes"].shape == (4, 2)
+    assert held["features"].shape == (4, 8)
+    x = normalise(torch.from_numpy(np.load(tmp_path / "a.npz")["samples"]))
+    assert np.array_equal(held["codes"], lightning_gans.load_generator(run).encode(x).numpy())
+
+
+def test_a_sample_is_traversed(encoded):
+    run, _ = encoded
+    assert ask(run=run, traverse=3, steps=5) == 0
+    assert Image.open(run / "samples" / "traverse.png").size == (5 * 66 - 2, 2 * 66 - 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"reconstruct": "IN", "encode": "IN"}, "one of them at a time"),
+        ({"reconstruct": "IN", "label": 3}, "label=3"),
+        ({"reconstruct": "IN", "steps": 3}, "steps=3"),
+        ({"encode": "IN", "grid": "a.png"}, "npz=codes.npz"),
+        ({"reconstruct": "IM"}, "did you mean|no such file"),
+        ({"interpolate": "IN/0.png"}, "two make a path"),
+        ({"traverse": -1}, "traverse=-1"),
+        ({"reconstruct": "IN/text.png"}, "not an image"),
+        ({"reconstruct": "IN/text.npz"}, "no array `samples`"),
+        ({"reconstruct": "IN/other.npz"}, "shape"),
+        ({"reconstruct": "IN/empty"}, "holds no images"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(encoded, given, word):
+    run, shown = encoded
+    (shown / "empty").mkdir()
+    for name in ("text.png", "text.npz"):
+        (shown / name).write_text("text")
+    np.savez(shown / "other.npz", samples=np.zeros((2, 3), np.float32))
+    told = {key: str(value).replace("IN", str(shown)).replace("IM", str(shown)[:-1]) for key, value in given.items()}
+    with pytest.raises(UserError, match=word):
+        ask(run=run, **told)
+    assert not (run / "samples").exists()
+
+
+def test_a_generator_without_an_encoder_is_shown_nothing(images, encoded):
+    with pytest.raises(UserError, match=r"GenerativeModel .* variant=autoencoder"):
+        ask(run=images, reconstruct=encoded[1])
