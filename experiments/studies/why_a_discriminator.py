@@ -1,0 +1,94 @@
+"""The same decoder trained by pixels, by pixels and a prior, by features of a discriminator, and by a discriminator."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments import runs
+from experiments.studies.pages import config_of, finished, spread, table, write_page
+
+ORDER = {"autoencoder": "auto-encoder", "vae": "VAE", "vaegan": "VAE-GAN", "dcgan": "GAN (DCGAN)"}
+METRICS = {"fid": "FID", "reconstruction_mse": "pixel error", "kid": "KID", "is": "IS", "knn_accuracy": "1-NN"}
+COLUMNS = 8
+
+
+def report(run_dirs: Sequence[Path], folder: Path) -> None:
+    """docs/studies/why_a_discriminator.{md,png}."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for run_dir in finished(run_dirs):
+        found[config_of(run_dir)["names"]["variant"]].append(run_dir)
+    shown = [variant for variant in ORDER if variant in found]
+    config = config_of(found[shown[0]][0])
+    dim = config["network"]["model"]["prior"]["dim"]
+    budget = f"{config['iterations']:,} iterations of {config['data']['batch_size']}"
+    rows = []
+    for variant in shown:
+        tests = [_test(run_dir) for run_dir in found[variant]]
+        values = {metric: [test[metric] for test in tests if metric in test] for metric in METRICS}
+        cells = [spread(values[metric]) if values[metric] else "" for metric in METRICS]
+        rows.append([ORDER[variant], str(len(tests)), *cells])
+    text = f"""# Why a discriminator?
+
+    python -m experiments.train -m experiment=study/why_a_discriminator seed=1,2,3
+
+One decoder (DCGAN's generator, codes of {dim} numbers), the same digits, {budget}, four ways to
+train it. FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
+
+![Samples, reconstructions, half-way points](why_a_discriminator.png)
+
+{table(["trained as", "seeds", *METRICS.values()], rows)}
+* The **auto-encoder** gives back what it is shown and nothing else: codes drawn from the prior, and points half-way
+  between two codes, are places that its decoder was never asked about.
+* The **VAE** asks the codes to fill the prior, so draws from it decode to digits. What it cannot tell from the code it
+  averages over, pixel by pixel, and its samples are soft.
+* The **VAE-GAN** measures the error in the features of a discriminator, which also judges its samples: sharpness is
+  paid for in pixel error.
+* The **GAN** has no encoder: samples, and no reconstruction.
+"""
+    write_page(folder, "why_a_discriminator", text, _figure([found[variant][0] for variant in shown], shown))
+
+
+def _test(run_dir: Path) -> dict[str, float]:
+    summary = runs.read_summary(run_dir)
+    assert summary is not None  # it has finished
+    return dict(summary.all.get("test", {}).get("last", {}))
+
+
+def _figure(run_dirs: Sequence[Path], variants: Sequence[str]) -> Figure:
+    """A row a game: samples; test images over their reconstructions; two images and what lies half-way."""
+    from lightning_gans import load_generator
+    from lightning_gans.callbacks.media import image_grid
+    from lightning_gans.core.protocols import Reconstructs
+    from lightning_gans.models.spec import build
+
+    data = build(config_of(run_dirs[0])["data"], trusted=True)
+    real = next(data.split("test").at_most(2 * COLUMNS).batches(2 * COLUMNS)).x
+    figure = Figure(figsize=(12, 1.9 * len(run_dirs) + 0.4), layout="constrained")
+    axes = figure.subplots(len(run_dirs), 3, squeeze=False)
+    for row, run_dir, variant in zip(axes, run_dirs, variants, strict=True):
+        model: Any = load_generator(run_dir)
+        pictures = [image_grid(model.sample(3 * COLUMNS, seed=0), COLUMNS), None, None]
+        if isinstance(model, Reconstructs):
+            pictures[1] = image_grid(_stacked(real[:COLUMNS], model.reconstruct(real[:COLUMNS])), COLUMNS)
+            middle = model.between(real[:COLUMNS], real[COLUMNS:], 3)[:, 1]
+            pictures[2] = image_grid(_stacked(real[:COLUMNS], middle, real[COLUMNS:]), COLUMNS)
+        else:
+            pictures[2] = image_grid(model.interpolate(COLUMNS, 3, seed=0).transpose(0, 1).flatten(0, 1), COLUMNS)
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.axis("off")
+            if picture is not None:
+                axis.imshow(picture, cmap="gray", vmin=0, vmax=255)
+        row[0].set_title(f"{ORDER[variant]}: samples", fontsize=9)
+        encodes = pictures[1] is not None
+        row[1].set_title("test images, reconstructions" if encodes else "no encoder, no reconstruction", fontsize=9)
+        row[2].set_title("half-way between two images" if encodes else "half-way between two samples", fontsize=9)
+    return figure
+
+
+def _stacked(*rows: Any) -> Any:
+    import torch
+
+    return torch.cat([part.cpu() for part in rows])
