@@ -87,6 +87,8 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "acgan": "image",
     "projection": "image",
     "autoencoder": "image",
+    "bigan": "image",
+    "ali": "image",
 }
 
 # The same for what measures a run.

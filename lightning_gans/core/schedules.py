@@ -43,3 +43,25 @@ class Cosine(LRScheduler):
             for group, start in zip(self.optimizer.param_groups, self.base_beta2s, strict=True):
                 beta2 = cosine(start, self.beta2, self.last_epoch / self.iterations)
                 group["betas"] = (group["betas"][0], beta2)
+
+
+class HoldThenDecay(LRScheduler):
+    """The learning rate as it is for a share of the run, then exponentially to `end_factor` of itself.
+
+    Args:
+        optimizer: any.
+        iterations: of the whole run.
+        hold: share of them before the decay.
+        end_factor: what is left of the learning rate at their end, above 0.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, iterations: int, hold: float, end_factor: float) -> None:
+        if not (0 <= hold < 1 and end_factor > 0):
+            raise UserError(f"schedule.hold={hold}, schedule.end_factor={end_factor}: 0 <= hold < 1, 0 < end_factor.")
+        self.iterations, self.hold, self.end_factor = iterations, hold, end_factor
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        progress = (self.last_epoch / self.iterations - self.hold) / (1 - self.hold)
+        factor = self.end_factor ** min(max(progress, 0.0), 1.0)
+        return [float(lr) * factor for lr in self.base_lrs]

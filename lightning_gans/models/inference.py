@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from lightning_gans.core.prior import Prior
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.prior import Prior, Uniform
 from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating
 
 
@@ -60,6 +61,26 @@ class InferenceModel(GenerativeModel):
         like = next((p for p in self.parameters() if p.is_floating_point()), x)
         with evaluating(self):
             return torch.cat([function(part.to(like)) for part in x.split(CHUNK)])
+
+
+class BoundedInferenceModel(InferenceModel):
+    """z = bound (2 sigmoid(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
+
+    What jeffdonahue/bigan does with the encoder's last layer where z is uniform.
+    """
+
+    prior: Uniform
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, encoder: nn.Module) -> None:
+        if not isinstance(prior, Uniform):
+            raise UserError(
+                f"Codes are bounded as those of a uniform prior, and {type(prior).__name__} is none. Take "
+                "lightning_gans.core.prior.Uniform, or InferenceModel, whose codes go anywhere."
+            )
+        super().__init__(generator=generator, prior=prior, encoder=encoder)
+
+    def code(self, x: Tensor) -> Tensor:
+        return self.prior.bound * torch.tanh(self.encoder(x) / 2)  # tanh(a / 2) = 2 sigmoid(a) - 1
 
 
 class GaussianInferenceModel(InferenceModel):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.schedules import Cosine, cosine
+from lightning_gans.core.schedules import Cosine, HoldThenDecay, cosine
 
 
 def adam(*, lr=2e-4, beta2=0.9):
@@ -57,3 +57,21 @@ def test_a_resumed_schedule_goes_on_to_the_last_bit():
         schedule.step()
     for key in ("lr", "betas"):
         assert straight.param_groups[0][key] == resumed.param_groups[0][key]
+
+
+@pytest.mark.parametrize("hold, at", [(0.5, {0: 1, 4: 1, 5: 1, 6: 0.01**0.2, 10: 0.01, 12: 0.01}), (0.0, {5: 0.1})])
+def test_a_rate_that_holds_and_then_decays(hold, at):
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=2.0)
+    schedule = HoldThenDecay(sgd, iterations=10, hold=hold, end_factor=0.01)
+    seen = []
+    for _ in range(13):
+        seen.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        schedule.step()
+    assert {i: seen[i] for i in at} == pytest.approx({i: 2 * factor for i, factor in at.items()})
+
+
+@pytest.mark.parametrize("settings", [{"hold": 1.0, "end_factor": 0.1}, {"hold": 0.5, "end_factor": 0.0}])
+def test_a_decay_that_has_no_time_or_no_end_is_refused(settings):
+    with pytest.raises(UserError, match=r"0 <= hold < 1, 0 < end_factor"):
+        HoldThenDecay(adam(), iterations=10, **settings)

@@ -137,3 +137,29 @@ ENTRIES |= {
     ),
     "lightning_gans.networks.encoders.DCGANEncoder": _like("lightning_gans.networks.dcgan.DCGANDiscriminator", **_CODE),
 }
+
+# Pairs of samples and codes
+
+_CODE_DIM = Int(min=1, help="length of a code")
+_TOLD_DEPTH = Int(min=2, help="layers, all but the first of which are told the code")
+ENTRIES |= {
+    "lightning_gans.models.inference.BoundedInferenceModel": Schema(
+        {"generator": Node(), "prior": Node(help="uniform"), "encoder": Node()}
+    ),
+    "lightning_gans.networks.joint.JointMLPDiscriminator": Schema(
+        {
+            "sample_shape": SHAPE,
+            "code_dim": _CODE_DIM,
+            "width": WIDTH,
+            "depth": _TOLD_DEPTH,
+            "batch_norm": Bool(help="of the layers that are told the code"),
+            "dropout": PROBABILITY,
+        }
+    ),
+    "lightning_gans.networks.joint.SkipMLPGenerator": Schema(
+        {"latent_dim": Int(min=1), "sample_shape": SHAPE, "width": WIDTH, "depth": _TOLD_DEPTH}
+    ),
+    "lightning_gans.networks.joint.JointDCGANDiscriminator": _like(
+        "lightning_gans.networks.dcgan.DCGANDiscriminator", code_dim=_CODE_DIM, dropout=PROBABILITY
+    ),
+}

@@ -92,3 +92,14 @@ ENTRIES: dict[str, Schema] = {
         given=("params",),
     ),
 }
+
+ENTRIES |= {
+    "lightning_gans.core.schedules.HoldThenDecay": Schema(
+        {
+            "iterations": Int(min=1, help="of the whole run"),
+            "hold": Float(min=0, below=1, help="share of them before the decay"),
+            "end_factor": Float(above=0, help="what is left of the learning rate"),
+        },
+        given=("optimizer",),
+    ),
+}

@@ -55,3 +55,18 @@ ENTRIES: dict[str, Schema] = {
         }
     ),
 }
+
+# Codes and samples judged together
+
+_BIGAN: dict[str, Spec] = {
+    "model": Node(),
+    "discriminator": Node(help="of samples and their codes"),
+    "loss": Node(),
+    "training": Node(),
+}
+ENTRIES |= {
+    "lightning_gans.variants.bigan.BiGAN": Schema(_BIGAN),
+    "lightning_gans.variants.ali.ALI": Schema(
+        _BIGAN | {"initial_std": Optional(Float(min=0), help="of all weights; null: as the networks are built")}
+    ),
+}

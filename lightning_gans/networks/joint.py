@@ -1,0 +1,142 @@
+"""Networks of pairs (x, z): discriminators of samples with their codes, and a generator that meets its code twice."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.networks.convolution import MapToCode
+from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
+from lightning_gans.networks.spectral import spectrally_normalized
+
+
+class _ToldTheCode(nn.Module):
+    """h (N, inputs), z (N, code_dim) -> act(norm(W h + V z)) (N, outputs): V z is added before the norm."""
+
+    def __init__(self, *, inputs: int, code_dim: int, outputs: int, batch_norm: bool, activation: nn.Module) -> None:
+        super().__init__()
+        self.of_h, self.of_z = nn.Linear(inputs, outputs), nn.Linear(code_dim, outputs, bias=False)
+        self.norm = nn.BatchNorm1d(outputs) if batch_norm else nn.Identity()
+        self.activation = activation
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        told: Tensor = self.activation(self.norm(self.of_h(h) + self.of_z(z)))
+        return told
+
+
+class JointMLPDiscriminator(nn.Module):
+    """x (N, *sample_shape), z (N, code_dim) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`.
+
+    The first sees x alone; each later one is told z (jeffdonahue/bigan, permutation-invariant MNIST: depth 2, width
+    1024, batch norm). batch_norm: of the layers that are told z. dropout: of the input and of every hidden layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_shape: Sequence[int],
+        code_dim: int,
+        width: int,
+        depth: int,
+        batch_norm: bool,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if depth < 2:
+            raise ValueError(f"depth={depth}: the second layer is the first that is told the code; say 2 or more")
+        self.dropout = nn.Dropout(dropout)
+        self.first = nn.Sequential(nn.Flatten(), self.dropout, nn.Linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
+        self.told = nn.ModuleList(
+            _ToldTheCode(
+                inputs=width, code_dim=code_dim, outputs=width, batch_norm=batch_norm, activation=nn.LeakyReLU(0.2)
+            )
+            for _ in range(depth - 1)
+        )
+        self.last = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        h = self.dropout(self.first(x))
+        for layer in self.told:
+            h = self.dropout(layer(h, z))
+        logits: Tensor = self.last(h)
+        return logits
+
+
+class SkipMLPGenerator(nn.Module):
+    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1] through `depth` batch-normed ReLU layers of `width`.
+
+    Every layer but the first is told z again (jeffdonahue/bigan, permutation-invariant MNIST: depth 2, width 1024).
+    """
+
+    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int, depth: int) -> None:
+        super().__init__()
+        if depth < 2:
+            raise ValueError(f"depth={depth}: the second layer is the first that is told the code again; say 2 or more")
+        self.sample_shape = tuple(sample_shape)
+        self.first = nn.Sequential(nn.Linear(latent_dim, width), nn.BatchNorm1d(width), nn.ReLU())
+        self.told = nn.ModuleList(
+            _ToldTheCode(inputs=width, code_dim=latent_dim, outputs=width, batch_norm=True, activation=nn.ReLU())
+            for _ in range(depth - 1)
+        )
+        self.last = nn.Sequential(nn.Linear(width, prod(self.sample_shape)), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.first(z)
+        for layer in self.told:
+            h = layer(h, z)
+        x: Tensor = self.last(h).unflatten(1, self.sample_shape)
+        return x
+
+
+def _perceptron(dims: Sequence[int], dropout: float) -> nn.Sequential:
+    """(N, dims[0]) -> (N, dims[-1]): LeakyReLU(0.2) after each layer, dropout before it."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(dims):
+        layers += [nn.Dropout(dropout), nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers)
+
+
+class JointDCGANDiscriminator(nn.Module):
+    """Images (N, channels, image_size, image_size), z (N, code_dim) -> logits (N, 1): two towers and what joins them.
+
+    ALI's plan (Dumoulin et al. 2016, 1606.00704, table 3) on DCGAN's layers: a tower of x to 8 `width` numbers, a
+    perceptron of z to as many, and one of both through two layers of 16 `width`. At width 64 those are the paper's 512
+    and 1024; LeakyReLU stands where the paper has maxout.
+
+    norm: of the maps, as DCGANDiscriminator's. dropout: of x, of z and of every hidden layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        code_dim: int,
+        width: int,
+        norm: Norm = "batch",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        trunk = DCGANDiscriminator(channels=channels, image_size=image_size, width=width, norm=norm)
+        tower: list[nn.Module] = [nn.Dropout(dropout)]
+        for layer in trunk.layers[:-2]:
+            tower += [layer, nn.Dropout(dropout)] if isinstance(layer, nn.LeakyReLU) else [layer]
+        numbers = 8 * width
+        ending = MapToCode(trunk.feature_dim // 16, numbers)
+        self.of_x = nn.Sequential(*tower, ending, nn.Flatten(), nn.LeakyReLU(0.2))
+        self.of_z = _perceptron([code_dim, numbers, numbers], dropout)
+        self.of_both = _perceptron([2 * numbers, 2 * numbers, 2 * numbers], dropout)
+        self.last = nn.Linear(2 * numbers, 1)
+        for added in (ending, self.of_z, self.of_both, self.last):
+            added.apply(initialize_dcgan)
+            if norm == "spectral":
+                for layer in added.modules():
+                    if isinstance(layer, nn.Conv2d | nn.Linear):
+                        spectrally_normalized(layer)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        both = torch.cat([self.of_x(x), self.of_z(z)], dim=1)
+        logits: Tensor = self.last(self.of_both(both))
+        return logits

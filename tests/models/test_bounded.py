@@ -1,0 +1,26 @@
+"""Codes of samples lie where the prior's do."""
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.prior import Normal, Uniform
+from lightning_gans.models.inference import BoundedInferenceModel
+
+
+def model(prior):
+    return BoundedInferenceModel(generator=nn.Identity(), prior=prior, encoder=nn.Identity())
+
+
+def test_codes_are_twice_a_sigmoid_less_one():
+    x = torch.tensor([[-80.0, -1.0], [0.0, 3.0]])
+    expected = 0.5 * (2 * torch.sigmoid(x) - 1)
+    torch.testing.assert_close(model(Uniform(dim=2, bound=0.5)).code(x), expected)
+    torch.testing.assert_close(model(Uniform(dim=2, bound=0.5)).encode(x), expected)
+    assert model(Uniform(dim=2, bound=0.5)).code(x).abs().max() <= 0.5
+
+
+def test_a_prior_without_bounds_is_refused():
+    with pytest.raises(UserError, match=r"Normal is none.*prior\.Uniform"):
+        model(Normal(dim=2))
