@@ -55,3 +55,9 @@ ENTRIES: dict[str, Schema] = {
         }
     ),
 }
+
+ENTRIES |= {
+    "lightning_gans.variants.infogan.InfoGAN": Schema(
+        _GAN | {"information_weight": Float(min=0, help="lambda, of the bound on I(c; G(z, c)) in what both descend")}
+    ),
+}
