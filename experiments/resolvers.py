@@ -1,6 +1,7 @@
 """What config files may compute."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +12,15 @@ from lightning_gans.core.errors import UserError
 
 def register() -> None:
     """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
-    for resolver in (sample_shape, judged_shape, judged_channels, images_or_points, classes):
+    for resolver in (
+        sample_shape,
+        judged_shape,
+        judged_channels,
+        images_or_points,
+        classes,
+        code_dim,
+        noise_and_code_dim,
+    ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -60,3 +69,18 @@ def classes(*, _root_: DictConfig) -> int:
             "one folder a class."
         )
     return entry.classes
+
+
+def code_dim(*, _root_: DictConfig) -> int:
+    """How many numbers the chosen network's codes have together."""
+    return _dims(_root_.network.model.codes)
+
+
+def noise_and_code_dim(*, _root_: DictConfig) -> int:
+    """The same with its noise: what its generator is fed."""
+    return _dims([*_root_.network.model.codes, _root_.network.model.noise])
+
+
+def _dims(priors: Iterable[Any]) -> int:
+    # what is no number is told where it stands, once everything is resolved
+    return sum(prior.dim for prior in priors if isinstance(prior.dim, int))

@@ -89,6 +89,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "autoencoder": "image",
     "bigan": "image",
     "ali": "image",
+    "infogan": "image",
 }
 
 # The same for what measures a run.

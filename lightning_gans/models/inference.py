@@ -12,12 +12,12 @@ from lightning_gans.core.prior import Prior, Uniform
 from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating
 
 
-class InferenceModel(GenerativeModel):
-    """x = G(z), z ~ p(z), and z = E(x).
+class EncodingModel(GenerativeModel):
+    """x = G(z), z ~ p(z), and an encoder E(x) that says something of z.
 
     Args:
         generator: z (N, prior.dim) -> samples (N, ...).
-        encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
+        encoder: samples (N, ...) -> (N, d), by way of its `features` (N, feature_dim).
     """
 
     def __init__(self, *, generator: nn.Module, prior: Prior, encoder: nn.Module) -> None:
@@ -25,17 +25,36 @@ class InferenceModel(GenerativeModel):
         self.encoder = encoder
 
     def code(self, x: Tensor) -> Tensor:
-        """E(x), with its graph and in the present mode: (N, ...) -> (N, prior.dim)."""
+        """E(x), with its graph and in the present mode: (N, ...) -> (N, d)."""
         z: Tensor = self.encoder(x)
         return z
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of samples (N, ...), in eval mode: (N, prior.dim)."""
+        """Codes of samples (N, ...), in eval mode: (N, d)."""
         return self._in_chunks(self.code, x)
 
     def features(self, x: Tensor) -> Tensor:
         """The encoder's last hidden layer on samples (N, ...), in eval mode: (N, feature_dim)."""
         return self._in_chunks(self.encoder.features, x)
+
+    @torch.no_grad()
+    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+        """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
+        update_bn(batches, self.encoder)
+
+    def _in_chunks(self, function: Any, x: Tensor) -> Tensor:
+        like = next((p for p in self.parameters() if p.is_floating_point()), x)
+        with evaluating(self):
+            return torch.cat([function(part.to(like)) for part in x.split(CHUNK)])
+
+
+class InferenceModel(EncodingModel):
+    """x = G(z), z ~ p(z), and z = E(x).
+
+    Args:
+        generator: z (N, prior.dim) -> samples (N, ...).
+        encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
+    """
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
@@ -51,16 +70,6 @@ class InferenceModel(GenerativeModel):
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
         """Sample `start` of `seed` with one number of its code after the other moved: (prior.dim, steps, ...)."""
         return self.traversed(self.prior.axes(steps), seed=seed, start=start)
-
-    @torch.no_grad()
-    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
-        update_bn(batches, self.encoder)
-
-    def _in_chunks(self, function: Any, x: Tensor) -> Tensor:
-        like = next((p for p in self.parameters() if p.is_floating_point()), x)
-        with evaluating(self):
-            return torch.cat([function(part.to(like)) for part in x.split(CHUNK)])
 
 
 class BoundedInferenceModel(InferenceModel):

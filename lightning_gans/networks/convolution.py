@@ -46,7 +46,9 @@ class MapToImage(nn.ConvTranspose2d):
         if self.out_channels > 1 or input.device.type != "cpu":
             return super().forward(input)
         n, _, height, width = input.shape
-        patches = (input.permute(0, 2, 3, 1) @ self.weight.flatten(1)).view(n, height * width, 16)
+        # as one matrix: torch multiplies more dimensions in an order that depends on whether the weight takes gradients
+        pixels = input.permute(0, 2, 3, 1).flatten(0, 2)
+        patches = (pixels @ self.weight.flatten(1)).view(n, height * width, 16)
         patches = patches.transpose(1, 2).reshape(1, n * 16, height * width)
         return fold(patches, (2 * height, 2 * width), 4, stride=2, padding=1).view(n, 1, 2 * height, 2 * width)
 

@@ -163,3 +163,31 @@ ENTRIES |= {
         "lightning_gans.networks.dcgan.DCGANDiscriminator", code_dim=_CODE_DIM, dropout=PROBABILITY
     ),
 }
+
+# InfoGAN
+
+_INFOGAN: dict[str, Spec] = {
+    "channels": Int(min=1),
+    "image_size": Choice(tuple(range(8, 65, 4))),
+    "width": Int(min=1, help="channels of the map next to the image"),
+}
+
+ENTRIES |= {
+    "lightning_gans.models.infogan.InfoGANModel": Schema(
+        {
+            "generator": Node(),
+            "noise": Node(help="what the recognition network does not look for"),
+            "codes": ListOf(Node(), help="what it does: categorical, uniform and normal ones"),
+            "encoder": Node(),
+        }
+    ),
+    "lightning_gans.networks.infogan.InfoGANGenerator": Schema({"latent_dim": Int(min=1)} | _INFOGAN),
+    "lightning_gans.networks.infogan.InfoGANEncoder": Schema(
+        _INFOGAN
+        | {
+            "code_dim": Int(min=1, help="length of a code"),
+            "slope": Float(min=0, help="of leaky ReLUs below 0"),
+        }
+    ),
+    "lightning_gans.networks.infogan.InfoGANJudge": Schema({"width": WIDTH}),
+}

@@ -70,3 +70,9 @@ ENTRIES |= {
         _BIGAN | {"initial_std": Optional(Float(min=0), help="of all weights; null: as the networks are built")}
     ),
 }
+
+ENTRIES |= {
+    "lightning_gans.variants.infogan.InfoGAN": Schema(
+        _GAN | {"information_weight": Float(min=0, help="lambda, of the bound on I(c; G(z, c)) in what both descend")}
+    ),
+}

@@ -1,0 +1,120 @@
+"""Information-maximising GAN."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.prior import Categorical, Prior, Uniform
+from lightning_gans.losses.information import (
+    categorical_entropy,
+    categorical_log_density,
+    gaussian_log_density,
+    normal_entropy,
+    uniform_entropy,
+)
+from lightning_gans.models.infogan import InfoGANModel
+from lightning_gans.variants.vanilla import GAN
+
+
+class InfoGAN(GAN):
+    """Chen et al. 2016 (1606.03657), eq. 6: min_{G, Q} max_D V(D, G) - lambda L_I(G, Q), codes without labels.
+
+    L_I = E log q(c | G(z, c)) + H(c) bounds the mutual information of codes and samples from below. Q stands on D's
+    layers, so the player D owns both and, as in the paper's code, descends its own loss - lambda L_I on the fakes that
+    it judges; G descends its own - lambda L_I on its own batch. Both with the c that the sample was made from.
+
+    Args:
+        model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
+        discriminator: those layers' output (N, feature_dim) -> logits (N, 1).
+        information_weight: lambda, for all codes; 1 in the paper's code.
+        settings: as GAN's.
+    """
+
+    model: InfoGANModel
+
+    def __init__(
+        self, *, model: InfoGANModel, discriminator: nn.Module, information_weight: float = 1.0, **settings: Any
+    ) -> None:
+        super().__init__(model=model, discriminator=discriminator, **settings)
+        if not isinstance(model, InfoGANModel):
+            raise UserError(
+                f"InfoGAN needs a model that recognises codes, an InfoGANModel, and was given a "
+                f"{type(model).__name__}. Choose network=infogan or infogan_mlp."
+            )
+        if self.packing > 1:
+            raise UserError(
+                f"variant.packing={self.packing}: Q, which shares D's layers, recognises the code of one sample at a "
+                "time. Choose packing 1."
+            )
+        if self.penalty is not None and any(isinstance(m, _BatchNorm) for m in model.trunk.modules()):
+            raise UserError(
+                f"{type(self.penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
+                "layers that D shares with Q makes each logit depend on the whole batch. Say network=infogan_mlp "
+                "network.model.encoder.batch_norm=false; or penalty=none."
+            )
+        if not information_weight >= 0:
+            raise UserError(f"variant.information_weight={information_weight}: must be at least 0.")
+        self.information_weight = information_weight
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"D": [self.model.encoder, self.discriminator], "G": [self.model.generator]}
+
+    def after_discriminator(self) -> None:
+        super().after_discriminator()
+        if self.constraint is not None:  # on all that the logit goes through, and not on Q
+            self.constraint(self.model.trunk)
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits (N, 1) and the numbers of q(c | x) on samples (N, ...)."""
+        features = self.model.trunk(self.seen(x))
+        return self.discriminator(features), self.model.recognition(features)
+
+    def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
+        logits: Tensor = self.discriminator(self.model.trunk(self.seen(x)))
+        return logits
+
+    def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        z = self.noise(self.model.prior, len(batch.x))
+        with torch.no_grad():
+            fake = self.model(z)
+        on_real, (on_fake, recognised) = self.judge(batch.x, batch), self.heads(fake)
+        terms = self.loss.discriminator(on_real, on_fake)
+        self.diagnose(on_real, on_fake, terms)
+        self.observe(on_real)
+        if self.penalty is not None:
+            uniform = partial(self.draws.uniform, len(batch.x))
+            terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
+        return terms | {"information": -self.information_weight * self.information("D", recognised, z)}
+
+    def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        z = self.noise(self.model.prior, self.generator_batches * len(batch.x))
+        on_fake, recognised = self.heads(self.model(z))
+        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        return {
+            "adversarial": self.loss.generator(on_fake, on_real),
+            "information": -self.information_weight * self.information("G", recognised, z),
+        }
+
+    def information(self, player: str, recognised: Tensor, z: Tensor) -> Tensor:
+        """L_I of all codes, from the numbers of q(c | x) and the (z, c) that x was made from; each code's is logged."""
+        total = torch.zeros_like(recognised[0, 0])
+        parts = zip(self.model.code_priors, self.model.by_code(recognised), self.model.by_code(z), strict=True)
+        for number, (prior, found, code) in enumerate(parts, start=1):
+            log_density, entropy = log_density_and_entropy(prior, found, code)
+            self.monitor(f"{player}/information_c{number}", log_density + entropy)
+            self.monitor(f"{player}/entropy_c{number}", torch.full_like(total, entropy))
+            total = total + log_density + entropy
+        return total
+
+
+def log_density_and_entropy(prior: Prior, recognised: Tensor, code: Tensor) -> tuple[Tensor, float]:
+    """E log q(c | x) and H(c) of one code: numbers of q and codes that were drawn from `prior`, both (N, prior.dim)."""
+    if isinstance(prior, Categorical):
+        return categorical_log_density(recognised, code), categorical_entropy(prior.dim)
+    entropy = uniform_entropy(prior.dim, prior.bound) if isinstance(prior, Uniform) else normal_entropy(prior.dim)
+    return gaussian_log_density(recognised, code), entropy
