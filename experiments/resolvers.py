@@ -11,7 +11,7 @@ from lightning_gans.core.errors import UserError
 
 def register() -> None:
     """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
-    for resolver in (sample_shape, judged_shape, judged_channels, images_or_points, classes):
+    for resolver in (sample_shape, judged_shape, judged_channels, images_or_points, classes, kinds):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
@@ -60,3 +60,8 @@ def classes(*, _root_: DictConfig) -> int:
             "one folder a class."
         )
     return entry.classes
+
+
+def kinds(*, _root_: DictConfig) -> int:
+    """Logits of VAE-GAN's discriminator: one, or one for each kind of sample where it tells three apart."""
+    return 3 if _root_.variant.get("discriminator") == "three_way" else 1
