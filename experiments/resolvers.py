@@ -20,6 +20,7 @@ def register() -> None:
         classes,
         code_dim,
         noise_and_code_dim,
+        kinds,
     ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
@@ -84,3 +85,8 @@ def noise_and_code_dim(*, _root_: DictConfig) -> int:
 def _dims(priors: Iterable[Any]) -> int:
     # what is no number is told where it stands, once everything is resolved
     return sum(prior.dim for prior in priors if isinstance(prior.dim, int))
+
+
+def kinds(*, _root_: DictConfig) -> int:
+    """Logits of VAE-GAN's discriminator: one, or one for each kind of sample where it tells three apart."""
+    return 3 if _root_.variant.get("discriminator") == "three_way" else 1

@@ -90,6 +90,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "bigan": "image",
     "ali": "image",
     "infogan": "image",
+    "vaegan": "image",
 }
 
 # The same for what measures a run.

@@ -53,7 +53,7 @@ def weights(game):
 
 
 def resumed(folder, config):
-    path = folder / f"{config['variant']['discriminator']['_target_']}.ckpt"
+    path = folder / "interrupted.ckpt"
     options = {"precision": "64-true", "devices": 2}
     data = data_of(config)
     play(game_of(config), data, folder, StopAfter(7, path), strategy=PlayerDDPStrategy(), **options)

@@ -191,3 +191,14 @@ ENTRIES |= {
     ),
     "lightning_gans.networks.infogan.InfoGANJudge": Schema({"width": WIDTH}),
 }
+
+# Discriminators that give a hidden layer
+
+ENTRIES |= {
+    f"lightning_gans.networks.similarity.Similarity{home.partition('.')[2]}": _like(
+        f"lightning_gans.networks.{home}",
+        outputs=Int(min=1, help="logits"),
+        feature_level=Int(min=1, help="hidden layer in which samples are compared, counted from the logits"),
+    )
+    for home in ("mlp.MLPDiscriminator", "dcgan.DCGANDiscriminator")
+}

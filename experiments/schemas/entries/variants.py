@@ -76,3 +76,21 @@ ENTRIES |= {
         _GAN | {"information_weight": Float(min=0, help="lambda, of the bound on I(c; G(z, c)) in what both descend")}
     ),
 }
+
+# VAE-GAN
+
+ENTRIES |= {
+    "lightning_gans.variants.vaegan.VAEGAN": Schema(
+        {
+            "model": Node(),
+            "dis": Node(help="its network"),
+            "loss": Node(),
+            "gamma": Float(min=0, help="weight of L_llike in what Dec descends"),
+            "training": Node(),
+            "discriminator": Choice(("binary", "three_way"), help="real or fake; or real, generated, reconstructed"),
+            "equilibrium": Optional(Float(min=0), help="of Dis's costs, nats; who is ahead waits; null: all move"),
+            "margin": Float(min=0, help="around the equilibrium, in which all move"),
+            "augment": Optional(Node(), help="what Dis's inputs go through first; null: nothing"),
+        }
+    ),
+}

@@ -1,0 +1,162 @@
+"""VAE-GAN: an auto-encoder whose error is measured in a discriminator's hidden layer."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game, shared
+from lightning_gans.core.phase import Phase, Training, Update
+from lightning_gans.core.prior import Normal
+from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.losses.adversarial import AdversarialLoss, NonSaturating
+from lightning_gans.losses.critics import Binary, Critic, Judged, ThreeWay
+from lightning_gans.losses.variational import kl_to_standard_normal
+from lightning_gans.models.inference import GaussianInferenceModel
+from lightning_gans.strategies.exchange import average
+
+
+class Terms(NamedTuple):
+    """Of one forward pass of all networks: L_prior and L_llike, (), and Dis's logits, which L_GAN is a function of."""
+
+    prior: Tensor
+    llike: Tensor
+    on: Judged
+
+
+class VAEGAN(Game):
+    """Larsen et al. 2015 (1512.09300), Algorithm 1: Enc, Dec and Dis step at once, by gradients of one pass.
+
+        z ~ q(z | x) = Enc(x),  x~ = Dec(z),  z_p ~ N(0, I),  x_p = Dec(z_p)
+        L_prior = KL(q(z | x) || N(0, I)),  L_llike = 1/2 |Dis_l(x) - Dis_l(x~)|^2
+        L_GAN: how well Dis tells x from x_p and x~
+
+    Enc descends L_prior + L_llike, Dec gamma L_llike - L_GAN, Dis L_GAN. Each takes the gradient of its own loss alone:
+    Enc nothing from L_GAN, Dis and with it Dis_l nothing from L_llike.
+
+    L_llike is summed over the layer's numbers, L_prior over the code's, and both are means over the batch, as L_GAN is
+    (sums in the paper's code, whose learning rates are divided by the batch).
+
+    Args:
+        model: Enc, Dec and the prior N(0, I).
+        dis: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
+        discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
+        loss: of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
+        gamma: weight of L_llike in what Dec descends.
+        equilibrium, margin: of the code's rule: Dis sits out while one of its costs is below equilibrium - margin, Dec
+            while one is above equilibrium + margin, and neither where both would. None: all move always.
+        augment: what Dis's inputs go through first, x and its x~ alike, or None.
+    """
+
+    batch: ClassVar[type] = SampleBatch
+    model: GaussianInferenceModel
+
+    def __init__(
+        self,
+        *,
+        model: GaussianInferenceModel,
+        dis: nn.Module,
+        loss: AdversarialLoss,
+        gamma: float,
+        training: Training,
+        discriminator: Literal["binary", "three_way"] = "binary",
+        equilibrium: float | None = None,
+        margin: float = 0.35,
+        augment: Augment | None = None,
+    ) -> None:
+        super().__init__(model=model, training=training)
+        if not isinstance(model.prior, Normal):
+            raise UserError(f"L_prior is the divergence from N(0, I), and the prior is {type(model.prior).__name__}.")
+        if discriminator == "three_way" and type(loss) is not NonSaturating:
+            raise UserError(
+                f"variant.discriminator=three_way descends cross-entropies of its own, and {type(loss).__name__} would "
+                "say nothing to it. Leave objective=non_saturating, or choose variant.discriminator=binary."
+            )
+        if isinstance(augment, Adapts):
+            raise UserError("augment=adaptive follows a D of one logit. Choose augment=diffaugment or none.")
+        self.dis = dis
+        self.critic: Critic = ThreeWay() if discriminator == "three_way" else Binary(loss=loss)
+        self.gamma = gamma
+        self.equilibrium, self.margin = equilibrium, margin
+        self.augment = augment
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"Enc": [self.model.encoder], "Dec": [self.model.generator], "Dis": [self.dis]}
+
+    def phases(self) -> Sequence[Update]:
+        gated, over = self.equilibrium is not None, self.critic.over
+        return [
+            (
+                Phase("Enc", self.encoder_loss),
+                Phase("Dec", self.decoder_loss, gated=gated, over=over),
+                Phase("Dis", self.discriminator_loss, gated=gated, over=over),
+            )
+        ]
+
+    @shared
+    def terms(self, batch: SampleBatch) -> Terms:
+        """All losses of one pass, for all players."""
+        x = batch.x
+        mean, log_variance = self.model.posterior(x)
+        z = mean + (log_variance / 2).exp() * self.draws.normal(*mean.shape)
+        reconstructed, generated = self.model(z), self.model(self.noise(self.model.prior, len(x)))
+        if self.augment is not None:
+            same, other = (self.draws.uniform(len(x), self.augment.numbers) for _ in range(2))
+            x, reconstructed = self.augment(x, same), self.augment(reconstructed, same)
+            generated = self.augment(generated, other)
+        # One batch of all, as in the paper's code: batch norm would otherwise bring x and x~ nearer than they are.
+        logits, layers = self.dis(torch.cat([x, generated, reconstructed]))
+        layer, _, layer_of_reconstructed = layers.chunk(3)
+        return Terms(
+            prior=kl_to_standard_normal(mean, log_variance).mean(),
+            llike=(layer - layer_of_reconstructed).square().flatten(1).sum(1).mean() / 2,
+            on=Judged(*logits.chunk(3)),
+        )
+
+    def encoder_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        terms = self.terms(batch)
+        return {"prior": terms.prior, "llike": terms.llike}
+
+    def decoder_loss(self, batch: SampleBatch) -> dict[str, Tensor] | None:
+        terms = self.terms(batch)
+        if self.sits_out("Dec", batch):
+            return None
+        return {"llike": self.gamma * terms.llike, "adversarial": self.critic.decoder(terms.on)}
+
+    def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor] | None:
+        on = self.terms(batch).on
+        losses = self.critic.discriminator(on)
+        self.diagnose(on, losses)
+        return None if self.sits_out("Dis", batch) else losses
+
+    @torch.no_grad()
+    def diagnose(self, on: Judged, losses: Mapping[str, Tensor]) -> None:
+        """Log Dis's accuracy, where it has one, and the divergence that its loss stands for."""
+        if (accuracy := self.critic.accuracy(on)) is not None:
+            self.monitor("Dis/accuracy", accuracy)
+        total = torch.stack(list(losses.values())).sum()
+        self.monitor(f"Dis/{self.critic.divergence}", self.critic.estimate(total))
+
+    @shared
+    def costs(self, batch: SampleBatch) -> list[float]:
+        """Dis's costs on real samples and on fakes, over all ranks."""
+        costs: list[float] = average(self.critic.costs(self.terms(batch).on).detach()).tolist()
+        return costs
+
+    def sits_out(self, player: Literal["Dec", "Dis"], batch: SampleBatch) -> bool:
+        """Whether the equilibrium's rule lets the player's step out."""
+        if self.equilibrium is None:
+            return False
+        return player in resting(self.costs(batch), self.equilibrium, self.margin)
+
+
+def resting(costs: Sequence[float], equilibrium: float, margin: float) -> set[str]:
+    """Who sits out, of Dec and Dis: who is too far ahead; never both (andersbll/autoencoding_beyond_pixels)."""
+    dis_ahead = min(costs) < equilibrium - margin
+    dec_ahead = max(costs) > equilibrium + margin
+    if dis_ahead == dec_ahead:
+        return set()
+    return {"Dis"} if dis_ahead else {"Dec"}
