@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
@@ -41,15 +42,17 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         axes.legend(fontsize=8)
     axes.set(xlabel="FID (classifier), log scale", xscale="log")
     axes.invert_yaxis()
+    budget = (
+        f"{' and '.join(sorted(budgets))} for each, last evaluation (validation), never the best. An iteration is one "
+        "step of D, so games with several steps of D for one of G have fewer of G. Networks and rates are each "
+        "recipe's, so a row is a recipe as much as a paper. FID and KID on the features of a classifier of the digits, "
+        f"180 samples; real held-out digits score {f'{floor:.3f}' if floor is not None else '?'}."
+    )
     text = f"""# Every game on digits
 
     python -m experiments.train -m experiment=study/digits seed=1,2,3
 
-{" and ".join(sorted(budgets))} for each, last evaluation (validation), never the best. An
-iteration is one step of D, so games with several steps of D for one of G have fewer of G. Networks and rates are each
-recipe's, so a row is a recipe as much as a paper. FID and KID on the features of a classifier of the digits, 180
-samples; real held-out digits score
-{f"{floor:.3f}" if floor is not None else "?"}.
+{fill(budget, 120)}
 
 ![FID of every game](digits.png)
 
