@@ -26,8 +26,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from experiments import resolvers
+from experiments.schemas.registry import SCHEMAS
 from experiments.schemas.spec import plain
-from experiments.schemas.validate import allowed
+from experiments.schemas.validate import META, allowed
 from experiments.suggest import did_you_mean, nearest, nearest_keys
 from experiments.wording import (
     choices_of,
@@ -215,6 +216,8 @@ class Composer:
         repository = _Repository(self.files)
         listing = self._listing(overrides, repository)
         config = self.loader._compose_config_from_defaults_list(listing.defaults, repository)
+        for line in overrides:
+            _drop_anothers_settings(config, line)
         OmegaConf.set_struct(config, True)
         return Composed(config, choices_of(listing.overrides.known_choices))
 
@@ -305,3 +308,13 @@ class Composer:
             return f"{key} is in no file of this configuration: say +{override.input_line} to add it."
         hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
         return f"{key}: there is no such setting.{hint} `--help` lists them all."
+
+
+def _drop_anothers_settings(config: DictConfig, choice: str) -> None:
+    """Of what was chosen at a place (optimizer@...=rmsprop), the settings that a recipe means for the usual choice."""
+    place = choice.partition("=")[0].partition("@")[2]
+    node = OmegaConf.select(config, place) if place else None
+    schema = SCHEMAS.get(str(node.get("_target_"))) if OmegaConf.is_dict(node) else None
+    if schema is not None:
+        for key in [key for key in node if key not in (*META, *schema.settings)]:
+            del node[key]

@@ -383,6 +383,18 @@ def test_the_command_refuses_with_exit_code_2():
     assert "Traceback" not in ran.stderr
 
 
+def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = "variant.training.players.D.optimizer"
+    (job,) = preflight([f"optimizer@{place}=rmsprop", f"{place}.alpha=0.8"])  # the recipe of dcgan says Adam's betas
+    optimizer = job.config["variant"]["training"]["players"]["D"]["optimizer"]
+    assert optimizer["_target_"] == "torch.optim.RMSprop"
+    assert (optimizer["alpha"], optimizer["lr"]) == (0.8, 3e-4)
+    assert "betas" not in optimizer
+    with pytest.raises(UserError, match="betas"):
+        preflight([f"optimizer@{place}=rmsprop", f"{place}.betas=[0.5,0.9]"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "network"),
     [
