@@ -87,6 +87,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "acgan": "image",
     "projection": "image",
     "autoencoder": "image",
+    "vae": "image",
 }
 
 # The same for what measures a run.
