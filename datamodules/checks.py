@@ -43,12 +43,13 @@ def boolean(key: str, value: bool) -> bool:
     return one_of(key, value, (True, False))
 
 
-def image_size(value: int) -> int:
-    """`value`, or UserError where it is no size that the image networks have."""
-    if value not in IMAGE_SIZES or isinstance(value, bool):
+def image_size(value: int, *, also: Sequence[int] = ()) -> int:
+    """`value`, or UserError where it is no size that the image networks have, and none of `also`."""
+    sizes = sorted({*IMAGE_SIZES, *also})
+    if value not in sizes or isinstance(value, bool):
         raise UserError(
-            f"data.image_size={value!r} does not fit: images are {', '.join(map(str, IMAGE_SIZES))} pixels wide and "
-            "high. Say data.image_size=32."
+            f"data.image_size={value!r} does not fit: images are {', '.join(map(str, sizes))} pixels wide and high. "
+            "Say data.image_size=32."
         )
     return int(value)
 

@@ -39,6 +39,8 @@ class ImageData(DataModule):
         on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
     """
 
+    native_sizes: tuple[int, ...] = ()  # that images come in beside those of all networks
+
     def __init__(
         self,
         *,
@@ -52,7 +54,7 @@ class ImageData(DataModule):
         on_bad_file: Literal["skip", "error"] = "skip",
     ) -> None:
         super().__init__(batch_size=batch_size)
-        self.image_size = checks.image_size(image_size)
+        self.image_size = checks.image_size(image_size, also=self.native_sizes)
         self.channels = checks.channels(channels)
         self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
         self.dequantize = checks.boolean("dequantize", dequantize)

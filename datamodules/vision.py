@@ -43,7 +43,7 @@ class Vision(ImageData):
             files are read as they are, so it may be read-only.
         download: get the files with torchvision where they are not there.
         batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
+        image_size: 8, 16, 32, 64 or 128; MNIST and its kin also 28, as they are, which only perceptrons take.
         channels: 1 (grey) or 3 (RGB); converted where the set has the other.
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
         dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
@@ -70,6 +70,10 @@ class Vision(ImageData):
         in_memory: InMemory = "auto",
         workers: int = 2,
     ) -> None:
+        self.name = checks.one_of("name", name, tuple(SETS))
+        self._set = SETS[name]
+        if self._set.size:
+            self.native_sizes = (self._set.size,)
         super().__init__(
             batch_size=batch_size,
             image_size=image_size,
@@ -79,10 +83,8 @@ class Vision(ImageData):
             in_memory=in_memory,
             workers=workers,
         )
-        self.name = checks.one_of("name", name, tuple(SETS))
         self.root = checks.folder("root", root)
         self.download = checks.boolean("download", download)
-        self._set = SETS[name]
         self._choice = name.partition("_")[0] if name.startswith("lsun_") else name  # what one types as data=
 
     @property

@@ -26,6 +26,7 @@ class ImageSet(NamedTuple):
     validation: how many images of the official training set become the validation split.
     downloads: torchvision's class, and the arguments of each call that downloads a part.
     addresses: where those calls connect to.
+    size: in pixels, where images may be had as they are, at a size that no convolutional network has.
     """
 
     aliases: tuple[str, ...]
@@ -35,6 +36,7 @@ class ImageSet(NamedTuple):
     validation: int
     downloads: tuple[str, tuple[Mapping[str, Any], ...]] | None
     addresses: tuple[str, ...]
+    size: int | None = None
 
 
 DIGITS = tuple("0123456789")
@@ -71,7 +73,7 @@ STL10_FILES = {
 
 
 def _like_mnist(name: str, classes: tuple[str, ...], *addresses: str) -> ImageSet:
-    return ImageSet((name,), (idx_layout(),), read_idx, classes, 5000, (name, ({},)), addresses)
+    return ImageSet((name,), (idx_layout(),), read_idx, classes, 5000, (name, ({},)), addresses, size=28)
 
 
 SETS: dict[str, ImageSet] = {
@@ -90,6 +92,7 @@ SETS: dict[str, ImageSet] = {
         9400,
         ("EMNIST", ({"split": "balanced"},)),
         ("https://biometrics.nist.gov/cs_links/EMNIST/",),
+        size=28,
     ),
     "usps": ImageSet(
         ("USPS",),

@@ -16,6 +16,8 @@ def register() -> None:
         sample_shape,
         judged_shape,
         judged_channels,
+        decoded_shape,
+        decoded_channels,
         images_or_points,
         classes,
         code_dim,
@@ -47,6 +49,17 @@ def judged_shape(*, _root_: DictConfig) -> list[Any]:
 def judged_channels(*, _root_: DictConfig) -> Any:
     """The channels of what D judges at a time."""
     return judged_shape(_root_=_root_)[0]
+
+
+def decoded_shape(*, _root_: DictConfig) -> list[Any]:
+    """The shape of what a decoder gives for a sample: `decoder.numbers` for each of its own, along the first axis."""
+    first, *rest = sample_shape(_root_=_root_)
+    return [first * _root_.decoder.numbers, *rest]
+
+
+def decoded_channels(*, _root_: DictConfig) -> Any:
+    """The channels of what a decoder gives."""
+    return decoded_shape(_root_=_root_)[0]
 
 
 def classes(*, _root_: DictConfig) -> int:

@@ -27,6 +27,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_penalty(config, choices)
     _check_critic(config, choices)
     _check_labels(config, choices)
+    _check_decoder(config, choices)
 
 
 def _check_kind(choices: Mapping[str, str]) -> None:
@@ -145,4 +146,19 @@ def _check_labels(config: Mapping[str, Any], choices: Mapping[str, str]) -> None
         fitting = "acgan or acgan_mlp" if target.endswith(".ACGAN") else "cgan, cgan_mlp or projection"
         raise UserError(
             f"network={network} does not go with variant={choices.get('variant')}: choose network={fitting}."
+        )
+
+
+def _check_decoder(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """Logits have no bounds."""
+    variant = config["variant"]
+    model = variant.get("model") if isinstance(variant, Mapping) else None
+    parts = model if isinstance(model, Mapping) else {}
+    likelihood, decoder = parts.get("likelihood"), parts.get("generator")
+    if not isinstance(likelihood, Mapping) or not isinstance(decoder, Mapping) or decoder.get("output") != "tanh":
+        return
+    if str(likelihood.get("_target_")).endswith(("likelihoods.Bernoulli", "likelihoods.Categorical")):
+        raise UserError(
+            f"likelihood={choices.get('likelihood')} is given logits, and a decoder that ends in tanh gives none "
+            "beyond -1 and 1. Leave network.model.generator.output out, or say linear."
         )

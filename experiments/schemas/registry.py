@@ -91,6 +91,7 @@ NEEDS: dict[str, Literal["image", "planar", "any"]] = {
     "ali": "image",
     "infogan": "image",
     "vaegan": "image",
+    "vae": "image",
 }
 
 # The same for what measures a run.

@@ -1,11 +1,25 @@
-"""Terms of variational bounds."""
+"""What a variational posterior costs (Kingma & Welling 2013, 1312.6114)."""
 
 from torch import Tensor
 
 
-def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, diag exp(log variance)) || N(0, I)) in nats: (N, d), (N, d) -> (N,).
+def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each number of a code, in nats: two times (N, d) -> (N, d).
 
-    Kingma & Welling 2013 (1312.6114), appendix B.
+    Appendix B: (mean^2 + variance - log variance - 1) / 2.
     """
-    return (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
+    return (mean.square() + log_variance.exp() - log_variance - 1) / 2
+
+
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, diag exp(log_variance)) || N(0, I)) in nats: two times (N, d) -> (N,)."""
+    return kl_of_dimensions(mean, log_variance).sum(1)
+
+
+def with_free_bits(kl: Tensor, free: float) -> Tensor:
+    """The KL where `free` nats of each dimension cost the same as none: (N, d) -> ().
+
+    sum over d of max(free, mean over the batch) (Kingma et al. 2016, 1606.04934, eq. 16, each dimension a group of its
+    own). A dimension below `free` has no gradient. It is a function of the whole batch.
+    """
+    return kl.mean(0).clamp(min=free).sum()

@@ -37,10 +37,23 @@ def initialize_dcgan(module: nn.Module) -> None:
 
 
 class DCGANGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, channels, image_size, image_size) in [-1, 1]."""
+    """z (N, latent_dim) -> images (N, channels, image_size, image_size).
 
-    def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int) -> None:
+    output: "tanh" for images in [-1, 1], "linear" for what has no bounds, such as logits.
+    """
+
+    def __init__(
+        self,
+        *,
+        latent_dim: int,
+        channels: int,
+        image_size: int,
+        width: int,
+        output: Literal["tanh", "linear"] = "tanh",
+    ) -> None:
         super().__init__()
+        if output not in ("tanh", "linear"):
+            raise ValueError(f"output={output!r}: DCGAN's generator ends in tanh or linear")
         widths = _widths(width, image_size)
         layers: list[nn.Module] = [
             CodeToMap(latent_dim, widths[0]),
@@ -53,7 +66,10 @@ class DCGANGenerator(nn.Module):
                 nn.BatchNorm2d(outputs),
                 nn.ReLU(inplace=True),
             ]
-        self.layers = nn.Sequential(*layers, MapToImage(widths[-1], channels), nn.Tanh())
+        layers.append(MapToImage(widths[-1], channels))
+        if output == "tanh":
+            layers.append(nn.Tanh())
+        self.layers = nn.Sequential(*layers)
         self.apply(initialize_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -84,6 +84,18 @@ def test_emnist_is_turned_the_right_way(tmp_path):
     assert torch.equal(upright, torch.from_numpy(arrays["train"]).transpose(1, 2))
 
 
+def test_mnist_and_its_kin_may_be_had_as_they_are(tmp_path):
+    arrays = write_idx(tmp_path / "MNIST" / "raw")
+    data = vision("mnist", tmp_path, image_size=28)
+    assert data.sample_shape == (1, 28, 28)
+    (batch,) = data.split("test").batches(TEST)
+    assert torch.equal(((batch.x + 1) * 127.5).round().to(torch.uint8)[:, 0], torch.from_numpy(arrays["test"]))
+    assert data.fingerprint != vision("mnist", tmp_path).fingerprint
+    for name, size in (("cifar10", 28), ("mnist", 30)):
+        with pytest.raises(UserError, match=rf"data\.image_size={size} does not fit"):
+            vision(name, tmp_path, image_size=size)
+
+
 def test_usps_is_read_as_torchvision_reads_it(tmp_path):
     from torchvision.datasets import USPS
 

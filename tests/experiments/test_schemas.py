@@ -205,6 +205,13 @@ def test_every_matching_composes(name, tmp_path, monkeypatch):
     assert job.name == ("mcgan-ring-0" if name == "mean" else f"mcgan-ring-{name}-0")
 
 
+@pytest.mark.parametrize("name", Composer().options("likelihood"))
+def test_every_likelihood_composes(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=vae", f"likelihood={name}", "network=vae_mlp"])
+    assert job.config["variant"]["model"]["likelihood"]["_target_"].lower().endswith(f".{name}")
+
+
 @pytest.mark.parametrize("experiment", Composer().options("experiment"))
 def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -222,7 +229,7 @@ def test_every_file_is_met_above():
     met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
-    met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching") for name in composer.options(g)}
+    met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching", "likelihood") for name in composer.options(g)}
     met |= {f"augment/{name}" for name in AUGMENT_NEEDS}
     met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}

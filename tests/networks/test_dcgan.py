@@ -12,6 +12,12 @@ def generator(*, latent_dim=10, channels=3, image_size=64, width=4):
         return DCGANGenerator(latent_dim=latent_dim, channels=channels, image_size=image_size, width=width)
 
 
+def linear(**settings):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return DCGANGenerator(**{"latent_dim": 10, "channels": 3, "image_size": 16, "width": 4} | settings)
+
+
 def discriminator(*, channels=3, image_size=64, width=4, norm="batch"):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -160,3 +166,12 @@ def test_a_step_of_d_lowers_its_loss():
     before.backward()
     optimizer.step()
     assert value() < before - 0.01
+
+
+def test_a_linear_generator_is_the_same_without_its_tanh():
+    z = 5 * noise(2, 10)
+    logits, images = linear(output="linear")(z), generator(image_size=16)(z)
+    assert torch.equal(logits.tanh(), images)
+    assert linear(channels=256, output="linear")(z).shape == (2, 256, 16, 16)
+    with pytest.raises(ValueError, match="output='sigmoid'"):
+        linear(output="sigmoid")

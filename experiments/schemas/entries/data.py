@@ -20,7 +20,14 @@ SHARE = Float(min=0, below=1)
 
 DATA = {
     "Digits": Schema(_IMAGES),
-    "Vision": Schema(_FILES | {"name": Text(), "download": Bool(help="fetch what is not in root")}),
+    "Vision": Schema(
+        _FILES
+        | {
+            "name": Text(),
+            "download": Bool(help="fetch what is not in root"),
+            "image_size": Choice((8, 16, 28, 32, 64, 128), help="pixels, wide and high; 28 is MNIST's own"),
+        }
+    ),
     "Folder": Schema(
         _FILES
         | {

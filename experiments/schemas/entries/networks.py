@@ -1,7 +1,7 @@
 """Networks, priors and models."""
 
 from experiments.schemas.schema import CLASSES, DEPTH, PROBABILITY, SHAPE, WIDTH, Schema
-from experiments.schemas.spec import Bool, Choice, Float, Int, ListOf, Node, Spec
+from experiments.schemas.spec import Bool, Choice, Float, Int, ListOf, Node, Optional, Spec
 
 _R3GAN: dict[str, Spec] = {
     "channels": Int(min=1),
@@ -201,4 +201,26 @@ ENTRIES |= {
         feature_level=Int(min=1, help="hidden layer in which samples are compared, counted from the logits"),
     )
     for home in ("mlp.MLPDiscriminator", "dcgan.DCGANDiscriminator")
+}
+
+# Variational auto-encoders
+
+_OUTPUT: dict[str, Spec] = {"output": Choice(("tanh", "linear"), help="tanh for images, linear for logits")}
+
+ENTRIES |= {
+    "lightning_gans.networks.dcgan.DCGANGenerator": _like("lightning_gans.networks.dcgan.DCGANGenerator", **_OUTPUT),
+    "lightning_gans.models.variational.VariationalModel": Schema(
+        {"generator": Node(), "prior": Node(), "encoder": Node(), "likelihood": Node(help="of x, given the decoder's")}
+    ),
+    "lightning_gans.models.likelihoods.Gaussian": Schema(
+        {"std": Float(above=0, help="of every number, in [-1, 1]"), "learned": Bool(help="one std for all numbers")}
+    ),
+    "lightning_gans.models.likelihoods.Bernoulli": Schema(
+        {
+            "binarize": Optional(
+                Choice(("stochastic", "threshold")), help="how grey becomes binary; null: taken as probabilities"
+            )
+        }
+    ),
+    "lightning_gans.models.likelihoods.Categorical": Schema({}),
 }

@@ -54,6 +54,14 @@ ENTRIES: dict[str, Schema] = {
             "clip_norm": Optional(Float(above=0), help="gradients are scaled down to this norm"),
         }
     ),
+    "lightning_gans.variants.vae.VAE": Schema(
+        {
+            "model": Node(),
+            "training": Node(),
+            "beta": Float(min=0, help="of the KL in what is descended; 1: the evidence lower bound"),
+            "free_bits": Float(min=0, help="nats of KL that each dimension of a code has for nothing"),
+        }
+    ),
 }
 
 # Codes and samples judged together

@@ -1,0 +1,147 @@
+"""What a decoder's numbers say of a sample: p(x | outputs).
+
+Samples are float in [-1, 1] outside and in; a likelihood says which of them there can be (`observe`), what they weigh,
+and which one is shown. Nothing is averaged over pixels: a log-likelihood is of the whole sample.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from math import log, pi
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from lightning_gans.core.errors import UserError
+
+Uniform = Callable[[], Tensor]  # U(0, 1) of the shape of the samples
+
+LEVELS = 256
+
+
+def exact(x: Tensor) -> Tensor:
+    """In float32 at least: sums over pixels do not survive half precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class Likelihood(nn.Module, ABC):
+    """p(x | outputs), independent over pixels and channels given the decoder's outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()  # torch's takes any arguments
+
+    def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
+        """What is modelled of samples x (N, ...) in [-1, 1], which is what an encoder sees: alike in shape and range.
+
+        uniform: asked once where it takes random numbers, and not at all where it takes none.
+        """
+        return x
+
+    @abstractmethod
+    def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
+        """log p in nats, summed over all numbers of a sample: outputs, observed (N, ...) -> (N,)."""
+
+    @abstractmethod
+    def mean(self, outputs: Tensor) -> Tensor:
+        """E[x | outputs] (N, ...), in [-1, 1] where the samples are: what is shown."""
+
+
+class Gaussian(Likelihood):
+    """x ~ N(outputs, std^2) for every number: a density over x in units in which images span [-1, 1].
+
+    For images that span [0, 1], the log-density is larger by log 2 a number. A tanh decoder gives means in range; a
+    linear one is for points.
+
+    Args:
+        std: of every number; where it is learned, at first.
+        learned: one scalar for all (Rybkin et al. 2021, 2006.13202), which balances reconstruction and KL by itself.
+    """
+
+    log_std: Tensor
+
+    def __init__(self, *, std: float = 1.0, learned: bool = False) -> None:
+        super().__init__()
+        if not std > 0:
+            raise UserError(f"likelihood.std={std}: must be above 0.")
+        start = torch.tensor(log(std))
+        if learned:
+            self.log_std = nn.Parameter(start)
+        else:
+            self.register_buffer("log_std", start)
+
+    def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
+        scaled = (observed - exact(outputs)) * (-self.log_std).exp()
+        return -(scaled.square() / 2 + self.log_std + log(2 * pi) / 2).flatten(1).sum(1)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+
+class Bernoulli(Likelihood):
+    """Binary pixels, -1 or 1, with logits `outputs`: a probability, so that log p <= 0.
+
+    Args:
+        binarize: how grey becomes binary. "stochastic": each pixel is 1 with probability (x + 1) / 2, drawn anew each
+            time it is seen (Burda et al. 2015, 1509.00519). "threshold": 1 where x > 0. None: grey values are taken as
+            probabilities, and log p is its mean over stochastic binarisations; what a model's `log_likelihood` makes
+            of it is at most the mean log-likelihood of those.
+    """
+
+    def __init__(self, *, binarize: Literal["stochastic", "threshold"] | None = "stochastic") -> None:
+        super().__init__()
+        if binarize not in ("stochastic", "threshold", None):
+            raise UserError(f"likelihood.binarize={binarize!r}: it is stochastic, threshold or null.")
+        self.binarize = binarize
+
+    def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
+        match self.binarize:
+            case "stochastic":
+                return (uniform() < (x + 1) / 2).to(x) * 2 - 1
+            case "threshold":
+                return (x > 0).to(x) * 2 - 1
+        return x
+
+    def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
+        cross_entropy = binary_cross_entropy_with_logits(exact(outputs), (exact(observed) + 1) / 2, reduction="none")
+        return -cross_entropy.flatten(1).sum(1)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return (outputs / 2).tanh()  # 2 sigmoid - 1
+
+
+class Categorical(Likelihood):
+    """256 levels a number, as in a file: logits outputs (N, 256 C, ...), the levels of a channel side by side.
+
+    A probability over bytes, so that log p <= 0, and -log2 p is bits.
+    """
+
+    def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
+        return self._values(self._levels(x)).to(x)
+
+    def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
+        logits = exact(self._by_level(outputs))
+        return -cross_entropy(logits, self._levels(observed), reduction="none").flatten(1).sum(1)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        values = self._values(torch.arange(LEVELS, device=outputs.device)).to(outputs)
+        mean: Tensor = (self._by_level(outputs).softmax(1).movedim(1, -1) * values).sum(-1)
+        return mean
+
+    @staticmethod
+    def _by_level(outputs: Tensor) -> Tensor:
+        """(N, 256 C, ...) -> (N, 256, C, ...)."""
+        if outputs.shape[1] % LEVELS:
+            raise ValueError(
+                f"{outputs.shape[1]} channels of outputs: a categorical likelihood needs {LEVELS} for each"
+            )
+        by_level: Tensor = outputs.unflatten(1, (-1, LEVELS)).transpose(1, 2)
+        return by_level
+
+    @staticmethod
+    def _levels(x: Tensor) -> Tensor:
+        return ((exact(x) + 1) * 127.5).round().long().clamp(0, LEVELS - 1)
+
+    @staticmethod
+    def _values(levels: Tensor) -> Tensor:
+        return levels.float() / 127.5 - 1

@@ -1,0 +1,61 @@
+"""The variational auto-encoder (Kingma & Welling 2013), without an adversary."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game
+from lightning_gans.core.phase import Phase, Training
+from lightning_gans.losses.variational import with_free_bits
+from lightning_gans.models.variational import VariationalModel
+
+
+class VAE(Game):
+    """Kingma & Welling 2013 (1312.6114), Algorithm 1: encoder and decoder ascend the evidence lower bound.
+
+    One player descends -E_q log p(x | z) + beta KL(q(z | x) || p(z)) by reparametrised codes, one a sample; both are
+    sums over pixels and dimensions, in nats a sample, and "VAE/elbo" is their bound whatever beta and free bits are.
+
+    Its headline is nll, the importance-sampled negative log-likelihood of held-out samples: what it is trained for, in
+    the units of the likelihood it has (those of two likelihoods do not compare). FID judges means of p(x | z), which
+    are no samples of p(x).
+
+    Args:
+        model: encoder, decoder, likelihood and a normal prior.
+        beta: of the KL in what is descended (Higgins et al. 2017); 1 is the bound.
+        free_bits: nats of KL that each dimension may have for nothing (Kingma et al. 2016, 1606.04934, section C.8).
+    """
+
+    batch: ClassVar[type] = SampleBatch
+    headline = "nll"
+    model: VariationalModel
+
+    def __init__(
+        self, *, model: VariationalModel, training: Training, beta: float = 1.0, free_bits: float = 0.0
+    ) -> None:
+        if not isinstance(model, VariationalModel):
+            raise UserError(f"VAE: a {type(model).__name__} has no likelihood. Say network=vae or network=vae_mlp.")
+        for name, value in (("beta", beta), ("free_bits", free_bits)):
+            if not value >= 0:
+                raise UserError(f"variant.{name}={value}: must be 0 or more.")
+        super().__init__(model=model, training=training)
+        self.beta, self.free_bits = beta, free_bits
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"VAE": [self.model.encoder, self.model.generator, self.model.likelihood]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("VAE", self.loss, over="gathered" if self.free_bits else "mean")]
+
+    def loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        x = self.model.likelihood.observe(batch.x, lambda: self.draws.uniform(*batch.x.shape))
+        log_prob, kl = self.model.elbo(x, self.draws.normal(len(x), self.model.prior.dim))
+        reconstruction, rate = -log_prob.mean(), kl.sum(1).mean()
+        self.monitor("VAE/elbo", -reconstruction - rate)
+        self.monitor("VAE/rate", rate)  # the KL itself
+        if self.free_bits:
+            rate = with_free_bits(self.gather(kl), self.free_bits)
+        return {"reconstruction": reconstruction, "kl": self.beta * rate}
