@@ -37,3 +37,21 @@ def test_what_suits_images_does_not_suit_points(data, weight):
     assert composed("wgan_gp", f"data={data}")["penalty"]["weight"] == weight
     assert composed("wgan_gp", f"data={data}", "penalty=r1")["penalty"]["gamma"] == 0.1
     assert composed("wgan_gp", f"data={data}", "penalty.weight=3")["penalty"]["weight"] == 3
+
+
+def test_what_generator_and_recognition_network_take_follows_from_the_codes():
+    normal = "{_target_: lightning_gans.core.prior.Normal, dim: 4}"
+    for overrides, codes, noise in (
+        ((), 12, 62),
+        ((f"network.model.codes=[{normal}]", "network.model.noise.dim=3"), 4, 3),
+    ):
+        for network in ("infogan", "infogan_mlp"):
+            found = composed("infogan", "data=mnist", f"network={network}", *overrides)["network"]["model"]
+            assert found["encoder"]["code_dim"] == codes
+            assert found["generator"]["latent_dim"] == noise + codes
+
+
+def test_a_wrong_size_of_a_code_is_told_where_it_was_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"network\.model\.noise\.dim=many"):
+        preflight(["variant=infogan", "network.model.noise.dim=many"])
