@@ -37,3 +37,9 @@ def test_what_suits_images_does_not_suit_points(data, weight):
     assert composed("wgan_gp", f"data={data}")["penalty"]["weight"] == weight
     assert composed("wgan_gp", f"data={data}", "penalty=r1")["penalty"]["gamma"] == 0.1
     assert composed("wgan_gp", f"data={data}", "penalty.weight=3")["penalty"]["weight"] == 3
+
+
+@pytest.mark.parametrize("discriminator, logits", [("binary", 1), ("three_way", 3)])
+def test_a_discriminator_has_a_logit_for_each_kind_that_it_tells_apart(discriminator, logits):
+    config = composed("vaegan", f"variant.discriminator={discriminator}")
+    assert config["variant"]["dis"]["outputs"] == logits
