@@ -95,7 +95,7 @@ def _check_batch(config: Mapping[str, Any]) -> None:
 def _discriminator(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """What is known of D's network."""
     variant = config["variant"]
-    network = variant.get("discriminator") if isinstance(variant, Mapping) else None
+    network = variant.get("dis", variant.get("discriminator")) if isinstance(variant, Mapping) else None
     return network if isinstance(network, Mapping) else {}
 
 

@@ -55,3 +55,9 @@ def test_a_wrong_size_of_a_code_is_told_where_it_was_said(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"network\.model\.noise\.dim=many"):
         preflight(["variant=infogan", "network.model.noise.dim=many"])
+
+
+@pytest.mark.parametrize("discriminator, logits", [("binary", 1), ("three_way", 3)])
+def test_a_discriminator_has_a_logit_for_each_kind_that_it_tells_apart(discriminator, logits):
+    config = composed("vaegan", f"variant.discriminator={discriminator}")
+    assert config["variant"]["dis"]["outputs"] == logits

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.preflight import preflight
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
@@ -321,6 +322,15 @@ def test_what_a_run_may_choose(network, overrides, tmp_path):
     losses = play(game_of(config), data_of(config), tmp_path).read_losses()
     assert losses["Enc/prior"] > 0
     assert losses["Enc/llike"] > 0
+
+
+def test_a_critic_that_nothing_holds_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="nothing here holds the critic Lipschitz"):
+        preflight(["variant=vaegan", "objective=wasserstein"])
+    assert preflight(["variant=vaegan", "objective=wasserstein", "network.discriminator.norm=spectral"])
+    with pytest.raises(UserError, match=r"variant\.discriminator=four_way.*binary or three_way"):
+        preflight(["variant=vaegan", "variant.discriminator=four_way"])
 
 
 def test_what_it_may_not():
