@@ -1,7 +1,7 @@
 """`python -m benchmarks.neighbours`: what nearest neighbours know without any training, beside a run's `knn_accuracy`.
 
-Prints the 1-NN accuracy on test of raw pixels, and of the untrained encoder's last hidden layer for a few seeds, for the
-variant, network and data of a training command: an accuracy of learnt features below these is no achievement.
+Prints the 1-NN accuracy on test of raw pixels, and of the untrained encoder's last hidden layer for a few seeds, for
+the variant, network and data of a training command: an accuracy of learnt features below these is no achievement.
 """
 
 import argparse
