@@ -1,6 +1,7 @@
 """A generator and an encoder, which go from codes to samples and back."""
 
 from collections.abc import Iterable
+from math import sqrt
 from typing import Any
 
 import torch
@@ -73,9 +74,11 @@ class InferenceModel(EncodingModel):
 
 
 class BoundedInferenceModel(InferenceModel):
-    """z = bound (2 sigmoid(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
+    """z = bound (2 Phi(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
 
-    What jeffdonahue/bigan does with the encoder's last layer where z is uniform.
+    Phi is the normal distribution function, so that numbers a ~ N(0, 1), whose mean and variance are those of an
+    encoder that normalises its output, become codes as uniform as the prior's (jeffdonahue/bigan has a sigmoid in
+    Phi's place).
     """
 
     prior: Uniform
@@ -89,7 +92,7 @@ class BoundedInferenceModel(InferenceModel):
         super().__init__(generator=generator, prior=prior, encoder=encoder)
 
     def code(self, x: Tensor) -> Tensor:
-        return self.prior.bound * torch.tanh(self.encoder(x) / 2)  # tanh(a / 2) = 2 sigmoid(a) - 1
+        return self.prior.bound * torch.erf(self.encoder(x) / sqrt(2))
 
 
 class GaussianInferenceModel(InferenceModel):

@@ -13,12 +13,20 @@ def model(prior):
     return BoundedInferenceModel(generator=nn.Identity(), prior=prior, encoder=nn.Identity())
 
 
-def test_codes_are_twice_a_sigmoid_less_one():
+def test_codes_are_twice_the_normal_distribution_less_one():
     x = torch.tensor([[-80.0, -1.0], [0.0, 3.0]])
-    expected = 0.5 * (2 * torch.sigmoid(x) - 1)
+    expected = 0.5 * (2 * torch.distributions.Normal(0, 1).cdf(x) - 1)
     torch.testing.assert_close(model(Uniform(dim=2, bound=0.5)).code(x), expected)
     torch.testing.assert_close(model(Uniform(dim=2, bound=0.5)).encode(x), expected)
     assert model(Uniform(dim=2, bound=0.5)).code(x).abs().max() <= 0.5
+
+
+def test_normalised_numbers_become_codes_of_the_priors_moments():
+    a = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
+    codes = model(Uniform(dim=2, bound=0.5)).code(a)
+    for power in (1, 2, 4):
+        expected = 0.0 if power % 2 else 0.5**power / (power + 1)
+        assert codes.pow(power).mean().item() == pytest.approx(expected, abs=2e-3)
 
 
 def test_a_prior_without_bounds_is_refused():

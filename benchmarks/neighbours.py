@@ -1,0 +1,68 @@
+"""`python -m benchmarks.neighbours`: what nearest neighbours know without any training, beside a run's `knn_accuracy`.
+
+Prints the 1-NN accuracy on test of raw pixels, and of the untrained encoder's last hidden layer for a few seeds, for
+the variant, network and data of a training command: an accuracy of learnt features below these is no achievement.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from experiments.preflight import preflight
+from experiments.runner import make_game, quiet_libraries
+from lightning_gans.callbacks.measures import READ
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.protocols import Encodes
+from lightning_gans.metrics.representation import nearest_neighbour_accuracy
+from lightning_gans.models.spec import build
+
+
+def accuracy(features: Any, data: Any) -> float:
+    """1-NN accuracy on test of `features`, samples (N, ...) -> (N, d), with train as its neighbours."""
+    (known, labels), (asked, expected) = (
+        (torch.cat([features(batch.x).flatten(1) for batch in split.batches(READ)]), split.labels)
+        for split in (data.split("train"), data.split("test"))
+    )
+    return nearest_neighbour_accuracy(known, labels, asked, expected)
+
+
+def untrained(overrides: Sequence[str], seed: int, data: Any) -> float:
+    """The same of the encoder as it is built, its batch statistics estimated from 1,024 training samples."""
+    game = make_game(configuration([*overrides, f"seed={seed}"]))
+    if not isinstance(game.model, Encodes):
+        raise UserError(f"{type(game).__name__} has no encoder. Choose variant=bigan, or another that infers codes.")
+    batches = data.iteration_batches(0, 1024 // data.batch_size, seed=seed, device="cpu")
+    game.model.calibrate_encoder(batch.x for batch in batches)
+    return accuracy(game.model.features, data)
+
+
+def configuration(overrides: Sequence[str]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        (job,) = preflight([*overrides, "logger=none", "metrics=none", f"run_dir={folder}/run"])
+    return job.config
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.neighbours", description=__doc__)
+    parser.add_argument(
+        "overrides", nargs="*", help="as experiments.train's; variant=bigan network=bigan_mlp before them"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="untrained encoders (default %(default)s)")
+    chosen = parser.parse_args(argv)
+    quiet_libraries()
+    overrides = ["variant=bigan", "network=bigan_mlp", *chosen.overrides]
+    data = build(configuration(overrides)["data"], trusted=True)
+    print(f"knn_accuracy pixels {accuracy(lambda x: x, data):.4f}", flush=True)
+    found = [untrained(overrides, seed, data) for seed in range(1, chosen.seeds + 1)]
+    deviation = statistics.stdev(found) if len(found) > 1 else 0.0
+    print(f"knn_accuracy untrained {statistics.fmean(found):.4f} +- {deviation:.4f} ({len(found)} seeds)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
