@@ -5,6 +5,7 @@ from math import log
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import stream
@@ -93,9 +94,17 @@ class VariationalModel(GaussianInferenceModel):
     def _median(self, x: Tensor) -> Tensor:
         return self.likelihood.observe(x, lambda: torch.full_like(x, 0.5))
 
+    @torch.no_grad()
     def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
-        def observed(number: int, x: Tensor) -> Tensor:
+        """Both networks' statistics: the generator decodes the encoder's codes in training, and never the prior's."""
+        observed, codes = [], []
+        for number, x in enumerate(batches):
             generator = stream("calibration", number)
-            return self.likelihood.observe(x, lambda: torch.rand(x.shape, generator=generator).to(x))
-
-        super().calibrate_encoder(observed(number, x) for number, x in enumerate(batches))
+            observed.append(self.likelihood.observe(x, lambda: torch.rand(x.shape, generator=generator).to(x)))  # noqa: B023
+        super().calibrate_encoder(observed)
+        with evaluating(self.encoder):
+            for number, x in enumerate(observed):
+                mean, log_variance = self.posterior(x)
+                noise = torch.randn(mean.shape, generator=stream("calibration codes", number)).to(mean)
+                codes.append(mean + (log_variance / 2).exp() * noise)
+        update_bn(codes, self.generator)

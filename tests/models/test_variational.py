@@ -184,6 +184,19 @@ def test_batch_statistics_are_those_of_what_is_observed():
     assert norm.running_var.max() > 1e-4  # of grey images that are all alike there would be none
 
 
+def test_the_decoders_statistics_are_those_of_codes_of_samples():
+    model = perceptrons(batch_norm=True)
+    with torch.no_grad():
+        model.encoder.head.weight.zero_()
+        model.encoder.head.bias.copy_(torch.tensor([3.0, -20.0]))  # every code is 3
+    model.eval().calibrate_encoder(torch.zeros(64, 1, 2, 2).double() for _ in range(2))
+    linear, norm = model.generator.layers[:2]
+    with torch.no_grad():
+        expected = linear(torch.full((1, 1), 3.0).double())[0]
+    torch.testing.assert_close(norm.running_mean, expected, atol=1e-3, rtol=0)
+    assert not model.generator.training
+
+
 def test_other_priors_are_refused():
     model = perceptrons()
     with pytest.raises(ValueError, match="prior=Uniform"):

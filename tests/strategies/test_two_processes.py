@@ -29,7 +29,7 @@ def everything(folder, job):
     found = {"world": 0}
     for variant, config in job["configs"].items():
         found[variant] = trained(folder, config, devices=2)
-        found[f"{variant} resumed"] = resumed(folder, config)
+        found[f"{variant} resumed"] = resumed(folder, config, name=variant)
     found["world"] = processes()  # Lightning keeps them connected
     found["scores"] = scores(job["configs"])
     found["exchange"] = exchange()
@@ -52,8 +52,8 @@ def weights(game):
     return {name: parameter.detach().clone() for name, parameter in game.named_parameters()}
 
 
-def resumed(folder, config):
-    path = folder / "interrupted.ckpt"
+def resumed(folder, config, *, name):
+    path = folder / f"{name}.ckpt"
     options = {"precision": "64-true", "devices": 2}
     data = data_of(config)
     play(game_of(config), data, folder, StopAfter(7, path), strategy=PlayerDDPStrategy(), **options)
