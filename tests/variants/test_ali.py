@@ -151,7 +151,7 @@ def d_loss(game, batch):
 
 @pytest.mark.parametrize("network", ["ali", "ali_mlp"])
 def test_all_weights_begin_small_and_so_do_their_averages(network):
-    game = game_of(composed("ali", f"network={network}", small=False))
+    game = game_of(composed("ali", f"network={network}", "variant.initial_std=0.01", small=False))
     for part in (game.model.encoder, game.model.generator, game.discriminator):
         weights = [p for m in part.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
                    for name, p in m.named_parameters() if name == "weight"]  # fmt: skip
