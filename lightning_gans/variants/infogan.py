@@ -32,8 +32,8 @@ class InfoGAN(GAN):
         model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
         discriminator: those layers' output (N, feature_dim) -> logits (N, 1).
         information_weight: lambda, for all codes; 1 in the paper's code.
-        information_warmup: iterations in which lambda rises to that from 0; 0 in the paper. Codes are soon told apart in
-            what G begins with, and without it a category's meaning is settled before there is anything to mean.
+        information_warmup: iterations in which lambda rises to that; 0 in the paper. Codes are soon told apart in what
+            G begins with, and without it a category's meaning is settled before there is anything to mean.
         settings: as GAN's.
     """
 
