@@ -32,13 +32,21 @@ class InfoGAN(GAN):
         model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
         discriminator: those layers' output (N, feature_dim) -> logits (N, 1).
         information_weight: lambda, for all codes; 1 in the paper's code.
+        information_warmup: iterations in which lambda rises to that; 0 in the paper. Codes are soon told apart in what
+            G begins with, and without it a category's meaning is settled before there is anything to mean.
         settings: as GAN's.
     """
 
     model: InfoGANModel
 
     def __init__(
-        self, *, model: InfoGANModel, discriminator: nn.Module, information_weight: float = 1.0, **settings: Any
+        self,
+        *,
+        model: InfoGANModel,
+        discriminator: nn.Module,
+        information_weight: float = 1.0,
+        information_warmup: int = 0,
+        **settings: Any,
     ) -> None:
         super().__init__(model=model, discriminator=discriminator, **settings)
         if not isinstance(model, InfoGANModel):
@@ -59,7 +67,14 @@ class InfoGAN(GAN):
             )
         if not information_weight >= 0:
             raise UserError(f"variant.information_weight={information_weight}: must be at least 0.")
-        self.information_weight = information_weight
+        if information_warmup < 0:
+            raise UserError(f"variant.information_warmup={information_warmup}: must be at least 0 iterations.")
+        self.information_weight, self.information_warmup = information_weight, information_warmup
+
+    @property
+    def weight(self) -> float:
+        """lambda in this iteration."""
+        return self.information_weight * min(1.0, (self.iteration + 1) / (self.information_warmup + 1))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"D": [self.model.encoder, self.discriminator], "G": [self.model.generator]}
@@ -89,7 +104,7 @@ class InfoGAN(GAN):
         if self.penalty is not None:
             uniform = partial(self.draws.uniform, len(batch.x))
             terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
-        return terms | {"information": -self.information_weight * self.information("D", recognised, z)}
+        return terms | {"information": -self.weight * self.information("D", recognised, z)}
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         z = self.noise(self.model.prior, self.generator_batches * len(batch.x))
@@ -97,7 +112,7 @@ class InfoGAN(GAN):
         on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
         return {
             "adversarial": self.loss.generator(on_fake, on_real),
-            "information": -self.information_weight * self.information("G", recognised, z),
+            "information": -self.weight * self.information("G", recognised, z),
         }
 
     def information(self, player: str, recognised: Tensor, z: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from lightning_gans.models.infogan import InfoGANModel
 from lightning_gans.networks.encoders import MLPEncoder
 from lightning_gans.networks.mlp import MLPDiscriminator, MLPGenerator
 from lightning_gans.variants.infogan import InfoGAN
-from tests.helpers.play import play
+from tests.helpers.play import Watch, play
 
 NOISE, K = 2, 5
 CODES = (Categorical(dim=K), Uniform(dim=2, bound=1.0), Normal(dim=1))
@@ -133,6 +133,16 @@ def test_the_terms_are_the_papers(tmp_path, weight):
     assert not torch.equal(fake, last)
 
 
+def test_lambda_rises_in_the_warmup_and_stays(tmp_path):
+    """To 2, over 3 iterations: 1/2, 1, 3/2, 2, 2. L_I is the same in all, for nothing moves and all is known."""
+    game = known(information_weight=2.0, information_warmup=3, training=training(5, 0.0))
+    watch = Watch(lambda trainer, game: game.read_losses())
+    play(game, [batch()] * 5, tmp_path, watch)
+    for player in "DG":
+        shares = [losses[f"{player}/information"] / -(log(K) - 0.451583 + 0.5) for losses in watch.seen]
+        assert shares == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0], rel=1e-4)
+
+
 def test_each_player_owns_what_the_paper_gives_it():
     game = learned()
     owned = {player: {id(p) for m in modules for p in m.parameters()} for player, modules in game.players().items()}
@@ -238,6 +248,8 @@ def test_what_does_not_fit_is_refused():
         learned(packing=2)
     with pytest.raises(UserError, match=r"information_weight=-1\.0"):
         learned(information_weight=-1.0)
+    with pytest.raises(UserError, match="information_warmup=-5"):
+        learned(information_warmup=-5)
     plain = GenerativeModel(generator=nn.Linear(2, 2), prior=Normal(dim=2))
     with pytest.raises(UserError, match=r"was given a GenerativeModel\. Choose network=infogan or infogan_mlp"):
         InfoGAN(model=plain, discriminator=nn.Linear(2, 1), loss=NonSaturating(), training=training(1, 0.1))

@@ -81,7 +81,11 @@ ENTRIES |= {
 
 ENTRIES |= {
     "lightning_gans.variants.infogan.InfoGAN": Schema(
-        _GAN | {"information_weight": Float(min=0, help="lambda, of the bound on I(c; G(z, c)) in what both descend")}
+        _GAN
+        | {
+            "information_weight": Float(min=0, help="lambda, of the bound on I(c; G(z, c)) in what both descend"),
+            "information_warmup": Int(min=0, help="iterations in which lambda rises to that from 0"),
+        }
     ),
 }
 
