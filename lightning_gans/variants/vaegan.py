@@ -68,6 +68,11 @@ class VAEGAN(Game):
         augment: Augment | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
+        if not isinstance(model, GaussianInferenceModel):
+            raise UserError(
+                "VAE-GAN's model has an encoder that gives mean and log variance, and this is a "
+                f"{type(model).__name__}. Choose network=vaegan or vaegan_mlp, or build a GaussianInferenceModel."
+            )
         if not isinstance(model.prior, Normal):
             raise UserError(f"L_prior is the divergence from N(0, I), and the prior is {type(model.prior).__name__}.")
         if discriminator == "three_way" and type(loss) is not NonSaturating:

@@ -336,6 +336,8 @@ def test_a_critic_that_nothing_holds_is_refused(tmp_path, monkeypatch):
 def test_what_it_may_not():
     with pytest.raises(UserError, match=r"three_way.*Hinge.*objective=non_saturating"):
         vae_gan(discriminator="three_way", loss=Hinge())
+    with pytest.raises(UserError, match=r"this is a GenerativeModel\. Choose network=vaegan"):
+        game_of(composed("vaegan", "network=dcgan"))
     with pytest.raises(UserError, match="the prior is Uniform"):
         vae_gan(prior=Uniform(dim=4))
     with pytest.raises(UserError, match="augment=adaptive"):
