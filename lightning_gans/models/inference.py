@@ -73,6 +73,16 @@ class InferenceModel(EncodingModel):
         return self.traversed(self.prior.axes(steps), seed=seed, start=start)
 
 
+class AutoencodingModel(InferenceModel):
+    """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
+
+    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+        """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
+        real = list(batches)
+        super().calibrate_encoder(real)
+        update_bn([self.encode(x) for x in real], self.generator)
+
+
 class BoundedInferenceModel(InferenceModel):
     """z = bound (2 Phi(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
-from lightning_gans.models.inference import InferenceModel
+from lightning_gans.models.inference import AutoencodingModel
 
 
 class Autoencoder(Game):
@@ -23,10 +23,10 @@ class Autoencoder(Game):
 
     batch: ClassVar[type] = SampleBatch
     headline = "reconstruction_mse"
-    model: InferenceModel
+    model: AutoencodingModel
 
     def __init__(
-        self, *, model: InferenceModel, reconstruction_loss: Callable[[Tensor, Tensor], Tensor], training: Training
+        self, *, model: AutoencodingModel, reconstruction_loss: Callable[[Tensor, Tensor], Tensor], training: Training
     ) -> None:
         super().__init__(model=model, training=training)
         self.reconstruction_loss = reconstruction_loss

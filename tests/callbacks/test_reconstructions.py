@@ -12,7 +12,7 @@ from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
-from lightning_gans.models.inference import InferenceModel
+from lightning_gans.models.inference import AutoencodingModel
 from lightning_gans.networks.encoders import MLPEncoder
 from lightning_gans.networks.mlp import MLPGenerator
 from lightning_gans.variants.autoencoder import Autoencoder
@@ -23,7 +23,7 @@ ADAM = PlayerSettings(optimizer=partial(torch.optim.Adam, lr=1e-3))
 
 
 def autoencoder(iterations):
-    model = InferenceModel(
+    model = AutoencodingModel(
         generator=MLPGenerator(latent_dim=3, sample_shape=(1, 8, 8), width=8, depth=1, batch_norm=False, output="tanh"),
         prior=Normal(dim=3),
         encoder=MLPEncoder(sample_shape=(1, 8, 8), code_dim=3, width=8, depth=1, batch_norm=False),

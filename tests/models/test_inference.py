@@ -7,7 +7,7 @@ from torch import nn
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.protocols import Calibrates, Encodes, Reconstructs, Samples, Traverses
 from lightning_gans.models import GenerativeModel
-from lightning_gans.models.inference import GaussianInferenceModel, InferenceModel
+from lightning_gans.models.inference import AutoencodingModel, GaussianInferenceModel, InferenceModel
 
 
 class Scale(nn.Module):
@@ -100,3 +100,14 @@ def test_generator_and_encoder_are_calibrated_apart():
     means = torch.stack([batch.mean(0) for batch in batches]).mean(0)
     torch.testing.assert_close(encoder.running_mean, means)
     assert generator.running_mean.abs().max() < 0.2
+
+
+def test_what_only_decodes_codes_is_calibrated_on_codes():
+    generator = nn.BatchNorm1d(3)
+    model = AutoencodingModel(generator=generator, prior=Normal(dim=3), encoder=Scale(0.25)).eval()
+    batches = [torch.randn(64, 3) * 3 + 5 for _ in range(4)]
+    model.calibrate()
+    model.calibrate_encoder(batches)
+    codes = torch.stack([batch.mean(0) for batch in batches]).mean(0) / 4
+    torch.testing.assert_close(generator.running_mean, codes)
+    assert not generator.training

@@ -128,6 +128,9 @@ _CODE: dict[str, Spec] = {
 
 ENTRIES |= {
     "lightning_gans.models.inference.InferenceModel": Schema({"generator": Node(), "prior": Node(), "encoder": Node()}),
+    "lightning_gans.models.inference.AutoencodingModel": Schema(
+        {"generator": Node(), "prior": Node(), "encoder": Node()}
+    ),
     "lightning_gans.models.inference.GaussianInferenceModel": Schema(
         {"generator": Node(), "prior": Node(), "encoder": Node()}
     ),
