@@ -10,7 +10,7 @@ from tests.helpers.play import play
 @pytest.fixture(scope="module")
 def config():
     overrides = "data.image_size=8", "network.model.generator.width=32"
-    return composed("autoencoder", "network=autoencoder_mlp", *overrides, iterations=150, small=False)
+    return composed("autoencoder", "network=autoencoder_mlp", *overrides, iterations=400, small=False)
 
 
 @pytest.fixture(scope="module")
