@@ -46,6 +46,8 @@ class VAEGAN(Game):
         discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
         loss: of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
         gamma: weight of L_llike in what Dec descends.
+        prior_weight: of L_prior in what Enc descends; 1 in the paper. More keeps codes nearer the prior's, from which
+            samples are made: L_llike grows with the layer, and L_prior does not.
         equilibrium, margin: of the code's rule: Dis sits out while one of its costs is below equilibrium - margin, Dec
             while one is above equilibrium + margin, and neither where both would. None: all move always.
         augment: what Dis's inputs go through first, x and its x~ alike, or None.
@@ -61,6 +63,7 @@ class VAEGAN(Game):
         dis: nn.Module,
         loss: AdversarialLoss,
         gamma: float,
+        prior_weight: float = 1.0,
         training: Training,
         discriminator: Literal["binary", "three_way"] = "binary",
         equilibrium: float | None = None,
@@ -84,7 +87,7 @@ class VAEGAN(Game):
             raise UserError("augment=adaptive follows a D of one logit. Choose augment=diffaugment or none.")
         self.dis = dis
         self.critic: Critic = ThreeWay() if discriminator == "three_way" else Binary(loss=loss)
-        self.gamma = gamma
+        self.gamma, self.prior_weight = gamma, prior_weight
         self.equilibrium, self.margin = equilibrium, margin
         self.augment = augment
 
@@ -123,7 +126,7 @@ class VAEGAN(Game):
 
     def encoder_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         terms = self.terms(batch)
-        return {"prior": terms.prior, "llike": terms.llike}
+        return {"prior": self.prior_weight * terms.prior, "llike": terms.llike}
 
     def decoder_loss(self, batch: SampleBatch) -> dict[str, Tensor] | None:
         terms = self.terms(batch)

@@ -181,6 +181,15 @@ def test_gamma_is_the_weight_of_l_llike_for_dec_alone(tmp_path):
         torch.testing.assert_close(with_three - without, 3 * (with_one - without))
 
 
+def test_the_priors_weight_is_encs_alone(tmp_path):
+    none, one, three = (moves(tmp_path, prior_weight=weight) for weight in (0.0, 1.0, 3.0))
+    for player in ("Dec", "Dis"):
+        assert same(three[player], none[player])
+    for without, with_one, with_three in zip(none["Enc"], one["Enc"], three["Enc"], strict=True):
+        assert (with_one - without).abs().max() > 1e-6
+        torch.testing.assert_close(with_three - without, 3 * (with_one - without))
+
+
 def test_l_llike_is_a_sum_over_the_layer(tmp_path):
     class Twice(nn.Module):
         def __init__(self, network):

@@ -98,6 +98,7 @@ ENTRIES |= {
             "dis": Node(help="its network"),
             "loss": Node(),
             "gamma": Float(min=0, help="weight of L_llike in what Dec descends"),
+            "prior_weight": Float(min=0, help="of L_prior in what Enc descends; 1 in the paper"),
             "training": Node(),
             "discriminator": Choice(("binary", "three_way"), help="real or fake; or real, generated, reconstructed"),
             "equilibrium": Optional(Float(min=0), help="of Dis's costs, nats; who is ahead waits; null: all move"),
