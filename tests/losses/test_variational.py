@@ -32,7 +32,7 @@ def test_it_is_the_mean_log_ratio_of_draws():
 
 
 def test_free_bits_are_free_for_each_dimension_of_the_batch():
-    kl = torch.tensor([[0.1, 2.0], [0.5, 4.0]], requires_grad=True)  # means .3 and 3
+    kl = torch.tensor([[0.1, 2.0], [0.7, 4.0]], requires_grad=True)  # means .4 and 3
     loss = with_free_bits(kl, 0.5)
     assert loss.item() == pytest.approx(3.5)
     (gradient,) = torch.autograd.grad(loss, kl)
