@@ -101,7 +101,9 @@ class Evaluation(pl.Callback):
         self.test["last"] = self._measure(trainer, pl_module.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
         trainer.strategy.barrier()
-        if best.is_file():
+        if pl_module.scores.is_best(pl_module.headline, pl_module.iteration):
+            self.test["best"] = dict(self.test["last"])
+        elif best.is_file():
             self.test["best"] = self._measure(trainer, _evaluated_weights(best, pl_module), "test").scores
         facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
         tell_summary(trainer, facts)

@@ -18,7 +18,7 @@ from lightning_gans.metrics.representation import (
 READ = 256  # samples read at a time
 TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
 LIKELIHOODS = 500  # held-out samples whose density is estimated while training goes on
-IMPORTANCE_SAMPLES = {"validation": 64, "test": 512}  # codes for each
+IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes for each
 
 
 class Measure(Protocol):

@@ -90,4 +90,4 @@ def test_densities_are_estimated_on_fewer_samples_while_training_goes_on():
     assert likelihood(model, data(), "validation") == {"nll": pytest.approx(-(500 - 1) / 2)}
     assert model.asked == [(256, 64, 0), (244, 64, 256)]
     assert likelihood(model, data(), "test") == {"nll": pytest.approx(-(3000 - 1) / 2)}
-    assert model.asked[-1] == (3000 - 11 * 256, 512, 11 * 256)
+    assert model.asked[-1] == (3000 - 11 * 256, 128, 11 * 256)
