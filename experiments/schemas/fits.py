@@ -8,6 +8,15 @@ from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
 CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
+# Games with an encoder, and the models of lightning_gans.models that they take. Their networks are named after them.
+ENCODING = {
+    "autoencoder": ("inference.AutoencodingModel",),
+    "vae": ("variational.VariationalModel",),
+    "vaegan": ("inference.GaussianInferenceModel",),
+    "bigan": ("inference.InferenceModel", "inference.BoundedInferenceModel"),
+    "ali": ("inference.GaussianInferenceModel",),
+    "infogan": ("infogan.InfoGANModel",),
+}
 WORDS = {"image": "images", "planar": "points of the plane or the line"}
 
 
@@ -28,6 +37,34 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_critic(config, choices)
     _check_labels(config, choices)
     _check_decoder(config, choices)
+
+
+def check_network(network: Any, choices: Mapping[str, str]) -> None:
+    """Refuse a network without an encoder for a game that needs one, and one made for another game.
+
+    Args:
+        network: as composed, unresolved: what does not fit might not resolve.
+
+    Raises:
+        UserError: names the networks that fit.
+    """
+    variant, name = choices.get("variant", ""), choices.get("network", "")
+    model = network.get("model") if isinstance(network, Mapping) else None
+    target = str(model.get("_target_", "")) if isinstance(model, Mapping) else ""
+    made_for = name.partition("_")[0]
+    if variant in ENCODING and made_for != variant:
+        if target.startswith("lightning_gans.models.") and (
+            made_for in ENCODING or target.removeprefix("lightning_gans.models.") not in ENCODING[variant]
+        ):
+            raise UserError(
+                f"network={name} does not go with variant={variant}, which has networks of its own: "
+                f"network={variant} or {variant}_mlp."
+            )
+    elif made_for in ENCODING and made_for != variant:
+        raise UserError(
+            f"network={name} is made for variant={made_for}, and its encoder would be nobody's in "
+            f"variant={variant}. Leave network= out, or choose dcgan, mlp or resnet."
+        )
 
 
 def _check_kind(choices: Mapping[str, str]) -> None:

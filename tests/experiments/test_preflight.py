@@ -408,3 +408,21 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
     monkeypatch.chdir(tmp_path)
     (job,) = preflight(arguments)
     assert job.choices["network"] == network
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["variant=bigan", "network=dcgan"], "network=bigan or bigan_mlp"),
+        (["variant=autoencoder", "network=resnet"], "network=autoencoder or autoencoder_mlp"),
+        (["variant=vaegan", "network=ali"], "network=vaegan or vaegan_mlp"),
+        (["variant=infogan", "network=dcgan"], "network=infogan or infogan_mlp"),
+        (["variant=vae", "network=autoencoder"], "network=vae or vae_mlp"),
+        (["variant=dcgan", "network=bigan"], "made for variant=bigan"),
+        (["variant=vanilla", "network=infogan_mlp"], "made for variant=infogan"),
+    ],
+)
+def test_networks_with_an_encoder_go_with_their_own_games(arguments, word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=word):
+        preflight(arguments)
