@@ -1,0 +1,96 @@
+"""Evaluations: everything that a model can do is measured, recorded once, and told to who listens."""
+
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import Evidence
+from tests.helpers.tiny import fit, tiny_game
+
+
+class Quality:
+    """A FID that is best in the middle of the run, or at its end."""
+
+    headline, modes = "fid", None
+    extractor = SimpleNamespace(name="none")
+    reference = SimpleNamespace(statistics=SimpleNamespace(n=1))
+
+    def __init__(self, fids):
+        self.fids, self.asked = iter(fids), []
+
+    def count(self, split):
+        return 1
+
+    def floor(self, split):
+        return {"fid": 0.5}
+
+    def measure(self, model, split="validation"):
+        self.asked.append(split)
+        fid = next(self.fids) if split == "validation" else float(model.generator.layers[0].weight.sum())
+        return Evidence({"fid": fid}, torch.zeros(1, 1), None, torch.zeros(1, 1))
+
+
+class Listener(pl.Callback):
+    """Hears every evaluation, and keeps the best weights."""
+
+    def __init__(self):
+        self.heard = []
+
+    def on_evaluation(self, trainer, game, evidence):
+        self.heard.append((game.iteration, dict(evidence.scores)))
+        if game.scores.is_best("fid", game.iteration):
+            trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/best.ckpt")
+
+
+def run(folder, fids, *, measures=()):
+    game, quality, listener = tiny_game(6), Quality(fids), Listener()
+    evaluation = Evaluation(every=2, quality=lambda trainer: quality, measures=measures)
+    fit(game, folder, [evaluation, listener])
+    return game, quality, evaluation, listener
+
+
+def test_measures_join_the_scores(tmp_path):
+    asked = []
+
+    def measure(model, data, split):
+        asked.append((type(data).__name__, split))
+        return {"nll": float(len(asked))}
+
+    game, _, evaluation, listener = run(tmp_path, [3.0, 1.0, 2.0], measures=[measure, lambda *_: {}])
+    assert listener.heard == [
+        (2, {"fid": 3.0, "nll": 1.0}),
+        (4, {"fid": 1.0, "nll": 2.0}),
+        (6, {"fid": 2.0, "nll": 3.0}),
+    ]
+    assert (game.scores["nll"].best, game.scores["nll"].best_iteration) == (1.0, 2)
+    assert asked == [("Ring", "validation")] * 3 + [("Ring", "test")] * 2
+    assert evaluation.test["last"]["nll"] == 4.0
+
+
+def test_the_last_and_the_best_are_tested(tmp_path):
+    _, quality, evaluation, _ = run(tmp_path, [3.0, 1.0, 2.0])
+    assert quality.asked == ["validation"] * 3 + ["test"] * 2
+    assert evaluation.test["last"]["fid"] != evaluation.test["best"]["fid"]  # other weights
+    assert evaluation.test["floor"] == {"fid": 0.5}
+
+
+def test_a_last_one_that_is_the_best_is_tested_once(tmp_path):
+    _, quality, evaluation, _ = run(tmp_path, [3.0, 2.0, 1.0])
+    assert quality.asked == ["validation"] * 3 + ["test"]
+    assert evaluation.test["best"] == evaluation.test["last"]
+
+
+def test_a_games_own_headline_goes_before_that_of_its_samples(tmp_path, monkeypatch):
+    game = tiny_game(2)
+    monkeypatch.setattr(type(game), "headline", "nll")
+    fit(game, tmp_path, [Evaluation(every=2, quality=lambda trainer: Quality([1.0]), measures=[])])
+    assert game.headline == "nll"
+
+
+def test_never_is_refused():
+    with pytest.raises(UserError, match="every=0"):
+        Evaluation(every=0, quality=lambda trainer: None)
