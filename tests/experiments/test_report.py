@@ -133,6 +133,14 @@ def test_an_online_run_is_linked_and_needs_no_upload(run_dir: Path) -> None:
     assert "wandb sync" not in text
 
 
+def test_what_an_encoder_leaves_is_named(run_dir: Path) -> None:
+    for name in ("reconstructions-00000500.png", "reconstructions-00005000.png", "traversal.png"):
+        (run_dir / "samples" / name).touch()
+    text = printed(run_dir)
+    assert "last pairs     runs/dcgan-digits-0/samples/reconstructions-00005000.png" in text
+    assert "traversal      runs/dcgan-digits-0/samples/traversal.png" in text
+
+
 def test_numbers_and_durations() -> None:
     assert [figure(v) for v in (None, 3, 12345.6, 0.0123456, 8e9)] == ["", "3", "12,346", "0.01235", "8e+09"]
     assert [duration(s) for s in (44.6, 221, 7500)] == ["45 s", "3 min 41 s", "2 h 05 min"]
