@@ -45,6 +45,7 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
+SET_BY_RECIPES = ("likelihood", "penalty")  # groups whose choices differ in their settings, and recipes set some
 
 
 class _Repository(CachingConfigRepository):
@@ -311,8 +312,9 @@ class Composer:
 
 
 def _drop_anothers_settings(config: DictConfig, choice: str) -> None:
-    """Of what was chosen at a place (optimizer@...=rmsprop), the settings that a recipe means for the usual choice."""
-    place = choice.partition("=")[0].partition("@")[2]
+    """Of what was chosen (optimizer@...=rmsprop, penalty=r1), the settings that a recipe means for the usual choice."""
+    group, _, place = choice.partition("=")[0].partition("@")
+    place = place or (group if group in SET_BY_RECIPES else "")
     node = OmegaConf.select(config, place) if place else None
     schema = SCHEMAS.get(str(node.get("_target_"))) if OmegaConf.is_dict(node) else None
     if schema is not None:

@@ -396,6 +396,22 @@ def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, mo
 
 
 @pytest.mark.parametrize(
+    ("arguments", "target", "lost"),
+    [
+        (["variant=vae", "likelihood=bernoulli"], "likelihoods.Bernoulli", "std"),
+        (["variant=r3gan", "penalty=gradient_penalty"], "penalties.GradientPenalty", "gamma"),
+    ],
+)
+def test_another_choice_is_not_given_the_settings_of_the_recipes(arguments, target, lost, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    group = arguments[1].partition("=")[0]
+    (usual,), (job,) = preflight(arguments[:1]), preflight(arguments)
+    assert job.config[group]["_target_"].endswith(target)
+    assert lost in usual.config[group]
+    assert lost not in job.config[group]
+
+
+@pytest.mark.parametrize(
     ("arguments", "network"),
     [
         (["variant=autoencoder", "network=mlp"], "autoencoder_mlp"),
