@@ -45,7 +45,7 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
-SET_BY_RECIPES = ("likelihood", "penalty")  # groups whose choices differ in their settings, and recipes set some
+SET_BY_RECIPES = ("penalty",)  # groups whose choices differ in their settings, and recipes set some
 
 
 class _Repository(CachingConfigRepository):

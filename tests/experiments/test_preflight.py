@@ -398,7 +398,6 @@ def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, mo
 @pytest.mark.parametrize(
     ("arguments", "target", "lost"),
     [
-        (["variant=vae", "likelihood=bernoulli"], "likelihoods.Bernoulli", "std"),
         (["variant=r3gan", "penalty=gradient_penalty"], "penalties.GradientPenalty", "gamma"),
     ],
 )
