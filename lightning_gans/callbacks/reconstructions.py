@@ -56,26 +56,28 @@ class Reconstructions(pl.Callback):
             pairs = torch.stack(
                 [rows for part in x.split(self.columns) for rows in (part, model.reconstruct(part).cpu())]
             )
-            self._save(trainer, pairs.flatten(0, 1), self.columns, f"reconstructions-{game.iteration:08d}")
+            self._save(
+                trainer, pairs.flatten(0, 1), self.columns, f"reconstructions-{game.iteration:08d}", game.iteration
+            )
             if game.iteration == game.iterations:
                 n = min(self.rows, len(real) // 2)
                 paths = model.between(real[:n], real[n : 2 * n], self.columns)
-                self._save(trainer, paths.flatten(0, 1), self.columns, "between")
+                self._save(trainer, paths.flatten(0, 1), self.columns, "between", game.iteration)
         if isinstance(model, Traverses) and game.iteration == game.iterations:
             rows = model.traverse(self.columns, seed=self.seed)[:MOST_AXES]
             if rows.dim() == 5:
-                self._save(trainer, rows.flatten(0, 1), self.columns, "traversal")
+                self._save(trainer, rows.flatten(0, 1), self.columns, "traversal", game.iteration)
 
-    def _save(self, trainer: pl.Trainer, images: Tensor, columns: int, name: str) -> None:
+    def _save(self, trainer: pl.Trainer, images: Tensor, columns: int, name: str, iteration: int) -> None:
         path = save_png(image_grid(images, columns), _folder(trainer) / f"{name}.png")
-        log_picture(trainer, f"samples/{name.partition('-')[0]}", path, trainer.lightning_module.iteration)  # type: ignore[arg-type]
+        log_picture(trainer, f"samples/{name.partition('-')[0]}", path, iteration)
 
     def _real_images(self, trainer: pl.Trainer) -> Tensor | None:
         """Held-out images for half of the rows, always the same ones; None where the data give no images."""
-        data = getattr(trainer, "datamodule", None)
+        data: Any = getattr(trainer, "datamodule", None)
         if self._real is None and len(getattr(data, "sample_shape", ())) == 3:
             n = max(1, self.rows // 2) * self.columns
-            self._real = torch.cat([batch.x for batch in data.split("validation").at_most(n).batches(n)])  # type: ignore[union-attr]
+            self._real = torch.cat([batch.x for batch in data.split("validation").at_most(n).batches(n)])
         return self._real
 
 

@@ -1,6 +1,5 @@
 """Auxiliary-classifier GAN."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -50,11 +49,8 @@ class ACGAN(ConditionalGAN):
         label, weight = self.labels(batch, len(batch.x)), self.discriminator_class_weight
         (on_real, real_class), (on_fake, fake_class) = self.heads(batch.x), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)
-        self.diagnose(on_real, on_fake, terms)
         self.monitor("D/class_accuracy", (real_class.detach().argmax(1) == label).float().mean())
-        if self.penalty is not None:
-            uniform = partial(self.draws.uniform, len(batch.x))
-            terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
+        terms = self.completed(terms, on_real, on_fake, batch, fake)
         return terms | {
             "class_real": weight * cross_entropy(real_class, label),
             "class_fake": weight * cross_entropy(fake_class, label),

@@ -1,6 +1,5 @@
 """Information-maximising GAN."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -99,11 +98,7 @@ class InfoGAN(GAN):
             fake = self.model(z)
         on_real, (on_fake, recognised) = self.judge(batch.x, batch), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)
-        self.diagnose(on_real, on_fake, terms)
-        self.observe(on_real)
-        if self.penalty is not None:
-            uniform = partial(self.draws.uniform, len(batch.x))
-            terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
+        terms = self.completed(terms, on_real, on_fake, batch, fake)
         return terms | {"information": -self.weight * self.information("D", recognised, z)}
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:

@@ -136,6 +136,12 @@ class GAN(Game):
         # Two passes: batch norm must not see real and fake samples together.
         on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, batch)
         terms = self.loss.discriminator(on_real, on_fake)
+        return self.completed(terms, on_real, on_fake, batch, fake)
+
+    def completed(
+        self, terms: dict[str, Tensor], on_real: Tensor, on_fake: Tensor, batch: SampleBatch, fake: Tensor
+    ) -> dict[str, Tensor]:
+        """The loss's terms with the penalty on D's gradient; every loss of D ends here, where its logits are logged."""
         self.diagnose(on_real, on_fake, terms)
         self.observe(on_real)
         if self.penalty is not None:

@@ -16,6 +16,7 @@ from lightning_gans.losses.penalties import GradientPenalty
 from lightning_gans.models import ConditionalGenerativeModel
 from lightning_gans.networks.auxiliary import AuxiliaryMLPDiscriminator
 from lightning_gans.variants.acgan import ACGAN
+from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import play
 from tests.variants.test_cgan import Shifted, gan, training
 
@@ -151,3 +152,9 @@ def test_on_separable_classes_the_cross_entropy_goes_to_nothing(tmp_path):
     losses = fitted(d, [-8.0, 8.0], [-7.0, 7.0], tmp_path, iterations=3, n=128).read_losses()
     assert losses["D/class_real"] + losses["D/class_fake"] < 1e-3
     assert losses["D/class_accuracy"] == 1.0
+
+
+def test_an_adaptive_augmentation_is_shown_ds_logits(tmp_path):
+    config = composed("acgan", "augment=adaptive", "network.discriminator.norm=none", iterations=4)
+    game = play(game_of(config), data_of(config), tmp_path)
+    assert "D/augment" in game.read_losses()
