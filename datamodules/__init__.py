@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from datamodules.digits import Digits
     from datamodules.folder import Folder
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.textured import DigitsTextured
     from datamodules.vision import Vision
 
 _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsTextured": "textured",
     "Folder": "folder",
     "Ring": "planar",
     "Grid": "planar",
@@ -27,6 +29,7 @@ _HOMES = {
 __all__ = [
     "DataModule",
     "Digits",
+    "DigitsTextured",
     "Folder",
     "Grid",
     "Modes",

@@ -2,12 +2,22 @@
 
 from typing import NamedTuple
 
+KINDS = {
+    "image": "images",
+    "planar": "points of the plane or the line",
+    "unpaired": "images of two domains",
+    "domains": "a labelled source and an unlabelled target",
+    "semi_supervised": "images of which few are labelled",
+    "speech": "utterances of several speakers",
+    "retrieval": "queries and the documents that are relevant to them",
+}  # what the data of each kind are
+
 
 class Data(NamedTuple):
     """One choice.
 
     batch: the batch type of lightning_gans.core.batches that it gives.
-    kind: "image" or "planar".
+    kind: a key of KINDS.
     needs_download: its files are fetched, unless data_dir already holds them.
     classes: how many it labels; None where it labels none, or a user's files decide.
     """
@@ -43,9 +53,13 @@ CATALOGUE: dict[str, Data] = {
     "stl10": Data("SampleBatch", "image", True, "13,000 labelled photographs, 96x96 RGB, 10 classes", 10),
     "celeba": Data("SampleBatch", "image", True, "202,599 faces, 178x218 RGB, no classes", None),
     "lsun": Data("SampleBatch", "image", True, "3 million bedrooms, 256 pixels RGB, no classes", None),
+    "digits_textured": Data(
+        "SampleBatch", "image", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
+    ),
 }
 
 
 def always_there() -> list[str]:
-    """The choices that need neither a download nor files of one's own."""
-    return [name for name, data in CATALOGUE.items() if not data.needs_download and name != "folder"]
+    """The images and points that need neither a download nor files of one's own."""
+    there = [name for name, data in CATALOGUE.items() if not data.needs_download and name != "folder"]
+    return [name for name in there if CATALOGUE[name].kind in ("image", "planar")]

@@ -141,11 +141,15 @@ def make_loggers(config: Mapping[str, Any]) -> list[Any]:
     return [logger]
 
 
-def sample_quality(config: Mapping[str, Any], data: Any, progress: Progress, trainer: pl.Trainer) -> SampleQuality:
-    """The measure of this run's samples: extractor, real statistics and held-out features, cached."""
+def sample_quality(
+    config: Mapping[str, Any], data: Any, progress: Progress, trainer: pl.Trainer
+) -> SampleQuality | None:
+    """The measure of this run's samples: extractor, real statistics, held-out features, cached. metrics=own: None."""
     cache, device = cache_folder(), trainer.strategy.root_device
     with progress.task("preparing the evaluation") as report:
         extractor = build(config["metrics"], trusted=True)(data, cache_dir=cache, device=device, progress=report)
+    if extractor is None:
+        return None
     references = {
         split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
         for split in ("train", "validation", "test")

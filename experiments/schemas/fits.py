@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from datamodules.catalogue import CATALOGUE
+from datamodules.catalogue import CATALOGUE, KINDS
 from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
@@ -17,7 +17,6 @@ ENCODING = {
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),
 }
-WORDS = {"image": "images", "planar": "points of the plane or the line"}
 
 
 def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
@@ -74,13 +73,14 @@ def _check_kind(choices: Mapping[str, str]) -> None:
     kind = CATALOGUE[data].kind
     for group, needs in (("variant", NEEDS), ("metrics", METRICS_NEED), ("augment", AUGMENT_NEEDS)):
         choice = choices.get(group, "")
-        need = needs.get(choice, "any")
-        if need in ("any", kind):
+        need = needs.get(choice)
+        if need is None or kind in need:
             continue
-        fitting = ", ".join(name for name, entry in CATALOGUE.items() if entry.kind == need)
-        others = ", ".join(name for name, other in needs.items() if other in ("any", kind))
+        fitting = ", ".join(name for name, entry in CATALOGUE.items() if entry.kind in need)
+        others = ", ".join(name for name, other in needs.items() if kind in other)
+        words = ", or ".join(KINDS[kind] for kind in need)
         raise UserError(
-            f"{group}={choice} needs {WORDS[need]}, and data={data} gives {WORDS[kind]}. Data that fit: {fitting}. "
+            f"{group}={choice} needs {words}, and data={data} gives {KINDS[kind]}. Data that fit: {fitting}. "
             f"For data={data} choose {group}={others.replace(', ', ' or ')}."
         )
 

@@ -4,9 +4,11 @@ The classes stand in `entries`, by kind. A test ties them to the constructors' s
 user's own) takes what its file says.
 """
 
-from typing import Literal
+from importlib import import_module
+from pkgutil import iter_modules
 
-from experiments.schemas.entries import data, losses, networks, others, variants
+from datamodules.catalogue import KINDS
+from experiments.schemas import entries
 from experiments.schemas.schema import EVERY, SEED, Place, Schema
 from experiments.schemas.spec import Choice, Float, Int, ListOf, OneOf, Optional, Path, Spec, Text
 
@@ -61,51 +63,50 @@ PLACES: dict[str, Place] = {
 }
 
 
-SCHEMAS: dict[str, Schema] = {
-    **variants.ENTRIES,
-    **networks.ENTRIES,
-    **losses.ENTRIES,
-    **data.ENTRIES,
-    **others.ENTRIES,
-}
+SCHEMAS: dict[str, Schema] = {}
+for _module in iter_modules(entries.__path__, f"{entries.__name__}."):
+    SCHEMAS |= import_module(_module.name).ENTRIES
 
-# What a variant asks of its data; a variant that is not here takes any.
-NEEDS: dict[str, Literal["image", "planar", "any"]] = {
-    "vanilla": "any",
-    "dcgan": "image",
-    "fgan": "any",
-    "lsgan": "any",
-    "geometric": "any",
-    "wgan": "any",
-    "wgan_gp": "any",
-    "dragan": "any",
-    "pacgan": "any",
-    "sngan": "image",
-    "r3gan": "any",
-    "mcgan": "any",
-    "cgan": "image",
-    "acgan": "image",
-    "projection": "image",
-    "autoencoder": "image",
-    "bigan": "image",
-    "ali": "image",
-    "infogan": "image",
-    "vaegan": "image",
-    "vae": "image",
+SAMPLES = ("image", "planar")
+
+# The kinds of data that a variant takes.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "vanilla": SAMPLES,
+    "dcgan": ("image",),
+    "fgan": SAMPLES,
+    "lsgan": SAMPLES,
+    "geometric": SAMPLES,
+    "wgan": SAMPLES,
+    "wgan_gp": SAMPLES,
+    "dragan": SAMPLES,
+    "pacgan": SAMPLES,
+    "sngan": ("image",),
+    "r3gan": SAMPLES,
+    "mcgan": SAMPLES,
+    "cgan": ("image",),
+    "acgan": ("image",),
+    "projection": ("image",),
+    "autoencoder": ("image",),
+    "bigan": ("image",),
+    "ali": ("image",),
+    "infogan": ("image",),
+    "vaegan": ("image",),
+    "vae": ("image",),
 }
 
 # The same for what measures a run.
-METRICS_NEED: dict[str, Literal["image", "planar", "any"]] = {
-    "classifier": "image",
-    "inception": "image",
-    "planar": "planar",
-    "none": "any",
+METRICS_NEED: dict[str, tuple[str, ...]] = {
+    "classifier": ("image", "semi_supervised", "unpaired"),
+    "inception": ("image", "semi_supervised", "unpaired"),
+    "planar": ("planar",),
+    "own": tuple(KINDS),
+    "none": tuple(KINDS),
 }
 
 # And for what D's inputs go through.
-AUGMENT_NEEDS: dict[str, Literal["image", "planar", "any"]] = {
-    "recipe": "any",
-    "none": "any",
-    "diffaugment": "image",
-    "adaptive": "image",
+AUGMENT_NEEDS: dict[str, tuple[str, ...]] = {
+    "recipe": tuple(KINDS),
+    "none": tuple(KINDS),
+    "diffaugment": ("image", "semi_supervised", "unpaired"),
+    "adaptive": ("image",),
 }

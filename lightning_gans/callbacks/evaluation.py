@@ -26,7 +26,7 @@ class Evaluation(pl.Callback):
 
     Args:
         every: iterations.
-        quality: makes the measure of samples, once the run's data and processes are there.
+        quality: makes the measure of samples, once the run's data and processes are there; None: samples are not.
         measures: what else is measured.
     """
 
@@ -34,7 +34,7 @@ class Evaluation(pl.Callback):
         self,
         *,
         every: int,
-        quality: Callable[[pl.Trainer], SampleQuality],
+        quality: Callable[[pl.Trainer], SampleQuality | None],
         measures: Sequence[Measure] = MEASURES,
     ) -> None:
         if every < 1:
@@ -50,6 +50,7 @@ class Evaluation(pl.Callback):
         assert isinstance(pl_module, Game)
         if isinstance(pl_module.model, Samples):
             self.quality = self.quality_for(trainer)
+        if self.quality is not None:
             self.floor = self.quality.floor("validation")
             if type(pl_module).headline == Game.headline:  # a variant may name another
                 pl_module.headline = self.quality.headline

@@ -18,19 +18,48 @@ class SampleBatch(NamedTuple):
     label: Tensor | None = None
 
 
+class UnpairedBatch(NamedTuple):
+    """Independent draws from two domains: images (N, C, H, W), float in [-1, 1]."""
+
+    a: Tensor
+    b: Tensor
+
+
+class DomainBatch(NamedTuple):
+    """Labelled draws from a source, unlabelled ones from a target.
+
+    x: of the source, (N, C, H, W), float in [-1, 1]. label: (N,) int64. target: (N, C, H, W).
+    """
+
+    x: Tensor
+    label: Tensor
+    target: Tensor
+
+
+class SemiSupervisedBatch(NamedTuple):
+    """Few labelled samples, seen over and over, and unlabelled ones.
+
+    x: labelled, (N, C, H, W), float in [-1, 1]. label: (N,) int64. unlabelled: (M, C, H, W).
+    """
+
+    x: Tensor
+    label: Tensor
+    unlabelled: Tensor
+
+
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order.
+    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order, column by column.
 
     Raises:
         UserError: its samples cannot be divided equally.
     """
     if parts == 1:
         return [batch]
-    size = batch[0].shape[0]
-    if size % parts:
-        raise UserError(
-            f"accumulate={parts}: a process's part of the batch, {size} samples, cannot be divided equally by it. "
-            "Choose data.batch_size as a multiple of accumulate times the number of processes."
-        )
-    columns = [[None] * parts if column is None else column.split(size // parts) for column in batch]
+    for column in batch:
+        if column is not None and len(column) % parts:
+            raise UserError(
+                f"accumulate={parts}: a process's part of the batch, {len(column)} samples, cannot be divided equally "
+                "by it. Choose data.batch_size as a multiple of accumulate times the number of processes."
+            )
+    columns = [[None] * parts if column is None else column.split(len(column) // parts) for column in batch]
     return [type(batch)(*row) for row in zip(*columns, strict=True)]

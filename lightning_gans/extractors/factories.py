@@ -31,3 +31,7 @@ def inception(
 ) -> Extractor:
     """torchmetrics' Inception; weights: a file of them, None downloads them."""
     return InceptionExtractor(weights, device=device)
+
+
+def own(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> None:
+    """No extractor: only what the game's model itself can do is measured."""

@@ -20,6 +20,7 @@ SHARE = Float(min=0, below=1)
 
 DATA = {
     "Digits": Schema(_IMAGES),
+    "DigitsTextured": Schema(_IMAGES),
     "Vision": Schema(
         _FILES
         | {

@@ -12,6 +12,7 @@ _TORCH_LOSS: dict[str, Spec] = {
 
 ENTRIES: dict[str, Schema] = {
     "lightning_gans.extractors.factories.classifier": Schema({}, given=("data", "cache_dir", "device", "progress")),
+    "lightning_gans.extractors.factories.own": Schema({}, given=("data", "cache_dir", "device", "progress")),
     "lightning_gans.extractors.factories.coordinates": Schema({}, given=("data", "cache_dir", "device", "progress")),
     "lightning_gans.extractors.factories.inception": Schema(
         {"weights": Optional(Path(), help="a file of weights; null: download")},

@@ -1,0 +1,43 @@
+"""One image data module from a word: the name of a set, or a folder."""
+
+from datamodules import checks
+from datamodules.catalogue import CATALOGUE
+from datamodules.images import ImageData
+from lightning_gans.core.errors import UserError
+
+
+def image_data(
+    name: str, *, key: str, data_dir: str, batch_size: int, image_size: int, channels: int, download: bool = True
+) -> ImageData:
+    """The data module that `name` means where one setting says a whole data set.
+
+    Args:
+        name: a choice of `data=` that gives images, or else a folder of images (`./digits` for a folder of that name).
+        key: the setting, for messages: "a" for data.a.
+        data_dir: where the files of real sets lie, or are downloaded to.
+
+    Raises:
+        UserError: neither a set of images nor a folder.
+    """
+    shape = {"batch_size": batch_size, "image_size": image_size, "channels": channels}
+    entry = CATALOGUE.get(name)
+    if entry is None or name == "folder":
+        folder = checks.folder(key, name)
+        if not folder.is_dir():
+            known = ", ".join(
+                known for known, other in CATALOGUE.items() if other.kind == "image" and known != "folder"
+            )
+            raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
+        from datamodules.folder import Folder
+
+        return Folder(root=str(folder), **shape)
+    if entry.kind != "image":
+        raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
+    if entry.needs_download or name == "lsun":
+        from datamodules.vision import Vision
+
+        return Vision(name="lsun_bedroom" if name == "lsun" else name, root=data_dir, download=download, **shape)
+    from datamodules.digits import Digits
+    from datamodules.textured import DigitsTextured
+
+    return {"digits": Digits, "digits_textured": DigitsTextured}[name](**shape)

@@ -1,0 +1,83 @@
+"""Handwritten digits on photographs: a second look of the same ten classes, there without a download."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+from sklearn.datasets import load_sample_images
+from torch import Tensor
+
+from datamodules.base import SplitName
+from datamodules.digits import Digits
+from datamodules.pixels import LUMA
+from datamodules.sources import Source, Tensors
+from lightning_gans.core.rng import stream
+
+EDGES: dict[SplitName, tuple[float, float]] = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
+
+
+class DigitsTextured(Digits):
+    """The digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
+
+    MNIST-M's recipe (Ganin et al. 2016, 1505.07818, section 5.2.4) on scikit-learn's digits and its two sample
+    photographs. The splits are those of `Digits`; the patches of one split come from a part of the photographs, side by
+    side, that no other split sees. Every image keeps its patch.
+
+    Args:
+        batch_size: global batch.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB).
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
+    """
+
+    def __init__(
+        self, *, batch_size: int = 64, image_size: int = 32, channels: int = 3, dequantize: bool = False
+    ) -> None:
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize)
+
+    @property
+    def fingerprint(self) -> str:
+        content = hashlib.sha256(b"".join(photo.numpy().tobytes() for photo in _photographs())).hexdigest()
+        return self.digest(super().fingerprint, content, patches="textured/1")
+
+    def read(self) -> Mapping[SplitName, Source]:
+        splits: dict[SplitName, Source] = {}
+        for name, source in super().read().items():
+            assert isinstance(source, Tensors)
+            splits[name] = Tensors(self._blended(source.x, name), source.labels)
+        return splits
+
+    def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
+        return blend(digits, [strip(photo, *EDGES[split]) for photo in _photographs()], "textured", split)
+
+
+def blend(images: Tensor, photographs: list[Tensor], *key: str) -> Tensor:
+    """|patch - image| for each image, with patches from anywhere in any of the photographs.
+
+    Args:
+        images: uint8 (N, C, S, S), grey or RGB.
+        photographs: uint8 (3, H, W) each, at least S pixels high and wide.
+        key: names the random stream that the patches are drawn from.
+    """
+    size = images.shape[-1]
+    draws = torch.rand(len(images), 3, generator=stream("patches", *key))
+    blended = torch.empty_like(images)
+    for row, (which, down, right) in enumerate(draws.tolist()):
+        photo = photographs[int(which * len(photographs))]
+        top, left = int(down * (photo.shape[1] - size + 1)), int(right * (photo.shape[2] - size + 1))
+        patch = photo[:, top : top + size, left : left + size]
+        if images.shape[1] == 1:
+            patch = (patch * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True).round()
+        blended[row] = (patch.to(torch.int16) - images[row].to(torch.int16)).abs().to(torch.uint8)
+    return blended
+
+
+def strip(photo: Tensor, start: float, end: float) -> Tensor:
+    """The upright part of a photograph (3, H, W) between two shares of its width."""
+    return photo[:, :, round(start * photo.shape[2]) : round(end * photo.shape[2])]
+
+
+@cache
+def _photographs() -> list[Tensor]:
+    return [torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in load_sample_images().images]

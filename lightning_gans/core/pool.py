@@ -1,0 +1,78 @@
+"""What earlier iterations generated, kept for later ones: in the checkpoint, and the same on every process."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class ImagePool(nn.Module):
+    """Shrivastava et al. 2017 (1612.07828), section 2.3, as CycleGAN uses it: D is also shown what G used to make.
+
+    While it fills, every image is stored and handed back. From then on each is handed back as it is with probability
+    one half, and else takes the place of a random stored image, which is handed back in its stead.
+
+    A query sees the pool as the last commit left it, and a commit writes all images of the global batch in order. So
+    the pool is the same on every process and for any number of micro-batches.
+
+    Args:
+        size: images.
+        shape: of each, (C, H, W).
+
+    Attributes:
+        images: (size, C, H, W).
+        count: () int64, how many of them are filled.
+    """
+
+    images: Tensor
+    count: Tensor
+
+    def __init__(self, size: int, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("images", torch.zeros(size, *shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self._asked: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def size(self) -> int:
+        return len(self.images)
+
+    @torch.no_grad()
+    def query(self, fresh: Tensor, uniform: Tensor) -> Tensor:
+        """What D is shown in the place of generated images (N, C, H, W); detached.
+
+        uniform: (N, 2), U(0, 1): whether an old one is shown, and which.
+        """
+        fresh = fresh.detach()
+        self._asked.append((fresh, uniform))
+        if self.count < self.size:
+            return fresh
+        old, slots = self._chosen(uniform)
+        return torch.where(old.view(-1, *[1] * (fresh.dim() - 1)), self.images[slots].to(fresh), fresh)
+
+    @torch.no_grad()
+    def commit(self, gather: Callable[[Tensor], Tensor]) -> None:
+        """Store what has been asked about since the last time, over all processes.
+
+        gather: (n, ...) on each process -> (n * processes, ...) on all, in rank order.
+        """
+        if not self._asked:
+            return
+        fresh, uniform = (gather(torch.cat(column).contiguous()) for column in zip(*self._asked, strict=True))
+        self._asked = []
+        fresh = fresh.to(self.images)
+        if (free := self.size - int(self.count)) > 0:
+            first = fresh[:free]
+            start = int(self.count)
+            self.images[start : start + len(first)] = first
+            self.count += len(first)
+            return
+        old, slots = self._chosen(uniform)
+        # Where two images take one place, the later one stays, whatever order a kernel would write them in.
+        last = {int(slot): row for row, slot in enumerate(slots.tolist()) if old[row]}
+        if last:
+            places, rows = (torch.tensor(list(each), device=fresh.device) for each in (last.keys(), last.values()))
+            self.images[places] = fresh[rows]
+
+    def _chosen(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        return uniform[:, 0] < 0.5, (uniform[:, 1] * self.size).long().clamp_(max=self.size - 1)
