@@ -15,6 +15,7 @@ import torch
 
 from experiments.report import final_table
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
+from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.evaluation import Evaluation
@@ -70,7 +71,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
-    callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"])]
+    callbacks += [picture(**settings["grids"]) for picture in (SampleGrids, Reconstructions, Chains)]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -157,7 +157,8 @@ def _check_critic(config: Mapping[str, Any], choices: Mapping[str, str]) -> None
         return
     network = _discriminator(config)
     spectral = network.get("norm") == "spectral" or network.get("spectral_norm") is True
-    if not variant.get("penalty") and not variant.get("constraint") and not spectral:
+    held = any(variant.get(name) for name in ("penalty", "constraint", "magnitude_weight"))
+    if not held and not spectral:
         raise UserError(
             "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. Add "
             "penalty=gradient_penalty, or spectral normalisation (network.discriminator.norm=spectral, network=sngan), "

@@ -76,3 +76,58 @@ class ImagePool(nn.Module):
 
     def _chosen(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
         return uniform[:, 0] < 0.5, (uniform[:, 1] * self.size).long().clamp_(max=self.size - 1)
+
+
+class ReplayBuffer(nn.Module):
+    """Where Markov chains go on from (Du & Mordatch 2019, 1903.08689, section 3.2): the ends of earlier chains.
+
+    A ring: the newest ends take the place of the oldest. Like the pool above it is read as the last commit left it.
+
+    Args:
+        size: samples.
+        shape: of each.
+        fresh_share: of the chains that begin anew.
+
+    Attributes:
+        samples: (size, *shape).
+        count: () int64, all that were ever pushed.
+    """
+
+    samples: Tensor
+    count: Tensor
+
+    def __init__(self, size: int, *shape: int, fresh_share: float) -> None:
+        super().__init__()
+        self.fresh_share = fresh_share
+        self.register_buffer("samples", torch.zeros(size, *shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self._pushed: list[Tensor] = []
+
+    @torch.no_grad()
+    def starts(self, fresh: Tensor, uniform: Tensor) -> Tensor:
+        """Where chains begin, (N, *shape): at `fresh` samples or at stored ones.
+
+        uniform: (N, 2), U(0, 1): whether a chain begins anew, and which stored sample it goes on from otherwise.
+        """
+        filled = min(int(self.count), len(self.samples))
+        if not filled:
+            return fresh
+        anew = uniform[:, 0] < self.fresh_share
+        slots = (uniform[:, 1] * filled).long().clamp_(max=filled - 1)
+        return torch.where(anew.view(-1, *[1] * (fresh.dim() - 1)), fresh, self.samples[slots].to(fresh))
+
+    def push(self, ends: Tensor) -> None:
+        """Note where chains ended, (N, *shape), to be stored by the next commit."""
+        self._pushed.append(ends.detach())
+
+    @torch.no_grad()
+    def commit(self, gather: Callable[[Tensor], Tensor]) -> None:
+        """Store what was pushed, over all processes; `gather` as above."""
+        if not self._pushed:
+            return
+        ends = gather(torch.cat(self._pushed).contiguous()).to(self.samples)
+        self._pushed = []
+        size = len(self.samples)
+        places = (int(self.count) + torch.arange(len(ends), device=ends.device)) % size
+        self.samples[places[-size:]] = ends[-size:]
+        self.count += len(ends)

@@ -98,6 +98,21 @@ class Evaluates(Protocol):
     def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor: ...
 
 
+@runtime_checkable
+class Descends(Protocol):
+    """Generates by going down its own energy.
+
+    energy: samples (N, *shape) -> (N,). evolution: the chains of the first n samples at `frames` times, from noise to
+    the end, (n, frames, *shape).
+    """
+
+    shape: tuple[int, ...]
+
+    def energy(self, x: Tensor) -> Tensor: ...
+
+    def evolution(self, n: int, frames: int, *, seed: int = 0) -> Tensor: ...
+
+
 class OffersFeatures(Protocol):
     """A network that is linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
 

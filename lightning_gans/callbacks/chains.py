@@ -1,0 +1,129 @@
+"""A discriminator at work as its own generator, as pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lightning_gans.callbacks.media import GENERATED, REAL, axes_of, gif, image_grid, log_picture, save_png
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import due
+from lightning_gans.core.protocols import Descends
+
+RASTER = 120  # points of the energy surface along each side
+CHAINS = 12  # drawn as paths over it
+POINTS = 1000  # real ones
+
+
+class Chains(pl.Callback):
+    """Draws the chains of a model that descends its own energy, into run_dir/samples.
+
+    Images: at the end chains.png, a row for each chain from noise (left) to its end (right). Points on the plane: every
+    `every` iterations and at the end energy-00002000.png, the energy surface with the data and the paths of a few
+    chains, and at the end energy.gif, the surface as it was sculpted.
+
+    Args:
+        every: iterations.
+        rows, columns: chains, and the times at which each is shown.
+        seed: of the chains.
+    """
+
+    def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
+        for name, value in (("every", every), ("rows", rows), ("columns", columns)):
+            if value < 1:
+                raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
+        self.every, self.rows, self.columns, self.seed = every, rows, columns, seed
+        self._real: Tensor | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Forget pictures that a resumed run is going to draw again."""
+        if trainer.is_global_zero:
+            for path in _surfaces(trainer):
+                if _iteration(path) > pl_module.iteration:
+                    path.unlink(missing_ok=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        game = pl_module
+        if not due(game, self.every) or not isinstance(game.model, Descends):
+            return
+        model = game.evaluated_model()  # on every rank, so that they stay alike
+        last = game.iteration == game.iterations
+        if not trainer.is_global_zero:
+            return
+        if len(model.shape) == 3 and last:
+            strip = model.evolution(self.rows, self.columns, seed=self.seed).flatten(0, 1)
+            self._save(trainer, image_grid(strip, self.columns), "chains", game.iteration)
+        if tuple(model.shape) == (2,):
+            picture = self._surface(trainer, model, f"iteration {game.iteration:,}")
+            self._save(trainer, picture, f"energy-{game.iteration:08d}", game.iteration)
+            if last:
+                path = gif(sorted(_surfaces(trainer), key=_iteration), _folder(trainer) / "energy.gif")
+                log_picture(trainer, "samples/energy_progress", path, game.iteration)
+
+    def _save(self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int) -> None:
+        path = save_png(picture, _folder(trainer) / f"{name}.png")
+        log_picture(trainer, f"samples/{name.partition('-')[0]}", path, iteration)
+
+    def _surface(self, trainer: pl.Trainer, model: Any, title: str) -> Image.Image:
+        real = self._real_points(trainer)
+        paths = model.evolution(CHAINS, self.columns * 4, seed=self.seed).cpu()
+        return energy_figure(model, paths if real is None else real, paths, title=title)
+
+    def _real_points(self, trainer: pl.Trainer) -> Tensor | None:
+        data: Any = getattr(trainer, "datamodule", None)
+        if self._real is None and hasattr(data, "split"):
+            self._real = torch.cat([batch.x for batch in data.split("validation").at_most(POINTS).batches(POINTS)])
+        return self._real
+
+
+def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = "") -> Image.Image:
+    """The energy over the plane, 500 x 500 px: dark where it is low.
+
+    Args:
+        model: an energy of points (N, 2).
+        real: points (N, ..., 2); the axes are chosen for these.
+        paths: of chains, (R, S, 2).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    axes = axes_of(real.reshape(-1, 2))
+    x, y = (torch.linspace(*ends.tolist(), RASTER) for ends in axes)
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    like = next(parameter for parameter in model.parameters())  # type: ignore[attr-defined]
+    with torch.no_grad():
+        energy = model.energy(points.reshape(-1, 2).to(like)).view(RASTER, RASTER).double().cpu().numpy()
+    figure = Figure(figsize=(5, 5), dpi=100)
+    canvas: Any = FigureCanvasAgg(figure)
+    plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
+    # Basins are a hundredth of the range deep: a rank shows them, and far away walls do not hide them.
+    rank = energy.ravel().argsort().argsort().reshape(energy.shape)
+    extent = (*axes[0].tolist(), *axes[1].tolist())
+    plot.imshow(rank, origin="lower", extent=extent, cmap="magma", interpolation="bilinear", aspect="equal")
+    dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
+    if real.dim() == 2:
+        plot.plot(*real.cpu().numpy().T, color=REAL, markersize=2, **dots)
+    for path in paths.numpy():
+        plot.plot(*path.T, color="white", linewidth=0.7)
+    plot.plot(*paths[:, -1].numpy().T, color=GENERATED, markersize=8, **dots)
+    plot.set(xlim=axes[0].tolist(), ylim=axes[1].tolist())
+    plot.tick_params(labelsize=8)
+    figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _folder(trainer: pl.Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "samples"
+
+
+def _surfaces(trainer: pl.Trainer) -> list[Path]:
+    return [path for path in _folder(trainer).glob("energy-*.png") if path.stem[7:].isdigit()]
+
+
+def _iteration(path: Path) -> int:
+    return int(path.stem[7:])

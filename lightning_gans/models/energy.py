@@ -1,0 +1,114 @@
+"""A discriminator that generates by itself: samples are found by going up its score."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream
+from lightning_gans.models.generative import CHUNK, evaluating
+
+
+class EnergyModel(nn.Module):
+    """p(x) ~ exp(-E(x)) with E = -D, and Langevin chains that sample from it (Du & Mordatch 2019, 1903.08689, eq. 1).
+
+    One step of a chain, in this order: x + N(0, noise^2); x - step_size * clip(dE/dx, +-clip); clipped to [low, high].
+    With noise = sqrt(eps), step_size = eps / 2 and no clipping this is unadjusted Langevin dynamics at temperature 1;
+    the paper's settings, whose steps are far longer than their noise allows, come close to a plain descent.
+
+    Args:
+        discriminator: samples (N, *shape) -> logits (N, 1), each of its own sample alone.
+        shape: of a sample.
+        steps: of a chain from uniform noise, when `sample` makes one.
+        step_size: of the descent.
+        noise: standard deviation, in the samples' own units (images: [-1, 1]).
+        clip: largest absolute number of a gradient; None: as they are.
+        low, high: the box in which chains begin, uniformly, and stay.
+    """
+
+    def __init__(
+        self,
+        *,
+        discriminator: nn.Module,
+        shape: Sequence[int],
+        steps: int,
+        step_size: float,
+        noise: float,
+        clip: float | None = None,
+        low: float = -1.0,
+        high: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if any(isinstance(module, _BatchNorm) for module in discriminator.modules()):
+            raise UserError(
+                "An energy is a function of one sample, and batch norm makes it depend on the whole batch. Say "
+                "network.discriminator.norm=none, layer, instance or spectral."
+            )
+        if not low < high:
+            raise UserError(f"low={low} and high={high}: chains need a box, low below high.")
+        self.discriminator = discriminator
+        self.shape = tuple(shape)
+        self.steps, self.step_size, self.noise, self.clip = steps, step_size, noise, clip
+        self.low, self.high = low, high
+
+    def energy(self, x: Tensor) -> Tensor:
+        """E(x) = -D(x): (N, *shape) -> (N,)."""
+        return -self.discriminator(x).flatten(1).sum(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.energy(x)
+
+    def begin(self, uniform: Tensor) -> Tensor:
+        """U(0, 1) -> uniform over the box."""
+        return uniform * (self.high - self.low) + self.low
+
+    def descend(self, x: Tensor, noise: Tensor) -> Tensor:
+        """One step of each chain; detached from the one before and from D's parameters.
+
+        Args:
+            x: (N, *shape).
+            noise: the same, N(0, 1).
+        """
+        with torch.enable_grad():
+            x = (x.detach() + self.noise * noise).requires_grad_()
+            (gradient,) = torch.autograd.grad(self.energy(x).sum(), x)
+        if self.clip is not None:
+            gradient = gradient.clamp(-self.clip, self.clip)
+        return (x.detach() - self.step_size * gradient).clamp_(self.low, self.high)
+
+    def chain(self, x: Tensor, steps: int, noise: Callable[[], Tensor]) -> Tensor:
+        """The ends of chains of `steps` steps from x (N, *shape), detached; `noise` gives N(0, 1) of that shape."""
+        for _ in range(steps):
+            x = self.descend(x, noise())
+        return x
+
+    def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """The ends of chains from uniform noise, of global indices start .. start + n - 1: (n, *shape), float.
+
+        Runs in eval mode. Equal (seed, index) give equal samples whatever n and start.
+        """
+        first, last = start // CHUNK, max(-(-(start + n) // CHUNK), start // CHUNK + 1)
+        ends = [self.pictured(chunk, (self.steps,), seed=seed)[:, 0] for chunk in range(first, last)]
+        return torch.cat(ends)[start - first * CHUNK :][:n]
+
+    def evolution(self, n: int, frames: int, *, seed: int = 0) -> Tensor:
+        """The first n samples' chains at `frames` times, evenly spaced from noise to end: (n, frames, *shape)."""
+        times = torch.linspace(0, self.steps, frames).round().int().tolist()
+        chunks = range(-(-n // CHUNK))
+        return torch.cat([self.pictured(chunk, times, seed=seed) for chunk in chunks])[:n]
+
+    def pictured(self, chunk: int, times: Sequence[int], *, seed: int = 0) -> Tensor:
+        """Samples chunk * 64 .. chunk * 64 + 63 after so many steps each: (64, len(times), *shape)."""
+        draws = stream(seed, "chain", chunk)
+        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
+        seen: dict[int, Tensor] = {}
+        with evaluating(self):
+            x = self.begin(torch.rand(CHUNK, *self.shape, generator=draws)).to(like)
+            for step in range(max(times) + 1):
+                if step in times:
+                    seen[step] = x
+                if step < max(times):
+                    x = self.descend(x, torch.randn(CHUNK, *self.shape, generator=draws).to(like))
+        return torch.stack([seen[time] for time in times], 1)

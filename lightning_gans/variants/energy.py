@@ -1,0 +1,83 @@
+"""A discriminator without a generator."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game
+from lightning_gans.core.phase import Phase, Training
+from lightning_gans.core.pool import ReplayBuffer
+from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.models.energy import EnergyModel
+
+
+class EnergyBased(Game):
+    """Du & Mordatch 2019 (1903.08689), Algorithm 1: D is its own generator, its negatives are where its score leads.
+
+    Each iteration takes Langevin chains a few steps further, from where earlier ones ended or, for some, from noise;
+    then D scores data high and the chains' ends low. With the Wasserstein objective that is the gradient of the
+    likelihood of p(x) ~ exp(D(x)), E_p grad D - E_q grad D; with others it is structured learning's loop of training D
+    and solving arg max D.
+
+    Args:
+        model: D as an energy, and the chains that sample from it.
+        loss: what D descends on data and on chains' ends.
+        steps: K, of a chain in each iteration.
+        buffer: ends of chains that are kept.
+        fresh_share: of the chains that begin anew, from uniform noise.
+        magnitude_weight: alpha, of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
+    """
+
+    batch: ClassVar[type] = SampleBatch
+    model: EnergyModel
+
+    def __init__(
+        self,
+        *,
+        model: EnergyModel,
+        loss: AdversarialLoss,
+        training: Training,
+        steps: int,
+        buffer: int,
+        fresh_share: float,
+        magnitude_weight: float,
+    ) -> None:
+        super().__init__(model=model, training=training)
+        if buffer < 1 or steps < 1:
+            raise UserError(f"variant.buffer={buffer} and variant.steps={steps}: must be at least 1.")
+        self.loss = loss
+        self.steps = steps
+        self.replay = ReplayBuffer(buffer, *model.shape, fresh_share=fresh_share)
+        self.magnitude_weight = magnitude_weight
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"D": [self.model.discriminator]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("D", self.discriminator_loss, after=lambda: self.replay.commit(self.gather), over=self.loss.over)]
+
+    def negatives(self, n: int) -> Tensor:
+        """The ends of n chains, detached: what D itself takes for data."""
+        shape = self.model.shape
+        fresh = self.model.begin(self.draws.uniform(n, *shape))
+        start = self.replay.starts(fresh, self.draws.uniform(n, 2))
+        ends = self.model.chain(start, self.steps, lambda: self.draws.normal(n, *shape))
+        self.replay.push(ends)
+        return ends
+
+    def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        fake = self.negatives(len(batch.x))
+        on_real, on_fake = self.model.discriminator(batch.x), self.model.discriminator(fake)
+        terms = self.loss.discriminator(on_real, on_fake)
+        with torch.no_grad():
+            accuracy = self.loss.accuracy(on_real, on_fake)
+            if accuracy is not None:
+                self.monitor("D/accuracy", accuracy)
+            self.monitor("D/gap", on_real.mean() - on_fake.mean())
+        if self.magnitude_weight:
+            terms["magnitude"] = self.magnitude_weight * (on_real.square().mean() + on_fake.square().mean())
+        return terms
