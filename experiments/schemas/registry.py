@@ -92,6 +92,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "infogan": ("image",),
     "vaegan": ("image",),
     "vae": ("image",),
+    "cyclegan": ("unpaired",),
 }
 
 # The same for what measures a run.
