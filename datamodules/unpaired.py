@@ -170,9 +170,7 @@ class DigitsUnpaired(_Pair):
         return {"a": Digits(**self.shape), "b": DigitsTextured(**self.shape)}
 
     def make(self) -> Mapping[str, ImageData]:
-        return {
-            domain: _Half(whole, first) for first, (domain, whole) in enumerate(self.domains.items())
-        }
+        return {domain: _Half(whole, first) for first, (domain, whole) in enumerate(self.domains.items())}
 
     @property
     def classes(self) -> tuple[str, ...] | None:

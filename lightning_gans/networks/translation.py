@@ -1,7 +1,7 @@
 """CycleGAN's networks (Zhu et al. 2017, 1703.10593, appendix 7.2; layers of junyanz/pytorch-CycleGAN-and-pix2pix).
 
-Both are fully convolutional. Instance norm without gain and bias sees every image by itself; as in the authors' code the
-convolutions before it keep their biases, which it takes away again. At width 64 and 3 channels the translator has
+Both are fully convolutional. Instance norm without gain and bias sees every image by itself; as in the authors' code
+the convolutions before it keep their biases, which it takes away again. At width 64 and 3 channels the translator has
 11,378,179 parameters with 9 blocks (for 256 px), 7,837,699 with 6 (for 128 px), and the discriminator 2,764,737.
 """
 
@@ -76,7 +76,7 @@ def _normed(convolution: nn.Module, width: int) -> list[nn.Module]:
 
 
 class PatchDiscriminator(nn.Module):
-    """Images (N, channels, S, S) -> logits (N, 1, s, s), each of a patch: the PatchGAN of Isola et al. 2016 (1611.07004).
+    """Images (N, channels, S, S) -> logits (N, 1, s, s), each of a patch: Isola et al. 2016 (1611.07004), PatchGAN.
 
     4x4 convolutions, `layers` of stride 2 and two of stride 1. A logit sees `receptive_field` pixels: 16, 34 or 70 with
     1, 2 or 3 layers.

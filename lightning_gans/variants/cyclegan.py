@@ -119,7 +119,7 @@ class CycleGAN(Game):
     def discriminator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
         """Each D tells its domain's images from translations, new and old."""
         fake = self.translated(batch)
-        terms = {}
+        terms: dict[str, Tensor] = {}
         for domain, discriminator, pool, real, new in (
             ("a", self.discriminator_a, self.pool_a, batch.a, fake.a),
             ("b", self.discriminator_b, self.pool_b, batch.b, fake.b),
