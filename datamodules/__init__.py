@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datamodules.folder import Folder
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
     from datamodules.textured import DigitsTextured
+    from datamodules.unpaired import DigitsUnpaired, Unpaired
     from datamodules.vision import Vision
 
 _HOMES = {
@@ -16,6 +17,7 @@ _HOMES = {
     "Modes": "base",
     "Digits": "digits",
     "DigitsTextured": "textured",
+    "DigitsUnpaired": "unpaired",
     "Folder": "folder",
     "Ring": "planar",
     "Grid": "planar",
@@ -23,6 +25,7 @@ _HOMES = {
     "SwissRoll": "planar",
     "TwoPoints": "planar",
     "RefPair": "planar",
+    "Unpaired": "unpaired",
     "Vision": "vision",
 }
 
@@ -30,6 +33,7 @@ __all__ = [
     "DataModule",
     "Digits",
     "DigitsTextured",
+    "DigitsUnpaired",
     "Folder",
     "Grid",
     "Modes",
@@ -38,6 +42,7 @@ __all__ = [
     "Spiral",
     "SwissRoll",
     "TwoPoints",
+    "Unpaired",
     "Vision",
 ]
 

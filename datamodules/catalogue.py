@@ -56,6 +56,10 @@ CATALOGUE: dict[str, Data] = {
     "digits_textured": Data(
         "SampleBatch", "image", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
     ),
+    "digits_unpaired": Data(
+        "UnpairedBatch", "unpaired", False, "half of the digits against the other half on photographs, RGB", 10
+    ),
+    "unpaired": Data("UnpairedBatch", "unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
 }
 
 

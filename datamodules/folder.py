@@ -89,6 +89,8 @@ class Folder(ImageData):
         UserError: no such folder, or no image in it that can be read.
     """
 
+    tops: Mapping[str, SplitName] = TOPS  # the top folders that are splits
+
     def __init__(
         self,
         *,
@@ -143,8 +145,8 @@ class Folder(ImageData):
         tops: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
         for file in found:
             top, _, inner = file.path.partition("/")
-            if inner and top.lower() in TOPS:
-                tops[TOPS[top.lower()]].append(file._replace(inner=inner))
+            if inner and top.lower() in self.tops:
+                tops[self.tops[top.lower()]].append(file._replace(inner=inner))
         return self._carve(tops if tops["train"] else {"train": found, "validation": [], "test": []})
 
     def _found(self) -> list[ImageFile]:

@@ -51,18 +51,36 @@ def square(picture: Image.Image, *, size: int, channels: int) -> Tensor:
     Raises:
         ValueError: pixels without a known range (32-bit integers beyond 16 bits, floats beyond [0, 255]).
     """
-    picture = _eight_bits(ImageOps.exif_transpose(picture))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    picture = picture.convert("L" if channels == 1 else "RGB")
+    picture = _plain(picture, channels)
     if picture.size != (size, size):
         width, height = picture.size
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    array = np.array(picture)
-    return torch.from_numpy(array)[None] if channels == 1 else torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return _pixels(picture)
+
+
+def whole(picture: Image.Image, *, channels: int) -> Tensor:
+    """Any picture -> uint8 (channels, H, W): upright, on white, of its own size.
+
+    Raises:
+        ValueError: as `square`.
+    """
+    return _pixels(_plain(picture, channels))
+
+
+def _plain(picture: Image.Image, channels: int) -> Image.Image:
+    """Upright, on white, of 8 bits, grey or RGB."""
+    picture = _eight_bits(ImageOps.exif_transpose(picture))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("L" if channels == 1 else "RGB")
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    pixels = torch.from_numpy(np.array(picture))
+    return pixels[None] if picture.mode == "L" else pixels.permute(2, 0, 1).contiguous()
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from lightning_gans.metrics.names import METRICS
 
+TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
+
 ENDINGS = {
     "finished": "finished",
     "running": "running, or killed: the same command goes on from the last checkpoint",
@@ -137,7 +139,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
 def _places(run_dir: Path) -> list[tuple[str, str]]:
     samples, checkpoints = run_dir / "samples", run_dir / "checkpoints"
     found = []
-    for name, pattern in (("last grid", "iteration-*.png"), ("last pairs", "reconstructions-*.png")):
+    for name, pattern in (("last grid", "iteration-*.png"), ("last pairs", "reconstructions-*.png"), *TRANSLATIONS):
         found += [(name, path) for path in sorted(samples.glob(pattern))[-1:]]
     found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
     found += [("traversal", samples / "traversal.png")]
@@ -158,7 +160,11 @@ def _commands(run_dir: Path) -> dict[str, str]:
     commands = {}
     if (run_dir / "generator").is_dir():
         run = shlex.quote(f"run={run_dir}")
-        commands["sample from it"] = f"python -m experiments.sample {run} n=64 grid=samples.png"
+        if any((run_dir / "samples").glob("translations-*.png")):
+            out = "out=translated direction=a2b"
+            commands["translate with it"] = f"python -m experiments.sample {run} translate=FOLDER {out}"
+        else:
+            commands["sample from it"] = f"python -m experiments.sample {run} n=64 grid=samples.png"
     runs = f"{run_dir.parent}{os.sep}" if run_dir.parent != Path() else "."
     commands["compare runs"] = f"python -m experiments.compare {shlex.quote(runs)}"
     if any((run_dir / "wandb").glob("offline-run-*")):

@@ -20,23 +20,30 @@ from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.measures import MEASURES
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
+from lightning_gans.callbacks.translation import TranslationQuality, Translations, cycle
 from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.files import cache_folder
 from lightning_gans.core.game import Game
 from lightning_gans.core.protocols import SamplesByLabel
 from lightning_gans.core.rng import isolated
+from lightning_gans.extractors.base import Extractor
 from lightning_gans.extractors.reference import class_reference, reference_statistics
+from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.models.spec import build
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
+
+# Each draws what a model can do, and nothing of one that cannot.
+PICTURES = (SampleGrids, Reconstructions, Translations, Chains)
 
 
 class Exit(IntEnum):
@@ -70,8 +77,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
-        callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
-    callbacks += [picture(**settings["grids"]) for picture in (SampleGrids, Reconstructions, Chains)]
+        measures = [*MEASURES, cycle, translation_quality(config, progress)]
+        callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
+    callbacks += [picture(**settings["grids"]) for picture in PICTURES]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
@@ -164,6 +172,25 @@ def sample_quality(
         samples=config["callbacks"]["evaluation"]["samples"],
         classes=class_reference(extractor, data, cache) if told_the_class else None,
     )
+
+
+def translation_quality(config: Mapping[str, Any], progress: Progress) -> TranslationQuality:
+    """The measure of translations: an extractor of its own for each domain, statistics of their training images."""
+    cache = cache_folder()
+
+    def extractor_for(domain: Any, trainer: pl.Trainer) -> Extractor | None:
+        with progress.task("preparing the evaluation") as report:
+            make = build(config["metrics"], trusted=True)
+            found: Extractor | None = make(
+                domain, cache_dir=cache, device=trainer.strategy.root_device, progress=report
+            )
+            return found
+
+    def reference_for(extractor: Extractor, domain: Any) -> FeatureStatistics:
+        key = f"{domain.fingerprint} train"
+        return reference_statistics(extractor, domain.split("train"), cache, key).statistics
+
+    return TranslationQuality(extractor_for, reference_for)
 
 
 def warm_start(game: Game, source: Path) -> None:

@@ -1,8 +1,9 @@
-"""Samples from a run's exported generator: no data, no Lightning, no Hydra.
+"""Samples from a run's exported generator, or translations by it: no data, no Lightning, no Hydra.
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
+                                    [translate=IN out=DIR direction=a2b|b2a]
 
   run     a run's folder (running, finished or killed), or an exported generator/ folder
   n       how many samples (64)
@@ -23,10 +24,14 @@ several with commas between them, or an .npz with an array `samples`; the first 
   traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
+A run of cyclegan translates: IN is an image or a folder of images, of any size that its networks take (multiples of 2
+or 4, as they are built; others are named and refused). Each is written to `out` under its own name, as PNG.
+
 Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
 
   python -m experiments.sample run=runs/dcgan-digits-0 n=64 seed=0 grid=digits.png
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
+  python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
 """
 
 import pickle
@@ -38,7 +43,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import cli, inference
+from experiments import cli, inference, translation
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -68,6 +73,9 @@ class Request:
     traverse: int | None = None
     encode: tuple[Path, ...] = ()
     steps: int = 8
+    translate: Path | None = None
+    out: Path | None = None
+    direction: str | None = None
 
     @property
     def task(self) -> str:
@@ -75,7 +83,8 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("reconstruct", "interpolate", "traverse", "encode")
+TASKS = ("reconstruct", "interpolate", "traverse", "encode", "translate")
+TRANSLATES = ("run", "which", "allow", "translate", "out", "direction")  # what goes with translate=
 KEYS = tuple(field.name for field in fields(Request))
 
 
@@ -117,11 +126,14 @@ def parse(arguments: Sequence[str]) -> Request:
         traverse=_whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
         encode=inference.inputs("encode", given.get("encode", "")),
         steps=_whole("steps", given.get("steps", "8"), least=2),
+        translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
+        out=Path(given["out"]) if "out" in given else None,
+        direction=given.get("direction"),
     )
     _check_task(request, given)
     if request.folder is not None:
         _check_folder(request.folder, request.n)
-    if request.grid or request.npz or request.folder:
+    if request.grid or request.npz or request.folder or request.task == "translate":
         return request
     if request.task == "encode":
         return replace(request, npz=request.run / "samples" / "codes.npz")
@@ -137,12 +149,32 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
     tasks = [task for task in TASKS if task in given]
     if len(tasks) > 1:
         raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
+    _check_translation(request, given)
     if request.task != "sample" and request.label is not None:
         raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
     if "steps" in given and request.task not in ("interpolate", "traverse"):
         raise UserError(f"steps={request.steps}: only interpolate= and traverse= take steps. Leave it out.")
     if request.task == "encode" and (request.grid or request.folder):
         raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
+
+
+def _check_translation(request: Request, given: Mapping[str, str]) -> None:
+    """Refuse translate= without a place and a direction, those without it, and what it does not read."""
+    if request.task != "translate":
+        for key in ("out", "direction"):
+            if key in given:
+                raise UserError(f"{key}={given[key]} goes with translate=FOLDER, the images to translate. Say which.")
+        return
+    if "," in given["translate"]:
+        raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
+    if request.out is None or request.direction is None:
+        raise UserError(
+            f"translate={request.translate} needs a place and a direction: say out=FOLDER direction=a2b, or b2a."
+        )
+    if request.direction not in ("a2b", "b2a"):
+        raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
+    if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
+        raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
 
 
 def _stray(argument: str) -> str:
@@ -221,7 +253,14 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
     from lightning_gans import load_generator
 
     model = load_generator(request.run, allow=request.allow)
-    if not hasattr(model, "sample"):
+    if request.task == "translate":
+        translation.need(model, request.run)
+    elif hasattr(model, "translate"):
+        raise UserError(
+            f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
+            "translate=FOLDER out=FOLDER direction=a2b, or b2a."
+        )
+    elif not hasattr(model, "sample"):
         raise UserError(f"The {type(model).__name__} of run={request.run} has nothing to sample.")
     if request.which == "last":
         folder = request.run / "generator" if (request.run / "generator" / "model.yaml").is_file() else request.run
@@ -315,6 +354,8 @@ def main(argv: Sequence[str]) -> int:
     model, iteration = load(request)
     check_label(request, model)
     start = time.monotonic()
+    if request.task == "translate":
+        return translate(request, model, iteration)
     if request.task != "sample":
         return infer(request, model)
     shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
@@ -332,6 +373,27 @@ def _tell_places(request: Request, of_grid: str = "") -> None:
     for key in ("grid", "npz", "folder"):
         if path := getattr(request, key):
             print(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
+
+
+def translate(request: Request, model: Any, iteration: int | None) -> int:
+    """Translate a folder of images; 0.
+
+    Raises:
+        UserError: images that the model does not take, or a place that is not free.
+    """
+    assert request.translate is not None
+    assert request.out is not None
+    start = time.monotonic()
+    images = translation.places(request.translate, request.out)
+    translation.check_sizes(model, list(images))
+    translation.translate(model, images, request.direction)
+    of = f" (iteration {iteration:,})" if iteration is not None else ""
+    print(
+        f"{len(images):,} image{'s' * (len(images) > 1)} of {request.translate} translated {request.direction} by "
+        f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
+    )
+    print(f"  out     {request.out}")
+    return 0
 
 
 def infer(request: Request, model: Any) -> int:

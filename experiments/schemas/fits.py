@@ -17,6 +17,8 @@ ENCODING = {
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),
 }
+# Games whose model is of a kind of its own, and the networks that make one.
+OWN_MODEL = {"cyclegan": ("translation.TranslationModel", "cyclegan, cyclegan_resnet6 or cyclegan_resnet9")}
 
 
 def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
@@ -51,6 +53,15 @@ def check_network(network: Any, choices: Mapping[str, str]) -> None:
     model = network.get("model") if isinstance(network, Mapping) else None
     target = str(model.get("_target_", "")) if isinstance(model, Mapping) else ""
     made_for = name.partition("_")[0]
+    for game, (own, fitting) in OWN_MODEL.items():
+        if not target.startswith("lightning_gans.models.") or (target.endswith(own) == (variant == game)):
+            continue
+        if variant == game:
+            raise UserError(f"network={name} does not go with variant={game}. Choose network={fitting}.")
+        raise UserError(
+            f"network={name} is made for variant={game}, and variant={variant} has no use for its model. Leave "
+            "network= out, or choose another."
+        )
     if variant in ENCODING and made_for != variant:
         if target.startswith("lightning_gans.models.") and (
             made_for in ENCODING or target.removeprefix("lightning_gans.models.") not in ENCODING[variant]

@@ -93,6 +93,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "vaegan": ("image",),
     "vae": ("image",),
     "energy": SAMPLES,
+    "cyclegan": ("unpaired",),
 }
 
 # The same for what measures a run.

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lightning_gans.callbacks.measures import MEASURES, Measure
+from lightning_gans.callbacks.measures import MEASURES, Measure, Prepares
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.errors import UserError
@@ -54,17 +54,24 @@ class Evaluation(pl.Callback):
             self.floor = self.quality.floor("validation")
             if type(pl_module).headline == Game.headline:  # a variant may name another
                 pl_module.headline = self.quality.headline
+        for measure in self._prepared:
+            measure.prepare(trainer)
+            self.floor |= measure.floor("validation")
+
+    @property
+    def _prepared(self) -> list[Prepares]:
+        return [measure for measure in self.measures if isinstance(measure, Prepares)]
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, sample count, reference and floor."""
-        if self.quality is None:
-            return {}
-        return {
-            "extractor": self.quality.extractor.name,
-            "samples": self.quality.count("validation"),
-            "reference": f"train ({self.quality.reference.statistics.n} samples)",
-            "floor": self.floor,
-        }
+        facts = {name: value for measure in self._prepared for name, value in measure.facts().items()}
+        if self.quality is not None:
+            facts |= {
+                "extractor": self.quality.extractor.name,
+                "samples": self.quality.count("validation"),
+                "reference": f"train ({self.quality.reference.statistics.n} samples)",
+            }
+        return facts | {"floor": self.floor} if self.quality is not None or self.floor else facts
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
@@ -97,8 +104,11 @@ class Evaluation(pl.Callback):
         assert isinstance(pl_module, Game)
         if pl_module.iteration < pl_module.iterations:
             return
-        if self.quality is not None:
-            self.test["floor"] = self.quality.floor("test")
+        floor = {} if self.quality is None else self.quality.floor("test")
+        for measure in self._prepared:
+            floor |= measure.floor("test")
+        if floor:
+            self.test["floor"] = floor
         self.test["last"] = self._measure(trainer, pl_module.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
         trainer.strategy.barrier()

@@ -1,7 +1,7 @@
 """What is measured of a model beside its samples: what its codes know, and what it gives back of what it is shown."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,20 @@ class Measure(Protocol):
     """
 
     def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A measure that needs more than a model and its data, such as an extractor."""
+
+    def prepare(self, trainer: Any) -> None:
+        """Called before training begins, where the run's data, game and device are known; refuses with a UserError."""
+
+    def floor(self, split: str) -> dict[str, float]:
+        """What a perfect model would score."""
+
+    def facts(self) -> dict[str, Any]:
+        """What the numbers are of: extractor, reference."""
 
 
 def held_out(data: Any, split: str, most: int = HELD_OUT) -> Any:

@@ -1,9 +1,12 @@
 """What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+Direction = Literal["a2b", "b2a"]
+DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
 
 
 @runtime_checkable
@@ -111,6 +114,21 @@ class Descends(Protocol):
     def energy(self, x: Tensor) -> Tensor: ...
 
     def evolution(self, n: int, frames: int, *, seed: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Goes from either of two domains of images to the other, (N, channels, H, W) in [-1, 1] to the same shape.
+
+    check: refuses, with a UserError, a size that `translate` does not take.
+    """
+
+    @property
+    def channels(self) -> int: ...
+
+    def check(self, height: int, width: int) -> None: ...
+
+    def translate(self, x: Tensor, direction: Direction) -> Tensor: ...
 
 
 class OffersFeatures(Protocol):

@@ -1,4 +1,4 @@
-"""Settings that change over a run along half a cosine."""
+"""Settings that change over a run."""
 
 from math import cos, pi
 
@@ -65,3 +65,23 @@ class HoldThenDecay(LRScheduler):
         progress = (self.last_epoch / self.iterations - self.hold) / (1 - self.hold)
         factor = self.end_factor ** min(max(progress, 0.0), 1.0)
         return [float(lr) * factor for lr in self.base_lrs]
+
+
+class HoldThenLinear(LRScheduler):
+    """The learning rate as it is for a share of the run, then along a line to 0 (CycleGAN's: half and half).
+
+    Args:
+        optimizer: any.
+        iterations: of the whole run; the rate is 0 after them, and not yet in the last.
+        hold: share of them before the decay.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, iterations: int, hold: float) -> None:
+        if not 0 <= hold < 1:
+            raise UserError(f"schedule.hold={hold}: a share of the run before the rate falls, 0 <= hold < 1.")
+        self.iterations, self.hold = iterations, hold
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        left = (1 - self.last_epoch / self.iterations) / (1 - self.hold)
+        return [float(lr) * min(max(left, 0.0), 1.0) for lr in self.base_lrs]

@@ -27,6 +27,7 @@ METRICS: dict[str, Metric] = {
     "fid": _low("Frechet distance of real and generated features (extractor, samples and reference beside it)"),
     "fid_a2b": _low("FID of translations A to B against real B"),
     "fid_b2a": _low("FID of translations B to A against real A"),
+    "fid_both": _low("mean of fid_a2b and fid_b2a"),
     "intra_fid": _low("mean over classes of the FID of that class alone"),
     "fid_floor": _low("FID of held-out real images against real training images: what a perfect generator would score"),
     "kid": _low("kernel distance of real and generated features: unbiased MMD^2, cubic kernel"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.schedules import Cosine, HoldThenDecay, cosine
+from lightning_gans.core.schedules import Cosine, HoldThenDecay, HoldThenLinear, cosine
 
 
 def adam(*, lr=2e-4, beta2=0.9):
@@ -75,3 +75,22 @@ def test_a_rate_that_holds_and_then_decays(hold, at):
 def test_a_decay_that_has_no_time_or_no_end_is_refused(settings):
     with pytest.raises(UserError, match=r"0 <= hold < 1, 0 < end_factor"):
         HoldThenDecay(adam(), iterations=10, **settings)
+
+
+@pytest.mark.parametrize(
+    "hold, at", [(0.5, {0: 1, 5: 1, 6: 0.8, 9: 0.2, 10: 0, 12: 0}), (0.0, {0: 1, 1: 0.9, 9: 0.1, 10: 0})]
+)
+def test_a_rate_that_holds_and_then_falls_along_a_line(hold, at):
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=2.0)
+    schedule = HoldThenLinear(sgd, iterations=10, hold=hold)
+    seen = []
+    for _ in range(13):
+        seen.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        schedule.step()
+    assert {i: seen[i] for i in at} == pytest.approx({i: 2 * factor for i, factor in at.items()})
+
+
+def test_a_line_that_has_no_time_is_refused():
+    with pytest.raises(UserError, match=r"hold=1.0"):
+        HoldThenLinear(adam(), iterations=10, hold=1.0)

@@ -113,6 +113,9 @@ def test_the_shape_of_images_has_their_channels_first():
         ("variant=cgan network=acgan", ["network=acgan does not go with variant=cgan", "network=cgan, cgan_mlp"]),
         ("variant=acgan network=cgan", ["network=cgan does not go with variant=acgan", "network=acgan or"]),
         ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
+        ("variant=cyclegan network=dcgan", ["network=dcgan does not go with variant=cyclegan", "cyclegan_resnet6"]),
+        ("variant=vanilla network=cyclegan", ["network=cyclegan is made for variant=cyclegan"]),
+        ("variant=cyclegan data=digits", ["variant=cyclegan needs images of two domains", "digits_unpaired, unpaired"]),
         ("matching=covariance", ["matching= chooses nothing here"]),
         # the run's directory
         ("resume=nver", ["resume=nver: there is no such file", "resume=never?"]),

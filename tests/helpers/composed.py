@@ -17,7 +17,7 @@ from lightning_gans.models import build
 CONF = Path(experiments.__file__).parent / "conf"
 VARIANTS = sorted(path.stem for path in CONF.glob("variant/*.yaml"))
 BATCH = 8
-SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8}
+SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8, "layers": 1}
 
 
 def composed(variant: str, *overrides: str, iterations: int = 12, small: bool = True) -> dict[str, Any]:

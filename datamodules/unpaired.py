@@ -1,0 +1,199 @@
+"""Two domains of images without pairs."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datamodules import checks
+from datamodules.base import SplitName
+from datamodules.composite import Composite
+from datamodules.digits import Digits
+from datamodules.folder import TOPS, Folder, ImageFile
+from datamodules.images import ImageData
+from datamodules.named import image_data
+from datamodules.sources import Source, Tensors
+from datamodules.textured import DigitsTextured
+from lightning_gans.core.batches import UnpairedBatch
+from lightning_gans.core.errors import UserError
+
+DOMAINS = ("a", "b")
+
+
+class _Pair(Composite):
+    """Images of A and of B of one shape, in orders of their own.
+
+    domains: what the images of each domain are judged by, its whole data; the same as `parts` unless they are
+        halves.
+    """
+
+    def __init__(self, *, batch_size: int, image_size: int, channels: int, horizontal_flip: bool) -> None:
+        super().__init__(batch_size=batch_size)
+        self.image_size = checks.image_size(image_size)
+        self.channels = checks.channels(channels)
+        self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
+        self.sample_shape = (channels, image_size, image_size)
+
+    @property
+    def shape(self) -> dict[str, int]:
+        return {"batch_size": self.batch_size, "image_size": self.image_size, "channels": self.channels}
+
+    def make(self) -> Mapping[str, ImageData]:
+        """The parts, "a" and "b"."""
+        raise NotImplementedError
+
+    @cached_property
+    def parts(self) -> Mapping[str, ImageData]:  # type: ignore[override]
+        made = self.make()
+        for part in made.values():
+            part.horizontal_flip = self.horizontal_flip
+        return made
+
+    @property
+    def domains(self) -> Mapping[str, ImageData]:
+        return self.parts
+
+    def join(self, batches: Mapping[str, Any]) -> UnpairedBatch:
+        return UnpairedBatch(batches["a"].x, batches["b"].x)
+
+
+class Unpaired(_Pair):
+    """Two folders or sets of images, or one folder with trainA, trainB, testA and testB in it.
+
+    Args:
+        a, b: each the name of a set of images (as `mnist`) or a folder; both, or neither and `root`.
+        root: a folder with trainA/ and trainB/; of valA/, valB/, testA/ and testB/ what is missing is taken from train
+            by a hash of each path.
+        data_dir: where the files of real sets lie, or are fetched to where they are missing.
+        batch_size: global batch, of each domain.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB); images are converted.
+        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+
+    Raises:
+        UserError: a domain is missing, or has no images.
+    """
+
+    def __init__(
+        self,
+        *,
+        a: str | None = None,
+        b: str | None = None,
+        root: str | None = None,
+        data_dir: str = "data",
+        batch_size: int = 1,
+        image_size: int = 128,
+        channels: int = 3,
+        horizontal_flip: bool = True,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=horizontal_flip
+        )
+        if root is None and (a is None or b is None):
+            missing = " and ".join(f"data.{key}" for key, value in (("a", a), ("b", b)) if value is None)
+            raise UserError(
+                f"data=unpaired needs images of two domains, and {missing} is not given. Say data.a= and data.b=, each "
+                "a folder of images or the name of a set (mnist, usps, ...); or data.root=DIR with trainA/ and trainB/ "
+                "in it; or data=digits_unpaired, which needs none."
+            )
+        if root is not None and (a is not None or b is not None):
+            raise UserError(
+                f"data.root={root} holds both domains, trainA/ and trainB/, and data.a={a}, data.b={b} name them "
+                "apart. Keep the one or the others."
+            )
+        self.a, self.b, self.data_dir = a, b, data_dir
+        self.root = None if root is None else checks.folder("root", root)
+
+    @property
+    def classes(self) -> None:
+        """The domains may have classes of their own; together they have none."""
+        return None
+
+    def make(self) -> Mapping[str, ImageData]:
+        if self.root is not None:
+            return {domain: DomainFolder(root=str(self.root), domain=domain, **self.shape) for domain in DOMAINS}
+        return {
+            domain: image_data(str(getattr(self, domain)), key=domain, data_dir=self.data_dir, **self.shape)
+            for domain in DOMAINS
+        }
+
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        if self.root is None and self.parts["a"].fingerprint == self.parts["b"].fingerprint:
+            raise UserError(
+                f"data.a={self.a} and data.b={self.b} are the same images: there is nothing to translate. Name another "
+                "domain."
+            )
+
+
+class DomainFolder(Folder):
+    """The images of one domain below a folder that holds both: trainA/, valA/, testA/, or the same with B."""
+
+    def __init__(self, *, root: str, domain: str, batch_size: int, image_size: int, channels: int) -> None:
+        super().__init__(root=root, batch_size=batch_size, image_size=image_size, channels=channels)
+        self.domain = domain
+        self.tops = {f"{top}{separator}{domain}": split for top, split in TOPS.items() for separator in ("", "_")}
+
+    def _found(self) -> list[ImageFile]:
+        found = [file for file in super()._found() if file.path.partition("/")[0].lower() in self.tops]
+        if not any(self.tops[file.path.partition("/")[0].lower()] == "train" for file in found):
+            letter = self.domain.upper()
+            there = sorted(path.name for path in Path(self.root).iterdir() if path.is_dir())
+            raise UserError(
+                f"data.root={self.root} has no images in a folder train{letter}; it holds "
+                f"{', '.join(there[:8]) or 'no folders'}. Its layout is trainA/, trainB/, testA/ and testB/; two "
+                "folders of other names are data.a= and data.b=."
+            )
+        return found
+
+
+class DigitsUnpaired(_Pair):
+    """A: handwritten digits as RGB. B: digits blended with patches of photographs. No digit is in both.
+
+    `Digits` and `DigitsTextured` hold the same digits in the same splits. Of the training digits A has every other one
+    and B those between, so that no image of A is the answer to one of B; held-out digits are the same in both, as
+    nothing is trained on them.
+
+    Args:
+        batch_size: global batch, of each domain.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    def __init__(self, *, batch_size: int = 8, image_size: int = 16, channels: int = 3) -> None:
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=False)
+
+    @cached_property
+    def domains(self) -> Mapping[str, ImageData]:  # type: ignore[override]
+        return {"a": Digits(**self.shape), "b": DigitsTextured(**self.shape)}
+
+    def make(self) -> Mapping[str, ImageData]:
+        return {domain: _Half(whole, first) for first, (domain, whole) in enumerate(self.domains.items())}
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.domains["a"].classes
+
+
+class _Half(ImageData):
+    """Every other training image of a data module, from number `first` on; what is held out stays whole."""
+
+    def __init__(self, whole: ImageData, first: int) -> None:
+        super().__init__(batch_size=whole.batch_size, image_size=whole.image_size, channels=whole.channels)
+        self.whole, self.half = whole, first
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.whole.classes
+
+    @property
+    def fingerprint(self) -> str:
+        return self.digest(self.whole.fingerprint, half=self.half)
+
+    def read(self) -> Mapping[SplitName, Source]:
+        splits: dict[SplitName, Source] = dict(self.whole.sources)  # type: ignore[arg-type]
+        train = splits["train"]
+        assert isinstance(train, Tensors)
+        return splits | {"train": train.take(torch.arange(self.half, len(train), 2))}

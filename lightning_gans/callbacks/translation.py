@@ -1,0 +1,203 @@
+"""What is measured and shown of a model that translates between two domains."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.callbacks.measures import READ, held_out
+from lightning_gans.callbacks.media import image_grid, log_picture, save_png
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import due
+from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
+from lightning_gans.extractors.base import Extractor, Features
+from lightning_gans.metrics.conditional import label_accuracy
+from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+
+
+def source(direction: Direction) -> str:
+    """The domain that a direction leads from, "a" or "b"."""
+    return direction[0]
+
+
+def target(direction: Direction) -> str:
+    """The domain that a direction leads to."""
+    return direction[-1]
+
+
+def back(direction: Direction) -> Direction:
+    """The other direction."""
+    return "b2a" if direction == "a2b" else "a2b"
+
+
+def cycle(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """`cycle_l1`: mean of |there and back - x| over the images of both domains, each domain counting half."""
+    if not isinstance(model, Translates):
+        return {}
+    errors = []
+    for direction in DIRECTIONS:
+        error, count = 0.0, 0
+        for batch in held_out(data.parts[source(direction)], split).batches(READ):
+            again = model.translate(model.translate(batch.x, direction), back(direction))
+            error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
+            count += batch.x.numel()
+        errors.append(error / count)
+    return {"cycle_l1": sum(errors) / len(errors)}
+
+
+class TranslationQuality:
+    """How far translations look like their target domain, and whether they are still of their source's class.
+
+    Held-out images of each domain are translated. Per direction, by features of the target domain's own extractor:
+    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is, which a
+    translator has to beat; and `label_accuracy_a2b`, the share of translations that the target domain's classifier
+    gives the label of their source, where both domains have the same classes. `fid_both` is the mean of the two FIDs.
+
+    Args:
+        extractor_for: a domain's data, the run's trainer -> its extractor; None: nothing is measured here.
+        reference_for: an extractor, that data -> statistics of its training images.
+    """
+
+    def __init__(
+        self,
+        extractor_for: Callable[[Any, Any], Extractor | None],
+        reference_for: Callable[[Extractor, Any], FeatureStatistics],
+    ) -> None:
+        self.extractor_for, self.reference_for = extractor_for, reference_for
+        self.domains: Mapping[str, Any] = {}
+        self.extractors: dict[str, Extractor] = {}
+        self.references: dict[str, FeatureStatistics] = {}
+
+    def prepare(self, trainer: Any) -> None:
+        """Make the extractors, and read the training images, of both domains."""
+        self.extractors = {}
+        data: Any = getattr(trainer, "datamodule", None)
+        if not isinstance(trainer.lightning_module.model, Translates) or not hasattr(data, "domains"):
+            return
+        for domain, part in data.domains.items():
+            extractor = self.extractor_for(part, trainer)
+            if extractor is None:
+                return
+            self.extractors[domain] = extractor
+            self.references[domain] = self.reference_for(extractor, part)
+        self.domains = data.domains
+
+    def facts(self) -> dict[str, Any]:
+        if not self.extractors:
+            return {}
+        names = ", ".join(dict.fromkeys(extractor.name for extractor in self.extractors.values()))
+        counts = " and ".join(f"{self.references[domain].n}" for domain in self.extractors)
+        samples = sum(len(held_out(part, "validation")) for part in self.domains.values())
+        return {"extractor": names, "samples": samples, "reference": f"train ({counts} images)"}
+
+    def floor(self, split: str) -> dict[str, float]:
+        """Real held-out images of the target domain in the place of translations."""
+        if not self.extractors:
+            return {}
+        found: dict[str, float] = {}
+        for direction in DIRECTIONS:
+            real = held_out(self.domains[target(direction)], split)
+            found |= self._scores(direction, [self._seen(direction, batch.x) for batch in real.batches(READ)], real)
+        return self._both(found)
+
+    def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]:
+        if not isinstance(model, Translates) or not self.extractors:
+            return {}
+        found: dict[str, float] = {}
+        for direction in DIRECTIONS:
+            real = held_out(self.domains[source(direction)], split)
+            made, untranslated = [], []
+            for batch in real.batches(READ):
+                made.append(self._seen(direction, model.translate(batch.x, direction)))
+                untranslated.append(self._seen(direction, batch.x))
+            found |= self._scores(direction, made, real)
+            found[f"fid_{direction}_untranslated"] = self._fid(direction, untranslated)
+        return self._both(found)
+
+    def _seen(self, direction: Direction, x: Tensor) -> Features:
+        return self.extractors[target(direction)](x)
+
+    def _fid(self, direction: Direction, seen: list[Features]) -> float:
+        made = FeatureStatistics.of(torch.cat([part.features for part in seen]))
+        return frechet_distance(self.references[target(direction)], made)
+
+    def _scores(self, direction: Direction, seen: list[Features], real: Any) -> dict[str, float]:
+        scores = {f"fid_{direction}": self._fid(direction, seen)}
+        probabilities = [part.probabilities for part in seen if part.probabilities is not None]
+        if probabilities and real.labels is not None and self._classes() == probabilities[0].shape[1]:
+            scores[f"label_accuracy_{direction}"] = label_accuracy(torch.cat(probabilities), real.labels)
+        return scores
+
+    def _classes(self) -> int:
+        """How many classes both domains have in common; 0 where theirs are not the same."""
+        a, b = (self.domains[domain].classes for domain in ("a", "b"))
+        return len(a) if a and a == b else 0
+
+    @staticmethod
+    def _both(found: dict[str, float]) -> dict[str, float]:
+        return found | {"fid_both": (found["fid_a2b"] + found["fid_b2a"]) / 2}
+
+
+class Translations(pl.Callback):
+    """Draws what the evaluated model makes of held-out images, into run_dir/samples.
+
+    Every `every` iterations and at the end, translations-a2b-00002000.png and the same of b2a: columns of one image
+    each, in groups of three rows: the source, its translation, and what comes back.
+
+    Args:
+        every: iterations.
+        rows, columns: of the pictures; at least one group of three is drawn.
+        seed: not used; a picture's images are held-out ones, the same in every run.
+    """
+
+    def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
+        for name, value in (("every", every), ("rows", rows), ("columns", columns)):
+            if value < 1:
+                raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
+        self.every, self.groups, self.columns = every, max(1, rows // 3), columns
+        self._real: dict[str, Tensor] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Forget pictures that a resumed run is going to draw again."""
+        if trainer.is_global_zero:
+            for path in _folder(trainer).glob("translations-*-*.png"):
+                number = path.stem.rpartition("-")[2]
+                if number.isdigit() and int(number) > pl_module.iteration:
+                    path.unlink(missing_ok=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        game, data = pl_module, getattr(trainer, "datamodule", None)
+        if not due(game, self.every) or not isinstance(game.model, Translates) or not hasattr(data, "parts"):
+            return
+        model = game.evaluated_model()  # on every rank, so that they stay alike
+        if not trainer.is_global_zero:
+            return
+        for direction in DIRECTIONS:
+            picture = image_grid(self._rows(model, direction, data), self.columns)
+            path = save_png(picture, _folder(trainer) / f"translations-{direction}-{game.iteration:08d}.png")
+            log_picture(trainer, f"samples/translations_{direction}", path, game.iteration)
+
+    def _rows(self, model: Translates, direction: Direction, data: Any) -> Tensor:
+        """Sources, translations and returns in rows that take turns."""
+        real = self._images(source(direction), data)
+        there = model.translate(real, direction)
+        rows = [
+            torch.cat([part.cpu(), part.new_ones(-len(part) % self.columns, *part.shape[1:]).cpu()])
+            for part in (real, there, model.translate(there, back(direction)))
+        ]
+        return torch.stack([part.unflatten(0, (-1, self.columns)) for part in rows], dim=1).flatten(0, 2)
+
+    def _images(self, domain: str, data: Any) -> Tensor:
+        if domain not in self._real:
+            n = self.groups * self.columns
+            split = data.parts[domain].split("validation")
+            split = split if len(split) else data.parts[domain].split("train")  # a folder of two images
+            self._real[domain] = torch.cat([batch.x for batch in split.at_most(n).batches(n)])
+        return self._real[domain]
+
+
+def _folder(trainer: pl.Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "samples"

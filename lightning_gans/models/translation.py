@@ -1,0 +1,56 @@
+"""A pair of translators between two domains of images."""
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.protocols import DIRECTIONS, Direction
+from lightning_gans.models.generative import evaluating
+
+# Images are translated so many at a time: those of 256 pixels take a gigabyte.
+CHUNK = 16
+
+
+class TranslationModel(nn.Module):
+    """a2b: images of domain A -> of B, and b2a: the way back; (N, C, H, W) in [-1, 1] on both sides.
+
+    Args:
+        a2b, b2a: networks that say what they take: `channels`, and of height and width `multiple` and `least`.
+    """
+
+    def __init__(self, *, a2b: nn.Module, b2a: nn.Module) -> None:
+        super().__init__()
+        self.a2b = a2b
+        self.b2a = b2a
+
+    @property
+    def channels(self) -> int:
+        """Of the images that are taken and given."""
+        return int(self.a2b.channels)  # type: ignore[arg-type]
+
+    def check(self, height: int, width: int) -> None:
+        """Refuse a size that the networks do not take.
+
+        Raises:
+            UserError: names the sizes that they do.
+        """
+        multiple, least = (max(int(getattr(net, key)) for net in (self.a2b, self.b2a)) for key in ("multiple", "least"))
+        if height % multiple or width % multiple or min(height, width) < least:
+            raise UserError(
+                f"Images of {width}x{height} pixels do not go through these translators: width and height are "
+                f"multiples of {multiple}, and {least} or more."
+            )
+
+    def translate(self, x: Tensor, direction: Direction) -> Tensor:
+        """Images (N, C, H, W), float in [-1, 1], in eval mode: the same shape.
+
+        Raises:
+            UserError: a size that the networks do not take, or no such direction.
+        """
+        if direction not in DIRECTIONS:
+            raise UserError(f"direction={direction}: say {' or '.join(DIRECTIONS)}.")
+        self.check(*x.shape[2:])
+        like = next((p for p in self.parameters() if p.is_floating_point()), x)
+        translator = getattr(self, direction)
+        with evaluating(self):
+            return torch.cat([translator(part.to(like)) for part in x.split(CHUNK)])

@@ -1,0 +1,141 @@
+"""Unpaired translation between two domains of images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from lightning_gans.core.batches import UnpairedBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game, shared
+from lightning_gans.core.phase import Phase, Training, Update
+from lightning_gans.core.pool import ImagePool
+from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.models.translation import TranslationModel
+
+
+class Translated(NamedTuple):
+    """b: A's images taken to B. a: B's taken to A."""
+
+    b: Tensor
+    a: Tensor
+
+
+class CycleGAN(Game):
+    """Zhu et al. 2017 (1703.10593), eq. 1-3, with the identity term of section 5.2: what goes there comes back.
+
+    G: both translators, under one optimizer. D: both discriminators, under another. They step at once, on the same
+    translations, as in the authors' code, which takes G's step first and shows D what G made before it; of those, D is
+    also shown older ones, from a pool for each domain.
+
+    Args:
+        model: a2b and b2a.
+        discriminator_a, discriminator_b: images (N, C, H, W) of that domain -> logits of any shape.
+        loss: what both players descend on logits.
+        sample_shape: of the training images, (C, H, W).
+        adversarial_weight: of G's adversarial terms. The loss's least squares have a half in them that the authors'
+            G has not: 2 there.
+        cycle_weight_a, cycle_weight_b: lambda_A, lambda_B, of ||b2a(a2b(a)) - a||_1 and ||a2b(b2a(b)) - b||_1.
+        identity_weight: of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them out.
+        pool_size: translations that are kept for each D; 0: D is shown the newest alone.
+    """
+
+    batch: ClassVar[type] = UnpairedBatch
+    headline = "fid_both"
+    model: TranslationModel
+
+    def __init__(
+        self,
+        *,
+        model: TranslationModel,
+        discriminator_a: nn.Module,
+        discriminator_b: nn.Module,
+        loss: AdversarialLoss,
+        training: Training,
+        sample_shape: Sequence[int],
+        adversarial_weight: float = 1.0,
+        cycle_weight_a: float = 10.0,
+        cycle_weight_b: float = 10.0,
+        identity_weight: float = 0.5,
+        pool_size: int = 50,
+    ) -> None:
+        super().__init__(model=model, training=training)
+        weights = {
+            "adversarial_weight": adversarial_weight,
+            "cycle_weight_a": cycle_weight_a,
+            "cycle_weight_b": cycle_weight_b,
+            "identity_weight": identity_weight,
+            "pool_size": pool_size,
+        }
+        for name, value in weights.items():
+            if value < 0:
+                raise UserError(f"variant.{name}={value}: must be 0 or more.")
+        model.check(*sample_shape[1:])
+        self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
+        self.loss = loss
+        self.adversarial_weight = adversarial_weight
+        self.cycle_weight_a, self.cycle_weight_b = cycle_weight_a, cycle_weight_b
+        self.identity_weight = identity_weight
+        self.pool_a, self.pool_b = (ImagePool(pool_size, *sample_shape) for _ in range(2))
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"D": [self.discriminator_a, self.discriminator_b], "G": [self.model.a2b, self.model.b2a]}
+
+    def phases(self) -> Sequence[Phase | Update]:
+        over: Any = self.loss.over
+        return [
+            (
+                Phase("G", self.generator_loss, over=over),
+                Phase("D", self.discriminator_loss, after=self.keep, over=over),
+            )
+        ]
+
+    @shared
+    def translated(self, batch: UnpairedBatch) -> Translated:
+        """Both translations, once for both players."""
+        return Translated(b=self.model.a2b(batch.a), a=self.model.b2a(batch.b))
+
+    def generator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
+        """Fool D_B and D_A; come back; leave what is already of the target domain as it is."""
+        fake = self.translated(batch)
+        terms = {
+            "adversarial_a2b": self.adversarial_weight * self.fooled(self.discriminator_b, fake.b, batch.b),
+            "adversarial_b2a": self.adversarial_weight * self.fooled(self.discriminator_a, fake.a, batch.a),
+            "cycle_a": self.cycle_weight_a * l1_loss(self.model.b2a(fake.b), batch.a),
+            "cycle_b": self.cycle_weight_b * l1_loss(self.model.a2b(fake.a), batch.b),
+        }
+        if self.identity_weight > 0:
+            weight_a, weight_b = (self.identity_weight * w for w in (self.cycle_weight_a, self.cycle_weight_b))
+            terms["identity_a"] = weight_a * l1_loss(self.model.b2a(batch.a), batch.a)
+            terms["identity_b"] = weight_b * l1_loss(self.model.a2b(batch.b), batch.b)
+        return terms
+
+    def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
+        """What G descends on one discriminator's logits."""
+        on_real = discriminator(real) if self.loss.relativistic else None
+        return self.loss.generator(discriminator(fake), on_real)
+
+    def discriminator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
+        """Each D tells its domain's images from translations, new and old."""
+        fake = self.translated(batch)
+        terms: dict[str, Tensor] = {}
+        for domain, discriminator, pool, real, new in (
+            ("a", self.discriminator_a, self.pool_a, batch.a, fake.a),
+            ("b", self.discriminator_b, self.pool_b, batch.b, fake.b),
+        ):
+            uniform = self.draws.uniform(len(new), 2)
+            seen = pool.query(new, uniform) if pool.size else new.detach()
+            on_real, on_fake = discriminator(real), discriminator(seen)
+            found = self.loss.discriminator(on_real, on_fake)
+            terms |= {f"{domain}_{name}": term for name, term in found.items()}
+            accuracy = self.loss.accuracy(on_real.detach(), on_fake.detach())
+            if accuracy is not None:
+                self.monitor("D/accuracy", accuracy)  # their mean
+        return terms
+
+    def keep(self) -> None:
+        """After D's step: the new translations of all processes go to the pools."""
+        for pool in (self.pool_a, self.pool_b):
+            if pool.size:
+                pool.commit(self.gather)

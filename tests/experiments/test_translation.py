@@ -1,0 +1,144 @@
+"""`experiments.sample translate=`: a folder becomes one of the other domain."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import lightning_gans
+from datamodules.pixels import normalise
+from experiments import sample
+from lightning_gans.callbacks.media import to_uint8
+from lightning_gans.core.errors import UserError
+from lightning_gans.models import build, save_generator
+
+NETWORK = {
+    "_target_": "lightning_gans.networks.translation.ResNetTranslator",
+    "channels": 3,
+    "width": 2,
+    "downsamplings": 2,
+    "blocks": 1,
+}
+SPEC = {"_target_": "lightning_gans.models.translation.TranslationModel", "a2b": NETWORK, "b2a": NETWORK}
+
+
+@pytest.fixture
+def run(tmp_path):
+    torch.manual_seed(0)
+    save_generator(build(SPEC).eval(), SPEC, tmp_path / "run" / "generator", about={"iteration": 1500})
+    return tmp_path / "run"
+
+
+def paint(path, width, height, mode="RGB", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(path, **options)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    paint(tmp_path / "photos" / "wide.png", 24, 12)
+    paint(tmp_path / "photos" / "deep" / "grey.png", 8, 16, "L")
+    (tmp_path / "photos" / "readme.txt").write_text("no image")
+    return tmp_path / "photos"
+
+
+def ask(**given):
+    return sample.main([f"{key}={value}" for key, value in given.items()])
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_every_image_at_its_own_size(run, photos, tmp_path, direction, capsys):
+    out = tmp_path / "out"
+    assert ask(run=run, translate=photos, out=out, direction=direction) == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.png")) == ["deep/grey.png", "wide.png"]
+    model = lightning_gans.load_generator(run)
+    for name in ("wide.png", "deep/grey.png"):
+        x = torch.from_numpy(np.array(Image.open(photos / name).convert("RGB"))).permute(2, 0, 1)[None]
+        expected = to_uint8(model.translate(normalise(x), direction))[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(np.array(Image.open(out / name)), expected)
+    assert f"2 images of {photos} translated {direction} by {run} (iteration 1,500)" in capsys.readouterr().out
+    assert ask(run=run, translate=photos, out=out, direction=direction) == 0  # its own files may be written again
+
+
+def test_one_image_and_names_that_differ_in_their_endings(run, photos, tmp_path):
+    assert ask(run=run, translate=photos / "wide.png", out=tmp_path / "one", direction="a2b") == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["wide.png"]
+    paint(photos / "wide.bmp", 16, 8)
+    assert ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b") == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"wide.bmp.png", "wide.png.png"}
+
+
+def test_photographs_on_their_side_are_turned_upright(run, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    paint(tmp_path / "photos" / "side.jpg", 24, 12, exif=exif)
+    assert ask(run=run, translate=tmp_path / "photos", out=tmp_path / "out", direction="a2b") == 0
+    assert Image.open(tmp_path / "out" / "side.png").size == (12, 24)
+
+
+def test_sizes_that_do_not_go_through_are_named_and_nothing_is_written(run, photos, tmp_path):
+    for i in range(7):
+        paint(photos / f"odd{i}.png", 30, 12)
+    with pytest.raises(UserError) as caught:
+        ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b")
+    message = str(caught.value)
+    assert "7 of 9 images" in message
+    assert "odd0.png, odd1.png, odd2.png, odd3.png, odd4.png and 2 more" in message
+    assert "30x12 pixels" in message
+    assert "multiples of 4, and 8 or more" in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"out": None}, "needs a place and a direction"),
+        ({"direction": None}, "needs a place and a direction"),
+        ({"direction": "b2b"}, "direction=b2b: say direction=a2b"),
+        ({"translate": None}, "goes with translate=FOLDER"),
+        ({"translate": "photoz"}, "Did you mean photos"),
+        ({"n": 3}, "Leave n=3 out"),
+        ({"seed": 3}, "Leave seed=3 out"),
+        ({"grid": "a.png"}, "Leave grid=a.png out"),
+        ({"out": "photos/there"}, "among the images themselves"),
+        ({"out": "photos"}, "among the images themselves"),
+        ({"out": "run"}, "other files"),
+        ({"out": "photos/wide.png"}, "is a file"),
+        ({"encode": "photos"}, "one of them at a time"),
+        ({"translate": "run/generator"}, "holds no images"),
+        ({"driection": "a2b"}, "direction=a2b"),
+    ],
+)
+def test_slips_are_answered(run, photos, tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    asked = {"run": "run", "translate": "photos", "out": "out", "direction": "a2b"} | given
+    with pytest.raises(UserError, match=said):
+        ask(**{key: value for key, value in asked.items() if value is not None})
+
+
+def test_a_damaged_image_is_named(run, photos, tmp_path):
+    (photos / "torn.png").write_bytes((photos / "wide.png").read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"torn\.png is not an image that can be read"):
+        ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b")
+
+
+def test_models_are_asked_for_what_they_can(run, tmp_path, photos):
+    with pytest.raises(UserError, match="has nothing to sample: say translate=FOLDER"):
+        ask(run=run, n=4)
+    spec = {
+        "_target_": "lightning_gans.models.generative.GenerativeModel",
+        "prior": {"_target_": "lightning_gans.core.prior.Normal", "dim": 2},
+        "generator": {
+            "_target_": "lightning_gans.networks.mlp.MLPGenerator",
+            "latent_dim": 2,
+            "sample_shape": [1, 8, 8],
+            "width": 8,
+            "depth": 1,
+            "batch_norm": False,
+            "output": "tanh",
+        },
+    }
+    save_generator(build(spec).eval(), spec, tmp_path / "gan" / "generator")
+    with pytest.raises(UserError, match="Name a run of variant=cyclegan"):
+        ask(run=tmp_path / "gan", translate=photos, out=tmp_path / "out", direction="a2b")
