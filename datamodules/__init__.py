@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datamodules.base import DataModule, Modes
     from datamodules.digits import Digits
+    from datamodules.domains import Domains, EmbeddedDomains
     from datamodules.folder import Folder
+    from datamodules.mnistm import MNISTM
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.shifted import DigitsShifted
     from datamodules.textured import DigitsTextured
     from datamodules.vision import Vision
 
@@ -15,8 +18,12 @@ _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsShifted": "shifted",
     "DigitsTextured": "textured",
+    "Domains": "domains",
+    "EmbeddedDomains": "domains",
     "Folder": "folder",
+    "MNISTM": "mnistm",
     "Ring": "planar",
     "Grid": "planar",
     "Spiral": "planar",
@@ -29,9 +36,13 @@ _HOMES = {
 __all__ = [
     "DataModule",
     "Digits",
+    "DigitsShifted",
     "DigitsTextured",
+    "Domains",
+    "EmbeddedDomains",
     "Folder",
     "Grid",
+    "MNISTM",
     "Modes",
     "RefPair",
     "Ring",

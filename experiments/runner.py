@@ -17,8 +17,10 @@ from experiments.report import final_table
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
+from lightning_gans.callbacks.domains import Embeddings, adaptation
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.measures import MEASURES
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.reconstructions import Reconstructions
@@ -69,8 +71,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
-        callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
-    callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"])]
+        measures = (*MEASURES, adaptation)
+        callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
+    callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"]), Embeddings()]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -92,6 +92,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "infogan": ("image",),
     "vaegan": ("image",),
     "vae": ("image",),
+    "dann": ("domains",),
+    "dann_alternating": ("domains",),
 }
 
 # The same for what measures a run.
