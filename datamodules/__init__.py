@@ -34,6 +34,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "MNISTM",
     "DataModule",
     "Digits",
     "DigitsShifted",
@@ -42,7 +43,6 @@ __all__ = [
     "EmbeddedDomains",
     "Folder",
     "Grid",
-    "MNISTM",
     "Modes",
     "RefPair",
     "Ring",

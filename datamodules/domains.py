@@ -1,7 +1,7 @@
 """A labelled source and a target whose labels are there to measure by alone."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from datamodules import checks
-from datamodules.base import DataModule
 from datamodules.composite import Composite
 from datamodules.images import ImageData
 from datamodules.named import image_data
@@ -134,6 +133,4 @@ class EmbeddedDomains(Domains):
         image_size: int = 16,
         channels: int = 3,
     ) -> None:
-        super().__init__(
-            source=source, target=target, batch_size=batch_size, image_size=image_size, channels=channels
-        )
+        super().__init__(source=source, target=target, batch_size=batch_size, image_size=image_size, channels=channels)

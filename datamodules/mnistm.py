@@ -74,8 +74,8 @@ class MNISTM(ImageData):
         """The photographs of each split."""
         if self.photos is None:
             raise UserError(
-                "data.photos=null: MNIST-M is MNIST on photographs, of which it takes patches. Say data.photos=DIR with a "
-                "folder of some (the paper has BSDS500's)."
+                "data.photos=null: MNIST-M is MNIST on patches of photographs. Say data.photos=DIR with a folder of "
+                "some (the paper has BSDS500's)."
             )
         root = checks.folder("photos", self.photos)
         if not root.is_dir():
@@ -83,8 +83,8 @@ class MNISTM(ImageData):
         found = Folder(root=str(root), validation_share=0.15, test_share=0.15).files
         if lacking := [name for name, files in found.items() if not files]:
             raise UserError(
-                f"data.photos={self.photos} holds {sum(map(len, found.values()))} photograph(s), and {', '.join(lacking)} "
-                "would have none: no photograph may be in two splits. Name a folder with more of them."
+                f"data.photos={self.photos} holds {sum(map(len, found.values()))} photograph(s), which leaves none for "
+                f"{', '.join(lacking)}: no photograph may be in two splits. Name a folder with more of them."
             )
         return {name: [root / file.path for file in files[:MOST]] for name, files in found.items()}
 

@@ -16,7 +16,7 @@ GRAIN = 1 / 16  # standard deviation of their blur, as a share of the image
 
 
 class DigitsShifted(Digits):
-    """The digits of `Digits`, split alike, before a background of blurred noise of up to four fifths of their brightness.
+    """The digits of `Digits`, split alike, before a background of blurred noise up to four fifths as bright as they.
 
     Each pixel is the brighter of digit and background, so strokes stay where and what they are. Every image keeps its
     background, and no two splits share one.

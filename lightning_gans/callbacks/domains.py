@@ -55,11 +55,12 @@ class Embeddings(pl.Callback):
     domain, coloured by domain and by class. Drawn where the model tells domains apart and the data have two.
 
     Args:
+        points: of each domain.
         seed: of t-SNE.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, *, points: int = POINTS, seed: int = 0) -> None:
+        self.points, self.seed = points, seed
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if pl_module.iteration == 0:
@@ -75,13 +76,13 @@ class Embeddings(pl.Callback):
             return
         model = game.evaluated_model()  # on every rank, so that they stay alike
         if trainer.is_global_zero:
-            picture = embedding_figure(*features_of(model, parts), seed=self.seed)
+            picture = embedding_figure(*features_of(model, parts, points=self.points), seed=self.seed)
             path = save_png(picture, Path(trainer.default_root_dir) / "samples" / f"features-{when}.png")
             log_picture(trainer, f"samples/features_{when}", path, game.iteration)
 
 
 def features_of(model: TellsDomains, parts: dict[str, Any], *, points: int = POINTS) -> tuple[Tensor, Tensor, Tensor]:
-    """Features of held-out samples of both domains (N, f), their domain (N,) and label (N,), -1 where they have none."""
+    """Features (N, f) of held-out samples of both domains, their domain (N,) and label (N,), -1 where there is none."""
     features, domain, label = [], [], []
     for number, part in enumerate(parts.values()):
         for batch in part.split("validation").at_most(points).batches(READ):

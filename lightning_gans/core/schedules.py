@@ -83,9 +83,7 @@ class InverseDecay(LRScheduler):
         steepness, power: not negative.
     """
 
-    def __init__(
-        self, optimizer: Optimizer, *, iterations: int, steepness: float = 10.0, power: float = 0.75
-    ) -> None:
+    def __init__(self, optimizer: Optimizer, *, iterations: int, steepness: float = 10.0, power: float = 0.75) -> None:
         if steepness < 0 or power < 0:
             raise UserError(f"schedule.steepness={steepness}, schedule.power={power}: both must be 0 or more.")
         self.iterations, self.steepness, self.power = iterations, steepness, power

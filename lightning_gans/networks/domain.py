@@ -1,4 +1,4 @@
-"""A feature extractor f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
+"""Features f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
 
 None of them has batch norm: its statistics would tell the domains apart, or mix them, behind the game's back.
 """
@@ -52,7 +52,7 @@ class MNISTDomainNetwork(DomainNetwork):
 
 
 class SVHNDomainNetwork(DomainNetwork):
-    """The paper's for street numbers, as far as its figure 4b says: three padded convolutions 5x5, pooling 3x3 in steps of 2.
+    """The paper's for street numbers, as far as figure 4b tells: padded convolutions 5x5, pooling 3x3 in steps of 2.
 
     Args:
         width: maps of the first two convolutions, half of the third's; 64 in the paper.
@@ -89,7 +89,7 @@ class SVHNDomainNetwork(DomainNetwork):
 
 
 class SmallDomainNetwork(DomainNetwork):
-    """For digits of 8 to 32 pixels: two padded convolutions 3x3 with pooling by 2, and the heads of the paper's MNIST net.
+    """For digits of 8 to 32 pixels: two padded convolutions 3x3 with pooling by 2, and the heads of the MNIST network.
 
     Args:
         width: maps of the first convolution, half of the second's.
@@ -104,9 +104,7 @@ class SmallDomainNetwork(DomainNetwork):
             nn.Flatten(),
         )
         side = image_size // 4
-        super().__init__(
-            features, feature_dim=2 * width * side**2, label=(100, 100), domain=(100,), classes=classes
-        )
+        super().__init__(features, feature_dim=2 * width * side**2, label=(100, 100), domain=(100,), classes=classes)
 
 
 def _perceptron(*widths: int) -> nn.Sequential:

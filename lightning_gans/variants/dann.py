@@ -33,6 +33,7 @@ class DANN(Game):
     """
 
     batch: ClassVar[type] = DomainBatch
+    domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
     headline = "source_accuracy"  # labels of the target are not there to choose by
     model: DomainModel
 
@@ -43,7 +44,7 @@ class DANN(Game):
         self.adaptation_weight = adaptation_weight
 
     def on_fit_start(self) -> None:
-        """Tell the model what to take off its inputs; batches from elsewhere than a data module are left as they are."""
+        """Tell the model what to take off its inputs; without a data module, nothing."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if isinstance(self.model, Centres) and hasattr(data, "mean"):
             self.model.centre(data.mean)
@@ -78,13 +79,11 @@ class DANN(Game):
         self.monitor(f"{self.domain_player}/domain_accuracy", torch.stack(right).mean())
         return torch.stack(losses).mean()
 
-    domain_player: ClassVar[str] = "FYD"
-
 
 class DANNAlternating(DANN):
-    """The same game without the reversal (section 4.2, eqs. 10 and 11): d moves on features that stand still, then f and y.
+    """The same game by turns, without the reversal: d descends L_d on features that stand still, then f and y move.
 
-    d descends L_d, f and y L_y - lambda L_d, each on the same batch.
+    f and y descend L_y - lambda L_d (eq. 10), of the same batch and the d that has just moved.
     """
 
     domain_player = "D"
