@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datamodules.base import DataModule, Modes
     from datamodules.digits import Digits
+    from datamodules.domains import Domains, EmbeddedDomains
     from datamodules.folder import Folder
+    from datamodules.mnistm import MNISTM
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.shifted import DigitsShifted
     from datamodules.textured import DigitsTextured
     from datamodules.unpaired import DigitsUnpaired, Unpaired
     from datamodules.vision import Vision
@@ -16,9 +19,13 @@ _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsShifted": "shifted",
     "DigitsTextured": "textured",
     "DigitsUnpaired": "unpaired",
+    "Domains": "domains",
+    "EmbeddedDomains": "domains",
     "Folder": "folder",
+    "MNISTM": "mnistm",
     "Ring": "planar",
     "Grid": "planar",
     "Spiral": "planar",
@@ -30,10 +37,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "MNISTM",
     "DataModule",
     "Digits",
+    "DigitsShifted",
     "DigitsTextured",
     "DigitsUnpaired",
+    "Domains",
+    "EmbeddedDomains",
     "Folder",
     "Grid",
     "Modes",

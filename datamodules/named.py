@@ -7,7 +7,15 @@ from lightning_gans.core.errors import UserError
 
 
 def image_data(
-    name: str, *, key: str, data_dir: str, batch_size: int, image_size: int, channels: int, download: bool = True
+    name: str,
+    *,
+    key: str,
+    data_dir: str,
+    batch_size: int,
+    image_size: int,
+    channels: int,
+    download: bool = True,
+    photos: str | None = None,
 ) -> ImageData:
     """The data module that `name` means where one setting says a whole data set.
 
@@ -15,6 +23,7 @@ def image_data(
         name: a choice of `data=` that gives images, or else a folder of images (`./digits` for a folder of that name).
         key: the setting, for messages: "a" for data.a.
         data_dir: where the files of real sets lie, or are downloaded to.
+        photos: the folder of photographs that `mnistm` takes.
 
     Raises:
         UserError: neither a set of images nor a folder.
@@ -33,11 +42,16 @@ def image_data(
         return Folder(root=str(folder), **shape)
     if entry.kind != "image":
         raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
+    if name == "mnistm":
+        from datamodules.mnistm import MNISTM
+
+        return MNISTM(photos=photos, root=data_dir, download=download, **shape)
     if entry.needs_download or name == "lsun":
         from datamodules.vision import Vision
 
         return Vision(name="lsun_bedroom" if name == "lsun" else name, root=data_dir, download=download, **shape)
     from datamodules.digits import Digits
+    from datamodules.shifted import DigitsShifted
     from datamodules.textured import DigitsTextured
 
-    return {"digits": Digits, "digits_textured": DigitsTextured}[name](**shape)
+    return {"digits": Digits, "digits_textured": DigitsTextured, "digits_shifted": DigitsShifted}[name](**shape)

@@ -69,7 +69,7 @@ def classes(*, _root_: DictConfig) -> int:
         UserError: they have none, or it is not known before their files are read.
     """
     home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _root_.data._target_.rpartition(".")[2]).lower()
-    name = str(_root_.data.get("name", home))
+    name = str(_root_.data.get("source", _root_.data.get("name", home)))
     name = next((choice for choice in CATALOGUE if name.startswith(f"{choice}_")), name)  # lsun_bedroom
     entry = CATALOGUE.get(name)
     if entry is None or name == "folder":

@@ -18,6 +18,7 @@ from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
+from lightning_gans.callbacks.domains import Embeddings, adaptation
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.measures import MEASURES
@@ -77,9 +78,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
-        measures = [*MEASURES, cycle, translation_quality(config, progress)]
+        measures = [*MEASURES, cycle, adaptation, translation_quality(config, progress)]
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
-    callbacks += [picture(**settings["grids"]) for picture in PICTURES]
+    callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -94,6 +94,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "vae": ("image",),
     "energy": SAMPLES,
     "cyclegan": ("unpaired",),
+    "dann": ("domains",),
+    "dann_alternating": ("domains",),
 }
 
 # The same for what measures a run.

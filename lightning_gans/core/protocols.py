@@ -91,6 +91,34 @@ class Categorises(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """Knows classes 0 .. classes - 1. classify: samples (N, ...) -> probabilities (N, classes), in eval mode."""
+
+    classes: int
+
+    def classify(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class TellsDomains(Protocol):
+    """Guesses which of two domains a sample is of, by features of its own.
+
+    features: samples (N, ...) -> (N, f). domain: -> probabilities (N, 2) of source and target. Both in eval mode.
+    """
+
+    def features(self, x: Tensor) -> Tensor: ...
+
+    def domain(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Centres(Protocol):
+    """Takes a mean off its inputs, (C, 1, 1), which it has to be told before it is trained."""
+
+    def centre(self, mean: Tensor) -> None: ...
+
+
+@runtime_checkable
 class Evaluates(Protocol):
     """Has a density that can be estimated.
 

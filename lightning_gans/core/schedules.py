@@ -1,6 +1,6 @@
 """Settings that change over a run."""
 
-from math import cos, pi
+from math import cos, pi, tanh
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -11,6 +11,11 @@ from lightning_gans.core.errors import UserError
 def cosine(start: float, end: float, progress: float) -> float:
     """`start` at progress 0, `end` from progress 1 on, half of a cosine between."""
     return end + (start - end) * (1 + cos(pi * min(max(progress, 0.0), 1.0))) / 2
+
+
+def saturating(progress: float, *, steepness: float = 10.0) -> float:
+    """2 / (1 + exp(-steepness p)) - 1: from 0 at p = 0 up to 1 (Ganin et al. 2016, 1505.07818, section 5.2.2)."""
+    return tanh(steepness * progress / 2)
 
 
 class Cosine(LRScheduler):
@@ -85,3 +90,25 @@ class HoldThenLinear(LRScheduler):
     def get_lr(self) -> list[float]:  # type: ignore[override]
         left = (1 - self.last_epoch / self.iterations) / (1 - self.hold)
         return [float(lr) * min(max(left, 0.0), 1.0) for lr in self.base_lrs]
+
+
+class InverseDecay(LRScheduler):
+    """The learning rate as mu_0 / (1 + steepness p)^power, p being the share of the run that is over.
+
+    Ganin et al. 2016 (1505.07818), section 5.2.2: mu_0 = 0.01, steepness 10, power 0.75.
+
+    Args:
+        optimizer: any; its learning rate is mu_0.
+        iterations: of the whole run.
+        steepness, power: not negative.
+    """
+
+    def __init__(self, optimizer: Optimizer, *, iterations: int, steepness: float = 10.0, power: float = 0.75) -> None:
+        if steepness < 0 or power < 0:
+            raise UserError(f"schedule.steepness={steepness}, schedule.power={power}: both must be 0 or more.")
+        self.iterations, self.steepness, self.power = iterations, steepness, power
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]
+        factor = float((1 + self.steepness * self.last_epoch / self.iterations) ** -self.power)
+        return [float(lr) * factor for lr in self.base_lrs]

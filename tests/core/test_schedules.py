@@ -1,10 +1,10 @@
-from math import cos, pi
+from math import cos, exp, pi
 
 import pytest
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.schedules import Cosine, HoldThenDecay, HoldThenLinear, cosine
+from lightning_gans.core.schedules import Cosine, HoldThenDecay, HoldThenLinear, InverseDecay, cosine, saturating
 
 
 def adam(*, lr=2e-4, beta2=0.9):
@@ -94,3 +94,27 @@ def test_a_rate_that_holds_and_then_falls_along_a_line(hold, at):
 def test_a_line_that_has_no_time_is_refused():
     with pytest.raises(UserError, match=r"hold=1.0"):
         HoldThenLinear(adam(), iterations=10, hold=1.0)
+
+
+@pytest.mark.parametrize(
+    "progress, value", [(0, 0), (0.1, 0.4621172), (0.25, 0.8482836), (0.5, 0.9866143), (1, 0.9999092)]
+)
+def test_what_saturates(progress, value):
+    assert saturating(progress) == pytest.approx(value, abs=1e-6)
+    assert saturating(progress) == pytest.approx(2 / (1 + exp(-10 * progress)) - 1, abs=1e-12)
+    assert saturating(progress / 2, steepness=20) == pytest.approx(value, abs=1e-6)
+
+
+def test_an_inverse_decay():
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.01, momentum=0.9)
+    schedule = InverseDecay(sgd, iterations=4)
+    seen = []
+    for _ in range(5):
+        seen.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        schedule.step()
+    assert seen[0] == 0.01
+    assert seen[2] == pytest.approx(0.0026085, abs=1e-6)
+    assert seen[4] == pytest.approx(0.0016556, abs=1e-6)
+    with pytest.raises(UserError, match=r"schedule\.power=-1"):
+        InverseDecay(sgd, iterations=4, power=-1)

@@ -6,7 +6,7 @@ from math import log
 import pytest
 
 from experiments.preflight import preflight
-from experiments.studies import digits, disjoint_supports, mode_coverage, saturation
+from experiments.studies import adaptation, digits, disjoint_supports, mode_coverage, saturation
 from experiments.studies.pages import settled, spread
 
 
@@ -135,3 +135,53 @@ def test_digits(tmp_path):
     assert page.index("| lsgan | 1 | 2.000 |") < page.index("| dcgan | 1 | 3.000 |")
     assert "500 iterations of 64" in page
     assert "0.800" in page
+
+
+def adapted(folder, name, target, *, source="digits", weight=1.0, on_target=0.5, data="digits_shift"):
+    run = write(
+        folder / name,
+        config={
+            "names": {"data": data},
+            "variant": {"_target_": f"variants.{target}", "adaptation_weight": weight},
+            "data": {"source": source, "target": "digits_shifted", "batch_size": 64},
+            "iterations": 1500,
+        },
+    )
+    test = {"target_accuracy": on_target, "source_accuracy": 0.9, "domain_accuracy": 0.6}
+    summary = {"status": "finished", "seconds": 12.0, "metrics": {}, "test": {"last": test}}
+    (run / "summary.json").write_text(json.dumps(summary))
+    return run
+
+
+def test_adaptation(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(adaptation, "_draw_features", lambda axes, run_dir: drawn.append(run_dir.name))
+    runs = [
+        adapted(tmp_path, "low", "DANN", weight=0.0, on_target=0.5),
+        adapted(tmp_path, "reversal", "DANN", on_target=0.75),
+        adapted(tmp_path, "again", "DANN", on_target=0.85),
+        adapted(tmp_path, "turns", "DANNAlternating", on_target=0.7),
+        adapted(tmp_path, "high", "DANN", source="digits_shifted", weight=0.0, on_target=0.9),
+    ]
+    adaptation.report(runs, tmp_path)
+    page = (tmp_path / "adaptation_digits_shift.md").read_text()
+    assert "| source only | 1 | 0.500 | 0.900 | 0.600 |  | 12 |" in page
+    assert "| gradient reversal | 2 | 0.800 ± 0.050 | 0.900 ± 0.000 | 0.600 ± 0.000 | 75% | 12 |" in page
+    assert "| alternating | 1 | 0.700 | 0.900 | 0.600 | 50% | 12 |" in page
+    assert "| on target | 1 | 0.900 |" in page
+    assert "data=digits_shift seed=1,2,3" in page
+    assert drawn == ["low", "reversal"]
+    adaptation.report([*runs, adapted(tmp_path, "mnist", "DANN", data="mnist_to_mnistm")], tmp_path)
+    page = (tmp_path / "adaptation.md").read_text()
+    assert "| published |  | 0.5225 / 0.7666 / 0.9596 |  |  | 56% |  |" in page
+    assert (tmp_path / "adaptation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_adaptations_jobs_are_two_bounds_and_two_games(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = preflight(["experiment=study/adaptation", "data=digits_shift", "seed=1"])
+    assert [adaptation.how(job.config) for job in jobs] == list(adaptation.ORDER)
+    bounds = [preflight([f"experiment={name}"])[0].config for name in ("source_only", "on_target")]
+    assert [adaptation.how(config) for config in bounds] == [adaptation.SOURCE_ONLY, adaptation.ON_TARGET]
+    assert bounds[1]["data"]["source"] == bounds[1]["data"]["target"] == "digits_shifted"
+    assert bounds[1]["iterations"] == 1500  # the recipe's

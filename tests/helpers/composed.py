@@ -17,10 +17,12 @@ from lightning_gans.models import build
 CONF = Path(experiments.__file__).parent / "conf"
 VARIANTS = sorted(path.stem for path in CONF.glob("variant/*.yaml"))
 BATCH = 8
-SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8, "layers": 1}
+SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8, "layers": 1, "label_width": 12, "domain_width": 8}
 
 
-def composed(variant: str, *overrides: str, iterations: int = 12, small: bool = True) -> dict[str, Any]:
+def composed(
+    variant: str, *overrides: str, iterations: int = 12, small: bool = True, image_size: int = 8
+) -> dict[str, Any]:
     """What `python -m experiments.train variant=... <overrides>` would run, resolved and plain."""
     resolvers.register()
     with initialize_config_dir(str(CONF), version_base=None):
@@ -28,7 +30,7 @@ def composed(variant: str, *overrides: str, iterations: int = 12, small: bool = 
     with open_dict(config):
         config.run_dir, config.group, config.data.batch_size = "unused", "unused", BATCH
         if small and "image_size" in config.data:
-            config.data.image_size = 8
+            config.data.image_size = image_size
         if small:
             _shrink(config.network)
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]

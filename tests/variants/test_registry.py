@@ -185,14 +185,20 @@ def test_every_penalty_is_a_term_of_ds_loss(penalty, tmp_path):
     assert losses["D/loss"] == pytest.approx(losses["D/real"] + losses["D/fake"] + losses["D/penalty"], rel=1e-5)
 
 
+# Networks that go with one kind of data, or with images of some sizes alone.
+DATA_OF = {"planar": "ring", "pacgan_planar": "ring", "moved_points": "two_points", "ref_pair": "ref_pair"}
+NEEDS_SIZE = {"dann_mnist": 16}
+
+
 @pytest.mark.parametrize("network", sorted(path.stem for path in CONF.glob("network/*.yaml")))
 def test_every_network_plays(network, tmp_path):
-    planar = {"planar": "ring", "pacgan_planar": "ring", "moved_points": "two_points", "ref_pair": "ref_pair"}
     variant = network.partition("_")[0]  # a network of its own that a game asks for
     variant = variant if variant in VARIANTS else "vanilla"
-    data = [f"data={planar.get(network, 'digits')}"] if "image" in NEEDS[variant] else []  # or the game's own
-    config = composed(variant, *data, f"network={network}", iterations=2)
+    kinds = NEEDS[variant]
+    data = [f"data={DATA_OF.get(network, 'digits')}"] if "image" in kinds else []  # else the game's own
+    config = composed(variant, *data, f"network={network}", iterations=2, image_size=NEEDS_SIZE.get(network, 8))
     game = play(game_of(config), data_of(config), tmp_path)
     assert game.iteration == 2
-    if isinstance(game.model, Samples):
-        assert game.evaluated_model().sample(3).shape == (3, *data_of(config).sample_shape)
+    model = game.evaluated_model()
+    if isinstance(model, Samples):
+        assert model.sample(3).shape == (3, *data_of(config).sample_shape)

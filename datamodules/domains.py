@@ -1,0 +1,136 @@
+"""A labelled source and a target whose labels are there to measure by alone."""
+
+import warnings
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules import checks
+from datamodules.composite import Composite
+from datamodules.images import ImageData
+from datamodules.named import image_data
+from lightning_gans.core.batches import DomainBatch
+from lightning_gans.core.errors import UserError
+
+MEAN_OF = 5000  # training images of each domain
+
+
+class Domains(Composite):
+    """Batches of a labelled source beside an unlabelled target: half of `batch_size` is of the one, half of the other.
+
+    `parts["source"]` and `parts["target"]` have splits of their own; the labels of the target, where it has any, are in
+    its splits and in no batch.
+
+    Args:
+        source: a set of images as `data=` knows it, or a folder with one folder a class.
+        target: another, or any folder. The source itself: the bound that training on the target would reach.
+        photos: folder of photographs, for `mnistm`.
+        data_dir: where the files of real sets lie, or are downloaded to.
+        download: get the files where they are not there.
+        batch_size: of all processes, source and target together; even.
+        image_size, channels: of both.
+
+    Raises:
+        UserError: an odd batch; a name that is no set of images and no folder; a source without labels.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str = "mnist",
+        target: str = "usps",
+        photos: str | None = None,
+        data_dir: str = "data",
+        download: bool = True,
+        batch_size: int = 128,
+        image_size: int = 32,
+        channels: int = 1,
+    ) -> None:
+        super().__init__(batch_size=batch_size)
+        if batch_size % 2:
+            raise UserError(
+                f"data.batch_size={batch_size}: half of it is of the source and half of the target, so it is even. Say "
+                f"data.batch_size={batch_size + 1}."
+            )
+        self.source, self.target = (
+            str(checks.folder(key, word)) for key, word in (("source", source), ("target", target))
+        )
+        self.photos, self.data_dir, self.download = photos, data_dir, checks.boolean("download", download)
+        self.sample_shape = (checks.channels(channels), image_size, image_size)
+
+    @cached_property
+    def parts(self) -> Mapping[str, ImageData]:
+        channels, size, _ = self.sample_shape
+        return {
+            key: image_data(
+                word,
+                key=key,
+                data_dir=self.data_dir,
+                batch_size=self.batch_size // 2,
+                image_size=size,
+                channels=channels,
+                download=self.download,
+                photos=self.photos,
+            )
+            for key, word in (("source", self.source), ("target", self.target))
+        }
+
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        source, target = self.parts["source"].classes, self.parts["target"].classes
+        if source is None or self.first.split("train").labels is None:
+            raise UserError(
+                f"data.source={self.source} has no labels, and the source is what classes are learnt from. Name a "
+                "labelled set, or a folder in which each class is a folder of its own."
+            )
+        if target is not None and len(target) != len(source):
+            warnings.warn(
+                f"The target has {len(target)} classes and the source {len(source)}: accuracy on the target is not "
+                "measured.",
+                stacklevel=2,
+            )
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """The mean of each channel over the training images of both domains (5,000 of each at most), (C, 1, 1)."""
+        total, count = torch.zeros(self.sample_shape[0], dtype=torch.float64), 0
+        for part in self.parts.values():
+            for batch in part.split("train").at_most(MEAN_OF).batches(256):
+                total += batch.x.double().sum((0, 2, 3))
+                count += batch.x[:, 0].numel()
+        return (total / count).float()[:, None, None]
+
+    def join(self, batches: Mapping[str, Any]) -> DomainBatch:
+        return DomainBatch(batches["source"].x, batches["source"].label, batches["target"].x)
+
+    def _check_world(self, world: int) -> None:
+        if self.batch_size % (2 * world):
+            fits = max(2 * world, self.batch_size // (2 * world) * 2 * world)
+            raise UserError(
+                f"data.batch_size={self.batch_size} is the batch of all processes together, half of it of each domain, "
+                f"and cannot be divided equally over {world} of them. Say data.batch_size={fits}."
+            )
+
+
+class EmbeddedDomains(Domains):
+    """The same with sets that are there without a download.
+
+    Args:
+        source, target: `digits`, `digits_shifted` or `digits_textured`; or folders.
+        batch_size: source and target together; even.
+        image_size, channels: of both.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str = "digits",
+        target: str = "digits_shifted",
+        batch_size: int = 128,
+        image_size: int = 16,
+        channels: int = 3,
+    ) -> None:
+        super().__init__(source=source, target=target, batch_size=batch_size, image_size=image_size, channels=channels)

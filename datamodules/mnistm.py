@@ -1,0 +1,126 @@
+"""MNIST-M: MNIST on photographs of one's own."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from datamodules import cache, checks
+from datamodules.base import SplitName
+from datamodules.folder import Folder
+from datamodules.images import ImageData
+from datamodules.sources import Source, Tensors
+from datamodules.textured import blend
+from datamodules.vision import Vision
+from lightning_gans.core.errors import UserError
+
+MOST = 500  # photographs of each split that are read
+
+
+class MNISTM(ImageData):
+    """MNIST's digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
+
+    Ganin et al. 2016 (1505.07818), section 5.2.4, who take BSDS500's photographs. The splits are MNIST's. Those of the
+    photographs are their folders train/, val/ and test/, or made by a hash of each file's path, so that no photograph
+    is in two. Patches are as they are in the photograph, not scaled, and always the same; at `image_size` 28 the digits
+    are as they are too.
+
+    Args:
+        photos: folder of photographs, each at least `image_size` pixels high and wide.
+        root: folder with MNIST's files.
+        download: get them with torchvision where they are not there.
+        batch_size: global batch.
+        image_size: 8, 16, 28, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB).
+
+    Raises:
+        UserError: no photographs, or none that is large enough.
+    """
+
+    native_sizes = (28,)
+
+    def __init__(
+        self,
+        *,
+        photos: str | None = None,
+        root: str,
+        download: bool = True,
+        batch_size: int = 64,
+        image_size: int = 28,
+        channels: int = 3,
+    ) -> None:
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
+        self.photos = photos
+        self.digits = Vision(
+            name="mnist",
+            root=root,
+            download=download,
+            batch_size=batch_size,
+            image_size=image_size,
+            channels=channels,
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.digits.classes
+
+    @cached_property
+    def files(self) -> Mapping[SplitName, list[Path]]:
+        """The photographs of each split."""
+        if self.photos is None:
+            raise UserError(
+                "data.photos=null: MNIST-M is MNIST on patches of photographs. Say data.photos=DIR with a folder of "
+                "some (the paper has BSDS500's)."
+            )
+        root = checks.folder("photos", self.photos)
+        if not root.is_dir():
+            raise UserError(f"data.photos={self.photos} is not a folder. Name one that holds photographs.")
+        found = Folder(root=str(root), validation_share=0.15, test_share=0.15).files
+        if lacking := [name for name, files in found.items() if not files]:
+            raise UserError(
+                f"data.photos={self.photos} holds {sum(map(len, found.values()))} photograph(s), which leaves none for "
+                f"{', '.join(lacking)}: no photograph may be in two splits. Name a folder with more of them."
+            )
+        return {name: [root / file.path for file in files[:MOST]] for name, files in found.items()}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        content = hashlib.sha256()
+        for name, files in self.files.items():
+            for path in files:
+                content.update(f"{name}\0{path.name}\0".encode(errors="surrogateescape") + path.read_bytes())
+        return self.digest(self.digits.fingerprint, content.hexdigest(), patches="mnistm/1")
+
+    def read(self) -> Mapping[SplitName, Source]:
+        digits = {name: source for name, source in self.digits.read().items() if isinstance(source, Tensors)}
+
+        def prepare() -> cache.Kept:
+            return {
+                name: blend(source.x, self._photographs(name), "mnistm", name) for name, source in digits.items()
+            }, {}
+
+        blended, _ = cache.kept(self.fingerprint, prepare)
+        return {name: Tensors(blended[name], source.labels) for name, source in digits.items()}
+
+    def _photographs(self, split: SplitName) -> list[Tensor]:
+        """uint8 (3, H, W) each."""
+        photographs = []
+        for path in self.files[split]:
+            try:
+                with Image.open(path) as picture:
+                    photo = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
+            except (OSError, UnidentifiedImageError) as error:
+                raise UserError(f"data.photos: {path} cannot be read ({error}). Mend or remove it.") from error
+            if min(photo.shape[1:]) >= self.image_size:
+                photographs.append(photo)
+        if not photographs:
+            raise UserError(
+                f"data.photos={self.photos}: no photograph of the {split} split is {self.image_size} pixels high and "
+                "wide, the size of a patch. Name a folder with larger ones."
+            )
+        return photographs

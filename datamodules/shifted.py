@@ -1,0 +1,54 @@
+"""Handwritten digits on clouds: a shift of domain that is there without a download."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datamodules.base import SplitName
+from datamodules.digits import Digits
+from datamodules.sources import Source, Tensors
+from lightning_gans.core.rng import stream
+
+BRIGHTEST = 0.8  # of the clouds, as a share of a stroke's
+GRAIN = 1 / 16  # standard deviation of their blur, as a share of the image
+
+
+class DigitsShifted(Digits):
+    """The digits of `Digits`, split alike, before a background of blurred noise up to four fifths as bright as they.
+
+    Each pixel is the brighter of digit and background, so strokes stay where and what they are. Every image keeps its
+    background, and no two splits share one.
+
+    Args:
+        batch_size: global batch.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1, or 3 (the same three times).
+        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        return self.digest(super().fingerprint, clouds="shifted/1")
+
+    def read(self) -> Mapping[SplitName, Source]:
+        splits: dict[SplitName, Source] = {}
+        for name, source in super().read().items():
+            assert isinstance(source, Tensors)
+            background = (255 * clouds(len(source), self.image_size, name)).round().to(torch.uint8)
+            splits[name] = Tensors(torch.maximum(source.x, background), source.labels)
+        return splits
+
+
+def clouds(n: int, size: int, split: str) -> Tensor:
+    """Blurred noise of mean 0.4 and deviation 0.2, clipped to [0, BRIGHTEST]: (n, 1, size, size)."""
+    sigma = GRAIN * size
+    radius = round(4 * sigma)
+    steps = torch.arange(-radius, radius + 1)
+    kernel = (-(steps / sigma).square() / 2).exp()
+    kernel /= kernel.norm()  # of white noise, this leaves the variance at 1
+    side = size + 2 * radius
+    noise = torch.randn(n, 1, side, side, generator=stream("clouds", split))
+    noise = F.conv2d(F.conv2d(noise, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    return (0.5 + noise / 4).clamp(0, 1) * BRIGHTEST

@@ -1,0 +1,121 @@
+"""What a shift of domain costs, and how much of it domain-adversarial training wins back."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments import runs
+from experiments.studies.pages import config_of, finished, spread, table, write_page
+
+SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET = "source only", "gradient reversal", "alternating", "on target"
+ORDER = (SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET)
+METRICS = {"target_accuracy": "on target", "source_accuracy": "on source", "domain_accuracy": "domains told apart"}
+PUBLISHED = {  # Ganin et al. 2016, table 2: source only, DANN, on target
+    "mnist_to_mnistm": (0.5225, 0.7666, 0.9596),
+    "svhn_to_mnist": (0.5490, 0.7385, 0.9942),
+}
+
+
+def report(run_dirs: Sequence[Path], folder: Path) -> None:
+    """docs/studies/adaptation.{md,png}; of one pair of domains that is no embedded one, adaptation_<data>.{md,png}."""
+    found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    for run_dir in finished(run_dirs):
+        config = config_of(run_dir)
+        found[config["names"]["data"]][how(config)].append(run_dir)
+    name = "adaptation" if len(found) > 1 else f"adaptation_{next(iter(found))}"
+    said = "" if len(found) > 1 else f" data={next(iter(found))}"
+    said += " data_dir=DIR" * ("data_dir" in _data(found)) + " data.photos=DIR" * bool(_data(found).get("photos"))
+    parts = [
+        "# What the adversary wins back\n",
+        f"    python -m experiments.train -m experiment=study/adaptation{said} seed=1,2,3\n",
+        "Accuracy on the test splits after the last iteration, mean and deviation over seeds; no checkpoint is chosen\n"
+        "by labels of the target. The share of the gap is (x - source only) / (on target - source only) of means.\n",
+        f"![Accuracy on the target, and features of both domains]({name}.png)\n",
+    ]
+    for data, ways in found.items():
+        config = config_of(next(iter(ways.values()))[0])
+        batch = config["data"]["batch_size"]
+        parts.append(f"## `data={data}`, {config['iterations']:,} iterations of {batch // 2} + {batch // 2}\n")
+        parts.append(_table(data, ways))
+    write_page(folder, name, "\n".join(parts), _figure(found))
+
+
+def how(config: Mapping[str, Any]) -> str:
+    """Which of the four ways a run was trained in."""
+    variant, data = config["variant"], config["data"]
+    if data["source"] == data["target"]:
+        return ON_TARGET
+    if variant["adaptation_weight"] == 0:
+        return SOURCE_ONLY
+    return ALTERNATING if variant["_target_"].endswith("Alternating") else REVERSAL
+
+
+def gap_closed(found: float, source_only: float, on_target: float) -> float:
+    """The share of what the shift costs that was won back."""
+    return (found - source_only) / (on_target - source_only)
+
+
+def _data(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Mapping[str, Any]:
+    return dict(config_of(next(iter(next(iter(found.values())).values()))[0])["data"])
+
+
+def _table(data: str, ways: Mapping[str, Sequence[Path]]) -> str:
+    tests = {way: [_test(run_dir) for run_dir in ways[way]] for way in ORDER if way in ways}
+    mean = {way: fmean(test["target_accuracy"] for test in found) for way, found in tests.items()}
+    rows = []
+    for way, found in tests.items():
+        closed = ""
+        if way in (REVERSAL, ALTERNATING) and {SOURCE_ONLY, ON_TARGET} <= set(mean):
+            closed = f"{gap_closed(mean[way], mean[SOURCE_ONLY], mean[ON_TARGET]):.0%}"
+        cells = [spread([test[metric] for test in found]) for metric in METRICS]
+        seconds = fmean(runs.read_summary(run_dir).seconds for run_dir in ways[way])  # type: ignore[union-attr]
+        rows.append([way, str(len(found)), *cells, closed, f"{seconds:.0f}"])
+    if data in PUBLISHED:
+        low, adapted, high = PUBLISHED[data]
+        share = f"{gap_closed(adapted, low, high):.0%}"
+        rows.append(["published", "", f"{low} / {adapted} / {high}", "", "", share, ""])
+    return table(["trained", "seeds", *METRICS.values(), "share of the gap", "seconds"], rows)
+
+
+def _test(run_dir: Path) -> dict[str, float]:
+    summary = runs.read_summary(run_dir)
+    assert summary is not None  # it has finished
+    return dict(summary.all["test"]["last"])
+
+
+def _figure(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Figure:
+    """Left: accuracy on the target, a dot a run. Right: features of the first pair of domains, without and with d."""
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    grid = figure.add_gridspec(2, 4)
+    bars = figure.add_subplot(grid[:, :2])
+    for number, (data, ways) in enumerate(found.items()):
+        for place, way in enumerate(way for way in ORDER if way in ways):
+            values = [_test(run_dir)["target_accuracy"] for run_dir in ways[way]]
+            at = place + (number - (len(found) - 1) / 2) * 0.35
+            label = data if place == 0 else None
+            bars.bar(at, fmean(values), width=0.3, color=f"C{number}", alpha=0.5, label=label)
+            bars.plot([at] * len(values), values, "k.", markersize=4)
+    present = [way for way in ORDER if any(way in ways for ways in found.values())]
+    bars.set(xticks=range(len(present)), xticklabels=present, ylabel="accuracy on the target", ylim=(0, 1))
+    bars.legend(fontsize=8)
+    ways = next(iter(found.values()))
+    for row, way in enumerate(way for way in (SOURCE_ONLY, REVERSAL) if way in ways):
+        axes = [figure.add_subplot(grid[row, column]) for column in (2, 3)]
+        _draw_features(axes, ways[way][0])
+        axes[0].set_ylabel(way, fontsize=9)
+    return figure
+
+
+def _draw_features(axes: Sequence[Any], run_dir: Path) -> None:
+    from lightning_gans import load_generator
+    from lightning_gans.callbacks.domains import domains_of, draw_embedding, features_of
+    from lightning_gans.models.spec import build
+
+    parts = domains_of(build(config_of(run_dir)["data"], trusted=True))
+    assert parts is not None
+    model: Any = load_generator(run_dir)
+    draw_embedding(axes, *features_of(model, parts))

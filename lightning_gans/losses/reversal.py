@@ -1,0 +1,26 @@
+"""Gradient reversal (Ganin and Lempitsky 2015, 1409.7495): a layer that is the identity on the way there alone."""
+
+from typing import Any
+
+from torch import Tensor
+from torch.autograd import Function
+
+
+class _Reversal(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
+        ctx.weight = weight
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.weight * gradients[0], None
+
+
+def reverse_gradient(x: Tensor, weight: float) -> Tensor:
+    """x itself, of any shape; what comes back through it is -weight times the gradient.
+
+    So whatever lies above descends its loss as if this were not there, and what lies below ascends `weight` times it.
+    """
+    reversed_: Tensor = _Reversal.apply(x, weight)
+    return reversed_

@@ -1,0 +1,55 @@
+"""A classifier that is to work in a second domain, where it has seen no labels."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.models.generative import CHUNK, evaluating
+
+
+class DomainModel(nn.Module):
+    """y(f(x)), the class of x, and d(f(x)), the domain it seems to be of.
+
+    Args:
+        network: f, y and d as its `features`, `label` and `domain`.
+        classes: of the labels.
+        channels: of the images.
+
+    Attributes:
+        mean: (C, 1, 1), taken off every image: that of both domains' training images together, in [-1, 1].
+    """
+
+    mean: Tensor
+
+    def __init__(self, *, network: nn.Module, classes: int, channels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+
+    @torch.no_grad()
+    def centre(self, mean: Tensor) -> None:
+        """Take this mean, (C, 1, 1), off all images from now on."""
+        self.mean.copy_(mean)
+
+    def extract(self, x: Tensor) -> Tensor:
+        """f, with its graph and in the present mode: images (N, C, H, W) in [-1, 1] -> (N, f)."""
+        features: Tensor = self.network.features(x - self.mean)  # type: ignore[operator]
+        return features
+
+    def features(self, x: Tensor) -> Tensor:
+        """f of images (N, C, H, W), in eval mode: (N, f)."""
+        return self._in_chunks(self.extract, x)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Probabilities of the classes for images (N, C, H, W), in eval mode: (N, classes)."""
+        return self._in_chunks(lambda part: self.network.label(self.extract(part)).softmax(1), x)  # type: ignore[operator]
+
+    def domain(self, x: Tensor) -> Tensor:
+        """Probabilities of source and target for images (N, C, H, W), in eval mode: (N, 2)."""
+        return self._in_chunks(lambda part: self.network.domain(self.extract(part)).softmax(1), x)  # type: ignore[operator]
+
+    def _in_chunks(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        with evaluating(self):
+            return torch.cat([function(part.to(self.mean)) for part in x.split(CHUNK)])

@@ -1,0 +1,115 @@
+"""Features f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
+
+None of them has batch norm: its statistics would tell the domains apart, or mix them, behind the game's back.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+class DomainNetwork(nn.Module):
+    """f: images (N, C, S, S) -> (N, feature_dim). y: -> logits (N, classes). d: -> logits (N, 2), source and target.
+
+    Args:
+        features: f, flat at its end.
+        feature_dim: how many numbers it gives.
+        label, domain: hidden widths of the two heads.
+    """
+
+    def __init__(
+        self, features: nn.Module, *, feature_dim: int, label: Sequence[int], domain: Sequence[int], classes: int
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.feature_dim = feature_dim
+        self.label = _perceptron(feature_dim, *label, classes)
+        self.domain = _perceptron(feature_dim, *domain, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, C, S, S) -> logits of labels (N, classes) and of domains (N, 2)."""
+        features = self.features(x)
+        return self.label(features), self.domain(features)
+
+
+class MNISTDomainNetwork(DomainNetwork):
+    """The paper's for MNIST (figure 4a): two convolutions 5x5 without padding, 32 and 48 maps, each with pooling by 2.
+
+    28 pixels and 3 channels make f 40,880, y 88,010 and d 77,102 parameters.
+    """
+
+    def __init__(self, *, channels: int, image_size: int, classes: int) -> None:
+        side = ((image_size - 4) // 2 - 4) // 2
+        if side < 1:
+            raise ValueError(f"image_size={image_size} is too small: this network needs images of 16 pixels or more")
+        features = nn.Sequential(
+            *(nn.Conv2d(channels, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(32, 48, 5), nn.ReLU(), nn.MaxPool2d(2)),
+            nn.Flatten(),
+        )
+        super().__init__(features, feature_dim=48 * side**2, label=(100, 100), domain=(100,), classes=classes)
+
+
+class SVHNDomainNetwork(DomainNetwork):
+    """The paper's for street numbers, as far as figure 4b tells: padded convolutions 5x5, pooling 3x3 in steps of 2.
+
+    Args:
+        width: maps of the first two convolutions, half of the third's; 64 in the paper.
+        label_width: of the label predictor's first layer, 3,072 in the paper; its second is two thirds of that.
+        domain_width: of the domain classifier's two layers, 1,024 in the paper.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        classes: int,
+        width: int = 64,
+        label_width: int = 3072,
+        domain_width: int = 1024,
+    ) -> None:
+        if image_size < 8:
+            raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")
+        features = nn.Sequential(
+            *(nn.Conv2d(channels, width, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
+            *(nn.Conv2d(width, width, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
+            *(nn.Conv2d(width, 2 * width, 5, padding=2), nn.ReLU()),
+            nn.Flatten(),
+        )
+        side = (image_size // 2) // 2
+        super().__init__(
+            features,
+            feature_dim=2 * width * side**2,
+            label=(label_width, label_width * 2 // 3),
+            domain=(domain_width, domain_width),
+            classes=classes,
+        )
+
+
+class SmallDomainNetwork(DomainNetwork):
+    """For digits of 8 to 32 pixels: two padded convolutions 3x3 with pooling by 2, and the heads of the MNIST network.
+
+    Args:
+        width: maps of the first convolution, half of the second's.
+    """
+
+    def __init__(self, *, channels: int, image_size: int, classes: int, width: int = 32) -> None:
+        if image_size < 8:
+            raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")
+        features = nn.Sequential(
+            *(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            nn.Flatten(),
+        )
+        side = image_size // 4
+        super().__init__(features, feature_dim=2 * width * side**2, label=(100, 100), domain=(100,), classes=classes)
+
+
+def _perceptron(*widths: int) -> nn.Sequential:
+    """Linear layers with ReLUs between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,108 @@
+"""Domain-adversarial training of neural networks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from lightning_gans.core.batches import DomainBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game
+from lightning_gans.core.phase import Phase, Training
+from lightning_gans.core.protocols import Centres
+from lightning_gans.core.schedules import saturating
+from lightning_gans.losses.reversal import reverse_gradient
+from lightning_gans.models.domain import DomainModel
+
+
+class DANN(Game):
+    """Ganin et al. 2016 (1505.07818), eq. 9 and section 4.2: f, y and d in one backward pass, by gradient reversal.
+
+    E(f, y, d) = L_y(f, y; source) - lambda L_d(f, d; source and target), to whose saddle point f and y descend and d
+    ascends. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
+    as adaptation_weight * (2 / (1 + exp(-10 p)) - 1), p being the share of it that is over. At adaptation_weight 0, f
+    and y are trained on the source alone, to the last bit, while d only looks on.
+
+    f sees source and target by turns, not in one batch, as matters to networks with batch statistics alone.
+
+    Args:
+        model: f, y and d.
+        adaptation_weight: of the reversed gradient at the end of the run.
+    """
+
+    batch: ClassVar[type] = DomainBatch
+    domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
+    headline = "source_accuracy"  # labels of the target are not there to choose by
+    model: DomainModel
+
+    def __init__(self, *, model: DomainModel, training: Training, adaptation_weight: float = 1.0) -> None:
+        if not adaptation_weight >= 0:
+            raise UserError(f"variant.adaptation_weight={adaptation_weight}: must be 0 (source only) or more.")
+        super().__init__(model=model, training=training)
+        self.adaptation_weight = adaptation_weight
+
+    def on_fit_start(self) -> None:
+        """Tell the model what to take off its inputs; without a data module, nothing."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if isinstance(self.model, Centres) and hasattr(data, "mean"):
+            self.model.centre(data.mean)
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        return {"FYD": [self.model.network]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("FYD", self.loss)]
+
+    @property
+    def adaptation(self) -> float:
+        """lambda of this iteration."""
+        return self.adaptation_weight * saturating(self.iteration / self.iterations)
+
+    def loss(self, batch: DomainBatch) -> dict[str, Tensor]:
+        source, target = self.model.extract(batch.x), self.model.extract(batch.target)
+        reversed_ = (reverse_gradient(features, self.adaptation) for features in (source, target))
+        return {"label": self.label_loss(source, batch.label), "domain": self.domain_loss(*reversed_)}
+
+    def label_loss(self, source: Tensor, label: Tensor) -> Tensor:
+        """L_y of features (N, f) and labels (N,): cross-entropy."""
+        return cross_entropy(self.model.network.label(source), label)  # type: ignore[operator]
+
+    def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
+        """L_d of features, (N, f) each: cross-entropy, log 2 where nothing tells the domains apart."""
+        losses, right = [], []
+        for number, features in enumerate((source, target)):
+            logits = self.model.network.domain(features)  # type: ignore[operator]
+            losses.append(cross_entropy(logits, torch.full((len(logits),), number, device=logits.device)))
+            right.append((logits.detach().argmax(1) == number).float().mean())
+        self.monitor(f"{self.domain_player}/domain_accuracy", torch.stack(right).mean())
+        return torch.stack(losses).mean()
+
+
+class DANNAlternating(DANN):
+    """The same game by turns, without the reversal: d descends L_d on features that stand still, then f and y move.
+
+    f and y descend L_y - lambda L_d (eq. 10), of the same batch and the d that has just moved.
+    """
+
+    domain_player = "D"
+
+    def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
+        network: Any = self.model.network
+        return {"D": [network.domain], "FY": [network.features, network.label]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("D", self.classifier_loss), Phase("FY", self.loss)]
+
+    def classifier_loss(self, batch: DomainBatch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            source, target = self.model.extract(batch.x), self.model.extract(batch.target)
+        return {"loss": self.domain_loss(source, target)}
+
+    def loss(self, batch: DomainBatch) -> dict[str, Tensor]:
+        source, target = self.model.extract(batch.x), self.model.extract(batch.target)
+        return {
+            "label": self.label_loss(source, batch.label),
+            "domain": -self.adaptation * self.domain_loss(source, target),
+        }
