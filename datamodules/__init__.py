@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from datamodules.digits import Digits
     from datamodules.folder import Folder
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.semi import DigitsSemi, VisionSemi
     from datamodules.textured import DigitsTextured
     from datamodules.vision import Vision
 
@@ -15,6 +16,7 @@ _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsSemi": "semi",
     "DigitsTextured": "textured",
     "Folder": "folder",
     "Ring": "planar",
@@ -24,11 +26,13 @@ _HOMES = {
     "TwoPoints": "planar",
     "RefPair": "planar",
     "Vision": "vision",
+    "VisionSemi": "semi",
 }
 
 __all__ = [
     "DataModule",
     "Digits",
+    "DigitsSemi",
     "DigitsTextured",
     "Folder",
     "Grid",
@@ -39,6 +43,7 @@ __all__ = [
     "SwissRoll",
     "TwoPoints",
     "Vision",
+    "VisionSemi",
 ]
 
 

@@ -92,6 +92,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "infogan": ("image",),
     "vaegan": ("image",),
     "vae": ("image",),
+    "triplegan": ("semi_supervised",),
 }
 
 # The same for what measures a run.

@@ -88,6 +88,15 @@ class Categorises(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """Classifies. classify: samples (N, ...) -> probabilities (N, classes), in eval mode."""
+
+    classes: int
+
+    def classify(self, x: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
 class Evaluates(Protocol):
     """Has a density that can be estimated.
 
