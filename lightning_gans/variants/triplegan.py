@@ -159,11 +159,6 @@ class TripleGAN(Game):
         """(n,) from p(y)."""
         return (self.draws.uniform(n) * self.model.classes).long().clamp_(max=self.model.classes - 1)
 
-    def probabilities(self, x: Tensor) -> Tensor:
-        """p_c(y | x) as C is trained, with dropout: (N, ...) -> (N, classes)."""
-        p: Tensor = self.model.classifier(x).softmax(1)
-        return p
-
     def chosen(self, p: Tensor) -> Tensor:
         """The labels y_c that C's pairs take by p_c(y | x) (N, classes): (N, 1), or all of them, (N, classes)."""
         if self.classifier_labels == "all":
@@ -210,8 +205,9 @@ class TripleGAN(Game):
         terms = {"supervised": self.supervised(batch)}
         weights = self.adversarial_weight, self.entropy_weight, self.balance_weight, self.consistency_weight
         if any(weights):
-            p = self.probabilities(batch.unlabelled)
-            terms |= self.regularisers(p, entropy=self.entropy_weight, balance=self.balance_weight)
+            logits = self.model.classifier(batch.unlabelled)
+            p = logits.softmax(1)
+            terms |= self.regularisers(logits, entropy=self.entropy_weight, balance=self.balance_weight)
             if self.adversarial_weight:
                 y = self.chosen(p)
                 fooled = self.of_classifier(self.loss.generator, batch.unlabelled, y, p.gather(1, y))
@@ -223,14 +219,11 @@ class TripleGAN(Game):
         return terms
 
     def pretraining_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
-        terms, entropy, balance = {"supervised": self.supervised(batch)}, *self._pretraining_weights
+        terms = {"supervised": self.supervised(batch)}
+        entropy, balance = self.pretraining_entropy_weight, self.pretraining_balance_weight
         if entropy or balance:
-            terms |= self.regularisers(self.probabilities(batch.unlabelled), entropy=entropy, balance=balance)
+            terms |= self.regularisers(self.model.classifier(batch.unlabelled), entropy=entropy, balance=balance)
         return terms
-
-    @property
-    def _pretraining_weights(self) -> tuple[float, float]:
-        return self.pretraining_entropy_weight, self.pretraining_balance_weight
 
     def supervised(self, batch: SemiSupervisedBatch) -> Tensor:
         """R_L = E_p[-log p_c(y | x)]."""
@@ -244,11 +237,12 @@ class TripleGAN(Game):
             x_g, y_g = self.generated(n)
         return cross_entropy(self.model.classifier(x_g), y_g)
 
-    def regularisers(self, p: Tensor, *, entropy: float, balance: float) -> dict[str, Tensor]:
-        """Of p_c(y | x) (N, classes): sure of each sample, and of each class as often."""
-        terms = {}
+    def regularisers(self, logits: Tensor, *, entropy: float, balance: float) -> dict[str, Tensor]:
+        """Of p_c(y | x), from its logits (N, classes): sure of each sample, and of each class as often."""
+        terms, log_p = {}, logits.log_softmax(1)
+        p = log_p.exp()
         if entropy:
-            terms["entropy"] = entropy * -torch.special.xlogy(p, p).sum(1).mean()
+            terms["entropy"] = entropy * -(p * log_p).sum(1).mean()
         if balance:
             terms["balance"] = balance * -p.mean(0).clamp_min(1e-8).log().mean()
         return terms
@@ -256,7 +250,7 @@ class TripleGAN(Game):
     def consistency(self, p: Tensor, x: Tensor) -> Tensor:
         """The squared distance of p_c(y | x) to that of another pass, which stands still."""
         with torch.no_grad():
-            target = self.probabilities(x)
+            target = self.model.classifier(x).softmax(1)
         return (p - target).square().sum(1).mean()
 
     # Weights that rise
