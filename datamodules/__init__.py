@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datamodules.folder import Folder
     from datamodules.mnistm import MNISTM
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.semi import DigitsSemi, VisionSemi
     from datamodules.shifted import DigitsShifted
     from datamodules.textured import DigitsTextured
     from datamodules.unpaired import DigitsUnpaired, Unpaired
@@ -20,6 +21,7 @@ _HOMES = {
     "Modes": "base",
     "Digits": "digits",
     "DigitsShifted": "shifted",
+    "DigitsSemi": "semi",
     "DigitsTextured": "textured",
     "DigitsUnpaired": "unpaired",
     "Domains": "domains",
@@ -34,12 +36,14 @@ _HOMES = {
     "RefPair": "planar",
     "Unpaired": "unpaired",
     "Vision": "vision",
+    "VisionSemi": "semi",
 }
 
 __all__ = [
     "MNISTM",
     "DataModule",
     "Digits",
+    "DigitsSemi",
     "DigitsShifted",
     "DigitsTextured",
     "DigitsUnpaired",
@@ -55,6 +59,7 @@ __all__ = [
     "TwoPoints",
     "Unpaired",
     "Vision",
+    "VisionSemi",
 ]
 
 

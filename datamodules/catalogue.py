@@ -71,6 +71,15 @@ CATALOGUE: dict[str, Data] = {
     "usps_to_mnist": Data("DomainBatch", "domains", True, "USPS to MNIST", 10),
     "svhn_to_mnist": Data("DomainBatch", "domains", True, "house numbers to MNIST", 10),
     "domains": Data("DomainBatch", "domains", True, "any labelled images to any others, data.source= data.target=", 10),
+    "digits_semi": Data(
+        "SemiSupervisedBatch", "semi_supervised", False, "the digits, 50 of them labelled, grey, 10 classes", 10
+    ),
+    "mnist_semi": Data(
+        "SemiSupervisedBatch", "semi_supervised", True, "MNIST, 100 images of it labelled, 28x28 grey, 10 classes", 10
+    ),
+    "cifar10_semi": Data(
+        "SemiSupervisedBatch", "semi_supervised", True, "CIFAR-10, 4,000 images labelled, 32x32 RGB, 10 classes", 10
+    ),
 }
 
 

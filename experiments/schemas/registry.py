@@ -96,6 +96,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "cyclegan": ("unpaired",),
     "dann": ("domains",),
     "dann_alternating": ("domains",),
+    "triplegan": ("semi_supervised",),
 }
 
 # The same for what measures a run.

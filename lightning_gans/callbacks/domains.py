@@ -10,8 +10,8 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
-from lightning_gans.callbacks.measures import READ, held_out
 from lightning_gans.callbacks.media import log_picture, save_png
+from lightning_gans.callbacks.splits import READ, held_out
 from lightning_gans.core.protocols import Classifies, TellsDomains
 
 POINTS = 500  # of each domain in a picture

@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.callbacks.classification import classification
+from lightning_gans.callbacks.splits import READ, held_out, train_part
 from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.metrics.representation import (
@@ -15,8 +17,6 @@ from lightning_gans.metrics.representation import (
     normalised_mutual_information,
 )
 
-READ = 256  # samples read at a time
-TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
 LIKELIHOODS = 500  # held-out samples whose density is estimated while training goes on
 IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes for each
 
@@ -42,18 +42,6 @@ class Prepares(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, reference."""
-
-
-def held_out(data: Any, split: str, most: int = HELD_OUT) -> Any:
-    """The split, or `most` of it while training goes on."""
-    found = data.split(split)
-    return found if split == "test" else found.at_most(most)
-
-
-def train_part(data: Any, split: str) -> Any:
-    """The training samples that go with a measure on `split`."""
-    found = data.split("train")
-    return found if split == "test" else found.at_most(TRAIN)
 
 
 def reconstruction(model: nn.Module, data: Any, split: str) -> dict[str, float]:
@@ -119,4 +107,4 @@ def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     return {"nll": total / count}
 
 
-MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood)
+MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood, classification)

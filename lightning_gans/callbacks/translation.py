@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.callbacks.measures import READ, held_out
 from lightning_gans.callbacks.media import image_grid, log_picture, save_png
+from lightning_gans.callbacks.splits import READ, held_out
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates

@@ -13,6 +13,7 @@ from lightning_gans.losses.penalties import DRAGAN
 from lightning_gans.metrics.scores import Reference
 from lightning_gans.strategies.exchange import all_agree, any_says, average, processes
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
+from lightning_gans.variants.triplegan import TripleGAN
 from tests.helpers.composed import VARIANTS, composed, data_of, game_of
 from tests.helpers.duel import Duel, batches
 from tests.helpers.play import StopAfter, play, trainer
@@ -170,6 +171,7 @@ def relative(found, expected):
 def test_two_processes_equal_one(ranks, configs, variant, tmp_path, monkeypatch):
     # What each process takes of its own part, one process takes of each micro-batch, where a run would be refused.
     monkeypatch.setattr(DRAGAN, "over", "mean")
+    monkeypatch.setattr(TripleGAN, "balance_over", "mean")
     config = configs[variant]
     training = config["variant"]["training"] | {"accumulate": 2}  # each process's slice for batch statistics
     alone = config | {"variant": config["variant"] | {"training": training}}

@@ -1,0 +1,231 @@
+"""Images of which few are labelled: the whole set without its labels, and beside it the few that keep theirs."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules import checks
+from datamodules.base import DataModule
+from datamodules.composite import Composite
+from datamodules.digits import Digits
+from datamodules.images import ImageData
+from datamodules.sources import Tensors
+from datamodules.vision import Vision
+from lightning_gans.core.batches import SampleBatch, SemiSupervisedBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream, stream_seed
+
+
+class SemiSupervised(Composite):
+    """Every training image without its label, and a class-balanced draw of them that keep theirs.
+
+    Both are streams of their own: a batch has `batch_size` labelled images and `unlabelled_batches` times as many from
+    the whole of the training split, the labelled ones among them. Validation and test are the whole set's.
+
+    Args:
+        whole: the set, with batches of the unlabelled size.
+        batch_size: labelled images in a batch, over all processes.
+        unlabelled_batches: unlabelled images for each of them.
+        labels: images that keep their label, as many of each class (one more of some where it does not come out even);
+            None: all of them.
+        label_seed: which ones; None: the run's seed.
+
+    Raises:
+        UserError: fewer labels than classes, more than there are, or a set without labels; before training begins.
+    """
+
+    def __init__(
+        self,
+        *,
+        whole: ImageData,
+        batch_size: int,
+        unlabelled_batches: int,
+        labels: int | None,
+        label_seed: int | None,
+    ) -> None:
+        super().__init__(batch_size=batch_size)
+        self.whole = whole
+        self.unlabelled_batches = unlabelled_batches
+        self.labels = None if labels is None else checks.whole("labels", labels, least=1)
+        self.label_seed = None if label_seed is None else checks.whole("label_seed", label_seed, least=0)
+        self.image_size, self.channels = whole.image_size, whole.channels
+        self.sample_shape = whole.sample_shape
+
+    @cached_property
+    def parts(self) -> Mapping[str, DataModule]:
+        return {"unlabelled": self.whole}
+
+    @property
+    def fingerprint(self) -> str:
+        """The whole set's: what is evaluated does not depend on which labels training sees."""
+        return self.whole.fingerprint
+
+    def setup(self, stage: str | None = None) -> None:
+        super().setup(stage)
+        self.labelled(0)  # refused now, if at all
+
+    def labelled(self, seed: int = 0) -> Tensor:
+        """Rows of the training split that keep their labels in runs of this seed: (labels,) int64, ascending."""
+        source, classes = self.whole.sources["train"], self.classes
+        if classes is None or source.labels is None or not isinstance(source, Tensors):
+            raise UserError(f"{type(self).__name__}: these images have no labels that some of them could keep.")
+        if self.labels is None:
+            return torch.arange(len(source))
+        draw = stream(seed if self.label_seed is None else self.label_seed, "labelled")
+        known = source.labels.cpu()
+        by_class = [(known == label).nonzero().squeeze(1) for label in range(len(classes))]
+        self._check(self.labels, [len(rows) for rows in by_class], classes)
+        each, more = divmod(self.labels, len(classes))
+        extra = torch.zeros(len(classes), dtype=torch.int64)
+        extra[torch.randperm(len(classes), generator=draw)[:more]] = 1
+        chosen = [
+            rows[torch.randperm(len(rows), generator=draw)[: each + one]]
+            for rows, one in zip(by_class, extra.tolist(), strict=True)
+        ]
+        return torch.cat(chosen).sort().values
+
+    def _check(self, labels: int, counts: list[int], classes: tuple[str, ...]) -> None:
+        if labels < len(classes):
+            raise UserError(
+                f"data.labels={labels} is fewer than the {len(classes)} classes: each needs at least one labelled "
+                f"image. Say data.labels={5 * len(classes)}, or any number from {len(classes)} on."
+            )
+        if labels > sum(counts):
+            raise UserError(
+                f"data.labels={labels}: the training split has {sum(counts):,} images. Say data.labels=null for all of "
+                f"them, or a number from {len(classes)} to {min(counts) * len(classes)}."
+            )
+        if -(-labels // len(classes)) > min(counts):
+            fewest = counts.index(min(counts))
+            raise UserError(
+                f"data.labels={labels} asks for up to {-(-labels // len(classes))} labelled images of each class, and "
+                f"class {classes[fewest]} has {min(counts)}. Say data.labels={min(counts) * len(classes)} or fewer, or "
+                "data.labels=null for all images with the classes as they are."
+            )
+
+    def _batches(
+        self, start: int, stop: int, seed: int, rank: int, world: int, device: torch.device, stream: str
+    ) -> Iterator[Any]:
+        few = _Few(self.whole, self.labelled(seed), batch_size=self.batch_size)
+        streams = {
+            name: part.iteration_batches(start, stop, stream_seed(seed, name), rank, world, device, stream)
+            for name, part in {"labelled": few, "unlabelled": self.whole}.items()
+        }
+        for labelled, unlabelled in zip(streams["labelled"], streams["unlabelled"], strict=True):
+            yield self.join({"labelled": labelled, "unlabelled": unlabelled})
+
+    def join(self, batches: Mapping[str, SampleBatch]) -> SemiSupervisedBatch:
+        labelled, unlabelled = batches["labelled"], batches["unlabelled"]
+        assert labelled.label is not None
+        return SemiSupervisedBatch(labelled.x, labelled.label, unlabelled.x)
+
+
+class _Few(DataModule):
+    """Some rows of another module's training split, over and over, as it would give them."""
+
+    def __init__(self, whole: ImageData, rows: Tensor, *, batch_size: int) -> None:
+        super().__init__(batch_size=batch_size)
+        self._whole, self._rows = whole, rows
+        self.sample_shape = whole.sample_shape
+
+    def read(self) -> Mapping[str, Any]:
+        source = self._whole.sources["train"]
+        assert isinstance(source, Tensors)
+        return {"train": source.take(self._rows)}
+
+    def finish(self, raw: Tensor) -> Tensor:
+        return self._whole.finish(raw)
+
+    def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
+        return self._whole.augment(raw, seed=seed, iteration=iteration, rows=rows)
+
+
+class DigitsSemi(SemiSupervised):
+    """scikit-learn's digits, few of them labelled.
+
+    Args:
+        batch_size: labelled images in a batch, over all processes.
+        unlabelled_batches: unlabelled images for each of them.
+        labels: images that keep their label; None: all.
+        label_seed: which ones; None: the run's seed.
+        image_size: 8, 16, 32, 64 or 128.
+        channels: 1 (grey) or 3 (RGB).
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 64,
+        unlabelled_batches: int = 1,
+        labels: int | None = 50,
+        label_seed: int | None = None,
+        image_size: int = 32,
+        channels: int = 1,
+    ) -> None:
+        many = _many(batch_size, unlabelled_batches)
+        super().__init__(
+            whole=Digits(batch_size=many, image_size=image_size, channels=channels),
+            batch_size=batch_size,
+            unlabelled_batches=unlabelled_batches,
+            labels=labels,
+            label_seed=label_seed,
+        )
+
+
+class VisionSemi(SemiSupervised):
+    """One of torchvision's labelled sets, few of its images labelled.
+
+    Args:
+        name: of the set, as `Vision` has it: mnist, fashion_mnist, svhn, cifar10, ...
+        root: folder with its files.
+        download: get them where they are not there.
+        batch_size: labelled images in a batch, over all processes.
+        unlabelled_batches: unlabelled images for each of them.
+        labels: images that keep their label; None: all.
+        label_seed: which ones; None: the run's seed.
+        image_size: 8, 16, 32, 64 or 128; 28 for MNIST and its kin.
+        channels: 1 (grey) or 3 (RGB).
+        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        root: str,
+        download: bool = True,
+        batch_size: int = 64,
+        unlabelled_batches: int = 1,
+        labels: int | None = 100,
+        label_seed: int | None = None,
+        image_size: int = 32,
+        channels: int = 3,
+        horizontal_flip: bool = False,
+    ) -> None:
+        whole = Vision(
+            name=name,
+            root=root,
+            download=download,
+            batch_size=_many(batch_size, unlabelled_batches),
+            image_size=image_size,
+            channels=channels,
+            horizontal_flip=horizontal_flip,
+        )
+        if whole.classes is None:
+            raise UserError(f"data.name={name}: these images have no classes. Say mnist, svhn, cifar10 or the like.")
+        super().__init__(
+            whole=whole,
+            batch_size=batch_size,
+            unlabelled_batches=unlabelled_batches,
+            labels=labels,
+            label_seed=label_seed,
+        )
+
+
+def _many(batch_size: int, unlabelled_batches: int) -> int:
+    """Unlabelled images in a batch."""
+    few = checks.whole("batch_size", batch_size, least=1)
+    return few * checks.whole("unlabelled_batches", unlabelled_batches, least=1)

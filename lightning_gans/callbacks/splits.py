@@ -1,0 +1,18 @@
+"""What a measure reads of the data."""
+
+from typing import Any
+
+READ = 256  # samples read at a time
+TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
+
+
+def held_out(data: Any, split: str, most: int = HELD_OUT) -> Any:
+    """The split, or `most` of it while training goes on."""
+    found = data.split(split)
+    return found if split == "test" else found.at_most(most)
+
+
+def train_part(data: Any, split: str) -> Any:
+    """The training samples that go with a measure on `split`."""
+    found = data.split("train")
+    return found if split == "test" else found.at_most(TRAIN)

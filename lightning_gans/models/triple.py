@@ -1,0 +1,29 @@
+"""A generator that is told the class, and a classifier that tells it."""
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.prior import Prior
+from lightning_gans.models.conditional import ConditionalGenerativeModel
+from lightning_gans.models.generative import CHUNK, evaluating
+
+
+class TripleModel(ConditionalGenerativeModel):
+    """x = G(z, y), z ~ p(z), and p_c(y | x) from C (Li et al. 2017, 1703.02291).
+
+    Args:
+        generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
+        classifier: samples (N, ...) -> logits (N, classes); without batch norm, whose statistics nobody would
+            re-estimate for averaged weights.
+        classes: their number.
+    """
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: int) -> None:
+        super().__init__(generator=generator, prior=prior, classes=classes)
+        self.classifier = classifier
+
+    def classify(self, x: Tensor) -> Tensor:
+        """p_c(y | x) of samples (N, ...), in eval mode and without a graph: (N, classes)."""
+        like = next((p for p in self.parameters() if p.is_floating_point()), x)
+        with evaluating(self):
+            return torch.cat([self.classifier(part.to(like)).softmax(1) for part in x.split(CHUNK)])

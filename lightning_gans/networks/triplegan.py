@@ -1,0 +1,140 @@
+"""Triple-GAN's networks for MNIST (Li et al. 2017, 1703.02291, appendix F; code zhenxuan00/triple-gan).
+
+The label is joined, one-hot, to the input of every layer of the generator and the discriminator. Nothing here but the
+generator has batch norm: C and D see labelled, unlabelled and generated samples, whose statistics differ.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, softplus
+from torch.nn.utils.parametrizations import weight_norm
+
+from lightning_gans.networks.concatenation import joined
+
+
+class TripleGenerator(nn.Module):
+    """z (N, latent_dim), labels (N,) -> images (N, *sample_shape) in [-1, 1]: y joined to each of three layers.
+
+    Hidden layers are batch-normed without gain, and softplus; the last one's weights are normalised. Paper: width 500
+    and z ~ U(0, 1)^100; its sigmoid, for images in [0, 1], is tanh here.
+    """
+
+    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int, classes: int) -> None:
+        super().__init__()
+        self.sample_shape, self.classes = tuple(sample_shape), classes
+        self.hidden = nn.ModuleList(nn.Linear(n + classes, width, bias=False) for n in (latent_dim, width))
+        self.norms = nn.ModuleList(_Centred(width) for _ in self.hidden)
+        self.last = weight_norm(nn.Linear(width + classes, prod(self.sample_shape)))
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        for layer, norm in zip(self.hidden, self.norms, strict=True):
+            z = softplus(norm(layer(joined(z, label, self.classes))))
+        x: Tensor = self.last(joined(z, label, self.classes)).tanh().unflatten(1, self.sample_shape)
+        return x
+
+
+class _Centred(nn.Module):
+    """Batch norm (N, width) with a bias and no gain."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.norm(x) + self.bias
+        return normed
+
+
+class Noise(nn.Module):
+    """x + N(0, std^2) in training, x otherwise."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.std * torch.randn_like(x) if self.training and self.std else x
+
+
+class TripleDiscriminator(nn.Module):
+    """x (N, *sample_shape), labels (N,) -> logits (N, 1): a perceptron under Gaussian noise, y joined to each layer.
+
+    Paper: 1000-500-250-250-250 units (`width` is the first; leaky here), noise of 0.3 on images in [0, 1], which is 0.6
+    on ours, and of 0.5 on hidden units.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_shape: Sequence[int],
+        width: int,
+        classes: int,
+        input_noise: float = 0.6,
+        hidden_noise: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        units = [prod(sample_shape), *(max(1, width // part) for part in (1, 2, 4, 4, 4)), 1]
+        self.layers = nn.ModuleList(nn.Linear(n + classes, m) for n, m in pairwise(units))
+        self.noise = nn.ModuleList([Noise(input_noise), *(Noise(hidden_noise) for _ in units[2:])])
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        x = x.flatten(1)
+        *hidden, last = zip(self.noise, self.layers, strict=True)
+        for noise, layer in hidden:
+            x = leaky_relu(layer(joined(noise(x), label, self.classes)), 0.2)
+        noise, layer = last
+        logits: Tensor = layer(joined(noise(x), label, self.classes))
+        return logits
+
+
+class TripleClassifier(nn.Module):
+    """Images (N, channels, S, S) in [-1, 1], S from 8 on -> class logits (N, classes).
+
+    5x5 convolution of `width`, pool, dropout; two 3x3 of twice that, pool, dropout; two of four times that; the mean
+    over the map; a linear layer. Paper: width 32.
+
+    Raises:
+        ValueError: images below 8 pixels.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        image_size: int,
+        classes: int,
+        width: int,
+        dropout: float = 0.5,
+        input_noise: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if image_size < 8:
+            raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more.")
+        self.body = nn.Sequential(
+            Noise(input_noise),
+            *_convolution(channels, width, kernel=5),
+            *(nn.MaxPool2d(2), nn.Dropout(dropout)),
+            *_convolution(width, 2 * width),
+            *_convolution(2 * width, 2 * width),
+            *(nn.MaxPool2d(2), nn.Dropout(dropout)),
+            *_convolution(2 * width, 4 * width),
+            *_convolution(4 * width, 4 * width),
+        )
+        self.head = nn.Linear(4 * width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.body(x).mean((2, 3)))
+        return logits
+
+
+def _convolution(inputs: int, outputs: int, *, kernel: int = 3) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+    nn.init.kaiming_normal_(convolution.weight, a=0.1)  # nothing normalises what goes through five of them
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    return [convolution, nn.LeakyReLU(0.1)]

@@ -1,0 +1,269 @@
+"""Triple generative adversarial nets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import exp
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from lightning_gans.core.batches import SemiSupervisedBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game
+from lightning_gans.core.phase import Phase, Stage, Training
+from lightning_gans.losses.adversarial import AdversarialLoss, SeparableLoss
+from lightning_gans.models.triple import TripleModel
+
+ClassifierLabels = Literal["argmax", "sampled", "all"]
+
+
+class TripleGAN(Game):
+    """Li et al. 2017 (1703.02291), Algorithm 1: D judges pairs (x, y) of the data, of a classifier and of a generator.
+
+    min_{C, G} max_D  E_p log D(x, y) + alpha E_{p_c} log(1 - D(x, y)) + (1 - alpha) E_{p_g} log(1 - D(x, y)), with
+    p_c = p(x) p_c(y | x) and p_g = p(y) p_g(x | y), so that D* = p / (p + alpha p_c + (1 - alpha) p_g). C also descends
+    R_L, its cross-entropy on labelled samples, and alpha_P R_P, that on generated ones, which never moves G. Each
+    iteration is a step of D, of G, then of C; before the game C is trained by itself. The loss is the paper's in the
+    non-saturating form of the authors' code: C and G descend -log D, D's share of alpha and 1 - alpha as above.
+
+    `classifier_labels` is how y_c ~ p_c(y | x_c) is come by. "argmax", the paper's biased form: the likeliest label,
+    with its probability as weight, and D's real batch also has the unlabelled samples with it. "sampled", Algorithm 1
+    as written: a draw, weighted with p_c(y_c | x_c), the gradient of half of E_x sum_y p_c^2 (...). "all": the sum
+    over y weighted with p_c, the exact gradient of E_{p_c}, for as many passes of D as classes.
+
+    Args:
+        model: G, its prior and C; the average of both is evaluated.
+        discriminator: samples (N, ...), y (N,) -> logits.
+        loss: on D's logits; one that judges real and fake pairs apart.
+        alpha: p_c's share of what D holds against the data.
+        classifier_labels: as above.
+        adversarial_weight: of the adversarial term in what C descends, beside alpha.
+        pseudo_weight: alpha_P, from `pseudo_start` of the run on, risen to over `pseudo_ramp` of it.
+        entropy_weight: of the entropy of p_c(y | x) on unlabelled samples.
+        balance_weight: of the cross-entropy of the uniform distribution and the batch's average p_c(y | x).
+        consistency_weight: of the squared distance of p_c(y | x) in two passes, each with its own dropout and noise;
+            the second is the target and takes no gradient.
+        consistency_ramp: share of the run in which that weight rises (Laine & Aila 2017, 1610.02242).
+        pretraining_share: of the run, in which C descends R_L, and entropy and balance with weights of their own.
+
+    Raises:
+        UserError: settings out of range, another model or loss, or data with other classes than the model.
+    """
+
+    batch: ClassVar[type] = SemiSupervisedBatch
+    balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # an average within a log is none over samples
+    headline = "test_accuracy"
+    model: TripleModel
+
+    def __init__(
+        self,
+        *,
+        model: TripleModel,
+        discriminator: nn.Module,
+        loss: AdversarialLoss,
+        training: Training,
+        alpha: float = 0.5,
+        classifier_labels: ClassifierLabels = "argmax",
+        adversarial_weight: float = 1.0,
+        pseudo_weight: float = 0.1,
+        pseudo_start: float = 0.3,
+        pseudo_ramp: float = 0.0,
+        entropy_weight: float = 0.3,
+        balance_weight: float = 1e-3,
+        consistency_weight: float = 0.0,
+        consistency_ramp: float = 0.0,
+        pretraining_share: float = 0.03,
+        pretraining_entropy_weight: float = 0.3,
+        pretraining_balance_weight: float = 0.3,
+    ) -> None:
+        super().__init__(model=model, training=training)
+        if not isinstance(model, TripleModel):
+            raise UserError(
+                f"TripleGAN needs a generator and a classifier, a TripleModel, and was given a {type(model).__name__}. "
+                "Choose network=triplegan."
+            )
+        if not isinstance(loss, SeparableLoss) or loss.boundary is None:
+            raise UserError(
+                f"{type(loss).__name__} has no verdict on a pair by itself, and here three kinds of pairs are weighed "
+                "apart. Choose objective=non_saturating, minimax, least_squares or hinge."
+            )
+        if classifier_labels not in ("argmax", "sampled", "all"):
+            raise UserError(f"variant.classifier_labels={classifier_labels}: argmax, sampled or all.")
+        for name, share in (
+            ("alpha", alpha),
+            ("pseudo_start", pseudo_start),
+            ("pseudo_ramp", pseudo_ramp),
+            ("consistency_ramp", consistency_ramp),
+            ("pretraining_share", pretraining_share),
+        ):
+            if not 0 <= share <= 1 or (name == "pretraining_share" and share == 1):
+                raise UserError(f"variant.{name}={share}: must be a share, from 0 to 1 (pretraining: below 1).")
+        for name, weight in (
+            ("adversarial_weight", adversarial_weight),
+            ("pseudo_weight", pseudo_weight),
+            ("entropy_weight", entropy_weight),
+            ("balance_weight", balance_weight),
+            ("consistency_weight", consistency_weight),
+            ("pretraining_entropy_weight", pretraining_entropy_weight),
+            ("pretraining_balance_weight", pretraining_balance_weight),
+        ):
+            if not weight >= 0:
+                raise UserError(f"variant.{name}={weight}: must be at least 0.")
+        self.discriminator, self.loss = discriminator, loss
+        self.alpha, self.classifier_labels = alpha, classifier_labels
+        self.adversarial_weight = adversarial_weight
+        self.pseudo_weight, self.pseudo_start, self.pseudo_ramp = pseudo_weight, pseudo_start, pseudo_ramp
+        self.entropy_weight, self.balance_weight = entropy_weight, balance_weight
+        self.consistency_weight, self.consistency_ramp = consistency_weight, consistency_ramp
+        self.pretraining_share = pretraining_share
+        self.pretraining_entropy_weight = pretraining_entropy_weight
+        self.pretraining_balance_weight = pretraining_balance_weight
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        data = getattr(self.trainer, "datamodule", None) if self._trainer is not None else None
+        classes = getattr(data, "classes", None)
+        if classes is not None and len(classes) != self.model.classes:
+            raise UserError(
+                f"The model knows {self.model.classes} classes, and the data have {len(classes)}. Say "
+                f"network.model.classes={len(classes)}."
+            )
+
+    def players(self) -> Mapping[str, Sequence[nn.Module]]:
+        return {"D": [self.discriminator], "G": [self.model.generator], "C": [self.model.classifier]}
+
+    def stages(self) -> Sequence[Stage]:
+        over = self.balance_over if self.pretraining_balance_weight else "mean"
+        pretraining = Stage(
+            [Phase("C", self.pretraining_loss, over=over)], name="pretraining", share=self.pretraining_share
+        )
+        game = Stage(self.phases(), share=1 - self.pretraining_share)
+        return [pretraining, game] if self.pretraining_share else [game]
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase("D", self.discriminator_loss),
+            Phase("G", self.generator_loss),
+            Phase("C", self.classifier_loss, over=self.balance_over if self.balance_weight else "mean"),
+        ]
+
+    # Pairs
+
+    def generated(self, n: int) -> tuple[Tensor, Tensor]:
+        """(x_g, y_g): y ~ p(y), uniform, and x = G(z, y)."""
+        y = self.drawn_labels(n)
+        return self.model(self.noise(self.model.prior, n), y), y
+
+    def drawn_labels(self, n: int) -> Tensor:
+        """(n,) from p(y)."""
+        return (self.draws.uniform(n) * self.model.classes).long().clamp_(max=self.model.classes - 1)
+
+    def chosen(self, p: Tensor) -> Tensor:
+        """The labels y_c that C's pairs take by p_c(y | x) (N, classes): (N, 1), or all of them, (N, classes)."""
+        if self.classifier_labels == "all":
+            return torch.arange(p.shape[1], device=p.device).expand(len(p), -1)
+        if self.classifier_labels == "argmax":
+            return p.argmax(1, keepdim=True)
+        drawn = (p.detach().cumsum(1) < self.draws.uniform(len(p), 1)).sum(1, keepdim=True)
+        return drawn.clamp_(max=p.shape[1] - 1)
+
+    def of_classifier(self, verdict: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """The mean over x of sum_y weight * verdict(D(x, y)), for the labels y and weights (N, k) of each x."""
+        logits = self.discriminator(x.repeat_interleave(y.shape[1], 0), y.flatten())
+        each = torch.vmap(verdict)(logits.flatten()).view_as(weight)  # a loss is a mean: here of one logit
+        return (weight * each).sum(1).mean()
+
+    # What D, G and C descend
+
+    def discriminator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
+        x_c = batch.unlabelled
+        with torch.no_grad():
+            x_g, y_g = self.generated(len(x_c))
+        p = self.model.classify(x_c)
+        y_c = self.chosen(p)
+        x_d, y_d = batch.x, batch.label
+        if self.classifier_labels == "argmax":
+            x_d, y_d = torch.cat([x_d, x_c]), torch.cat([y_d, y_c.flatten()])
+        on_real, on_generator = self.discriminator(x_d, y_d), self.discriminator(x_g, y_g)
+        accuracy = self.loss.accuracy(on_real[: len(batch.x)], on_generator)
+        assert accuracy is not None  # there is a boundary
+        self.monitor("D/accuracy", accuracy.detach())
+        weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
+        return {
+            "real": self.loss.real(on_real),
+            "classifier": self.alpha * self.of_classifier(self.loss.fake, x_c, y_c, weight),
+            "generator": (1 - self.alpha) * self.loss.fake(on_generator),
+        }
+
+    def generator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
+        return {
+            "loss": (1 - self.alpha) * self.loss.generator(self.discriminator(*self.generated(len(batch.unlabelled))))
+        }
+
+    def classifier_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
+        terms = {"supervised": self.supervised(batch)}
+        weights = self.adversarial_weight, self.entropy_weight, self.balance_weight, self.consistency_weight
+        if any(weights):
+            logits = self.model.classifier(batch.unlabelled)
+            p = logits.softmax(1)
+            terms |= self.regularisers(logits, entropy=self.entropy_weight, balance=self.balance_weight)
+            if self.adversarial_weight:
+                y = self.chosen(p)
+                fooled = self.of_classifier(self.loss.generator, batch.unlabelled, y, p.gather(1, y))
+                terms["adversarial"] = self.adversarial_weight * self.alpha * fooled
+            if self.consistency_weight:
+                terms["consistency"] = self.consistency_now * self.consistency(p, batch.unlabelled)
+        if self.pseudo_now:
+            terms["pseudo_discriminative"] = self.pseudo_now * self.pseudo_discriminative(len(batch.unlabelled))
+        return terms
+
+    def pretraining_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
+        terms = {"supervised": self.supervised(batch)}
+        entropy, balance = self.pretraining_entropy_weight, self.pretraining_balance_weight
+        if entropy or balance:
+            terms |= self.regularisers(self.model.classifier(batch.unlabelled), entropy=entropy, balance=balance)
+        return terms
+
+    def supervised(self, batch: SemiSupervisedBatch) -> Tensor:
+        """R_L = E_p[-log p_c(y | x)]."""
+        logits = self.model.classifier(batch.x)
+        self.monitor("C/accuracy", (logits.detach().argmax(1) == batch.label).float().mean())
+        return cross_entropy(logits, batch.label)
+
+    def pseudo_discriminative(self, n: int) -> Tensor:
+        """R_P = E_{p_g}[-log p_c(y | x)]: G's samples are data here."""
+        with torch.no_grad():
+            x_g, y_g = self.generated(n)
+        return cross_entropy(self.model.classifier(x_g), y_g)
+
+    def regularisers(self, logits: Tensor, *, entropy: float, balance: float) -> dict[str, Tensor]:
+        """Of p_c(y | x), from its logits (N, classes): sure of each sample, and of each class as often."""
+        terms, log_p = {}, logits.log_softmax(1)
+        p = log_p.exp()
+        if entropy:
+            terms["entropy"] = entropy * -(p * log_p).sum(1).mean()
+        if balance:
+            terms["balance"] = balance * -p.mean(0).clamp_min(1e-8).log().mean()
+        return terms
+
+    def consistency(self, p: Tensor, x: Tensor) -> Tensor:
+        """The squared distance of p_c(y | x) to that of another pass, which stands still."""
+        with torch.no_grad():
+            target = self.model.classifier(x).softmax(1)
+        return (p - target).square().sum(1).mean()
+
+    # Weights that rise
+
+    @property
+    def pseudo_now(self) -> float:
+        """alpha_P in this iteration."""
+        since = self.iteration / self.iterations - self.pseudo_start
+        if since < 0:
+            return 0.0
+        return self.pseudo_weight * (min(1.0, since / self.pseudo_ramp) if self.pseudo_ramp else 1.0)
+
+    @property
+    def consistency_now(self) -> float:
+        progress = self.iteration / (self.consistency_ramp * self.iterations) if self.consistency_ramp else 1.0
+        return self.consistency_weight * exp(-5 * (1 - min(1.0, progress)) ** 2)
