@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from datamodules.digits import Digits
     from datamodules.folder import Folder
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.speech import Speech
     from datamodules.textured import DigitsTextured
     from datamodules.vision import Vision
+    from datamodules.vowels import Vowels
 
 _HOMES = {
     "DataModule": "base",
@@ -24,6 +26,8 @@ _HOMES = {
     "TwoPoints": "planar",
     "RefPair": "planar",
     "Vision": "vision",
+    "Speech": "speech",
+    "Vowels": "vowels",
 }
 
 __all__ = [
@@ -35,10 +39,12 @@ __all__ = [
     "Modes",
     "RefPair",
     "Ring",
+    "Speech",
     "Spiral",
     "SwissRoll",
     "TwoPoints",
     "Vision",
+    "Vowels",
 ]
 
 

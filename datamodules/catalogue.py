@@ -56,6 +56,8 @@ CATALOGUE: dict[str, Data] = {
     "digits_textured": Data(
         "SampleBatch", "image", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
     ),
+    "vowels": Data("UtteranceBatch", "speech", False, "10 synthetic vowels of men, women and children, 9 speakers", 10),
+    "speech": Data("UtteranceBatch", "speech", False, "your own recordings, one folder a speaker", None),
 }
 
 

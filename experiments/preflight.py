@@ -271,7 +271,7 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
                 short, text = runs.short_key(leaf, keys), runs.as_token(now)
                 is_class = short.endswith("._target_")
                 found[short.removesuffix("._target_")] = text.rpartition(".")[2] if is_class else text
-    if composed.choices["data"] == "folder":  # a folder is its own data set
+    if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
         found["root_"] = os.path.normpath(str(_select(composed.config, "data.root")))
     return found
 

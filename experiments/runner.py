@@ -17,6 +17,7 @@ from experiments.report import final_table
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
+from lightning_gans.callbacks.conversions import Conversions
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.progress import Progress
@@ -70,7 +71,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
-    callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"])]
+    callbacks += [draws(**settings["grids"]) for draws in (SampleGrids, Reconstructions, Conversions)]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -92,6 +92,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "infogan": ("image",),
     "vaegan": ("image",),
     "vae": ("image",),
+    "disentangle": ("speech",),
+    "disentangle_pairs": ("speech",),
 }
 
 # The same for what measures a run.
