@@ -45,7 +45,7 @@ class LogMel:
         return (1 + decibels / (RANGE / 2)).clamp_(-1, 1)
 
     def waves(self, x: Tensor) -> Waves:
-        """Spectrograms (N, mels, frames) as waveforms (N, samples), phases found by Griffin & Lim's iteration (1984)."""
+        """Spectrograms (N, mels, frames) as waveforms (N, samples), phases by Griffin & Lim's iteration (1984)."""
         from librosa import griffinlim
         from librosa.feature.inverse import mel_to_stft
 

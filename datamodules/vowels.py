@@ -51,7 +51,8 @@ FORMANTS = np.array(
     dtype=float,
 )  # (groups, formants, vowels)
 
-# What the table does not have: Klatt 1980 (J. Acoust. Soc. Am. 67, 971-995), table I: a man's F4 and F5, and bandwidths.
+# What the table does not have, from Klatt 1980 (J. Acoust. Soc. Am. 67, 971-995), table I: a man's F4 and F5, and
+# bandwidths.
 HIGHER = np.array([3300.0, 3750.0])
 BANDWIDTHS = np.array([50.0, 70.0, 110.0, 250.0, 200.0])
 

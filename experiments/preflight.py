@@ -148,6 +148,7 @@ def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = _named(composer, overrides)
     fits.check_network(composed.config.get("network"), composed.choices)
+    fits.check_kind(composed.choices)  # before what does not fit fails to resolve
     _refuse_idle(composed, overrides)
     config = composer.resolve(composed)
     validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])

@@ -22,4 +22,5 @@ def same(a: Tensor, b: Tensor) -> Tensor:
 
 def different(a: Tensor, b: Tensor, *, margin: float) -> Tensor:
     """Mean of max(0, margin - |a - b|)^2 over pairs of codes of two speakers (Hadsell et al. 2006); (N, d) -> ()."""
-    return (margin - torch.linalg.vector_norm(a - b, dim=1)).clamp_min(0).square().mean()
+    missing: Tensor = (margin - torch.linalg.vector_norm(a - b, dim=1)).clamp_min(0)
+    return missing.square().mean()

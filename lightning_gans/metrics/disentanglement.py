@@ -36,7 +36,7 @@ def _flat(x: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 
 def fresh_probe_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """Accuracy on `test` (M, d) of probes that are fitted to `train` (N, d): the better of a linear one and a perceptron.
+    """Accuracy on `test` (M, d) of the better of two probes fitted to `train` (N, d): a linear one and a perceptron.
 
     Labels are (N,) and (M,).
     """
