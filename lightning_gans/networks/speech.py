@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 SLOPE = 0.01  # of leaky ReLUs below 0 (Chou et al.)
-KERNEL = 5
+KERNEL = 3
 REDUCED = 4  # frames for one step of a content code
 
 
@@ -28,10 +28,11 @@ class ContentEncoder(nn.Module):
             raise ValueError(f"norm={norm!r}: a content encoder has none or instance")
         normed = norm == "instance"
         self.layers = nn.Sequential(
-            _layer(mels, width, norm=normed),
+            _layer(mels, width, stride=2, norm=normed),
             _layer(width, width, stride=2, norm=normed),
-            _layer(width, width, stride=2, norm=normed),
+            _layer(width, width, norm=normed),
             nn.Conv1d(width, content_dim, 1),
+            nn.GroupNorm(1, content_dim, affine=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ class SpeakerEncoder(nn.Module):
 
     def __init__(self, *, mels: int, width: int, speaker_dim: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_layer(mels, width), _layer(width, width, stride=2), _layer(width, width, stride=2))
+        self.layers = nn.Sequential(_layer(mels, width, stride=2), _layer(width, width, stride=2), _layer(width, width))
         self.head = nn.Linear(width, speaker_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,15 +58,12 @@ class SpeechDecoder(nn.Module):
 
     def __init__(self, *, mels: int, width: int, content_dim: int, speaker_dim: int) -> None:
         super().__init__()
-        widths = [content_dim, width, width]
-        self.layers = nn.ModuleList(_layer(inputs + speaker_dim, width) for inputs in widths)
-        self.head = nn.Conv1d(width + speaker_dim, mels, 1)
+        self.layers = nn.ModuleList(_layer(inputs + speaker_dim, width) for inputs in (content_dim, width))
+        self.head = nn.Conv1d(width + speaker_dim, mels, KERNEL, padding=KERNEL // 2)
 
     def forward(self, c: Tensor, s: Tensor) -> Tensor:
-        for number, layer in enumerate(self.layers):
-            if number:
-                c = c.repeat_interleave(2, 2)
-            c = layer(_told(c, s))
+        for layer in self.layers:
+            c = layer(_told(c, s)).repeat_interleave(2, 2)
         x: Tensor = self.head(_told(c, s))
         return x
 
