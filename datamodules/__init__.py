@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
     from datamodules.semi import DigitsSemi, VisionSemi
     from datamodules.shifted import DigitsShifted
+    from datamodules.speech import Speech
     from datamodules.textured import DigitsTextured
     from datamodules.unpaired import DigitsUnpaired, Unpaired
     from datamodules.vision import Vision
+    from datamodules.vowels import Vowels
 
 _HOMES = {
     "DataModule": "base",
@@ -37,6 +39,8 @@ _HOMES = {
     "Unpaired": "unpaired",
     "Vision": "vision",
     "VisionSemi": "semi",
+    "Speech": "speech",
+    "Vowels": "vowels",
 }
 
 __all__ = [
@@ -54,12 +58,14 @@ __all__ = [
     "Modes",
     "RefPair",
     "Ring",
+    "Speech",
     "Spiral",
     "SwissRoll",
     "TwoPoints",
     "Unpaired",
     "Vision",
     "VisionSemi",
+    "Vowels",
 ]
 
 

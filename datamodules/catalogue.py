@@ -80,6 +80,8 @@ CATALOGUE: dict[str, Data] = {
     "cifar10_semi": Data(
         "SemiSupervisedBatch", "semi_supervised", True, "CIFAR-10, 4,000 images labelled, 32x32 RGB, 10 classes", 10
     ),
+    "vowels": Data("UtteranceBatch", "speech", False, "10 synthetic vowels of men, women and children, 9 speakers", 10),
+    "speech": Data("UtteranceBatch", "speech", False, "your own recordings, one folder a speaker", None),
 }
 
 

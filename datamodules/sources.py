@@ -3,7 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from PIL import Image, UnidentifiedImageError
@@ -215,12 +215,12 @@ class Split:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def at_most(self, n: int) -> "Split":
+    def at_most(self, n: int) -> Self:
         """n of the samples, chosen at random once and for all, in order; all of them where there are no more."""
         if n >= len(self):
             return self
         chosen = torch.randperm(len(self), generator=stream("split"))[:n].sort().values
-        return Split(self._source, self._finish, self._rows[chosen])
+        return type(self)(self._source, self._finish, self._rows[chosen])
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         """All samples on the CPU, `size` at a time (the last batch may be smaller)."""

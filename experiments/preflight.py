@@ -148,6 +148,7 @@ def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = _named(composer, overrides)
     fits.check_network(composed.config.get("network"), composed.choices)
+    fits.check_kind(composed.choices)  # before what does not fit fails to resolve
     _refuse_idle(composed, overrides)
     config = composer.resolve(composed)
     validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
@@ -271,7 +272,7 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
                 short, text = runs.short_key(leaf, keys), runs.as_token(now)
                 is_class = short.endswith("._target_")
                 found[short.removesuffix("._target_")] = text.rpartition(".")[2] if is_class else text
-    if composed.choices["data"] == "folder":  # a folder is its own data set
+    if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
         found["root_"] = os.path.normpath(str(_select(composed.config, "data.root")))
     return found
 

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
+from datamodules.speech_files import recordings
 from lightning_gans.core.errors import UserError
 
 
@@ -23,13 +24,16 @@ def register() -> None:
         code_dim,
         noise_and_code_dim,
         kinds,
+        speakers,
     ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
 def sample_shape(*, _root_: DictConfig) -> list[Any]:
-    """The shape of one sample of the chosen data: [channels, image_size, image_size] or [dimension]."""
+    """The shape of one sample of the chosen data: [channels, image_size, image_size], [mels, frames] or [dimension]."""
     data = _root_.data
+    if "mels" in data:
+        return [data.mels, data.frames]
     if "image_size" in data:
         return [data.channels, data.image_size, data.image_size]
     return [data.dimension]
@@ -103,3 +107,10 @@ def _dims(priors: Iterable[Any]) -> int:
 def kinds(*, _root_: DictConfig) -> int:
     """Logits of VAE-GAN's discriminator: one, or one for each kind of sample where it tells three apart."""
     return 3 if _root_.variant.get("discriminator") == "three_way" else 1
+
+
+def speakers(*, _root_: DictConfig) -> Any:
+    """How many speakers the chosen data have; those of a folder are counted. 1 where there is nothing to count: what is
+    wrong with a folder is said by the data when they are read."""
+    data = _root_.data
+    return data.speakers if "speakers" in data else max(1, len(recordings(str(data.root))))

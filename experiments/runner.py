@@ -18,6 +18,8 @@ from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
+from lightning_gans.callbacks.conversions import Conversions
+from lightning_gans.callbacks.disentanglement import Disentanglement
 from lightning_gans.callbacks.domains import Embeddings, adaptation
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
@@ -44,7 +46,7 @@ from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 log = logging.getLogger("lightning_gans")
 
 # Each draws what a model can do, and nothing of one that cannot.
-PICTURES = (SampleGrids, Reconstructions, Translations, Chains)
+PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains)
 
 
 class Exit(IntEnum):
@@ -78,7 +80,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
     if config["metrics"]:
         quality = partial(sample_quality, config, data, progress)
-        measures = [*MEASURES, cycle, adaptation, translation_quality(config, progress)]
+        measures = [*MEASURES, cycle, adaptation, Disentanglement(), translation_quality(config, progress)]
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
     callbacks += [CollapseWatch(), summary, progress]

@@ -31,7 +31,6 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     Raises:
         UserError: names the parts, and what would fit.
     """
-    _check_kind(choices)
     _check_followers(config)
     _check_batch(config)
     _check_penalty(config, choices)
@@ -77,7 +76,12 @@ def check_network(network: Any, choices: Mapping[str, str]) -> None:
         )
 
 
-def _check_kind(choices: Mapping[str, str]) -> None:
+def check_kind(choices: Mapping[str, str]) -> None:
+    """Refuse a variant, a measure or an augmentation that the chosen data are not made for.
+
+    Raises:
+        UserError: names what fits.
+    """
     data = choices.get("data", "")
     if data not in CATALOGUE:
         return

@@ -97,6 +97,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "dann": ("domains",),
     "dann_alternating": ("domains",),
     "triplegan": ("semi_supervised",),
+    "disentangle": ("speech",),
+    "disentangle_pairs": ("speech",),
 }
 
 # The same for what measures a run.

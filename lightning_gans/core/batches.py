@@ -47,6 +47,21 @@ class SemiSupervisedBatch(NamedTuple):
     unlabelled: Tensor
 
 
+class UtteranceBatch(NamedTuple):
+    """Utterances, each with one of the same speaker and one of another.
+
+    x: (N, mels, frames) log-mel segments, float in [-1, 1]. label: (N,) int64, what is said, or None where that is not
+    known. speaker: (N,) int64. partner: (N, mels, frames), of the same speaker, never the segment x itself. other:
+    (N, mels, frames), of any other speaker.
+    """
+
+    x: Tensor
+    label: Tensor | None
+    speaker: Tensor
+    partner: Tensor
+    other: Tensor
+
+
 def split_batch(batch: Any, parts: int) -> list[Any]:
     """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order, column by column.
 

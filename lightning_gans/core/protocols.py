@@ -159,6 +159,20 @@ class Translates(Protocol):
     def translate(self, x: Tensor, direction: Direction) -> Tensor: ...
 
 
+@runtime_checkable
+class Converts(Protocol):
+    """Tells what is said from who says it. content, speaker: samples (N, ...) -> codes (N, d).
+
+    convert: two times (N, ...) -> (N, ...), what the first ones say as the speakers of the second ones would.
+    """
+
+    def content(self, x: Tensor) -> Tensor: ...
+
+    def speaker(self, x: Tensor) -> Tensor: ...
+
+    def convert(self, x: Tensor, like: Tensor) -> Tensor: ...
+
+
 class OffersFeatures(Protocol):
     """A network that is linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
 

@@ -76,6 +76,7 @@ METRICS: dict[str, Metric] = {
     ),
     "converted_content": _high("share of converted utterances that keep the content of their source"),
     "converted_speaker": _high("share of converted utterances that sound like the speaker asked for"),
+    "converted": _high("share of converted utterances that do both"),
 }
 
 

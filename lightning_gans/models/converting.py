@@ -1,0 +1,45 @@
+"""Two encoders and a decoder: what is said, by whom, and both together again."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.models.generative import CHUNK, evaluating
+
+
+class ConvertingModel(nn.Module):
+    """x = Dec(c, s), c = E_c(x) what is said, s = E_s(x) who says it.
+
+    Args:
+        content_encoder: samples (N, ...) -> c (N, ...).
+        speaker_encoder: samples (N, ...) -> s (N, d).
+        decoder: c, s -> samples.
+    """
+
+    def __init__(self, *, content_encoder: nn.Module, speaker_encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.content_encoder, self.speaker_encoder, self.decoder = content_encoder, speaker_encoder, decoder
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """Dec(E_c(x), E_s(like)), with its graph and in the present mode: (N, ...) twice -> (N, ...)."""
+        converted: Tensor = self.decoder(self.content_encoder(x), self.speaker_encoder(like))
+        return converted
+
+    def content(self, x: Tensor) -> Tensor:
+        """What is said in samples (N, ...), in eval mode, flat: (N, d)."""
+        return self._in_chunks(self.content_encoder, x).flatten(1)
+
+    def speaker(self, x: Tensor) -> Tensor:
+        """Who says samples (N, ...), in eval mode: (N, d)."""
+        return self._in_chunks(self.speaker_encoder, x)
+
+    def convert(self, x: Tensor, like: Tensor) -> Tensor:
+        """What x says as the speakers of `like` would, in eval mode: (N, ...) twice -> (N, ...)."""
+        return self._in_chunks(self, x, like)
+
+    def _in_chunks(self, function: Any, *samples: Tensor) -> Tensor:
+        weight = next(self.parameters())
+        parts = zip(*(x.split(CHUNK) for x in samples), strict=True)
+        with evaluating(self):
+            return torch.cat([function(*(part.to(weight) for part in chunk)) for chunk in parts])
