@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli, inference, translation
-from experiments.suggest import did_you_mean, nearest
+from experiments.arguments import pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
@@ -94,28 +94,14 @@ def parse(arguments: Sequence[str]) -> Request:
     Raises:
         UserError: an unknown or repeated key, a value out of range, or a run that cannot be sampled.
     """
-    given: dict[str, str] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(_stray(argument))
-        if key not in KEYS:
-            hint = did_you_mean(f"{name}={value}" for name in nearest(key, KEYS)) or f" There are {', '.join(KEYS)}."
-            raise UserError(f"There is no key {key!r}.{hint} --help says what they are.")
-        if key in given:
-            raise UserError(f"{key} is given twice: {key}={given[key]} and {key}={value}. Keep one of them.")
-        if not value:
-            raise UserError(f"{key}= has no value. Say one, or leave {key} out; --help says what it is.")
-        given[key] = value
-    if "run" not in given:
-        raise UserError("Which run? Say run=DIR, a folder that python -m experiments.train made (they lie in runs/).")
+    given = pairs(arguments, KEYS)
     if (which := given.get("which", "last")) not in ("last", "best"):
         raise UserError(f"which={which}: say which=last (the newest export) or which=best (the best checkpoint).")
     request = Request(
-        run=_run(given["run"], which),
-        n=_whole("n", given.get("n", "64"), least=1),
-        seed=_whole("seed", given.get("seed", "0"), least=0),
-        label=_whole("label", given["label"], least=0) if "label" in given else None,
+        run=run_folder(given, which),
+        n=whole("n", given.get("n", "64"), least=1),
+        seed=whole("seed", given.get("seed", "0"), least=0),
+        label=whole("label", given["label"], least=0) if "label" in given else None,
         grid=_file("grid", given.get("grid"), ".png"),
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
@@ -123,9 +109,9 @@ def parse(arguments: Sequence[str]) -> Request:
         allow=tuple(name.strip(" []'\"") for name in given.get("allow", "").split(",") if name.strip(" []'\"")),
         reconstruct=inference.inputs("reconstruct", given.get("reconstruct", "")),
         interpolate=inference.inputs("interpolate", given.get("interpolate", "")),
-        traverse=_whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
+        traverse=whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
         encode=inference.inputs("encode", given.get("encode", "")),
-        steps=_whole("steps", given.get("steps", "8"), least=2),
+        steps=whole("steps", given.get("steps", "8"), least=2),
         translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
         out=Path(given["out"]) if "out" in given else None,
         direction=given.get("direction"),
@@ -177,22 +163,6 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
         raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
 
 
-def _stray(argument: str) -> str:
-    if Path(argument).is_dir():
-        return f"{argument!r} is no key=value argument. Did you mean run={argument}?"
-    return f"{argument!r} is no key=value argument. There are {', '.join(KEYS)}; --help says what they are."
-
-
-def _whole(key: str, text: str, *, least: int) -> int:
-    try:
-        value = int(text.replace(",", "").replace("_", ""))
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise UserError(f"{key}={text}: must be a whole number of at least {least}.")
-    return value
-
-
 def _file(key: str, text: str | None, suffix: str) -> Path | None:
     if text is None:
         return None
@@ -202,25 +172,6 @@ def _file(key: str, text: str | None, suffix: str) -> Path | None:
     if path.is_dir():
         raise UserError(f"{key}={text} is a folder; name a file in it, as {key}={path / ('samples' + suffix)}.")
     return path
-
-
-def _run(text: str, which: str) -> Path:
-    run = Path(text)
-    if not run.is_dir():
-        siblings = [path.name for path in run.parent.iterdir() if path.is_dir()] if run.parent.is_dir() else []
-        hint = did_you_mean(f"run={run.parent / name}" for name in nearest(run.name, siblings))
-        raise UserError(f"run={text}: there is no such folder.{hint or ' Name a folder that a training run made.'}")
-    if not any((folder / "model.yaml").is_file() for folder in (run, run / "generator")):
-        raise UserError(
-            f"run={text} holds no exported generator yet (generator/model.yaml). A run exports at its first "
-            "checkpoint; a run with nothing to sample never does."
-        )
-    if which == "best" and not (run / "checkpoints" / "best.ckpt").is_file():
-        raise UserError(
-            f"run={text} has no checkpoints/best.ckpt: it is kept from the first evaluation on, in a run's own folder. "
-            "Say which=last for the newest export."
-        )
-    return run
 
 
 def _check_folder(folder: Path, n: int) -> None:

@@ -1,0 +1,216 @@
+"""A labelled synthetic set from a conditional run, and what it is worth beside real labels.
+
+usage: python -m experiments.augment run=DIR out=DIR [n=10000] [seed=0] [shares=0.01,0.1,1] [seeds=3] [allow=PACKAGE.]
+
+  run     a run's folder whose model is told the class (cgan, acgan, projection, triplegan)
+  out     a new folder: one folder a class with one PNG an image, which data=folder data.root=OUT reads, and report.json
+  n       how many images, the same of each class (10,000)
+  seed    of the images (0)
+  shares  of the real labels that are tried without and with the synthetic images (.01,.1,1)
+  seeds   classifiers for each row (3), each with a draw of its own
+  allow   names outside lightning_gans and datamodules that the run may use (code that you trust)
+
+Small classifiers, all of the same size and with the same number of steps, are trained on synthetic images alone (the
+classification accuracy score), on a share of the real ones, and on both in equal parts; all are tested on the data's
+test split. Shares keep the proportions of the classes, and each class keeps one image at least.
+
+  python -m experiments.augment run=runs/cgan-digits-0 n=5000 out=synthetic
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import cli
+from experiments.arguments import pairs, run_folder, whole
+from lightning_gans.core.errors import UserError
+
+KEYS = ("run", "out", "n", "seed", "shares", "seeds", "allow")
+STEP = 256  # images made at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, checked as far as that goes without loading anything."""
+
+    run: Path
+    out: Path
+    n: int
+    seed: int
+    shares: tuple[float, ...]
+    seeds: int
+    allow: tuple[str, ...]
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """key=value arguments -> a request.
+
+    Raises:
+        UserError: an unknown key, a value out of range, a run without an export, or a folder that is not free.
+    """
+    given = pairs(arguments, KEYS)
+    if "out" not in given:
+        raise UserError("Where to? Say out=DIR, a new folder for the images.")
+    out = Path(given["out"])
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"out={out} is there already and not empty. Name a new folder.")
+    return Request(
+        run=run_folder(given, "last"),
+        out=out,
+        n=whole("n", given.get("n", "10000"), least=1),
+        seed=whole("seed", given.get("seed", "0"), least=0),
+        shares=_shares(given.get("shares", "0.01,0.1,1")),
+        seeds=whole("seeds", given.get("seeds", "3"), least=1),
+        allow=tuple(name.strip() for name in given.get("allow", "").split(",") if name.strip()),
+    )
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        shares = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        shares = (0.0,)
+    if not all(0 < share <= 1 for share in shares):
+        raise UserError(f"shares={text}: shares of the real labels, above 0 and at most 1, as in shares=0.01,0.1,1.")
+    return tuple(dict.fromkeys(shares))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the set and its report; 0, or an error that `cli.run` puts into words."""
+    if {"--help", "-h", "help"} & set(argv):
+        print(__doc__.strip())
+        return 0
+    request = parse(argv)
+    model, data = _load(request)
+    labels = balanced(request.n, model.classes)
+    synthetic = _generated(model, labels, seed=request.seed)
+    names = data.classes or tuple(map(str, range(model.classes)))
+    _save(request.out, synthetic, labels, names)
+    print(f"{request.n:,} images of {model.classes} classes, by {request.run}: {request.out}")
+    found = _measured(request, (synthetic, labels), data)
+    facts = {"run": str(request.run), "n": request.n, "seed": request.seed, "seeds": request.seeds, "accuracy": found}
+    from lightning_gans.core.files import write_atomically
+
+    write_atomically(request.out / "report.json", json.dumps(facts, indent=2) + "\n")
+    print("\n".join(lines(found)))
+    return 0
+
+
+def balanced(n: int, classes: int) -> Any:
+    """n labels, class after class, the same number of each up to one: (n,) int64."""
+    import torch
+
+    return (torch.arange(n) % classes).sort().values
+
+
+def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """The report as a table."""
+    width = max(map(len, found))
+    yield f"{'trained on':{width}}  accuracy on the test split"
+    for name, scores in found.items():
+        spread = f" +- {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        alone = found.get(name.removesuffix(" + synthetic"), scores)
+        gain = statistics.mean(scores) - statistics.mean(alone)
+        yield f"{name:{width}}  {statistics.mean(scores):.4f}{spread}" + (
+            f"   gain {gain:+.4f}" if alone != scores else ""
+        )
+
+
+def _load(request: Request) -> tuple[Any, Any]:
+    """The run's model, and its data."""
+    import yaml
+
+    from lightning_gans.core.protocols import SamplesByLabel
+    from lightning_gans.models.export import load_generator
+    from lightning_gans.models.spec import build
+
+    model = load_generator(request.run, allow=request.allow)
+    if not isinstance(model, SamplesByLabel):
+        raise UserError(
+            f"run={request.run}: its model is not told which class to make, so its samples have no labels. Train one "
+            "that is: variant=cgan, acgan, projection or triplegan."
+        )
+    file = request.run / "config.yaml"
+    if not file.is_file():
+        raise UserError(f"run={request.run} has no config.yaml, which says what data it was trained on.")
+    settings = yaml.safe_load(file.read_text())["data"]
+    target = str(settings.get("_target_", ""))
+    if not target.startswith(("datamodules.", *request.allow)):
+        raise UserError(f"run={request.run} was trained on {target}. If you trust that code, say allow={target}.")
+    data = build(settings, trusted=True)
+    if data.split("train").labels is None or data.split("test").labels is None:
+        raise UserError(f"run={request.run}: its data have no labels in the splits for training and test.")
+    return model, data
+
+
+def _generated(model: Any, labels: Any, *, seed: int) -> Any:
+    """One image for each label, uint8 (N, C, S, S)."""
+    import torch
+
+    from lightning_gans.callbacks.media import to_uint8
+
+    starts = range(0, len(labels), STEP)
+    made = [model.sample(len(labels[s : s + STEP]), label=labels[s : s + STEP], seed=seed, start=s) for s in starts]
+    return torch.cat([to_uint8(part).cpu() for part in made])
+
+
+def _save(out: Path, images: Any, labels: Any, names: Sequence[str]) -> None:
+    """out/CLASS/00000.png and on; made aside, and there when all are."""
+    import shutil
+    import tempfile
+
+    from lightning_gans.callbacks.media import png, to_picture
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".synthetic-"))
+    try:
+        for number, name in enumerate(_folders(names)):
+            folder = aside / name
+            folder.mkdir()
+            for row, image in enumerate(images[labels == number]):
+                (folder / f"{row:05d}.png").write_bytes(png(to_picture(image)))
+        out.mkdir(exist_ok=True)
+        for folder in sorted(aside.iterdir()):
+            folder.replace(out / folder.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _folders(names: Sequence[str]) -> list[str]:
+    """A folder's name for each class, such that they sort as the classes do."""
+    plain = ["".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) for name in names]
+    if plain == sorted(set(plain)):
+        return plain
+    return [f"{number:0{len(str(len(names) - 1))}d}-{name}" for number, name in enumerate(plain)]
+
+
+def _measured(request: Request, synthetic: Any, data: Any) -> dict[str, list[float]]:
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from lightning_gans.extractors.augmentation import table
+    from lightning_gans.extractors.training import Recipe, hold
+
+    real = hold(data.split("train"), Recipe())
+    rows = request.seeds * (1 + 2 * len(request.shares))
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("training classifiers", total=rows)
+        return table(
+            real,
+            synthetic,
+            data.split("test"),
+            classes=len(data.classes),
+            shares=request.shares,
+            seeds=range(request.seeds),
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            told=lambda: progress.advance(task),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(lambda: main(sys.argv[1:])))
