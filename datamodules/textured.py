@@ -38,7 +38,7 @@ class DigitsTextured(Digits):
 
     @property
     def fingerprint(self) -> str:
-        content = hashlib.sha256(b"".join(photo.numpy().tobytes() for photo in _photographs())).hexdigest()
+        content = hashlib.sha256(b"".join(photo.numpy().tobytes() for photo in photographs())).hexdigest()
         return self.digest(super().fingerprint, content, patches="textured/1")
 
     def read(self) -> Mapping[SplitName, Source]:
@@ -49,7 +49,7 @@ class DigitsTextured(Digits):
         return splits
 
     def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
-        return blend(digits, [strip(photo, *EDGES[split]) for photo in _photographs()], "textured", split)
+        return blend(digits, [strip(photo, *EDGES[split]) for photo in photographs()], "textured", split)
 
 
 def blend(images: Tensor, photographs: list[Tensor], *key: str) -> Tensor:
@@ -79,5 +79,6 @@ def strip(photo: Tensor, start: float, end: float) -> Tensor:
 
 
 @cache
-def _photographs() -> list[Tensor]:
+def photographs() -> list[Tensor]:
+    """scikit-learn's two, uint8 (3, 427, 640)."""
     return [torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in load_sample_images().images]

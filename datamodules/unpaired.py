@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from datamodules import checks
 from datamodules.base import SplitName
@@ -15,7 +16,7 @@ from datamodules.folder import TOPS, Folder, ImageFile
 from datamodules.images import ImageData
 from datamodules.named import image_data
 from datamodules.sources import Source, Tensors
-from datamodules.textured import DigitsTextured
+from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
 from lightning_gans.core.batches import UnpairedBatch
 from lightning_gans.core.errors import UserError
 
@@ -160,14 +161,22 @@ class DigitsUnpaired(_Pair):
         batch_size: global batch, of each domain.
         image_size: 8, 16, 32, 64 or 128.
         channels: 1 (grey) or 3 (RGB).
+        brightness: share of the photographs' own. At 1, B is `DigitsTextured`, whose digits are darker than what they
+            lie on where that is light; at 0.5 and below they never are.
     """
 
-    def __init__(self, *, batch_size: int = 8, image_size: int = 16, channels: int = 3) -> None:
+    def __init__(
+        self, *, batch_size: int = 8, image_size: int = 16, channels: int = 3, brightness: float = 1.0
+    ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=False)
+        self.brightness = checks.number("brightness", brightness, least=0)
+        if brightness > 1:
+            raise UserError(f"data.brightness={brightness}: a share of the photographs' brightness, from 0 to 1.")
 
     @cached_property
     def domains(self) -> Mapping[str, ImageData]:  # type: ignore[override]
-        return {"a": Digits(**self.shape), "b": DigitsTextured(**self.shape)}
+        b = DigitsTextured(**self.shape) if self.brightness == 1 else _Dimmed(self.brightness, **self.shape)
+        return {"a": Digits(**self.shape), "b": b}
 
     def make(self) -> Mapping[str, ImageData]:
         return {domain: _Half(whole, first) for first, (domain, whole) in enumerate(self.domains.items())}
@@ -175,6 +184,22 @@ class DigitsUnpaired(_Pair):
     @property
     def classes(self) -> tuple[str, ...] | None:
         return self.domains["a"].classes
+
+
+class _Dimmed(DigitsTextured):
+    """DigitsTextured on darker photographs."""
+
+    def __init__(self, brightness: float, *, batch_size: int, image_size: int, channels: int) -> None:
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
+        self.brightness = brightness
+
+    @property
+    def fingerprint(self) -> str:
+        return self.digest(super().fingerprint, brightness=self.brightness)
+
+    def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
+        strips = (strip(photo, *EDGES[split]).float() * self.brightness for photo in photographs())
+        return blend(digits, [dimmed.round().to(torch.uint8) for dimmed in strips], "textured", split)
 
 
 class _Half(ImageData):

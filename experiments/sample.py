@@ -24,8 +24,12 @@ several with commas between them, or an .npz with an array `samples`; the first 
   traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
-A run of cyclegan translates: IN is an image or a folder of images, of any size that its networks take (multiples of 2
-or 4, as they are built; others are named and refused). Each is written to `out` under its own name, as PNG.
+A run of cyclegan translates, and does nothing else:
+
+  translate  an image or a folder of them, of any size that the networks take: multiples of 4 for the paper's, of 2 for
+             the small ones, and 8 or 4 at least; images of other sizes are named and refused
+  out        a folder for the translations: PNGs under the images' own names
+  direction  a2b or b2a
 
 Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
 

@@ -40,6 +40,8 @@ def cycle(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     errors = []
     for direction in DIRECTIONS:
         error, count = 0.0, 0
+        if not len(data.parts[source(direction)].split(split)):
+            return {}  # a folder of an image or two
         for batch in held_out(data.parts[source(direction)], split).batches(READ):
             again = model.translate(model.translate(batch.x, direction), back(direction))
             error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
@@ -82,6 +84,12 @@ class TranslationQuality:
             if extractor is None:
                 return
             self.extractors[domain] = extractor
+            for split in ("train", "validation", "test"):
+                if len(part.split(split)) < 2:
+                    raise UserError(
+                        f"Domain {domain.upper()} has {len(part.split(split))} {split} image(s), and an FID is of two "
+                        "or more. Add images, or say metrics=own, which measures the cycle alone."
+                    )
             self.references[domain] = self.reference_for(extractor, part)
         self.domains = data.domains
 

@@ -11,6 +11,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game, shared
 from lightning_gans.core.phase import Phase, Training, Update
 from lightning_gans.core.pool import ImagePool
+from lightning_gans.core.protocols import Adapts, Augment
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.translation import TranslationModel
 
@@ -39,6 +40,7 @@ class CycleGAN(Game):
         cycle_weight_a, cycle_weight_b: lambda_A, lambda_B, of ||b2a(a2b(a)) - a||_1 and ||a2b(b2a(b)) - b||_1.
         identity_weight: of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them out.
         pool_size: translations that are kept for each D; 0: D is shown the newest alone.
+        augment: what both D's inputs, real and translated, go through first, or None; none that adapts.
     """
 
     batch: ClassVar[type] = UnpairedBatch
@@ -59,6 +61,7 @@ class CycleGAN(Game):
         cycle_weight_b: float = 10.0,
         identity_weight: float = 0.5,
         pool_size: int = 50,
+        augment: Augment | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         weights = {
@@ -71,9 +74,14 @@ class CycleGAN(Game):
         for name, value in weights.items():
             if value < 0:
                 raise UserError(f"variant.{name}={value}: must be 0 or more.")
-        model.check(*sample_shape[1:])
+        if isinstance(augment, Adapts):
+            raise UserError(f"augment: {type(augment).__name__} follows one D, and here are two. Choose diffaugment.")
+        try:
+            model.check(*sample_shape[1:])
+        except UserError as error:
+            raise UserError(f"data.image_size and network.translator do not fit: {error}") from error
         self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
-        self.loss = loss
+        self.loss, self.augment = loss, augment
         self.adversarial_weight = adversarial_weight
         self.cycle_weight_a, self.cycle_weight_b = cycle_weight_a, cycle_weight_b
         self.identity_weight = identity_weight
@@ -113,8 +121,15 @@ class CycleGAN(Game):
 
     def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What G descends on one discriminator's logits."""
-        on_real = discriminator(real) if self.loss.relativistic else None
-        return self.loss.generator(discriminator(fake), on_real)
+        on_fake = self.judge(discriminator, fake)
+        return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.relativistic else None)
+
+    def judge(self, discriminator: nn.Module, x: Tensor) -> Tensor:
+        """A discriminator's logits on images, augmented where they are to be."""
+        if self.augment is not None:
+            x = self.augment(x, self.draws.uniform(len(x), self.augment.numbers))
+        logits: Tensor = discriminator(x)
+        return logits
 
     def discriminator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
         """Each D tells its domain's images from translations, new and old."""
@@ -126,7 +141,7 @@ class CycleGAN(Game):
         ):
             uniform = self.draws.uniform(len(new), 2)
             seen = pool.query(new, uniform) if pool.size else new.detach()
-            on_real, on_fake = discriminator(real), discriminator(seen)
+            on_real, on_fake = self.judge(discriminator, real), self.judge(discriminator, seen)
             found = self.loss.discriminator(on_real, on_fake)
             terms |= {f"{domain}_{name}": term for name, term in found.items()}
             accuracy = self.loss.accuracy(on_real.detach(), on_fake.detach())

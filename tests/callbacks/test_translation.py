@@ -128,6 +128,15 @@ def test_labels_count_where_both_domains_have_the_same():
     }
 
 
+def test_too_few_images_are_refused_before_training():
+    few = domain("b", 10.0)
+    few.split = lambda name: (domain("b", 10.0, n=1) if name == "validation" else B).split(name)
+    with pytest.raises(UserError, match=r"Domain B has 1 validation image\(s\).*metrics=own"):
+        quality(A, few)
+    none = SimpleNamespace(parts={"a": A, "b": domain("b", 0.0, n=0)})
+    assert cycle(Shift(0.0, 0.0), none, "validation") == {}
+
+
 def test_nothing_without_an_extractor_or_a_translator():
     made, data = quality(A, B, extractor=lambda part, trainer: None)
     assert made(Shift(0, 0), data, "test") == made.floor("test") == made.facts() == {}

@@ -64,6 +64,19 @@ def test_they_have_ten_classes_and_a_fingerprint_of_their_own(digits):
     assert len(prints) == 5
 
 
+def test_on_darker_photographs_every_digit_is_lighter():
+    whole, dimmed = DigitsTextured(image_size=8), DigitsUnpaired(image_size=8, brightness=0.5)
+    ink = Digits(image_size=8, channels=3).sources["train"].x
+    x, bright = dimmed.domains["b"].sources["train"].x, whole.sources["train"].x
+    assert x[ink == 255].min() >= 127
+    assert x[ink == 0].max() <= 128
+    assert bright[ink == 255].min() < 50
+    assert dimmed.domains["b"].fingerprint != whole.fingerprint
+    assert DigitsUnpaired(image_size=8).domains["b"].fingerprint == whole.fingerprint
+    with pytest.raises(UserError, match=r"brightness=1\.5"):
+        DigitsUnpaired(brightness=1.5)
+
+
 @pytest.fixture
 def both(tmp_path):
     """Values 0 and on in A, 100 and on in B; as trainA, trainB, testA, testB."""

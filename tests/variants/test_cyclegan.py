@@ -140,6 +140,24 @@ def test_a_loss_that_compares_is_given_both():
     assert terms["adversarial_a2b"].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_discriminators_and_they_alone_see_augmented_images():
+    class Brighter:
+        numbers = 1
+
+        def __call__(self, x, uniform):
+            assert uniform.shape == (4, 1)
+            return x + 1
+
+    a, b = x = batch()
+    made = game(augment=Brighter(), identity_weight=0.0, pool_size=0)
+    terms = made.generator_loss(x)
+    assert terms["adversarial_a2b"].item() == pytest.approx(((0.25 * (2 * a + 1) - 1) ** 2).mean().item() / 2, rel=1e-5)
+    assert terms["cycle_a"].item() == pytest.approx(50 * a.mean().item(), rel=1e-5)
+    terms = made.discriminator_loss(x)
+    assert terms["a_real"].item() == pytest.approx(((0.5 * (a + 1) - 1) ** 2).mean().item() / 2, rel=1e-5)
+    assert terms["a_fake"].item() == pytest.approx(((0.5 * (3 * b + 1)) ** 2).mean().item() / 2, rel=1e-5)
+
+
 @pytest.mark.parametrize("name", ["adversarial_weight", "cycle_weight_a", "identity_weight", "pool_size"])
 def test_weights_below_zero_are_refused(name):
     with pytest.raises(UserError, match=f"variant.{name}=-1"):
@@ -149,7 +167,7 @@ def test_weights_below_zero_are_refused(name):
 def test_images_that_do_not_go_through_are_refused_before_training():
     Times.least, least = 4, Times.least
     try:
-        with pytest.raises(UserError, match="2x2 pixels"):
+        with pytest.raises(UserError, match=r"data\.image_size and network\.translator do not fit: .*2x2 pixels"):
             game()
     finally:
         Times.least = least

@@ -10,7 +10,9 @@ _PAIR: dict[str, Spec] = {
 }
 
 ENTRIES: dict[str, Schema] = {
-    "datamodules.DigitsUnpaired": Schema(_PAIR),
+    "datamodules.DigitsUnpaired": Schema(
+        _PAIR | {"brightness": Float(min=0, max=1, help="share of the photographs' own; up to 0.5 digits are lighter")}
+    ),
     "datamodules.Unpaired": Schema(
         _PAIR
         | {
@@ -34,6 +36,7 @@ ENTRIES: dict[str, Schema] = {
             "cycle_weight_b": Float(min=0, help="lambda_B, of B's"),
             "identity_weight": Float(min=0, help="of leaving the target domain as it is, in cycle weights"),
             "pool_size": Int(min=0, help="translations kept for each discriminator; 0: none"),
+            "augment": Optional(Node(), help="what both discriminators' inputs go through first; null: nothing"),
         }
     ),
     "lightning_gans.models.translation.TranslationModel": Schema({"a2b": Node(), "b2a": Node()}),
