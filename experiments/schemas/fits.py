@@ -17,6 +17,9 @@ ENCODING = {
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),
 }
+# Games of a classifier that is to work in a second domain, and the model that they alone take.
+ADAPTING = ("dann", "dann_alternating")
+DOMAIN_MODEL = "lightning_gans.models.domain.DomainModel"
 
 
 def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
@@ -51,6 +54,17 @@ def check_network(network: Any, choices: Mapping[str, str]) -> None:
     model = network.get("model") if isinstance(network, Mapping) else None
     target = str(model.get("_target_", "")) if isinstance(model, Mapping) else ""
     made_for = name.partition("_")[0]
+    if target.startswith("lightning_gans.models.") and variant in NEEDS:
+        if variant in ADAPTING and target != DOMAIN_MODEL:
+            raise UserError(
+                f"network={name} does not go with variant={variant}, which needs a head for labels and one "
+                "for domains: network=dann, dann_mnist or dann_svhn."
+            )
+        if variant not in ADAPTING and target == DOMAIN_MODEL:
+            raise UserError(
+                f"network={name} classifies in two domains, and variant={variant} does not. Choose variant=dann or "
+                "dann_alternating; or leave network= out."
+            )
     if variant in ENCODING and made_for != variant:
         if target.startswith("lightning_gans.models.") and (
             made_for in ENCODING or target.removeprefix("lightning_gans.models.") not in ENCODING[variant]

@@ -196,7 +196,8 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     group, _, name = choice.partition("=")
     own = name.partition("_")[0]  # a network's name begins with that of the game it is made for, if of one alone
     variant = own if group == "network" and own in Composer().options("variant") else "vanilla"
-    (job,) = preflight([f"variant={variant}", "data=digits", choice])
+    data = ["data=digits"] if "image" in NEEDS[variant] else []  # else its own
+    (job,) = preflight([f"variant={variant}", *data, choice])
     assert job.choices[group] == name
 
 
