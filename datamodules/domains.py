@@ -55,9 +55,9 @@ class Domains(Composite):
                 f"data.batch_size={batch_size}: half of it is of the source and half of the target, so it is even. Say "
                 f"data.batch_size={batch_size + 1}."
             )
-        self.source, self.target = (
-            str(checks.folder(key, word)) for key, word in (("source", source), ("target", target))
-        )
+        for key, word in (("source", source), ("target", target)):
+            checks.folder(key, word)
+        self.source, self.target = source, target
         self.photos, self.data_dir, self.download = photos, data_dir, checks.boolean("download", download)
         self.sample_shape = (checks.channels(channels), image_size, image_size)
 

@@ -97,6 +97,7 @@ class MNISTM(ImageData):
         return self.digest(self.digits.fingerprint, content.hexdigest(), patches="mnistm/1")
 
     def read(self) -> Mapping[SplitName, Source]:
+        _ = self.files  # what is wrong with the photographs is said before MNIST is fetched
         digits = {name: source for name, source in self.digits.read().items() if isinstance(source, Tensors)}
 
         def prepare() -> cache.Kept:

@@ -17,8 +17,14 @@ ENCODING = {
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),
 }
-# Games whose model is of a kind of its own, and the networks that make one.
-OWN_MODEL = {"cyclegan": ("translation.TranslationModel", "cyclegan, cyclegan_resnet6 or cyclegan_resnet9")}
+# Models of one kind of game: who takes them, and the networks that make one.
+OWN_MODELS = {
+    "translation.TranslationModel": (("cyclegan",), "cyclegan, cyclegan_resnet6 or cyclegan_resnet9"),
+    "domain.DomainModel": (("dann", "dann_alternating"), "dann, dann_mnist or dann_svhn"),
+    "triple.TripleModel": (("triplegan",), "triplegan"),
+    "converting.ConvertingModel": (("disentangle", "disentangle_pairs"), "disentangle"),
+    "ranking.RankingModel": (("irgan", "irgan_pairwise"), "irgan or irgan_features"),
+}
 
 
 def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
@@ -52,14 +58,15 @@ def check_network(network: Any, choices: Mapping[str, str]) -> None:
     model = network.get("model") if isinstance(network, Mapping) else None
     target = str(model.get("_target_", "")) if isinstance(model, Mapping) else ""
     made_for = name.partition("_")[0]
-    for game, (own, fitting) in OWN_MODEL.items():
-        if not target.startswith("lightning_gans.models.") or (target.endswith(own) == (variant == game)):
+    for own, (games, fitting) in OWN_MODELS.items():
+        ours = target.startswith("lightning_gans.models.") and variant in NEEDS
+        if not ours or target.endswith(own) == (variant in games):
             continue
-        if variant == game:
-            raise UserError(f"network={name} does not go with variant={game}. Choose network={fitting}.")
+        if variant in games:
+            raise UserError(f"network={name} does not go with variant={variant}. Choose network={fitting}.")
         raise UserError(
-            f"network={name} is made for variant={game}, and variant={variant} has no use for its model. Leave "
-            "network= out, or choose another."
+            f"network={name} is made for variant={' or '.join(games)}, and variant={variant} has no use for its model. "
+            "Leave network= out, or choose another."
         )
     if variant in ENCODING and made_for != variant:
         if target.startswith("lightning_gans.models.") and (

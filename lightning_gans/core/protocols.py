@@ -112,13 +112,6 @@ class TellsDomains(Protocol):
 
 
 @runtime_checkable
-class Centres(Protocol):
-    """Takes a mean off its inputs, (C, 1, 1), which it has to be told before it is trained."""
-
-    def centre(self, mean: Tensor) -> None: ...
-
-
-@runtime_checkable
 class Evaluates(Protocol):
     """Has a density that can be estimated.
 

@@ -11,7 +11,6 @@ from lightning_gans.core.batches import DomainBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
-from lightning_gans.core.protocols import Centres
 from lightning_gans.core.schedules import saturating
 from lightning_gans.losses.reversal import reverse_gradient
 from lightning_gans.models.domain import DomainModel
@@ -46,7 +45,7 @@ class DANN(Game):
     def on_fit_start(self) -> None:
         """Tell the model what to take off its inputs; without a data module, nothing."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        if isinstance(self.model, Centres) and hasattr(data, "mean"):
+        if hasattr(data, "mean"):
             self.model.centre(data.mean)
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:

@@ -32,6 +32,9 @@ class Signs(nn.Module):
 
 
 class Labelled(Split):
+    def at_most(self, n):
+        return Labelled(self.x[:n], None if self.labels is None else self.labels[:n])
+
     def batches(self, size):
         for batch, start in zip(super().batches(size), range(0, len(self), size), strict=True):
             yield SampleBatch(batch.x, None if self.labels is None else self.labels[start : start + size])

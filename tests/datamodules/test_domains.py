@@ -84,8 +84,15 @@ def test_a_folder_without_classes_is_a_target_and_no_source(tmp_path):
     data = pair(target=str(tmp_path / "flat"))
     data.setup()
     assert next(data.iteration_batches(0, 1)).target.shape == (8, 1, 8, 8)
+    assert data.parts["source"].classes == tuple("0123456789")
     with pytest.raises(UserError, match=r"data\.source=.*flat has no labels"):
         pair(source=str(tmp_path / "flat")).setup()
+
+
+def test_a_folder_may_be_called_as_a_set_is(tmp_path, monkeypatch):
+    pictures(tmp_path / "digits", 12)
+    monkeypatch.chdir(tmp_path)
+    assert pair(target="./digits").parts["target"].classes is None
 
 
 def test_a_target_of_other_classes_is_said_to_go_unmeasured(tmp_path):

@@ -1,6 +1,6 @@
 import torch
 
-from lightning_gans.core.protocols import Centres, Classifies, Encodes, Samples, TellsDomains
+from lightning_gans.core.protocols import Classifies, Encodes, Samples, TellsDomains
 from lightning_gans.models import build, load_generator, save_generator
 from lightning_gans.models.domain import DomainModel
 from lightning_gans.networks.domain import SmallDomainNetwork
@@ -26,7 +26,7 @@ def model():
 
 def test_what_it_can_do():
     made = model()
-    assert all(isinstance(made, protocol) for protocol in (Classifies, TellsDomains, Centres))
+    assert all(isinstance(made, protocol) for protocol in (Classifies, TellsDomains))
     assert not isinstance(made, Encodes | Samples)
 
 

@@ -116,12 +116,12 @@ def test_nothing_tells_two_equal_domains_apart(kind, tmp_path):
 
 def test_the_adversary_hides_what_tells_the_domains_apart(tmp_path):
     """Two domains that differ in brightness alone: d finds them out, unless f is told to hide it."""
-    shifted = [batch._replace(target=batch.x.flip(0) + 0.5) for batch in batches(150)]
+    shifted = [batch._replace(target=batch.x.flip(0) + 1.5) for batch in batches(100)]
     losses = {}
     for weight in (0.0, 1.0):
-        played = play(game(DANN, weight=weight, iterations=150), shifted, tmp_path)
+        played = play(game(DANN, weight=weight, iterations=100, lr=0.03), shifted, tmp_path)
         losses[weight] = played.loss(shifted[0])["domain"].item()
-    assert losses[0.0] < 0.1
+    assert losses[0.0] < 0.2
     assert losses[1.0] > 0.4
 
 
