@@ -1,0 +1,40 @@
+import pytest
+import torch
+from torch import nn
+
+from datamodules import Digits, Ring
+from lightning_gans.callbacks.classification import classification
+from lightning_gans.callbacks.measures import MEASURES
+
+
+class Always(nn.Module):
+    """Sure of one class."""
+
+    classes = 10
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def classify(self, x):
+        return torch.eye(10)[self.answer].expand(len(x), -1)
+
+
+def test_accuracy_is_the_share_of_right_answers_on_the_split():
+    data = Digits(image_size=8)
+    for split in ("validation", "test"):
+        labels = data.split(split).labels
+        for answer in (0, 7):
+            share = (labels == answer).float().mean().item()
+            found = classification(Always(answer), data, split)
+            assert found == {"test_accuracy": pytest.approx(share)}
+    assert classification in MEASURES
+
+
+def test_what_does_not_classify_or_has_no_labels_is_not_measured():
+    assert classification(nn.Identity(), Digits(image_size=8), "test") == {}
+    unlabelled = Ring(batch_size=8, dimension=2)
+    unlabelled.split("test").labels
+    source = unlabelled.sources["test"]
+    source.labels = None
+    assert classification(Always(0), unlabelled, "test") == {}
