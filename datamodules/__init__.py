@@ -7,7 +7,10 @@ if TYPE_CHECKING:
     from datamodules.base import DataModule, Modes
     from datamodules.digits import Digits
     from datamodules.folder import Folder
+    from datamodules.letor import Letor
+    from datamodules.movielens import MovieLens
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.retrieval import DigitsRetrieval
     from datamodules.textured import DigitsTextured
     from datamodules.vision import Vision
 
@@ -15,8 +18,11 @@ _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsRetrieval": "retrieval",
     "DigitsTextured": "textured",
     "Folder": "folder",
+    "Letor": "letor",
+    "MovieLens": "movielens",
     "Ring": "planar",
     "Grid": "planar",
     "Spiral": "planar",
@@ -29,10 +35,13 @@ _HOMES = {
 __all__ = [
     "DataModule",
     "Digits",
+    "DigitsRetrieval",
     "DigitsTextured",
     "Folder",
     "Grid",
+    "Letor",
     "Modes",
+    "MovieLens",
     "RefPair",
     "Ring",
     "Spiral",

@@ -56,6 +56,13 @@ CATALOGUE: dict[str, Data] = {
     "digits_textured": Data(
         "SampleBatch", "image", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
     ),
+    "digits_retrieval": Data(
+        "RetrievalBatch", "retrieval", False, "1,797 digits, each asking for those like it among all others", None
+    ),
+    "movielens": Data(
+        "RetrievalBatch", "retrieval", False, "users and the films they liked, from MovieLens' own files", None
+    ),
+    "letor": Data("RetrievalBatch", "retrieval", False, "LETOR queries with a list of described documents each", None),
 }
 
 

@@ -21,6 +21,7 @@ from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.callbacks.rankings import Rankings
 from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
@@ -71,6 +72,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         quality = partial(sample_quality, config, data, progress)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality))
     callbacks += [SampleGrids(**settings["grids"]), Reconstructions(**settings["grids"])]
+    callbacks.append(Rankings(every=settings["grids"]["every"]))
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -92,6 +92,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "infogan": ("image",),
     "vaegan": ("image",),
     "vae": ("image",),
+    "irgan": ("retrieval",),
+    "irgan_pairwise": ("retrieval",),
 }
 
 # The same for what measures a run.

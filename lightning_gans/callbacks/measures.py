@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.metrics.representation import (
@@ -105,4 +106,4 @@ def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     return {"nll": total / count}
 
 
-MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood)
+MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood, ranking)

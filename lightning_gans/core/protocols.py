@@ -98,6 +98,13 @@ class Evaluates(Protocol):
     def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor: ...
 
 
+@runtime_checkable
+class Ranks(Protocol):
+    """Orders documents. score: queries (N, ...) -> (N, documents), higher is more relevant; in eval mode."""
+
+    def score(self, query: Tensor) -> Tensor: ...
+
+
 class OffersFeatures(Protocol):
     """A network that is linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
 
