@@ -27,8 +27,8 @@ class Line(NamedTuple):
 class Letor(Retrieval):
     """LETOR 4.0 (Qin and Liu 2013, 1306.2597): train.txt, vali.txt and test.txt of a fold, as of MQ2008-semi.
 
-    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; features that a line leaves out are 0. Relevant is
-    a label of 1 or more; all other documents of the query, judged or not, are candidates beside them. Queries without
+    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; features that it leaves out are 0. Relevant is a
+    label of 1 or more; all other documents of the query, judged or not, are candidates beside them. Queries without
     a relevant document are left out, in training as in evaluation. Splits are of different queries.
 
     Args:
@@ -58,8 +58,8 @@ class Letor(Retrieval):
             if all(named.values()):
                 return {split: paths[0] for split, paths in named.items()}
         raise UserError(
-            f"data.root={self.root}: no train.txt, vali.txt and test.txt there, nor in its folder {self.fold}, which is "
-            "how a fold of LETOR's MQ2008 comes. Say data_dir=DIR, and data.fold=Fold2 for another one."
+            f"data.root={self.root}: no train.txt, vali.txt and test.txt there, nor in its folder {self.fold}, which "
+            "is how a fold of LETOR's MQ2008 comes. Say data_dir=DIR, and data.fold=Fold2 for another one."
         )
 
     @property
@@ -111,6 +111,6 @@ class Letor(Retrieval):
             return Line(int(label), name, features)
         except ValueError:
             raise UserError(
-                f"{where}: {text.strip()[:80]!r} is no judged document. A line is `label qid:10 1:0.1 2:0.3 ... #docid`: "
-                "a whole label, the query, and finite features numbered from 1."
+                f"{where}: {text.strip()[:80]!r} is no judged document. A line is `label qid:10 1:0.1 2:0.3 ... "
+                "#docid`: a whole label, the query, and finite features numbered from 1."
             ) from None

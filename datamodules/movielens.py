@@ -81,8 +81,8 @@ class MovieLens(Retrieval):
             if (folder / "u.data").is_file():
                 return (folder / "u.data",)
         raise UserError(
-            f"data.root={self.root}: no ratings there. It holds {self.fold}.base and {self.fold}.test, or one file each "
-            "that ends in train.txt and test.txt, or u.data, as MovieLens-100K does (files.grouplens.org/datasets/"
+            f"data.root={self.root}: no ratings there. It holds {self.fold}.base and {self.fold}.test, or one file "
+            "each that ends in train.txt and test.txt, or u.data, as MovieLens-100K does (files.grouplens.org/datasets/"
             "movielens/ml-100k.zip). Say data_dir=DIR."
         )
 

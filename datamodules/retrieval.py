@@ -124,7 +124,7 @@ def numbered_splits(
 
 
 class DigitsRetrieval(Retrieval):
-    """Every digit of scikit-learn's 1,797 asks for those like it: documents are all other images, known by number alone.
+    """Each of scikit-learn's 1,797 digits asks for those like it: documents are all others, known by number alone.
 
     Relevant to an image are the `neighbours` images of its own class that are nearest to it in pixels. A few of these
     are training positives, as many are for validation, and the rest is held out for the test. Popular documents are

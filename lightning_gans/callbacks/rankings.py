@@ -32,7 +32,7 @@ def ranking(model: nn.Module, data: Any, split: str) -> dict[str, float]:
 
 
 class Rankings(pl.Callback):
-    """Draws queries (left) and their best documents, relevant ones in green frames, others in red, into run_dir/samples.
+    """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
 
     Every `every` iterations and at the end, rankings-00002000.png; of data whose queries and documents are images.
     """

@@ -33,8 +33,8 @@ class IRGAN(Game):
         G ascends   E_{d ~ p_theta} r(d),  r = 2 s(f) - 1,  by  E_{p_n}[p_theta / p_n (r - b) grad log p_theta(d)]
 
     p_n = (1 - importance_mix) p_theta + importance_mix p_true, and b = E_{p_theta} r exactly. An iteration is one batch
-    of queries. The run begins with G alone on dynamic negatives (DNS, Zhang et al. 2013); the rest of it is divided into
-    rounds, in each of which D moves first and then G.
+    of queries. The run begins with G alone on dynamic negatives (DNS, Zhang et al. 2013); the rest of it is divided
+    into rounds, in each of which D moves first and then G.
 
     Args:
         model: g_theta, queries (N, ...) -> scores (N, M).

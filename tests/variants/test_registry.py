@@ -184,13 +184,17 @@ def test_every_penalty_is_a_term_of_ds_loss(penalty, tmp_path):
     assert losses["D/loss"] == pytest.approx(losses["D/real"] + losses["D/fake"] + losses["D/penalty"], rel=1e-5)
 
 
-@pytest.mark.parametrize("network", sorted(path.stem for path in CONF.glob("network/*.yaml")))
+OF_FILES = {"irgan_features"}  # networks of data that a user has to bring
+
+
+@pytest.mark.parametrize("network", sorted({path.stem for path in CONF.glob("network/*.yaml")} - OF_FILES))
 def test_every_network_plays(network, tmp_path):
     planar = {"planar": "ring", "pacgan_planar": "ring", "moved_points": "two_points", "ref_pair": "ref_pair"}
-    data = planar.get(network, "digits")
-    variant = network.partition("_")[0]  # a network of its own that a game asks for
+    variant = network.partition("_")[0]  # a network of its own that a game asks for, on the game's usual data
     variant = variant if variant in VARIANTS else "vanilla"
-    config = composed(variant, f"data={data}", f"network={network}", iterations=2)
+    data = [f"data={planar[network]}"] if network in planar else []
+    config = composed(variant, *data, f"network={network}", iterations=2)
     game = play(game_of(config), data_of(config), tmp_path)
     assert game.iteration == 2
-    assert game.evaluated_model().sample(3).shape == (3, *data_of(config).sample_shape)
+    if isinstance(game.model, Samples):
+        assert game.evaluated_model().sample(3).shape == (3, *data_of(config).sample_shape)
