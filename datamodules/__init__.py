@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from datamodules.digits import Digits
     from datamodules.domains import Domains, EmbeddedDomains
     from datamodules.folder import Folder
+    from datamodules.letor import Letor
     from datamodules.mnistm import MNISTM
+    from datamodules.movielens import MovieLens
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
+    from datamodules.retrieval import DigitsRetrieval
     from datamodules.semi import DigitsSemi, VisionSemi
     from datamodules.shifted import DigitsShifted
     from datamodules.speech import Speech
@@ -24,12 +27,15 @@ _HOMES = {
     "Digits": "digits",
     "DigitsShifted": "shifted",
     "DigitsSemi": "semi",
+    "DigitsRetrieval": "retrieval",
     "DigitsTextured": "textured",
     "DigitsUnpaired": "unpaired",
     "Domains": "domains",
     "EmbeddedDomains": "domains",
     "Folder": "folder",
     "MNISTM": "mnistm",
+    "Letor": "letor",
+    "MovieLens": "movielens",
     "Ring": "planar",
     "Grid": "planar",
     "Spiral": "planar",
@@ -47,6 +53,7 @@ __all__ = [
     "MNISTM",
     "DataModule",
     "Digits",
+    "DigitsRetrieval",
     "DigitsSemi",
     "DigitsShifted",
     "DigitsTextured",
@@ -55,7 +62,9 @@ __all__ = [
     "EmbeddedDomains",
     "Folder",
     "Grid",
+    "Letor",
     "Modes",
+    "MovieLens",
     "RefPair",
     "Ring",
     "Speech",

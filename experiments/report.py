@@ -90,6 +90,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
             ("floor", floor),
             ("test\nbest", test.get("best") or {}),
             ("test\nlast", test.get("last") or {}),
+            *((f"test\n{name}", values) for name, values in test.items() if name not in ("best", "last", "floor")),
         )
         if any(name in values for name in scores)
     }

@@ -26,6 +26,7 @@ from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.measures import MEASURES
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.callbacks.rankings import Rankings
 from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
@@ -83,6 +84,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         measures = [*MEASURES, cycle, adaptation, Disentanglement(), translation_quality(config, progress)]
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
+    callbacks.append(Rankings(every=settings["grids"]["every"]))
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

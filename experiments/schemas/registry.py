@@ -99,6 +99,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "triplegan": ("semi_supervised",),
     "disentangle": ("speech",),
     "disentangle_pairs": ("speech",),
+    "irgan": ("retrieval",),
+    "irgan_pairwise": ("retrieval",),
 }
 
 # The same for what measures a run.

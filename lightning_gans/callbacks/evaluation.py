@@ -93,7 +93,8 @@ class Evaluation(pl.Callback):
                 callback.on_evaluation(trainer, pl_module, evidence)
 
     def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
-        evidence = Evidence({}) if self.quality is None else self.quality.measure(model, split)
+        samples = self.quality is not None and isinstance(model, Samples)
+        evidence = self.quality.measure(model, split) if samples else Evidence({})  # type: ignore[union-attr]
         data = getattr(trainer, "datamodule", None)
         if hasattr(data, "split"):
             for measure in self.measures:
@@ -116,6 +117,8 @@ class Evaluation(pl.Callback):
             self.test["best"] = dict(self.test["last"])
         elif best.is_file():
             self.test["best"] = self._measure(trainer, _evaluated_weights(best, pl_module), "test").scores
+        for name, model in pl_module.beside(getattr(trainer, "datamodule", None)).items():
+            self.test[name] = self._measure(trainer, model, "test").scores
         facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
         tell_summary(trainer, facts)
 

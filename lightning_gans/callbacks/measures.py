@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.callbacks.classification import classification
+from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.callbacks.splits import READ, held_out, train_part
 from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
 from lightning_gans.core.rng import stream_seed
@@ -107,4 +108,4 @@ def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     return {"nll": total / count}
 
 
-MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood, classification)
+MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood, classification, ranking)

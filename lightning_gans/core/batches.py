@@ -62,6 +62,22 @@ class UtteranceBatch(NamedTuple):
     other: Tensor
 
 
+class RetrievalBatch(NamedTuple):
+    """Queries, and which of the M documents are relevant to each.
+
+    query: what a network scores the documents by: (N,) int64 numbers of queries, or (N, M, d), the features of each
+        document for its query.
+    relevant: (N, M) bool, the positives that this split knows; p_true is uniform over them.
+    candidate: (N, M) bool, the documents that may be drawn or ranked; all relevant ones are among them.
+    number: (N,) int64, the query's own number.
+    """
+
+    query: Tensor
+    relevant: Tensor
+    candidate: Tensor
+    number: Tensor
+
+
 def split_batch(batch: Any, parts: int) -> list[Any]:
     """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order, column by column.
 

@@ -105,6 +105,10 @@ class Game(pl.LightningModule):
         """The run's stages; one game by default."""
         return [Stage(self.phases())]
 
+    def beside(self, data: Any) -> Mapping[str, nn.Module]:
+        """Models whose test figures stand beside the game's own, by name: what it began with, or what knows less."""
+        return {}
+
     # What a variant uses
 
     def noise(self, prior: Prior, n: int) -> Tensor:

@@ -166,6 +166,13 @@ class Converts(Protocol):
     def convert(self, x: Tensor, like: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
+class Ranks(Protocol):
+    """Orders documents. score: queries (N, ...) -> (N, documents), higher is more relevant; in eval mode."""
+
+    def score(self, query: Tensor) -> Tensor: ...
+
+
 class OffersFeatures(Protocol):
     """A network that is linear in its features: samples (N, ...) -> `features` (N, feature_dim)."""
 

@@ -1,0 +1,68 @@
+"""How a model ranks held-out relevant documents, in numbers and as pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.callbacks.media import image_grid, log_picture, save_png
+from lightning_gans.core.events import due
+from lightning_gans.core.protocols import Ranks
+from lightning_gans.metrics.retrieval import MEASURES, ranking_scores
+
+READ = 64  # queries ranked at a time
+VALIDATION = 500  # queries that are looked at while training goes on
+ROWS, COLUMNS = 10, 10
+FRAMES = {None: (0.0, 0.0, 0.0), True: (-1.0, 0.4, -1.0), False: (0.8, -1.0, -1.0)}  # RGB in [-1, 1]
+
+
+def ranking(model: nn.Module, data: Any, split: str) -> dict[str, float]:
+    """Precision, NDCG, MAP and MRR over all documents but the query's training positives; means over queries."""
+    if not isinstance(model, Ranks):
+        return {}
+    part = data.split(split)
+    part = part if split == "test" else part.at_most(VALIDATION)
+    found: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
+    for batch in part.batches(READ):
+        for name, values in ranking_scores(model.score(batch.query).cpu(), batch.relevant, batch.candidate).items():
+            found[name].append(values)
+    return {name: torch.cat(values).mean().item() for name, values in found.items()}
+
+
+class Rankings(pl.Callback):
+    """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
+
+    Every `every` iterations and at the end, rankings-00002000.png; of data whose queries and documents are images.
+    """
+
+    def __init__(self, *, every: int) -> None:
+        self.every = every
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        game = pl_module
+        images: Any = getattr(getattr(trainer, "datamodule", None), "document_images", None)
+        if images is None or not due(game, self.every) or not isinstance(game.model, Ranks):
+            return
+        model: Any = game.evaluated_model()  # on every rank, so that they stay alike
+        if not trainer.is_global_zero:
+            return
+        asked = next(trainer.datamodule.split("validation").at_most(ROWS).batches(ROWS))  # type: ignore[attr-defined]
+        best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf).topk(COLUMNS).indices
+        rows = []
+        for number, found, relevant in zip(asked.number, best, asked.relevant, strict=True):
+            rows += [framed(images[number], None), *(framed(images[d], bool(relevant[d])) for d in found)]
+        path = Path(trainer.default_root_dir) / "samples" / f"rankings-{game.iteration:08d}.png"
+        log_picture(
+            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), COLUMNS + 1), path), game.iteration
+        )
+
+
+def framed(image: Tensor, relevant: bool | None) -> Tensor:
+    """An image (C, H, W), three times as large, as (3, H', W') in a frame: None, of a query, is grey."""
+    large = image.repeat_interleave(3, dim=1).repeat_interleave(3, dim=2).expand(3, -1, -1)
+    height, width = large.shape[1:]
+    picture = torch.tensor(FRAMES[relevant])[:, None, None].repeat(1, height + 4, width + 4)
+    picture[:, 2:-2, 2:-2] = large
+    return picture

@@ -1,0 +1,55 @@
+"""Distributions over documents, draws from them, and what is descended by those draws."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+
+def log_policy(scores: Tensor, candidate: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """log p(d | q) = log softmax(scores / temperature) over the candidates, -inf elsewhere; all (N, M)."""
+    return (scores / temperature).masked_fill(~candidate, -torch.inf).log_softmax(dim=1)
+
+
+def draw(weights: Tensor, uniform: Tensor) -> Tensor:
+    """Documents with probabilities proportional to `weights`: (N, M), uniform (N, S) in [0, 1) -> (N, S) int64.
+
+    By the inverse of the distribution function in float64, whose rounding cannot reach a document of no weight.
+    """
+    upto = weights.double().cumsum(dim=1)
+    return torch.searchsorted(upto, uniform.double() * upto[:, -1:], right=True)
+
+
+def importance_mixture(policy: Tensor, relevant: Tensor, share: float) -> Tensor:
+    """p_n = (1 - share) p_theta + share p_true, which is uniform over the relevant (geek-ai/irgan); all (N, M)."""
+    true = relevant.to(policy) / relevant.sum(dim=1, keepdim=True).clamp(min=1)
+    return (1 - share) * policy + share * true
+
+
+def policy_gradient(log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: Tensor) -> Tensor:
+    """Minus the mean of p_theta / p_n (r - b) log p_theta(d), (): its gradient is that of -E_{p_theta}[r] in the mean.
+
+    Weight and advantage are constants (IRGAN, eq. 5, with the importance weights of its code).
+
+    Args:
+        log_p: log p_theta, (N, M), with its graph.
+        drawn: documents from `proposal`, (N, S).
+        advantage: r - b of every document, (N, M).
+        proposal: p_n, (N, M).
+    """
+    log_drawn = log_p.gather(1, drawn)
+    with torch.no_grad():
+        weight = log_drawn.exp() / proposal.gather(1, drawn) * advantage.gather(1, drawn)
+    return -(weight * log_drawn).mean()
+
+
+def pairwise_logistic(better: Tensor, worse: Tensor) -> Tensor:
+    """The mean of -log s(better - worse), () (BPR, Rendle et al. 2009; RankNet)."""
+    return -logsigmoid(better - worse).mean()
+
+
+def hardest(scores: Tensor, drawn: Tensor, of: int) -> Tensor:
+    """The highest score among each `of` draws: scores (N, M), drawn (N, S * of) -> (N, S).
+
+    Dynamic negative sampling (Zhang et al. 2013).
+    """
+    return scores.gather(1, drawn).unflatten(1, (-1, of)).amax(dim=2)

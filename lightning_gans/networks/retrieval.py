@@ -1,0 +1,52 @@
+"""Scores of documents for queries."""
+
+import torch
+from torch import Tensor, nn
+
+
+class MatrixFactorisation(nn.Module):
+    """score(q, d) = u_q . v_d + b_d; IRGAN's network for item recommendation (geek-ai/irgan).
+
+    query: (N,) int64 numbers -> (N, documents).
+
+    Args:
+        queries, documents: how many there are.
+        dim: of u and v.
+        initial: u and v begin as U(-initial, initial), b as 0.
+    """
+
+    def __init__(self, *, queries: int, documents: int, dim: int = 5, initial: float = 0.05) -> None:
+        super().__init__()
+        self.query = nn.Embedding(queries, dim)
+        self.document = nn.Linear(dim, documents)  # its rows are v, its bias is b
+        nn.init.uniform_(self.query.weight, -initial, initial)
+        nn.init.uniform_(self.document.weight, -initial, initial)
+        nn.init.zeros_(self.document.bias)
+
+    def forward(self, query: Tensor) -> Tensor:
+        score: Tensor = self.document(self.query(query))
+        return score
+
+
+class FeatureScorer(nn.Module):
+    """One hidden layer of tanh on what describes a document for a query; IRGAN's network for LETOR.
+
+    query: features (N, M, features) -> (N, M).
+
+    Args:
+        features: numbers that describe a pair of query and document; LETOR 4.0 has 46.
+        width: hidden units; as many as features in the paper's code.
+        std: of all initial weights, N(0, std^2) cut at two deviations; biases begin as 0.
+    """
+
+    def __init__(self, *, features: int = 46, width: int = 46, std: float = 0.1) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(features, width)
+        self.output = nn.Linear(width, 1)
+        for layer in (self.hidden, self.output):
+            nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, query: Tensor) -> Tensor:
+        score: Tensor = self.output(torch.tanh(self.hidden(query))).squeeze(-1)
+        return score
