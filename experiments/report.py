@@ -137,7 +137,11 @@ def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
 def _places(run_dir: Path) -> list[tuple[str, str]]:
     samples, checkpoints = run_dir / "samples", run_dir / "checkpoints"
     found = []
-    for name, pattern in (("last grid", "iteration-*.png"), ("last pairs", "reconstructions-*.png")):
+    for name, pattern in (
+        ("last grid", "iteration-*.png"),
+        ("last pairs", "reconstructions-*.png"),
+        ("conversions", "conversions-*.png"),
+    ):
         found += [(name, path) for path in sorted(samples.glob(pattern))[-1:]]
     found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
     found += [("traversal", samples / "traversal.png")]

@@ -28,9 +28,8 @@ def test_pictures_on_the_way_and_sounds_at_the_end(tmp_path):
     made = sorted(path.name for path in (tmp_path / "samples").iterdir())
     sounds = [f"conversion-{i}-{what}.wav" for i in range(1, 5) for what in ("converted", "source", "target")]
     assert made == sorted([*sounds, "conversions-00000002.png", "conversions-00000003.png"])
-    factor = 4  # 16 bands make 64 px; 8 frames go along
-    size = (5 * (8 * 8 + 2) - 2, 6 * (16 * 8 + 2) - 2)
-    assert Image.open(tmp_path / "samples" / "conversions-00000003.png").size == size, factor
+    size = (5 * (4 * 8 + 2) - 2, 6 * (4 * 16 + 2) - 2)  # 16 bands are enlarged to 64 px
+    assert Image.open(tmp_path / "samples" / "conversions-00000003.png").size == size
     wave, rate = soundfile.read(io.BytesIO((tmp_path / "samples" / "conversion-1-source.wav").read_bytes()))
     assert rate == 8000
     assert 0.001 < np.abs(wave).max() <= 1
@@ -41,7 +40,7 @@ def test_source_target_and_conversion_stand_below_each_other(tmp_path):
     picture = np.asarray(Image.open(tmp_path / "samples" / "conversions-00000002.png"))
     split = data.split("validation")
     (batch,) = split.batches(1000)
-    cells = [picture[top : top + 128 : 8, :64:8][::-1] for top in (0, 130, 260)]
+    cells = [picture[top : top + 64 : 4, :32:4][::-1] for top in (0, 66, 132)]
     shown = [((x + 1) * 127.5).round().clamp(0, 255).numpy() for x in batch.x]
     source = next(i for i, x in enumerate(shown) if np.array_equal(x, cells[0]))
     target = targets(split.speakers)[source]

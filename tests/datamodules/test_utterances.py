@@ -20,7 +20,7 @@ class Numbered(SpeechData):
     def read(self):
         x = torch.arange(10.0)[:, None, None].expand(10, 8, 4).clone()
         source = Utterances(x, torch.arange(10) % 4 if self.labelled else None, SPEAKERS)
-        return {name: source for name in ("train", "validation", "test")}
+        return dict.fromkeys(("train", "validation", "test"), source)
 
 
 def numbers(x):
