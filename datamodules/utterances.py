@@ -12,6 +12,7 @@ from datamodules.melspectrogram import LogMel
 from datamodules.order import Order
 from datamodules.sources import Split, Tensors
 from lightning_gans.core.batches import UtteranceBatch
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 
 
@@ -69,6 +70,11 @@ class SpeechData(DataModule):
         self.sample_rate = checks.whole("sample_rate", sample_rate, least=4000)
         self.mels = checks.whole("mels", mels, least=8)
         self.frames = checks.whole("frames", frames, least=4)
+        if frames % 4:
+            raise UserError(
+                f"data.frames={frames} does not fit: networks take four frames together. Say data.frames="
+                f"{frames // 4 * 4} or {frames // 4 * 4 + 4}."
+            )
         self.spectrogram = LogMel(sample_rate=sample_rate, mels=mels, frames=frames)
         self.sample_shape = (mels, frames)
 

@@ -140,10 +140,16 @@ def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
 def _places(run_dir: Path) -> list[tuple[str, str]]:
     samples, checkpoints = run_dir / "samples", run_dir / "checkpoints"
     found = []
-    for name, pattern in (("last grid", "iteration-*.png"), ("last pairs", "reconstructions-*.png"), *TRANSLATIONS):
+    for name, pattern in (
+        ("last grid", "iteration-*.png"),
+        ("last pairs", "reconstructions-*.png"),
+        ("conversions", "conversions-*.png"),
+        *TRANSLATIONS,
+    ):
         found += [(name, path) for path in sorted(samples.glob(pattern))[-1:]]
     found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
-    found += [("traversal", samples / "traversal.png")]
+    found += [("traversal", samples / "traversal.png"), ("chains", samples / "chains.png")]
+    found += [("energy", samples / "energy.gif")]
     found = [(name, path) for name, path in found if path.is_file()]
     places = [(name, str(path)) for name, path in found]
     kept = [name for name in ("best.ckpt", "last.ckpt") if (checkpoints / name).is_file()]

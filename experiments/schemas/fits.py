@@ -23,7 +23,7 @@ OWN_MODELS = {
     "domain.DomainModel": (("dann", "dann_alternating"), "dann, dann_mnist or dann_svhn"),
     "triple.TripleModel": (("triplegan",), "triplegan"),
     "converting.ConvertingModel": (("disentangle", "disentangle_pairs"), "disentangle"),
-    "ranking.RankingModel": (("irgan", "irgan_pairwise"), "irgan or irgan_features"),
+    "retrieval.RankingModel": (("irgan", "irgan_pairwise"), "irgan or irgan_features"),
 }
 
 

@@ -6,13 +6,20 @@ import torch
 from torch import Tensor, nn
 
 SLOPE = 0.01  # of leaky ReLUs below 0 (Chou et al.)
-KERNEL = 3
-REDUCED = 4  # frames for one step of a content code
+PATCH = 4  # frames for one step of a content code
 
 
-def _layer(inputs: int, outputs: int, *, stride: int = 1, norm: bool = False) -> nn.Sequential:
-    convolution = nn.Conv1d(inputs, outputs, KERNEL, stride=stride, padding=KERNEL // 2)
-    return nn.Sequential(convolution, *([nn.InstanceNorm1d(outputs)] if norm else []), nn.LeakyReLU(SLOPE))
+def _layers(mels: int, width: int, *, norm: bool = False) -> nn.Sequential:
+    """(N, mels, frames) -> (N, width, frames / 4): four frames together, then twice with their neighbours."""
+    convolutions = [
+        nn.Conv1d(mels, width, PATCH, stride=PATCH),
+        nn.Conv1d(width, width, 3, padding=1),
+        nn.Conv1d(width, width, 3, padding=1),
+    ]
+    layers: list[nn.Module] = []
+    for convolution in convolutions:
+        layers += [convolution, *([nn.InstanceNorm1d(width)] if norm else []), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers)
 
 
 class ContentEncoder(nn.Module):
@@ -26,17 +33,11 @@ class ContentEncoder(nn.Module):
         super().__init__()
         if norm not in ("none", "instance"):
             raise ValueError(f"norm={norm!r}: a content encoder has none or instance")
-        normed = norm == "instance"
-        self.layers = nn.Sequential(
-            _layer(mels, width, stride=2, norm=normed),
-            _layer(width, width, stride=2, norm=normed),
-            _layer(width, width, norm=normed),
-            nn.Conv1d(width, content_dim, 1),
-            nn.GroupNorm(1, content_dim, affine=False),
-        )
+        self.layers = _layers(mels, width, norm=norm == "instance")
+        self.head = nn.Conv1d(width, content_dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        c: Tensor = self.layers(x)
+        c: Tensor = self.head(self.layers(x))
         return c
 
 
@@ -45,7 +46,7 @@ class SpeakerEncoder(nn.Module):
 
     def __init__(self, *, mels: int, width: int, speaker_dim: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(_layer(mels, width, stride=2), _layer(width, width, stride=2), _layer(width, width))
+        self.layers = _layers(mels, width)
         self.head = nn.Linear(width, speaker_dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,13 +59,17 @@ class SpeechDecoder(nn.Module):
 
     def __init__(self, *, mels: int, width: int, content_dim: int, speaker_dim: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(_layer(inputs + speaker_dim, width) for inputs in (content_dim, width))
-        self.head = nn.Conv1d(width + speaker_dim, mels, KERNEL, padding=KERNEL // 2)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(inputs + speaker_dim, width, 3, padding=1), nn.LeakyReLU(SLOPE))
+            for inputs in (content_dim, width)
+        )
+        self.head = nn.Conv1d(width + speaker_dim, PATCH * mels, 1)
 
     def forward(self, c: Tensor, s: Tensor) -> Tensor:
         for layer in self.layers:
-            c = layer(_told(c, s)).repeat_interleave(2, 2)
-        x: Tensor = self.head(_told(c, s))
+            c = layer(_told(c, s))
+        frames = self.head(_told(c, s)).unflatten(1, (-1, PATCH))  # (N, mels, 4, frames / 4)
+        x: Tensor = frames.transpose(2, 3).flatten(2)
         return x
 
 
@@ -72,39 +77,47 @@ def _told(c: Tensor, s: Tensor) -> Tensor:
     return torch.cat([c, s[:, :, None].expand(-1, -1, c.shape[2])], dim=1)
 
 
-def _perceptron(inputs: int, outputs: int, *, width: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, width),
-        nn.LeakyReLU(SLOPE),
-        nn.Dropout(dropout),
-        nn.Linear(width, width),
-        nn.LeakyReLU(SLOPE),
-        nn.Dropout(dropout),
-        nn.Linear(width, outputs),
-    )
+class _Judge(nn.Module):
+    """A perceptron of two hidden layers on codes (N, content_dim, frames / 4), each number of them standardised first.
+
+    Batch norm without gain and bias: what a code says by a small number beside a large constant is lost on a network
+    that sees both as they are, and not on a decoder or a probe.
+    """
+
+    def __init__(self, *, numbers: int, codes: int, outputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.standardise = nn.BatchNorm1d(numbers, affine=False)
+        self.layers = nn.Sequential(
+            nn.Linear(codes * numbers, width),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.LeakyReLU(0.2),
+            nn.Dropout(dropout),
+            nn.Linear(width, outputs),
+        )
 
 
-class SpeakerClassifier(nn.Module):
-    """c (N, content_dim, frames / 4) -> logits (N, speakers): two hidden layers on all of the code."""
+class SpeakerClassifier(_Judge):
+    """c (N, content_dim, frames / 4) -> logits (N, speakers), from all of the code."""
 
     def __init__(self, *, content_dim: int, frames: int, speakers: int, width: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        steps = -(-frames // REDUCED)
-        self.layers = _perceptron(content_dim * steps, speakers, width=width, dropout=dropout)
+        super().__init__(
+            numbers=content_dim * (frames // PATCH), codes=1, outputs=speakers, width=width, dropout=dropout
+        )
 
     def forward(self, c: Tensor) -> Tensor:
-        logits: Tensor = self.layers(c.flatten(1))
+        logits: Tensor = self.layers(self.standardise(c.flatten(1)))
         return logits
 
 
-class PairDiscriminator(nn.Module):
-    """c_i, c_j (N, content_dim, frames / 4) -> logits (N,) of their being one speaker's: two layers on both codes."""
+class PairDiscriminator(_Judge):
+    """c_i, c_j (N, content_dim, frames / 4) -> logits (N,) of their being one speaker's, from all of both codes."""
 
     def __init__(self, *, content_dim: int, frames: int, width: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        steps = -(-frames // REDUCED)
-        self.layers = _perceptron(2 * content_dim * steps, 1, width=width, dropout=dropout)
+        super().__init__(numbers=content_dim * (frames // PATCH), codes=2, outputs=1, width=width, dropout=dropout)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        logits: Tensor = self.layers(torch.cat([a.flatten(1), b.flatten(1)], dim=1)).squeeze(1)
+        both = self.standardise(torch.cat([a, b]).flatten(1))
+        logits: Tensor = self.layers(torch.cat(both.chunk(2), dim=1)).squeeze(1)
         return logits

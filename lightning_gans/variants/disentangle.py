@@ -85,10 +85,10 @@ class Disentangle(Game):
     def adversary_loss(self, batch: UtteranceBatch) -> dict[str, Tensor]:
         """C's cross-entropy on detached codes."""
         with torch.no_grad():
-            c = self.model.content_encoder(batch.x)
-        logits = self.adversary(c)
-        self.monitor("C/accuracy", (logits.detach().argmax(1) == batch.speaker).float().mean())
-        return {"loss": cross_entropy(logits, batch.speaker)}
+            c = self.model.content_encoder(torch.cat([batch.x, batch.partner]))
+        logits, speaker = self.adversary(c), torch.cat([batch.speaker, batch.speaker])
+        self.monitor("C/accuracy", (logits.detach().argmax(1) == speaker).float().mean())
+        return {"loss": cross_entropy(logits, speaker)}
 
     def confusion(self, batch: UtteranceBatch, c: Tensor) -> Tensor:
         """What E_c descends of the adversary, whose parameters get no gradient here: it does not move."""

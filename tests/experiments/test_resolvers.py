@@ -61,3 +61,15 @@ def test_a_wrong_size_of_a_code_is_told_where_it_was_said(tmp_path, monkeypatch)
 def test_a_discriminator_has_a_logit_for_each_kind_that_it_tells_apart(discriminator, logits):
     config = composed("vaegan", f"variant.discriminator={discriminator}")
     assert config["variant"]["dis"]["outputs"] == logits
+
+
+def test_speech_networks_are_told_the_shape_of_segments_and_the_number_of_speakers(tmp_path):
+    found = composed("disentangle", "data.mels=24", "data.frames=8", "data.speakers=5", small=False)["network"]
+    assert found["model"]["decoder"]["mels"] == 24
+    assert (found["classifier"]["frames"], found["classifier"]["speakers"]) == (8, 5)
+    for speaker in ("anna", "bert", "empty"):
+        (tmp_path / speaker).mkdir()
+    for speaker in ("anna", "bert"):
+        (tmp_path / speaker / "1.wav").touch()
+    found = composed("disentangle", "data=speech", f"data.root={tmp_path}")["network"]
+    assert found["classifier"]["speakers"] == 2

@@ -87,8 +87,10 @@ def tabular(iterations, *, labels="all", alpha=0.5):
 def whole_table():
     """p exactly: each pair as often as it is likely; and twelve unlabelled symbols by p(x)."""
     counts = (P * 18).round().long()
-    x, y = (torch.cat([rows.expand(int(n)) for rows, n in zip(part, counts.flatten(), strict=True)])
-            for part in (torch.arange(K).repeat_interleave(K)[:, None], torch.arange(K).repeat(K)[:, None]))  # fmt: skip
+    x, y = (
+        part.repeat_interleave(counts.flatten())
+        for part in (torch.arange(K).repeat_interleave(K), torch.arange(K).repeat(K))
+    )
     by_x = torch.arange(K).repeat_interleave(counts.sum(1) * 2)
     return SemiSupervisedBatch(one_hot(x, K).float(), y, one_hot(by_x, K).float())
 
