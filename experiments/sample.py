@@ -208,15 +208,7 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
     from lightning_gans import load_generator
 
     model = load_generator(request.run, allow=request.allow)
-    if request.task == "translate":
-        translation.need(model, request.run)
-    elif hasattr(model, "translate"):
-        raise UserError(
-            f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
-            "translate=FOLDER out=FOLDER direction=a2b, or b2a."
-        )
-    elif not hasattr(model, "sample"):
-        raise UserError(f"The {type(model).__name__} of run={request.run} has nothing to sample.")
+    _check_model(request, model)
     if request.which == "last":
         folder = request.run / "generator" if (request.run / "generator" / "model.yaml").is_file() else request.run
         iteration = (yaml.safe_load((folder / "model.yaml").read_text()).get("about") or {}).get("iteration")
@@ -233,6 +225,21 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
+
+
+def _check_model(request: Request, model: Any) -> None:
+    """Refuse what the model cannot do."""
+    from lightning_gans.core.protocols import Translates
+
+    if request.task == "translate":
+        translation.need(model, request.run)
+    elif isinstance(model, Translates):
+        raise UserError(
+            f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
+            "translate=FOLDER out=FOLDER direction=a2b, or b2a."
+        )
+    else:
+        inference.need(request.task, model, request.run)
 
 
 def check_label(request: Request, model: "nn.Module") -> None:
@@ -307,7 +314,6 @@ def main(argv: Sequence[str]) -> int:
         return 0
     request = parse(argv)
     model, iteration = load(request)
-    inference.need(request.task, model, request.run)
     check_label(request, model)
     start = time.monotonic()
     if request.task == "translate":

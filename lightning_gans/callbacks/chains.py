@@ -92,7 +92,7 @@ def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = 
     from matplotlib.figure import Figure
 
     axes = axes_of(real.reshape(-1, 2))
-    x, y = (torch.linspace(*ends.tolist(), RASTER) for ends in axes)
+    x, y = (torch.linspace(low, high, RASTER) for low, high in axes.tolist())
     points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
     like = next(parameter for parameter in model.parameters())  # type: ignore[attr-defined]
     with torch.no_grad():

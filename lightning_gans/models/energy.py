@@ -55,7 +55,8 @@ class EnergyModel(nn.Module):
 
     def energy(self, x: Tensor) -> Tensor:
         """E(x) = -D(x): (N, *shape) -> (N,)."""
-        return -self.discriminator(x).flatten(1).sum(1)
+        energy: Tensor = -self.discriminator(x).flatten(1).sum(1)
+        return energy
 
     def forward(self, x: Tensor) -> Tensor:
         return self.energy(x)

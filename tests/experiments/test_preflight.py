@@ -434,7 +434,7 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
         (["variant=bigan", "network=dcgan"], "network=bigan or bigan_mlp"),
         (["variant=dann", "network=dcgan"], "network=dann, dann_mnist or dann_svhn"),
         (["variant=dann_alternating", "network=bigan"], "network=dann, dann_mnist or dann_svhn"),
-        (["variant=vanilla", "network=dann"], "Choose variant=dann or dann_alternating"),
+        (["variant=vanilla", "network=dann"], "made for variant=dann or dann_alternating"),
         (["variant=dann", "data=mnist"], "Data that fit: digits_shift, "),
         (["variant=autoencoder", "network=resnet"], "network=autoencoder or autoencoder_mlp"),
         (["variant=vaegan", "network=ali"], "network=vaegan or vaegan_mlp"),
