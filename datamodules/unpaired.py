@@ -161,21 +161,33 @@ class DigitsUnpaired(_Pair):
         batch_size: global batch, of each domain.
         image_size: 8, 16, 32, 64 or 128.
         channels: 1 (grey) or 3 (RGB).
-        brightness: share of the photographs' own. At 1, B is `DigitsTextured`, whose digits are darker than what they
-            lie on where that is light; at 0.5 and below they never are.
+        brightness: share of the photographs' own. At 1, B is `DigitsTextured`, whose digits are lighter than what they
+            lie on where that is dark, darker where it is light, and hardly there between; well below 0.5 they are
+            lighter everywhere.
+        contrast: of B, about mid-grey; 1 leaves it as it is.
     """
 
     def __init__(
-        self, *, batch_size: int = 8, image_size: int = 16, channels: int = 3, brightness: float = 1.0
+        self,
+        *,
+        batch_size: int = 8,
+        image_size: int = 16,
+        channels: int = 3,
+        brightness: float = 1.0,
+        contrast: float = 1.0,
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=False)
         self.brightness = checks.number("brightness", brightness, least=0)
-        if brightness > 1:
-            raise UserError(f"data.brightness={brightness}: a share of the photographs' brightness, from 0 to 1.")
+        self.contrast = checks.number("contrast", contrast, above=0)
+        for key, value in (("brightness", brightness), ("contrast", contrast)):
+            if value > 1:
+                raise UserError(f"data.{key}={value}: a share of what it is in the photographs, at most 1.")
 
     @cached_property
     def domains(self) -> Mapping[str, ImageData]:  # type: ignore[override]
-        b = DigitsTextured(**self.shape) if self.brightness == 1 else _Dimmed(self.brightness, **self.shape)
+        b = DigitsTextured(**self.shape)
+        if self.brightness < 1 or self.contrast < 1:
+            b = _Faded(self.brightness, self.contrast, **self.shape)
         return {"a": Digits(**self.shape), "b": b}
 
     def make(self) -> Mapping[str, ImageData]:
@@ -186,20 +198,21 @@ class DigitsUnpaired(_Pair):
         return self.domains["a"].classes
 
 
-class _Dimmed(DigitsTextured):
-    """DigitsTextured on darker photographs."""
+class _Faded(DigitsTextured):
+    """DigitsTextured on darker photographs, all of it of less contrast."""
 
-    def __init__(self, brightness: float, *, batch_size: int, image_size: int, channels: int) -> None:
+    def __init__(self, brightness: float, contrast: float, *, batch_size: int, image_size: int, channels: int) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
-        self.brightness = brightness
+        self.brightness, self.contrast = brightness, contrast
 
     @property
     def fingerprint(self) -> str:
-        return self.digest(super().fingerprint, brightness=self.brightness)
+        return self.digest(super().fingerprint, brightness=self.brightness, contrast=self.contrast)
 
     def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
         strips = (strip(photo, *EDGES[split]).float() * self.brightness for photo in photographs())
-        return blend(digits, [dimmed.round().to(torch.uint8) for dimmed in strips], "textured", split)
+        blended = blend(digits, [darker.round().to(torch.uint8) for darker in strips], "textured", split)
+        return (127.5 + (blended.float() - 127.5) * self.contrast).round().to(torch.uint8)
 
 
 class _Half(ImageData):

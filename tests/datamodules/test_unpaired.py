@@ -71,7 +71,9 @@ def test_on_darker_photographs_every_digit_is_lighter():
     assert x[ink == 255].min() >= 127
     assert x[ink == 0].max() <= 128
     assert bright[ink == 255].min() < 50
-    assert dimmed.domains["b"].fingerprint != whole.fingerprint
+    faded = DigitsUnpaired(image_size=8, brightness=0.5, contrast=0.2).domains["b"]
+    assert (faded.sources["train"].x - (127.5 + (x - 127.5) * 0.2)).abs().max() <= 0.5
+    assert len({data.fingerprint for data in (whole, dimmed.domains["b"], faded)}) == 3
     assert DigitsUnpaired(image_size=8).domains["b"].fingerprint == whole.fingerprint
     with pytest.raises(UserError, match=r"brightness=1\.5"):
         DigitsUnpaired(brightness=1.5)

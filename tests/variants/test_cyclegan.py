@@ -126,8 +126,9 @@ def test_a_full_pool_shows_old_translations(tmp_path):
     assert 0.3 < sum(old) / len(old) < 0.7
 
 
-def test_d_gives_the_translators_no_gradient():
-    made = game()
+@pytest.mark.parametrize("pool_size", [0, 50])
+def test_d_gives_the_translators_no_gradient(pool_size):
+    made = game(pool_size=pool_size)
     sum(made.discriminator_loss(batch()).values()).backward()
     assert made.model.a2b.factor.grad is None
     assert made.discriminator_b.factor.grad.abs() > 0

@@ -11,7 +11,13 @@ _PAIR: dict[str, Spec] = {
 
 ENTRIES: dict[str, Schema] = {
     "datamodules.DigitsUnpaired": Schema(
-        _PAIR | {"brightness": Float(min=0, max=1, help="share of the photographs' own; up to 0.5 digits are lighter")}
+        _PAIR
+        | {
+            "brightness": Float(
+                min=0, max=1, help="share of the photographs' own; at 0.3 digits are lighter everywhere"
+            ),
+            "contrast": Float(above=0, max=1, help="of B, about mid-grey"),
+        }
     ),
     "datamodules.Unpaired": Schema(
         _PAIR
