@@ -21,7 +21,7 @@ class DANN(Game):
 
     E(f, y, d) = L_y(f, y; source) - lambda L_d(f, d; source and target), to whose saddle point f and y descend and d
     ascends. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
-    as adaptation_weight * (2 / (1 + exp(-10 p)) - 1), p being the share of it that is over. At adaptation_weight 0, f
+    as adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight 0, f
     and y are trained on the source alone, to the last bit, while d only looks on.
 
     f sees source and target by turns, not in one batch, as matters to networks with batch statistics alone.
@@ -29,6 +29,7 @@ class DANN(Game):
     Args:
         model: f, y and d.
         adaptation_weight: of the reversed gradient at the end of the run.
+        steepness: how soon it is there; 10 in the paper.
     """
 
     batch: ClassVar[type] = DomainBatch
@@ -36,11 +37,14 @@ class DANN(Game):
     headline = "source_accuracy"  # labels of the target are not there to choose by
     model: DomainModel
 
-    def __init__(self, *, model: DomainModel, training: Training, adaptation_weight: float = 1.0) -> None:
+    def __init__(
+        self, *, model: DomainModel, training: Training, adaptation_weight: float = 1.0, steepness: float = 10.0
+    ) -> None:
         if not adaptation_weight >= 0:
             raise UserError(f"variant.adaptation_weight={adaptation_weight}: must be 0 (source only) or more.")
         super().__init__(model=model, training=training)
         self.adaptation_weight = adaptation_weight
+        self.steepness = steepness
 
     def on_fit_start(self) -> None:
         """Tell the model what to take off its inputs; without a data module, nothing."""
@@ -57,7 +61,7 @@ class DANN(Game):
     @property
     def adaptation(self) -> float:
         """lambda of this iteration."""
-        return self.adaptation_weight * saturating(self.iteration / self.iterations)
+        return self.adaptation_weight * saturating(self.iteration / self.iterations, steepness=self.steepness)
 
     def loss(self, batch: DomainBatch) -> dict[str, Tensor]:
         source, target = self.model.extract(batch.x), self.model.extract(batch.target)

@@ -22,6 +22,7 @@ _DANN: dict[str, Spec] = {
     "model": Node(),
     "training": Node(),
     "adaptation_weight": Float(min=0, help="of the reversed gradient at the end of the run; 0: source only"),
+    "steepness": Float(min=0, help="of its rise"),
 }
 
 ENTRIES: dict[str, Schema] = {
