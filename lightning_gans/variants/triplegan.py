@@ -251,7 +251,8 @@ class TripleGAN(Game):
         """The squared distance of p_c(y | x) to that of another pass, which stands still."""
         with torch.no_grad():
             target = self.model.classifier(x).softmax(1)
-        return (p - target).square().sum(1).mean()
+        distance: Tensor = (p - target).square().sum(1).mean()
+        return distance
 
     # Weights that rise
 
