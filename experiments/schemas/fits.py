@@ -8,7 +8,8 @@ from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
 CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
-# Games with an encoder, and the models of lightning_gans.models that they take. Their networks are named after them.
+# Games with an encoder or a classifier, and the models of lightning_gans.models that they take. Their networks are named
+# after them.
 ENCODING = {
     "autoencoder": ("inference.AutoencodingModel",),
     "vae": ("variational.VariationalModel",),
@@ -16,7 +17,9 @@ ENCODING = {
     "bigan": ("inference.InferenceModel", "inference.BoundedInferenceModel"),
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),
+    "triplegan": ("triple.TripleModel",),
 }
+ONE_NETWORK = ("triplegan",)  # those without a second one of perceptrons
 
 
 def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
@@ -55,13 +58,13 @@ def check_network(network: Any, choices: Mapping[str, str]) -> None:
         if target.startswith("lightning_gans.models.") and (
             made_for in ENCODING or target.removeprefix("lightning_gans.models.") not in ENCODING[variant]
         ):
+            own = variant if variant in ONE_NETWORK else f"{variant} or {variant}_mlp"
             raise UserError(
-                f"network={name} does not go with variant={variant}, which has networks of its own: "
-                f"network={variant} or {variant}_mlp."
+                f"network={name} does not go with variant={variant}, which has networks of its own: network={own}."
             )
     elif made_for in ENCODING and made_for != variant:
         raise UserError(
-            f"network={name} is made for variant={made_for}, and its encoder would be nobody's in "
+            f"network={name} is made for variant={made_for}, and its encoder or classifier would be nobody's in "
             f"variant={variant}. Leave network= out, or choose dcgan, mlp or resnet."
         )
 
