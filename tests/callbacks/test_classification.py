@@ -34,6 +34,5 @@ def test_accuracy_is_the_share_of_right_answers_on_the_split():
 def test_what_does_not_classify_or_has_no_labels_is_not_measured():
     assert classification(nn.Identity(), Digits(image_size=8), "test") == {}
     unlabelled = Ring(batch_size=8, dimension=2)
-    source = unlabelled.sources["test"]
-    source.labels = None
+    unlabelled.sources["test"].labels = None
     assert classification(Always(0), unlabelled, "test") == {}

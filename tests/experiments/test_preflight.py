@@ -442,6 +442,8 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
         (["variant=vae", "network=autoencoder"], "network=vae or vae_mlp"),
         (["variant=dcgan", "network=bigan"], "made for variant=bigan"),
         (["variant=vanilla", "network=infogan_mlp"], "made for variant=infogan"),
+        (["variant=triplegan", "network=mlp"], "does not go with variant=triplegan. Choose network=triplegan[.]"),
+        (["variant=triplegan", "data=digits"], "data=digits gives images. Data that fit: digits_semi"),
     ],
 )
 def test_networks_with_an_encoder_go_with_their_own_games(arguments, word, tmp_path, monkeypatch):
