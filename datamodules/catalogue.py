@@ -57,7 +57,7 @@ CATALOGUE: dict[str, Data] = {
         "SampleBatch", "image", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
     ),
     "digits_retrieval": Data(
-        "RetrievalBatch", "retrieval", False, "1,797 digits, each asking for those like it among all others", None
+        "RetrievalBatch", "retrieval", False, "digits seen through noise that ask for digits of their class", None
     ),
     "movielens": Data(
         "RetrievalBatch", "retrieval", False, "users and the films they liked, from MovieLens' own files", None
