@@ -132,8 +132,8 @@ def numbered_splits(
 class DigitsRetrieval(Retrieval):
     """Digits seen through noise ask for digits of their class: a pair is described by how far its pixels are apart.
 
-    `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always the
-    same. What is known of a query is few documents of its class, in training; as many are for validation, and the rest
+    `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always
+    the same. What is known of a query is few documents of its class, in training; as many are for validation, and the rest
     is held out for the test. In training the latter are candidates like any other: nobody has judged them.
 
     Args:
@@ -162,8 +162,8 @@ class DigitsRetrieval(Retrieval):
         self.features: int = checks.one_of("features", features, (64, 16))
         if queries + documents > DIGITS:
             raise UserError(
-                f"data.queries={queries} and data.documents={documents} are {queries + documents:,} digits, and there are "
-                f"1,797. Say data.documents={max(2, DIGITS - queries)} or fewer."
+                f"data.queries={queries} and data.documents={documents} are {queries + documents:,} digits, and there "
+                f"are 1,797. Say data.documents={max(2, DIGITS - queries)} or fewer."
             )
         self.sample_shape = (features,)
 

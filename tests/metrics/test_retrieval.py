@@ -8,7 +8,7 @@ from lightning_gans.metrics.retrieval import MEASURES, ranking_scores
 
 
 def test_by_hand():
-    scores = torch.tensor([[9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0]])
+    scores = torch.tensor([[9.0, 8.0, 7.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0, -1.0, -2.0]]) - 8.5  # below 0 as above
     relevant = torch.zeros(1, 12, dtype=torch.bool)
     relevant[0, [1, 3, 11]] = True
     found = {name: value.item() for name, value in ranking_scores(scores, relevant, torch.ones_like(relevant)).items()}
