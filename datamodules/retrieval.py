@@ -133,12 +133,12 @@ class DigitsRetrieval(Retrieval):
     """Digits seen through noise ask for digits of their class: a pair is described by how far its pixels are apart.
 
     `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always
-    the same. What is known of a query is few documents of its class, in training; as many are for validation, and the rest
-    is held out for the test. In training the latter are candidates like any other: nobody has judged them.
+    the same. What is known of a query is few documents of its class; the others of its class are held out, half for
+    validation and half for the test. In training they are candidates like any other, which nobody has judged.
 
     Args:
         batch_size: queries in a global batch.
-        positives: of each query in training, and as many in validation.
+        positives: of each query in training.
         queries, documents: how many digits.
         noise: standard deviation, white being 1 and black 0.
         features: of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
@@ -198,8 +198,8 @@ class DigitsRetrieval(Retrieval):
         for query in range(self.queries):
             same = (label[self.queries :] == label[query]).nonzero().squeeze(1)
             mixed = same[torch.randperm(len(same), generator=stream("digits_retrieval", query))].tolist()
-            n = self.positives
-            for name, part in zip(positives, (mixed[:n], mixed[n : 2 * n], mixed[2 * n :]), strict=True):
+            n, half = self.positives, (self.positives + len(mixed)) // 2
+            for name, part in zip(positives, (mixed[:n], mixed[n:half], mixed[half:]), strict=True):
                 positives[name][query] = part
         x = self._images if self.features == 64 else torch.nn.functional.avg_pool2d(self._images, 2)
         queries, documents = x.flatten(1).split([self.queries, self.documents])

@@ -49,14 +49,16 @@ class Rankings(pl.Callback):
         if not trainer.is_global_zero:
             return
         asked = next(data.split("validation").at_most(ROWS).batches(ROWS))
-        best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf).topk(COLUMNS).indices
+        best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf)
+        columns = min(COLUMNS, best.shape[1])
+        best = best.topk(columns).indices
         rows: list[Tensor] = []
         for number, found, relevant in zip(asked.number, best, asked.relevant, strict=True):
             rows.append(framed(data.query_images[number], None))
             rows += [framed(data.document_images[d], bool(relevant[d])) for d in found]
         path = Path(trainer.default_root_dir) / "samples" / f"rankings-{game.iteration:08d}.png"
         log_picture(
-            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), COLUMNS + 1), path), game.iteration
+            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), columns + 1), path), game.iteration
         )
 
 

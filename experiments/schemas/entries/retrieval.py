@@ -31,7 +31,7 @@ ENTRIES: dict[str, Schema] = {
         _BATCH
         | _SIZES
         | {
-            "positives": Int(min=1, help="of each query in training, and as many in validation"),
+            "positives": Int(min=1, help="of each query in training"),
             "noise": Float(min=0, help="standard deviation; white is 1, black 0"),
             "features": Choice((16, 64), help="of a pair: of all pixels, or of means of four"),
         }
