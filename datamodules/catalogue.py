@@ -83,7 +83,7 @@ CATALOGUE: dict[str, Data] = {
     "vowels": Data("UtteranceBatch", "speech", False, "10 synthetic vowels of men, women and children, 9 speakers", 10),
     "speech": Data("UtteranceBatch", "speech", False, "your own recordings, one folder a speaker", None),
     "digits_retrieval": Data(
-        "RetrievalBatch", "retrieval", False, "1,797 digits, each asking for those like it among all others", None
+        "RetrievalBatch", "retrieval", False, "digits seen through noise that ask for digits of their class", None
     ),
     "movielens": Data(
         "RetrievalBatch", "retrieval", False, "users and the films they liked, from MovieLens' own files", None

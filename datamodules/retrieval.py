@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sklearn.datasets import load_digits
@@ -17,6 +17,7 @@ from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 
+DIGITS = 1797
 NONE = -1  # fills rows of document numbers up
 
 
@@ -42,6 +43,11 @@ class Judged:
     def on(self, device: torch.device) -> "Judged":
         tensors = (x.to(device) for x in (self.query, self.relevant, self.hidden))
         return Judged(*tensors, documents=self.documents, numbers=self.numbers.to(device))
+
+    def described(self, features: Tensor) -> "Judged":
+        """The same queries, by the features (all queries, M, d) of their documents rather than by their numbers."""
+        x = features[self.numbers]
+        return Judged(x, self.relevant, self.hidden, documents=self.documents, numbers=self.numbers)
 
     def take(self, rows: Tensor) -> "Judged":
         tensors = (x[rows] for x in (self.query, self.relevant, self.hidden))
@@ -100,13 +106,13 @@ class Retrieval(DataModule):
 
 
 def numbered_splits(
-    positives: Mapping[str, Mapping[int, Sequence[int]]], *, documents: int, never: Sequence[int] | Mapping[int, Any]
+    positives: Mapping[str, Mapping[int, Sequence[int]]], *, documents: int, never: Sequence[int]
 ) -> dict[str, Judged]:
     """Splits of queries that are numbers: a query is ranked over all documents but those that earlier splits told of.
 
     Args:
         positives: of "train", "validation" and "test": query -> its relevant documents. They are disjoint.
-        never: documents that no query is given; or by query.
+        never: documents that no query is given.
     """
     splits: dict[str, Judged] = {}
     told: dict[int, list[int]] = {}
@@ -114,75 +120,89 @@ def numbered_splits(
         asked = sorted(query for query, relevant in found.items() if len(relevant))
         if not asked:
             raise UserError(f"No query has a relevant document in the {name} part of these data.")
-        kept = [list(never.get(q, ()) if isinstance(never, Mapping) else never) + told.get(q, []) for q in asked]
+        kept = [[*never, *told.get(query, ())] for query in asked]
         numbers = torch.tensor(asked)
         relevant = filled([sorted(found[q]) for q in asked])
         splits[name] = Judged(numbers, relevant, filled(kept), documents=documents, numbers=numbers)
         for query in asked:
-            told[query] = told.get(query, []) + [int(d) for d in found[query]]
+            told[query] = [*told.get(query, ()), *found[query]]
     return splits
 
 
 class DigitsRetrieval(Retrieval):
-    """Each of scikit-learn's 1,797 digits asks for those like it: documents are all others, known by number alone.
+    """Digits seen through noise ask for digits of their class: a pair is described by how far its pixels are apart.
 
-    Relevant to an image are the `neighbours` images of its own class that are nearest to it in pixels. A few of these
-    are training positives, as many are for validation, and the rest is held out for the test. Popular documents are
-    hubs, near to many.
+    `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always
+    the same. What is known of a query is few documents of its class; the others of its class are held out, half for
+    validation and half for the test. In training they are candidates like any other, which nobody has judged.
 
     Args:
         batch_size: queries in a global batch.
-        positives: of each query in training, and as many in validation.
-        neighbours: documents relevant to each query.
-        queries, documents: images, the first so many.
+        positives: of each query in training.
+        queries, documents: how many digits.
+        noise: standard deviation, white being 1 and black 0.
+        features: of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int = 64,
+        batch_size: int = 8,
         positives: int = 5,
-        neighbours: int = 30,
-        queries: int = 1797,
-        documents: int = 1797,
+        queries: int = 100,
+        documents: int = 600,
+        noise: float = 0.4,
+        features: Literal[16, 64] = 64,
     ) -> None:
         super().__init__(batch_size=batch_size)
         self.positives = checks.whole("positives", positives, least=1)
-        self.neighbours = checks.whole("neighbours", neighbours, least=3)
-        if neighbours <= 2 * positives:
-            raise UserError(
-                f"data.neighbours={neighbours} leaves nothing for the test: data.positives={positives} of them are for "
-                f"training and as many for validation. Say data.neighbours={2 * positives + 1} or more."
-            )
         self.queries = checks.whole("queries", queries, least=1)
         self.documents = checks.whole("documents", documents, least=2)
-        if max(queries, documents) > 1797:
-            raise UserError(f"data.queries={queries}, data.documents={documents}: there are 1,797 digits.")
-        self.sample_shape = (documents,)
+        self.noise = checks.number("noise", noise, least=0)
+        self.features: int = checks.one_of("features", features, (64, 16))
+        if queries + documents > DIGITS:
+            raise UserError(
+                f"data.queries={queries} and data.documents={documents} are {queries + documents:,} digits, and there "
+                f"are 1,797. Say data.documents={max(2, DIGITS - queries)} or fewer."
+            )
+        self.sample_shape = (features,)
 
     @property
     def fingerprint(self) -> str:
-        text = f"digits_retrieval/1 {self.positives} {self.neighbours} {self.queries} {self.documents}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        text = f"{self.positives} {self.queries} {self.documents} {self.noise} {self.features}"
+        return hashlib.sha256(f"digits_retrieval/1 {text}".encode()).hexdigest()
 
     @cached_property
+    def _order(self) -> Tensor:
+        return torch.randperm(DIGITS, generator=stream("digits_retrieval", "order"))[: self.queries + self.documents]
+
+    @cached_property
+    def _images(self) -> Tensor:
+        clean = torch.from_numpy(load_digits().images).float()[:, None] / 16
+        drawn: Tensor = torch.randn(clean.shape, generator=stream("digits_retrieval", "noise"))
+        return (clean + self.noise * drawn)[self._order]
+
+    @property
+    def query_images(self) -> Tensor:
+        """(queries, 1, 8, 8), in [-1, 1] but for the noise."""
+        return self._images[: self.queries] * 2 - 1
+
+    @property
     def document_images(self) -> Tensor:
-        """(1797, 1, 8, 8), in [-1, 1]; queries and documents are the same images."""
-        return torch.from_numpy(load_digits().images).float()[:, None] / 8 - 1
+        """(documents, 1, 8, 8)."""
+        return self._images[self.queries :] * 2 - 1
 
     def read(self) -> dict[str, Judged]:  # type: ignore[override]
-        x, label = self.document_images.flatten(1), torch.from_numpy(load_digits().target)
-        distance = torch.cdist(x[: self.queries], x[: self.documents])
-        same = label[: self.queries, None] == label[None, : self.documents]
-        own = torch.arange(self.queries)[:, None] == torch.arange(self.documents)
-        nearest = distance.masked_fill(~same | own, torch.inf).sort(dim=1, stable=True)
+        label = torch.from_numpy(load_digits().target)[self._order]
         positives: dict[str, dict[int, list[int]]] = {"train": {}, "validation": {}, "test": {}}
         for query in range(self.queries):
-            there = nearest.indices[query][nearest.values[query].isfinite()][: self.neighbours]
-            mixed = there[torch.randperm(len(there), generator=stream("digits_retrieval", query))].tolist()
-            n = self.positives
-            parts = mixed[:n], mixed[n : 2 * n], mixed[2 * n :]
-            for name, part in zip(positives, parts, strict=True):
+            same = (label[self.queries :] == label[query]).nonzero().squeeze(1)
+            mixed = same[torch.randperm(len(same), generator=stream("digits_retrieval", query))].tolist()
+            n, half = self.positives, (self.positives + len(mixed)) // 2
+            for name, part in zip(positives, (mixed[:n], mixed[n:half], mixed[half:]), strict=True):
                 positives[name][query] = part
-        never = {query: [query] if query < self.documents else [] for query in range(self.queries)}
-        return numbered_splits(positives, documents=self.documents, never=never)
+        x = self._images if self.features == 64 else torch.nn.functional.avg_pool2d(self._images, 2)
+        queries, documents = x.flatten(1).split([self.queries, self.documents])
+        pairs = (queries[:, None] - documents).abs()
+        splits = numbered_splits(positives, documents=self.documents, never=())
+        return {name: split.described(pairs) for name, split in splits.items()}

@@ -42,20 +42,23 @@ class Rankings(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         game = pl_module
-        images: Any = getattr(getattr(trainer, "datamodule", None), "document_images", None)
-        if images is None or not due(game, self.every) or not isinstance(game.model, Ranks):
+        data: Any = getattr(trainer, "datamodule", None)
+        if not hasattr(data, "document_images") or not due(game, self.every) or not isinstance(game.model, Ranks):
             return
         model: Any = game.evaluated_model()  # on every rank, so that they stay alike
         if not trainer.is_global_zero:
             return
-        asked = next(trainer.datamodule.split("validation").at_most(ROWS).batches(ROWS))  # type: ignore[attr-defined]
-        best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf).topk(COLUMNS).indices
-        rows = []
+        asked = next(data.split("validation").at_most(ROWS).batches(ROWS))
+        best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf)
+        columns = min(COLUMNS, best.shape[1])
+        best = best.topk(columns).indices
+        rows: list[Tensor] = []
         for number, found, relevant in zip(asked.number, best, asked.relevant, strict=True):
-            rows += [framed(images[number], None), *(framed(images[d], bool(relevant[d])) for d in found)]
+            rows.append(framed(data.query_images[number], None))
+            rows += [framed(data.document_images[d], bool(relevant[d])) for d in found]
         path = Path(trainer.default_root_dir) / "samples" / f"rankings-{game.iteration:08d}.png"
         log_picture(
-            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), COLUMNS + 1), path), game.iteration
+            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), columns + 1), path), game.iteration
         )
 
 

@@ -52,5 +52,5 @@ def hardest(scores: Tensor, drawn: Tensor, of: int) -> Tensor:
 
     Dynamic negative sampling (Zhang et al. 2013).
     """
-    highest: Tensor = scores.gather(1, drawn).unflatten(1, (-1, of)).amax(dim=2)
-    return highest
+    each: Tensor = scores.gather(1, drawn).unflatten(1, (-1, of))
+    return each.amax(dim=2)

@@ -26,7 +26,7 @@ def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[
     """torchmetrics' retrieval metrics of each query, (n,) float64, by their names in `metrics.names`.
 
     Only candidates are ranked. Queries to which nothing is relevant are left out, so n <= N. `precision_at_k` divides
-    by k even where there are fewer candidates.
+    by k even where there are fewer candidates. Equal scores are in the order of the documents.
 
     Args:
         scores: (N, M), higher is ranked first.
@@ -35,6 +35,9 @@ def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[
     found: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
     for row, true, ranked in zip(scores, relevant & candidate, candidate, strict=True):
         if true.any():
+            # places, not scores: torchmetrics takes a score below 0 for "not retrieved", and ours may be anything
+            ordered = true[ranked][row[ranked].argsort(descending=True, stable=True)]
+            places = torch.arange(len(ordered), 0, -1, dtype=torch.float)
             for name, measure in MEASURES.items():
-                found[name].append(measure(row[ranked], true[ranked]))
+                found[name].append(measure(places, ordered))
     return {name: torch.stack(values).double() if values else torch.empty(0) for name, values in found.items()}

@@ -24,6 +24,8 @@ from lightning_gans.losses.ranking import (
 )
 from lightning_gans.models.retrieval import FixedRanking, RankingModel
 
+SHORTEST = 4  # iterations of a round, so that both players move in it
+
 
 class IRGAN(Game):
     """Wang et al. 2017 (1705.10513), Algorithm 1 and eq. 1-5, pointwise, with what the code geek-ai/irgan adds.
@@ -42,7 +44,7 @@ class IRGAN(Game):
         dns: how G is optimised in the first stage.
         pretraining: the first stage's share of the iterations; 0: G begins as it is; 1: DNS and no game.
         dns_negatives: documents of which the one that G scores highest is its negative.
-        rounds: the code's outer epochs.
+        rounds: the code's outer epochs; fewer where one would be shorter than four iterations.
         discriminator_share: D's part of each round.
         resamplings: how often in D's part of a round new negatives are drawn; in between a query keeps its own.
         temperature: of p_theta where G moves.
@@ -75,8 +77,14 @@ class IRGAN(Game):
         samples: int = 16,
     ) -> None:
         super().__init__(model=model, training=training)
+        if not isinstance(model, RankingModel):
+            raise UserError(
+                f"IRGAN ranks documents, and a {type(model).__name__} does not. Choose network=irgan for numbered queries "
+                "and documents (data=movielens), network=irgan_features for described ones."
+            )
         _check(pretraining=(pretraining, 0, 1), importance_mix=(importance_mix, 0, 1))
-        _check(discriminator_share=(discriminator_share, 0, 1))
+        if not 0 < discriminator_share < 1:
+            raise UserError(f"variant.discriminator_share={discriminator_share}: must be above 0 and below 1.")
         for name, value in (("temperature", temperature), ("negatives_temperature", negatives_temperature)):
             if not value > 0:
                 raise UserError(f"variant.{name}={value}: must be above 0.")
@@ -109,7 +117,8 @@ class IRGAN(Game):
     def position(self) -> tuple[int, float]:
         """The round, and how far it has gone, in [0, 1)."""
         start = self.stage_batches()[0][1] if 0 < self.pretraining < 1 else 0
-        done = (self.iteration - start) * self.rounds / (self.iterations - start)
+        length = self.iterations - start
+        done = (self.iteration - start) * min(self.rounds, max(1, length // SHORTEST)) / length
         return int(done), done % 1
 
     def discriminators_turn(self) -> bool:

@@ -1,7 +1,7 @@
 """Retrieval: data, networks, the games."""
 
 from experiments.schemas.schema import WIDTH, Schema
-from experiments.schemas.spec import Float, Int, Node, Path, Spec, Text
+from experiments.schemas.spec import Choice, Float, Int, Node, Path, Spec, Text
 
 _BATCH: dict[str, Spec] = {"batch_size": Int(min=1, help="queries, of all processes together")}
 _SIZES: dict[str, Spec] = {
@@ -31,8 +31,9 @@ ENTRIES: dict[str, Schema] = {
         _BATCH
         | _SIZES
         | {
-            "positives": Int(min=1, help="of each query in training, and as many in validation"),
-            "neighbours": Int(min=3, help="documents relevant to each query"),
+            "positives": Int(min=1, help="of each query in training"),
+            "noise": Float(min=0, help="standard deviation; white is 1, black 0"),
+            "features": Choice((16, 64), help="of a pair: of all pixels, or of means of four"),
         }
     ),
     "datamodules.MovieLens": Schema(
