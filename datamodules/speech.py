@@ -64,10 +64,10 @@ class Speech(SpeechData):
         """
         found = recordings(self.root)
         if len(found) < 2:
-            there = "there is no such folder" if not self.root.is_dir() else "it holds none" if not found else "one"
+            there = f"there is only {next(iter(found))}" if found else "it holds none"
             raise UserError(
                 f"data.root={self.root}: this needs a folder for each of two or more speakers with sound files in it, "
-                f"as in {self.root}/anna/1.wav, and {there if not found else f'there is only {next(iter(found))}'}. "
+                f"as in {self.root}/anna/1.wav, and {there if self.root.is_dir() else 'there is no such folder'}. "
                 f"Files that are read end in {', '.join(SUFFIXES)}."
             )
         for speaker, files in found.items():

@@ -25,19 +25,36 @@ def _layers(mels: int, width: int, *, norm: bool = False) -> nn.Sequential:
 class ContentEncoder(nn.Module):
     """x (N, mels, frames) -> c (N, content_dim, frames / 4), a code for every four frames.
 
+    code: "binary" gives numbers -1 and 1, whose gradient is that of tanh (Liu et al. 2019, 1905.11563, has such codes).
+    Real ones have room for what no classifier finds in time: islands of every speaker, side by side.
+
     norm: "instance" takes each channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742),
     and with them what is the same all along it: the speaker, and of a held vowel the vowel too.
     """
 
-    def __init__(self, *, mels: int, width: int, content_dim: int, norm: Literal["none", "instance"] = "none") -> None:
+    def __init__(
+        self,
+        *,
+        mels: int,
+        width: int,
+        content_dim: int,
+        norm: Literal["none", "instance"] = "none",
+        code: Literal["real", "binary"] = "real",
+    ) -> None:
         super().__init__()
         if norm not in ("none", "instance"):
             raise ValueError(f"norm={norm!r}: a content encoder has none or instance")
+        if code not in ("real", "binary"):
+            raise ValueError(f"code={code!r}: content codes are real or binary")
+        self.binary = code == "binary"
         self.layers = _layers(mels, width, norm=norm == "instance")
         self.head = nn.Conv1d(width, content_dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         c: Tensor = self.head(self.layers(x))
+        if self.binary:
+            soft = c.tanh()
+            c = soft + (torch.where(soft < 0, -1.0, 1.0).to(soft) - soft).detach()
         return c
 
 

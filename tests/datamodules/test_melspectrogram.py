@@ -34,9 +34,8 @@ def test_silence_is_the_floor():
 def test_pitch_moves_the_band():
     bands = [MEL(sine(frequency)).mean(2).argmax().item() for frequency in (200, 600, 1200, 2400)]
     assert bands == sorted(set(bands))
-    centres = [200.0, 2400.0]
     assert bands[0] < 4
-    assert bands[-1] > 14, centres
+    assert bands[-1] > 14
 
 
 def test_sound_comes_back_from_a_spectrogram():
@@ -44,7 +43,7 @@ def test_sound_comes_back_from_a_spectrogram():
     (wave,) = MEL.waves(x)
     spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
     assert abs(spectrum.argmax() * RATE / len(wave) - 1000) < 80
-    assert 0.1 < np.abs(wave[len(wave) // 4 : -len(wave) // 4]).max() < 0.6
+    assert 0.15 < np.abs(wave[len(wave) // 4 : -len(wave) // 4]).max() < 0.7  # phases are guessed
     (file,) = MEL.wav(x)
     again, rate = soundfile.read(io.BytesIO(file))
     assert rate == RATE

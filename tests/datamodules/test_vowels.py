@@ -15,7 +15,7 @@ def test_the_table_is_petersons_and_barneys():
     assert FORMANTS[0, :, WORDS.index("heed")].tolist() == [270, 2290, 3010]
     assert FORMANTS[1, :, WORDS.index("had")].tolist() == [860, 2050, 2850]
     assert FORMANTS[2, :, WORDS.index("heard")].tolist() == [560, 1820, 2160]
-    assert FUNDAMENTALS.mean(1).round().tolist() == [132, 223, 265]
+    assert FUNDAMENTALS.mean(1).round().tolist() == [132, 223, 264]
 
 
 @pytest.mark.parametrize("group, vowel", [(0, "heed"), (0, "hod"), (1, "had"), (2, "head")])
@@ -26,7 +26,7 @@ def test_the_spectrum_peaks_at_the_formants(group, vowel):
     power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
     frequency = np.fft.rfftfreq(len(wave), 1 / RATE)
     for formant, width in zip(formants[:3], BANDWIDTHS, strict=False):
-        near = np.abs(frequency - formant) < 250
+        near = np.abs(frequency - formant) < min(250, formant / 3)
         peak = frequency[near][power[near].argmax()]
         assert abs(peak - formant) < max(40, width), (formant, peak)
 
@@ -81,10 +81,9 @@ def test_splits_are_disjoint_and_always_the_same():
 
 
 def test_what_is_said_and_who_says_it_can_be_heard():
-    """Nearest class means of a few utterances already tell them apart."""
+    """Nearest neighbours of a few utterances already tell them apart."""
     data = Vowels(**SMALL)
     train, test = data.sources["train"], data.sources["test"]
+    nearest = torch.cdist(test.x.flatten(1), train.x.flatten(1)).argmin(1)
     for known, asked in ((train.labels, test.labels), (train.speakers, test.speakers)):
-        means = torch.stack([train.x[known == one].mean(0) for one in range(int(known.max()) + 1)]).flatten(1)
-        found = torch.cdist(test.x.flatten(1), means).argmin(1)
-        assert (found == asked).float().mean() > 0.75
+        assert (known[nearest] == asked).float().mean() > 0.8

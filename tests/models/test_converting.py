@@ -1,4 +1,3 @@
-import pytest
 import torch
 from torch import nn
 
@@ -48,11 +47,6 @@ def test_what_it_gives_does_not_depend_on_the_mode_it_is_in():
 def test_chunks_are_put_together_in_order():
     many = torch.arange(800.0).view(200, 4)
     assert torch.equal(model().convert(many, many.flip(0)), torch.cat([many[:, :2], many.flip(0)[:, 2:]], dim=1))
-
-
-def test_pairs_have_to_be_pairs():
-    with pytest.raises(ValueError, match="zip"):
-        model().convert(torch.zeros(200, 4), torch.zeros(3, 4))
 
 
 def test_an_export_converts_alone(tmp_path):

@@ -30,27 +30,37 @@ def test_shapes(frames, steps):
     assert PairDiscriminator(content_dim=3, frames=frames, width=4)(c, c.flip(0)).shape == (5,)
 
 
-def test_a_content_code_cannot_hide_in_a_small_scale():
-    encoder = ContentEncoder(mels=12, width=6, content_dim=3)
-    with torch.no_grad():
-        for parameter in encoder.head.parameters():
-            parameter.mul_(0.1)  # what a classifier would no longer see
-        code = encoder(X).flatten(1)
-    assert torch.allclose(code.mean(1), torch.zeros(5), atol=1e-5)
-    assert torch.allclose(code.square().mean(1), torch.ones(5), atol=0.05)
+def test_a_classifier_reads_what_is_written_small_beside_a_constant():
+    classifier = SpeakerClassifier(content_dim=3, frames=8, speakers=4, width=6)
+    pairs = PairDiscriminator(content_dim=3, frames=8, width=6)
+    c = torch.randn(20, 3, 2, generator=stream("codes"))
+    small = 5 + 0.1 * c
+    assert torch.allclose(classifier(small), classifier(c), atol=1e-2)
+    assert torch.allclose(pairs(small, small.flip(0)), pairs(c, c.flip(0)), atol=1e-2)
 
 
-def test_instance_norm_forgets_gain_and_offset_of_a_band():
-    first = ContentEncoder(mels=12, width=6, content_dim=3, norm="instance").layers[0]
-    plain = ContentEncoder(mels=12, width=6, content_dim=3).layers[0]
-    louder = 1.7 * X
-    assert torch.allclose(first(louder), first(X), atol=1e-2)
-    assert not torch.allclose(plain(louder), plain(X), atol=1e-2)
+def test_binary_codes_are_of_two_numbers_and_have_the_gradient_of_tanh():
+    encoder = ContentEncoder(mels=12, width=6, content_dim=3, code="binary")
+    real = ContentEncoder(mels=12, width=6, content_dim=3)
+    real.load_state_dict(encoder.state_dict())
+    assert set(encoder(X).unique().tolist()) == {-1.0, 1.0}
+    assert torch.equal(encoder(X) > 0, real(X) > 0)
+    encoder(X).square().sum().backward()  # of numbers whose square is 1
+    expected = torch.autograd.grad((2 * encoder(X).detach() * real(X).tanh()).sum(), real.head.weight)[0]
+    assert torch.allclose(encoder.head.weight.grad, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match="norm='batch'"):
-        ContentEncoder(mels=12, width=6, content_dim=3, norm="batch")
+def test_instance_norm_forgets_the_gain_of_a_segment():
+    normed = ContentEncoder(mels=12, width=6, content_dim=3, norm="instance").layers[:2]
+    plain = ContentEncoder(mels=12, width=6, content_dim=3).layers[:1]
+    assert torch.allclose(normed(1.7 * X), normed(X), atol=1e-2)
+    assert not torch.allclose(plain(1.7 * X), plain(X), atol=1e-2)
+
+
+@pytest.mark.parametrize("key", ["norm", "code"])
+def test_an_unknown_kind_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key}='batch'"):
+        ContentEncoder(**{"mels": 12, "width": 6, "content_dim": 3, key: "batch"})
 
 
 def test_a_speaker_code_is_of_the_whole_segment():

@@ -11,6 +11,7 @@ from lightning_gans.core.batches import UtteranceBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.rng import isolated, stream
+from lightning_gans.core.schedules import Cosine
 from lightning_gans.losses.disentanglement import confusion
 from lightning_gans.metrics.disentanglement import Recogniser, fresh_probe_accuracy
 from lightning_gans.models.converting import ConvertingModel
@@ -18,6 +19,7 @@ from lightning_gans.variants.disentangle import Disentangle, DisentanglePairs
 from tests.helpers.play import play
 
 CLASSES = 4  # contents, and speakers
+BATCH = 256
 MIXING = torch.linalg.qr(torch.randn(6, 4, generator=stream("mixing")))[0]  # A and B, side by side
 MEANS = torch.tensor([[1.5, 0.0], [0.0, 1.5], [-1.5, 0.0], [0.0, -1.5]])
 
@@ -60,8 +62,19 @@ def game(kind=Disentangle, *, iterations=1, **settings):
         model = ConvertingModel(
             content_encoder=nn.Linear(6, 2), speaker_encoder=nn.Linear(6, 2), decoder=Joined(nn.Linear(4, 6))
         )
-        adversary = nn.Sequential(*perceptron(2, CLASSES)) if kind is Disentangle else Joined(*perceptron(4, 1))
-    training = Training(iterations=iterations, batch_size=64, players={kind.letter: adam, "AE": adam})
+        classifier = nn.Sequential(nn.BatchNorm1d(2, affine=False), *perceptron(2, CLASSES))
+        pairs = Joined(nn.BatchNorm1d(4, affine=False), *perceptron(4, 1))
+    slowing = PlayerSettings(
+        optimizer=partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999)),
+        schedule=partial(Cosine, iterations=iterations, end_factor=0.02),
+    )
+    training = Training(
+        iterations=iterations,
+        batch_size=BATCH,
+        players={kind.letter: adam, "AE": slowing},
+        ema_half_life=BATCH * 50,
+    )
+    adversary = classifier if kind is Disentangle else pairs
     return kind(model=model, adversary=adversary, training=training, **settings)
 
 
@@ -79,9 +92,11 @@ def gradients(loss, module):
 
 @pytest.fixture(scope="module", params=[Disentangle, DisentanglePairs])
 def trained(request, tmp_path_factory):
-    iterations = 700
-    found = game(request.param, iterations=iterations, adversary_steps=2, confusion_weight=0.5)
-    return play(found, [batch_of(64, i) for i in range(iterations)], tmp_path_factory.mktemp("toy")).evaluated_model()
+    iterations = 800
+    found = game(request.param, iterations=iterations, confusion_weight=0.3)
+    return play(
+        found, [batch_of(BATCH, i) for i in range(iterations)], tmp_path_factory.mktemp("toy")
+    ).evaluated_model()
 
 
 def test_a_fresh_probe_finds_no_speaker_in_content_and_all_of_the_content(trained):

@@ -47,6 +47,7 @@ ENTRIES: dict[str, Schema] = {
             "mels": _MELS,
             "width": _WIDTH,
             "content_dim": _CONTENT,
+            "code": Choice(("real", "binary"), help="binary: -1 and 1"),
             "norm": Choice(("none", "instance"), help="instance takes away what is the same all along a segment"),
         }
     ),
