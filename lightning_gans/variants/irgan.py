@@ -79,8 +79,8 @@ class IRGAN(Game):
         super().__init__(model=model, training=training)
         if not isinstance(model, RankingModel):
             raise UserError(
-                f"IRGAN ranks documents, and a {type(model).__name__} does not. Choose network=irgan for numbered queries "
-                "and documents (data=movielens), network=irgan_features for described ones."
+                f"IRGAN ranks documents, and a {type(model).__name__} does not. Choose network=irgan for numbered "
+                "queries and documents (data=movielens), network=irgan_features for described ones."
             )
         _check(pretraining=(pretraining, 0, 1), importance_mix=(importance_mix, 0, 1))
         if not 0 < discriminator_share < 1:

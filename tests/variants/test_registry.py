@@ -184,7 +184,7 @@ def test_every_penalty_is_a_term_of_ds_loss(penalty, tmp_path):
     assert losses["D/loss"] == pytest.approx(losses["D/real"] + losses["D/fake"] + losses["D/penalty"], rel=1e-5)
 
 
-OF_FILES = {"irgan_features"}  # networks of data that a user has to bring
+OF_FILES = {"irgan", "irgan_pairwise"}  # networks of data that a user has to bring
 
 
 @pytest.mark.parametrize("network", sorted({path.stem for path in CONF.glob("network/*.yaml")} - OF_FILES))
