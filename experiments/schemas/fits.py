@@ -196,8 +196,8 @@ def _check_ranking(config: Mapping[str, Any]) -> None:
     ours = network.startswith("lightning_gans.networks.retrieval.") and target.startswith("datamodules.")
     if ours and described != wanted:
         raise UserError(
-            f"{network.rpartition('.')[2]} scores {'described' if wanted else 'numbered'} documents, and {target} gives "
-            "none. Leave network= out; it is irgan for data=movielens, irgan_features for data=digits_retrieval and "
+            f"{network.rpartition('.')[2]} scores {'described' if wanted else 'numbered'} documents; {target} gives "
+            "none. Leave network= out: it is irgan for data=movielens, irgan_features for data=digits_retrieval and "
             "data=letor."
         )
 
