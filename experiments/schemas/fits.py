@@ -43,6 +43,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_critic(config, choices)
     _check_labels(config, choices)
     _check_decoder(config, choices)
+    _check_ranking(config)
 
 
 def check_network(network: Any, choices: Mapping[str, str]) -> None:
@@ -206,6 +207,21 @@ def _check_labels(config: Mapping[str, Any], choices: Mapping[str, str]) -> None
         fitting = "acgan or acgan_mlp" if target.endswith(".ACGAN") else "cgan, cgan_mlp or projection"
         raise UserError(
             f"network={network} does not go with variant={choices.get('variant')}: choose network={fitting}."
+        )
+
+
+def _check_ranking(config: Mapping[str, Any]) -> None:
+    """Factors are of queries and documents that are numbers, a layer of features is of documents that have some."""
+    data, network = config["data"], str(_discriminator(config).get("_target_", ""))
+    target = str(data.get("_target_")) if isinstance(data, Mapping) else ""
+    described = target in ("datamodules.DigitsRetrieval", "datamodules.Letor")
+    wanted = network.endswith(".FeatureScorer")
+    ours = network.startswith("lightning_gans.networks.retrieval.") and target.startswith("datamodules.")
+    if ours and described != wanted:
+        raise UserError(
+            f"{network.rpartition('.')[2]} scores {'described' if wanted else 'numbered'} documents; {target} gives "
+            "none. Leave network= out: it is irgan for data=movielens, irgan_features for data=digits_retrieval and "
+            "data=letor."
         )
 
 

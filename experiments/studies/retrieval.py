@@ -27,6 +27,8 @@ ROWS = {
     "DNS, where the game begins": ("irgan", "dns"),
     "DNS for as long, last": ("dns", "last"),
     "DNS for as long, best on validation": ("dns", "best"),
+    "the same with weight decay, last": ("dns_decay", "last"),
+    "the same with weight decay, best on validation": ("dns_decay", "best"),
     "IRGAN pointwise": ("irgan", "last"),
     "IRGAN pairwise": ("irgan_pairwise", "last"),
 }
@@ -46,8 +48,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     name, share = config["names"]["data"], config["variant"]["pretraining"]
     budget = (
         f"`data={name}`, {config['iterations']:,} iterations of {config['data']['batch_size']} queries, {share:.0%} of "
-        "them DNS before the game. Test split, all documents but those known from training and validation; the last "
-        "weights unless said otherwise."
+        "them DNS before the game. Test split, over all documents but those known from training and validation; the "
+        "last weights unless said otherwise."
     )
     text = f"""# What does the game add to a ranking?
 
@@ -60,7 +62,12 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 """
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
-    names = {"irgan": "IRGAN pointwise", "irgan_pairwise": "IRGAN pairwise", "dns": "DNS"}
+    names = {
+        "irgan": "IRGAN pointwise",
+        "irgan_pairwise": "IRGAN pairwise",
+        "dns": "DNS",
+        "dns_decay": "DNS, weight decay",
+    }
     for color, (kind, name) in enumerate(names.items()):
         for i, run_dir in enumerate(found.get(kind, ())):
             curve = column(run_dir, "map", file="metrics.csv")
@@ -71,7 +78,10 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def _kind(config: dict[str, Any]) -> str:
-    return "dns" if config["variant"]["pretraining"] == 1 else str(config["names"]["variant"])
+    variant = config["variant"]
+    if variant["pretraining"] < 1:
+        return str(config["names"]["variant"])
+    return "dns_decay" if variant["dns"]["optimizer"]["weight_decay"] else "dns"
 
 
 def _test(run_dir: Path) -> dict[str, dict[str, float]]:

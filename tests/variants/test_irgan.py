@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.nn.functional import logsigmoid
 
+from experiments.preflight import preflight
+from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
@@ -134,6 +136,38 @@ def test_g_climbs_towards_what_d_rewards(tmp_path):
     before = SCORES.softmax(0)[3]
     play(game, batches(60), tmp_path)
     assert game.model.score(torch.zeros(1).long()).softmax(1)[0, 3] > 1.5 * before
+
+
+def test_users_and_items_of_a_file_are_factorised(tmp_path):
+    lines = [f"{user}\t{item}\t{5 if (user + item) % 3 else 2}\t0" for user in range(1, 11) for item in range(1, 21)]
+    (tmp_path / "u.data").write_text("\n".join(lines))
+    config = composed("irgan", "data=movielens", f"data_dir={tmp_path}", "variant.rounds=2", iterations=12)
+    game = play(game_of(config), data_of(config), tmp_path)
+    assert game.model.generator.query.weight.shape == (944, 5)
+    found = ranking(game.evaluated_model(), data_of(config), "test")
+    assert found.keys() == ranking(game.beside(data_of(config))["popularity"], data_of(config), "test").keys()
+    assert 0 < found["map"] < 1
+
+
+def test_letor_is_scored_by_its_features(tmp_path):
+    rows = [
+        f"{int(d == q % 3)} qid:{q} {q % 45 + 1}:0.{d + 1} 46:1 #docid={d}" for q in range(12) for d in range(4 + q % 2)
+    ]
+    for name in ("train", "vali", "test"):
+        (tmp_path / f"{name}.txt").write_text("\n".join(rows))
+    config = composed("irgan_pairwise", "data=letor", f"data_dir={tmp_path}", iterations=12)
+    game = play(game_of(config), data_of(config), tmp_path)
+    assert set(game.beside(data_of(config))) == {"dns"}
+    assert 0 < ranking(game.evaluated_model(), data_of(config), "test")["mrr"] <= 1
+
+
+@pytest.mark.parametrize(
+    "data, network", [("digits_retrieval", "irgan"), ("movielens", "irgan_features"), ("digits_retrieval", "mlp")]
+)
+def test_a_network_for_other_documents_is_refused(data, network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError):
+        preflight(["variant=irgan", f"data={data}", f"network={network}", "logger=none"])
 
 
 @pytest.mark.parametrize(
