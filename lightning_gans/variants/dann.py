@@ -21,8 +21,8 @@ class DANN(Game):
 
     E(f, y, d) = L_y(f, y; source) - lambda L_d(f, d; source and target), to whose saddle point f and y descend and d
     ascends. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
-    as adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight 0, f
-    and y are trained on the source alone, to the last bit, while d only looks on.
+    as adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight
+    0, f and y are trained on the source alone, to the last bit, while d only looks on.
 
     f sees source and target by turns, not in one batch, as matters to networks with batch statistics alone.
 
