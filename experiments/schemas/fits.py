@@ -8,7 +8,7 @@ from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
 
 CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
-# Games with an encoder or a classifier, and the models of lightning_gans.models that they take. Their networks are named
+# Games with an encoder or classifier, and the models of lightning_gans.models that they take. Their networks are named
 # after them.
 ENCODING = {
     "autoencoder": ("inference.AutoencodingModel",),
