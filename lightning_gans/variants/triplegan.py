@@ -90,35 +90,25 @@ class TripleGAN(Game):
             )
         if classifier_labels not in ("argmax", "sampled", "all"):
             raise UserError(f"variant.classifier_labels={classifier_labels}: argmax, sampled or all.")
-        for name, share in (
-            ("alpha", alpha),
-            ("pseudo_start", pseudo_start),
-            ("pseudo_ramp", pseudo_ramp),
-            ("consistency_ramp", consistency_ramp),
-            ("pretraining_share", pretraining_share),
-        ):
+        shares = {"alpha": alpha, "pseudo_start": pseudo_start, "pseudo_ramp": pseudo_ramp}
+        shares |= {"consistency_ramp": consistency_ramp, "pretraining_share": pretraining_share}
+        for name, share in shares.items():
             if not 0 <= share <= 1 or (name == "pretraining_share" and share == 1):
                 raise UserError(f"variant.{name}={share}: must be a share, from 0 to 1 (pretraining: below 1).")
-        for name, weight in (
-            ("adversarial_weight", adversarial_weight),
-            ("pseudo_weight", pseudo_weight),
-            ("entropy_weight", entropy_weight),
-            ("balance_weight", balance_weight),
-            ("consistency_weight", consistency_weight),
-            ("pretraining_entropy_weight", pretraining_entropy_weight),
-            ("pretraining_balance_weight", pretraining_balance_weight),
-        ):
+        weights = {"adversarial": adversarial_weight, "pseudo": pseudo_weight, "entropy": entropy_weight}
+        weights |= {"balance": balance_weight, "consistency": consistency_weight}
+        weights |= {"pretraining_entropy": pretraining_entropy_weight}
+        weights |= {"pretraining_balance": pretraining_balance_weight}
+        for name, weight in weights.items():
             if not weight >= 0:
-                raise UserError(f"variant.{name}={weight}: must be at least 0.")
+                raise UserError(f"variant.{name}_weight={weight}: must be at least 0.")
         self.discriminator, self.loss = discriminator, loss
-        self.alpha, self.classifier_labels = alpha, classifier_labels
-        self.adversarial_weight = adversarial_weight
+        self.alpha, self.classifier_labels, self.adversarial_weight = alpha, classifier_labels, adversarial_weight
         self.pseudo_weight, self.pseudo_start, self.pseudo_ramp = pseudo_weight, pseudo_start, pseudo_ramp
         self.entropy_weight, self.balance_weight = entropy_weight, balance_weight
         self.consistency_weight, self.consistency_ramp = consistency_weight, consistency_ramp
         self.pretraining_share = pretraining_share
-        self.pretraining_entropy_weight = pretraining_entropy_weight
-        self.pretraining_balance_weight = pretraining_balance_weight
+        self.pretraining_weights = pretraining_entropy_weight, pretraining_balance_weight
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -134,12 +124,10 @@ class TripleGAN(Game):
         return {"D": [self.discriminator], "G": [self.model.generator], "C": [self.model.classifier]}
 
     def stages(self) -> Sequence[Stage]:
-        over = self.balance_over if self.pretraining_balance_weight else "mean"
-        pretraining = Stage(
-            [Phase("C", self.pretraining_loss, over=over)], name="pretraining", share=self.pretraining_share
-        )
+        over = self.balance_over if self.pretraining_weights[1] else "mean"
+        alone = [Phase("C", self.pretraining_loss, over=over)]
         game = Stage(self.phases(), share=1 - self.pretraining_share)
-        return [pretraining, game] if self.pretraining_share else [game]
+        return [Stage(alone, "pretraining", self.pretraining_share), game] if self.pretraining_share else [game]
 
     def phases(self) -> Sequence[Phase]:
         return [
@@ -186,9 +174,8 @@ class TripleGAN(Game):
         if self.classifier_labels == "argmax":
             x_d, y_d = torch.cat([x_d, x_c]), torch.cat([y_d, y_c.flatten()])
         on_real, on_generator = self.discriminator(x_d, y_d), self.discriminator(x_g, y_g)
-        accuracy = self.loss.accuracy(on_real[: len(batch.x)], on_generator)
-        assert accuracy is not None  # there is a boundary
-        self.monitor("D/accuracy", accuracy.detach())
+        if (accuracy := self.loss.accuracy(on_real[: len(batch.x)], on_generator)) is not None:
+            self.monitor("D/accuracy", accuracy.detach())
         weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
         return {
             "real": self.loss.real(on_real),
@@ -197,9 +184,8 @@ class TripleGAN(Game):
         }
 
     def generator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
-        return {
-            "loss": (1 - self.alpha) * self.loss.generator(self.discriminator(*self.generated(len(batch.unlabelled))))
-        }
+        on_fake = self.discriminator(*self.generated(len(batch.unlabelled)))
+        return {"loss": (1 - self.alpha) * self.loss.generator(on_fake)}
 
     def classifier_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
         terms = {"supervised": self.supervised(batch)}
@@ -219,8 +205,7 @@ class TripleGAN(Game):
         return terms
 
     def pretraining_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
-        terms = {"supervised": self.supervised(batch)}
-        entropy, balance = self.pretraining_entropy_weight, self.pretraining_balance_weight
+        terms, (entropy, balance) = {"supervised": self.supervised(batch)}, self.pretraining_weights
         if entropy or balance:
             terms |= self.regularisers(self.model.classifier(batch.unlabelled), entropy=entropy, balance=balance)
         return terms
@@ -260,9 +245,8 @@ class TripleGAN(Game):
     def pseudo_now(self) -> float:
         """alpha_P in this iteration."""
         since = self.iteration / self.iterations - self.pseudo_start
-        if since < 0:
-            return 0.0
-        return self.pseudo_weight * (min(1.0, since / self.pseudo_ramp) if self.pseudo_ramp else 1.0)
+        risen = min(1.0, since / self.pseudo_ramp) if self.pseudo_ramp else 1.0
+        return self.pseudo_weight * risen if since >= 0 else 0.0
 
     @property
     def consistency_now(self) -> float:
