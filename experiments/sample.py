@@ -313,7 +313,6 @@ def main(argv: Sequence[str]) -> int:
         return 0
     request = parse(argv)
     model, iteration = load(request)
-    inference.need(request.task, model, request.run)
     check_label(request, model)
     start = time.monotonic()
     if request.task != "sample":
@@ -342,6 +341,7 @@ def infer(request: Request, model: Any) -> int:
         UserError: the model cannot, or the samples do not fit it.
     """
     task, shape = request.task, tuple(model.sample(1).shape[1:])
+    inference.need(task, model, request.run)
     shown = () if task == "traverse" else getattr(request, task)
     x = inference.read(task, shown, shape, request.n) if shown else None
     if task == "encode":
