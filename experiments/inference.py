@@ -102,15 +102,8 @@ def need(task: str, model: Any, run: Path) -> None:
     Raises:
         UserError: names the variants that can.
     """
-    from lightning_gans.core.protocols import Encodes, Reconstructs, Samples, Traverses
+    from lightning_gans.core.protocols import Encodes, Reconstructs, Traverses
 
-    if not isinstance(model, Samples):
-        raise UserError(
-            f"The {type(model).__name__} of run={run} makes no samples out of nothing: name a run of a generator. What "
-            "this one does is in its run's samples/, and lightning_gans.models.load_generator loads it."
-        )
-    if task == "sample":
-        return
     if not isinstance(model, {"encode": Encodes, "traverse": Traverses}.get(task, Reconstructs)):
         also = "" if task in ("reconstruct", "interpolate") else " or infogan"
         raise UserError(

@@ -365,6 +365,7 @@ def infer(request: Request, model: Any) -> int:
         UserError: the model cannot, or the samples do not fit it.
     """
     task, shape = request.task, tuple(model.sample(1).shape[1:])
+    inference.need(task, model, request.run)
     shown = () if task == "traverse" else getattr(request, task)
     x = inference.read(task, shown, shape, request.n) if shown else None
     if task == "encode":
