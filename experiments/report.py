@@ -170,7 +170,7 @@ def _commands(run_dir: Path) -> dict[str, str]:
         if any((run_dir / "samples").glob("translations-*.png")):
             out = "out=translated direction=a2b"
             commands["translate with it"] = f"python -m experiments.sample {run} translate=FOLDER {out}"
-        else:
+        elif any((run_dir / "samples").glob("iteration-*.png")) or not any((run_dir / "samples").glob("*.png")):
             commands["sample from it"] = f"python -m experiments.sample {run} n=64 grid=samples.png"
     runs = f"{run_dir.parent}{os.sep}" if run_dir.parent != Path() else "."
     commands["compare runs"] = f"python -m experiments.compare {shlex.quote(runs)}"
