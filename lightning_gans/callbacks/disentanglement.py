@@ -6,12 +6,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.callbacks.splits import READ, held_out, train_part
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
 from lightning_gans.metrics.disentanglement import Recogniser, fresh_probe_accuracy
-
-READ = 256  # samples read at a time
-TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
 
 
 class Known(NamedTuple):
@@ -45,12 +43,8 @@ class Disentanglement:
     def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]:
         if not isinstance(model, Converts):
             return {}
-        test = split == "test"
-        train, held_out = (
-            _read(found if test else found.at_most(most))
-            for found, most in ((data.split("train"), TRAIN), (data.split(split), HELD_OUT))
-        )
-        return _probed(model, train, held_out) | _converted(model, self._recognisers(data), held_out)
+        train, asked = _read(train_part(data, split)), _read(held_out(data, split))
+        return _probed(model, train, asked) | _converted(model, self._recognisers(data), asked)
 
     def _recognisers(self, data: Any) -> Recognisers:
         if data not in self._fitted:
