@@ -47,7 +47,7 @@ from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 log = logging.getLogger("lightning_gans")
 
 # Each draws what a model can do, and nothing of one that cannot.
-PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains)
+PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains, Rankings)
 
 
 class Exit(IntEnum):
@@ -84,7 +84,6 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         measures = [*MEASURES, cycle, adaptation, Disentanglement(), translation_quality(config, progress)]
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
-    callbacks.append(Rankings(every=settings["grids"]["every"]))
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))

@@ -1,6 +1,5 @@
 """A discriminator at work as its own generator, as pictures."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lightning_gans.callbacks.media import GENERATED, REAL, axes_of, gif, image_grid, log_picture, save_png
-from lightning_gans.core.errors import UserError
-from lightning_gans.core.events import due
+from lightning_gans.callbacks.media import GENERATED, REAL, axes_of, gif, image_grid, log_picture
+from lightning_gans.callbacks.pictures import Pictures, drawn, folder
 from lightning_gans.core.protocols import Descends
 
 RASTER = 120  # points of the energy surface along each side
@@ -19,7 +17,7 @@ CHAINS = 12  # drawn as paths over it
 POINTS = 1000  # real ones
 
 
-class Chains(pl.Callback):
+class Chains(Pictures):
     """Draws the chains of a model that descends its own energy, into run_dir/samples.
 
     Images: at the end chains.png, a row for each chain from noise (left) to its end (right). Points on the plane: every
@@ -32,49 +30,33 @@ class Chains(pl.Callback):
         seed: of the chains.
     """
 
+    series = ("energy",)
+
     def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
-        for name, value in (("every", every), ("rows", rows), ("columns", columns)):
-            if value < 1:
-                raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
-        self.every, self.rows, self.columns, self.seed = every, rows, columns, seed
+        super().__init__(every=every, rows=rows, columns=columns, seed=seed)
         self._real: Tensor | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Forget pictures that a resumed run is going to draw again."""
-        if trainer.is_global_zero:
-            for path in _surfaces(trainer):
-                if _iteration(path) > pl_module.iteration:
-                    path.unlink(missing_ok=True)
+    def applies(self, game: Any, data: Any) -> bool:
+        return isinstance(game.model, Descends)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        game = pl_module
-        if not due(game, self.every) or not isinstance(game.model, Descends):
-            return
-        model = game.evaluated_model()  # on every rank, so that they stay alike
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
         last = game.iteration == game.iterations
-        if not trainer.is_global_zero:
-            return
         if len(model.shape) == 3 and last:
             strip = model.evolution(self.rows, self.columns, seed=self.seed).flatten(0, 1)
-            self._save(trainer, image_grid(strip, self.columns), "chains", game.iteration)
+            self.save(trainer, image_grid(strip, self.columns), "chains", game.iteration)
         if tuple(model.shape) == (2,):
-            picture = self._surface(trainer, model, f"iteration {game.iteration:,}")
-            self._save(trainer, picture, f"energy-{game.iteration:08d}", game.iteration)
+            picture = self._surface(data, model, f"iteration {game.iteration:,}")
+            self.save(trainer, picture, "energy", game.iteration)
             if last:
-                path = gif(sorted(_surfaces(trainer), key=_iteration), _folder(trainer) / "energy.gif")
+                path = gif(drawn(trainer, "energy"), folder(trainer) / "energy.gif")
                 log_picture(trainer, "samples/energy_progress", path, game.iteration)
 
-    def _save(self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int) -> None:
-        path = save_png(picture, _folder(trainer) / f"{name}.png")
-        log_picture(trainer, f"samples/{name.partition('-')[0]}", path, iteration)
-
-    def _surface(self, trainer: pl.Trainer, model: Any, title: str) -> Image.Image:
-        real = self._real_points(trainer)
+    def _surface(self, data: Any, model: Any, title: str) -> Image.Image:
+        real = self._real_points(data)
         paths = model.evolution(CHAINS, self.columns * 4, seed=self.seed).cpu()
         return energy_figure(model, paths if real is None else real, paths, title=title)
 
-    def _real_points(self, trainer: pl.Trainer) -> Tensor | None:
-        data: Any = getattr(trainer, "datamodule", None)
+    def _real_points(self, data: Any) -> Tensor | None:
         if self._real is None and hasattr(data, "split"):
             self._real = torch.cat([batch.x for batch in data.split("validation").at_most(POINTS).batches(POINTS)])
         return self._real
@@ -115,15 +97,3 @@ def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = 
     figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-
-
-def _folder(trainer: pl.Trainer) -> Path:
-    return Path(trainer.default_root_dir) / "samples"
-
-
-def _surfaces(trainer: pl.Trainer) -> list[Path]:
-    return [path for path in _folder(trainer).glob("energy-*.png") if path.stem[7:].isdigit()]
-
-
-def _iteration(path: Path) -> int:
-    return int(path.stem[7:])

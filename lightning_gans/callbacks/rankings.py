@@ -1,20 +1,18 @@
 """How a model ranks held-out relevant documents, in numbers and as pictures."""
 
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.callbacks.media import image_grid, log_picture, save_png
-from lightning_gans.core.events import due
+from lightning_gans.callbacks.media import image_grid
+from lightning_gans.callbacks.pictures import Pictures
 from lightning_gans.core.protocols import Ranks
 from lightning_gans.metrics.retrieval import MEASURES, ranking_scores
 
 READ = 64  # queries ranked at a time
 VALIDATION = 500  # queries that are looked at while training goes on
-ROWS, COLUMNS = 10, 10
 FRAMES = {None: (0.0, 0.0, 0.0), True: (-1.0, 0.4, -1.0), False: (0.8, -1.0, -1.0)}  # RGB in [-1, 1]
 
 
@@ -31,35 +29,27 @@ def ranking(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     return {name: torch.cat(values).mean().item() for name, values in found.items()}
 
 
-class Rankings(pl.Callback):
+class Rankings(Pictures):
     """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
 
     Every `every` iterations and at the end, rankings-00002000.png; of data whose queries and documents are images.
     """
 
-    def __init__(self, *, every: int) -> None:
-        self.every = every
+    series = ("rankings",)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        game = pl_module
-        data: Any = getattr(trainer, "datamodule", None)
-        if not hasattr(data, "document_images") or not due(game, self.every) or not isinstance(game.model, Ranks):
-            return
-        model: Any = game.evaluated_model()  # on every rank, so that they stay alike
-        if not trainer.is_global_zero:
-            return
-        asked = next(data.split("validation").at_most(ROWS).batches(ROWS))
+    def applies(self, game: Any, data: Any) -> bool:
+        return isinstance(game.model, Ranks) and hasattr(data, "document_images")
+
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+        asked = next(data.split("validation").at_most(self.rows).batches(self.rows))
         best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf)
-        columns = min(COLUMNS, best.shape[1])
+        columns = min(self.columns, best.shape[1])
         best = best.topk(columns).indices
         rows: list[Tensor] = []
         for number, found, relevant in zip(asked.number, best, asked.relevant, strict=True):
             rows.append(framed(data.query_images[number], None))
             rows += [framed(data.document_images[d], bool(relevant[d])) for d in found]
-        path = Path(trainer.default_root_dir) / "samples" / f"rankings-{game.iteration:08d}.png"
-        log_picture(
-            trainer, "samples/rankings", save_png(image_grid(torch.stack(rows), columns + 1), path), game.iteration
-        )
+        self.save(trainer, image_grid(torch.stack(rows), columns + 1), "rankings", game.iteration)
 
 
 def framed(image: Tensor, relevant: bool | None) -> Tensor:

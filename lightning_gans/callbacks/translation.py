@@ -1,17 +1,16 @@
 """What is measured and shown of a model that translates between two domains."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.callbacks.media import image_grid, log_picture, save_png
+from lightning_gans.callbacks.media import image_grid
+from lightning_gans.callbacks.pictures import Pictures
 from lightning_gans.callbacks.splits import READ, held_out
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.events import due
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.extractors.base import Extractor, Features
 from lightning_gans.metrics.conditional import label_accuracy
@@ -149,7 +148,7 @@ class TranslationQuality:
         return found | {"fid_both": (found["fid_a2b"] + found["fid_b2a"]) / 2}
 
 
-class Translations(pl.Callback):
+class Translations(Pictures):
     """Draws what the evaluated model makes of held-out images, into run_dir/samples.
 
     Every `every` iterations and at the end, translations-a2b-00002000.png and the same of b2a: columns of one image
@@ -161,32 +160,20 @@ class Translations(pl.Callback):
         seed: not used; a picture's images are held-out ones, the same in every run.
     """
 
+    series = ("translations-a2b", "translations-b2a")
+
     def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
-        for name, value in (("every", every), ("rows", rows), ("columns", columns)):
-            if value < 1:
-                raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
-        self.every, self.groups, self.columns = every, max(1, rows // 3), columns
+        super().__init__(every=every, rows=rows, columns=columns, seed=seed)
+        self.groups = max(1, rows // 3)
         self._real: dict[str, Tensor] = {}
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Forget pictures that a resumed run is going to draw again."""
-        if trainer.is_global_zero:
-            for path in _folder(trainer).glob("translations-*-*.png"):
-                number = path.stem.rpartition("-")[2]
-                if number.isdigit() and int(number) > pl_module.iteration:
-                    path.unlink(missing_ok=True)
+    def applies(self, game: Any, data: Any) -> bool:
+        return isinstance(game.model, Translates) and hasattr(data, "parts")
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        game, data = pl_module, getattr(trainer, "datamodule", None)
-        if not due(game, self.every) or not isinstance(game.model, Translates) or not hasattr(data, "parts"):
-            return
-        model = game.evaluated_model()  # on every rank, so that they stay alike
-        if not trainer.is_global_zero:
-            return
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
         for direction in DIRECTIONS:
             picture = image_grid(self._rows(model, direction, data), self.columns)
-            path = save_png(picture, _folder(trainer) / f"translations-{direction}-{game.iteration:08d}.png")
-            log_picture(trainer, f"samples/translations_{direction}", path, game.iteration)
+            self.save(trainer, picture, f"translations-{direction}", game.iteration)
 
     def _rows(self, model: Translates, direction: Direction, data: Any) -> Tensor:
         """Sources, translations and returns in rows that take turns."""
@@ -205,7 +192,3 @@ class Translations(pl.Callback):
             split = split if len(split) else data.parts[domain].split("train")  # a folder of two images
             self._real[domain] = torch.cat([batch.x for batch in split.at_most(n).batches(n)])
         return self._real[domain]
-
-
-def _folder(trainer: pl.Trainer) -> Path:
-    return Path(trainer.default_root_dir) / "samples"

@@ -1,0 +1,79 @@
+"""What all callbacks share that draw what a model can do into a run's samples/ folder."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+from PIL import Image
+
+from lightning_gans.callbacks.media import log_picture, save_png
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.events import due
+
+
+class Pictures(pl.Callback):
+    """Draws every `every` iterations and at the end, on the first process alone.
+
+    A subclass says of which games (`applies`) and what (`draw`). Pictures of a `series` have the iteration in their
+    name, NAME-00002000.png; a resumed run forgets those that it is going to draw again.
+
+    Args:
+        every: iterations.
+        rows, columns: of a picture.
+        seed: of what is drawn by chance.
+    """
+
+    series: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
+        for name, value in (("every", every), ("rows", rows), ("columns", columns)):
+            if value < 1:
+                raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
+        self.every, self.rows, self.columns, self.seed = every, rows, columns, seed
+
+    def applies(self, game: Any, data: Any) -> bool:
+        """Whether there is anything to draw of this game on these data (None: batches without a data module)."""
+        raise NotImplementedError
+
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+        """Draw `model`, the evaluated weights."""
+        raise NotImplementedError
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.is_global_zero:
+            for name in self.series:
+                for path in drawn(trainer, name):
+                    if iteration_of(path) > pl_module.iteration:
+                        path.unlink(missing_ok=True)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        data = getattr(trainer, "datamodule", None)
+        if due(pl_module, self.every) and self.applies(pl_module, data):
+            model = pl_module.evaluated_model()  # on every rank, so that they stay alike
+            if trainer.is_global_zero:
+                self.draw(trainer, pl_module, model, data)
+
+    def save(
+        self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int, *, told: str | None = None
+    ) -> Path:
+        """Write samples/NAME.png, NAME-00002000.png of a series, and tell the loggers, as samples/NAME or `told`."""
+        file = f"{name}-{iteration:08d}" if name in self.series else name
+        path = save_png(picture, folder(trainer) / f"{file}.png")
+        log_picture(trainer, f"samples/{told or name}", path, iteration)
+        return path
+
+
+def folder(trainer: pl.Trainer) -> Path:
+    """Where a run's pictures are."""
+    return Path(trainer.default_root_dir) / "samples"
+
+
+def drawn(trainer: pl.Trainer, name: str) -> list[Path]:
+    """The pictures of a series so far, in the order of their iterations."""
+    found = folder(trainer).glob(f"{name}-*.png")
+    return sorted((path for path in found if path.stem.removeprefix(f"{name}-").isdigit()), key=iteration_of)
+
+
+def iteration_of(path: Path) -> int:
+    """The iteration in a picture's name."""
+    return int(path.stem.rpartition("-")[2])
