@@ -60,11 +60,11 @@ CATALOGUE: dict[str, Data] = {
         "UnpairedBatch", "unpaired", False, "half of the digits against the other half on photographs, RGB", 10
     ),
     "unpaired": Data("UnpairedBatch", "unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
-    "digits_shifted": Data("SampleBatch", "image", False, "the digits before clouds of noise, 10 classes", 10),
+    "digits_shifted": Data("SampleBatch", "image", False, "thicker digits before clouds of noise, 10 classes", 10),
     "mnistm": Data(
         "SampleBatch", "image", True, "MNIST blended with patches of your photographs, 28x28 RGB, 10 classes", 10
     ),
-    "digits_shift": Data("DomainBatch", "domains", False, "digits to digits before clouds of noise", 10),
+    "digits_shift": Data("DomainBatch", "domains", False, "digits to thicker digits before clouds of noise", 10),
     "digits_to_textured": Data("DomainBatch", "domains", False, "digits to digits on photographs", 10),
     "mnist_to_mnistm": Data("DomainBatch", "domains", True, "MNIST to MNIST on your photographs", 10),
     "mnist_to_usps": Data("DomainBatch", "domains", True, "MNIST to USPS", 10),

@@ -93,9 +93,13 @@ class SmallDomainNetwork(DomainNetwork):
 
     Args:
         width: maps of the first convolution, half of the second's.
+        domain_dropout: the share of the features that d does not see, drawn anew in every iteration. A d that is
+            never sure leaves a gradient to reverse. 0: none, as in the paper.
     """
 
-    def __init__(self, *, channels: int, image_size: int, classes: int, width: int = 32) -> None:
+    def __init__(
+        self, *, channels: int, image_size: int, classes: int, width: int = 32, domain_dropout: float = 0.0
+    ) -> None:
         if image_size < 8:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")
         features = nn.Sequential(
@@ -105,6 +109,8 @@ class SmallDomainNetwork(DomainNetwork):
         )
         side = image_size // 4
         super().__init__(features, feature_dim=2 * width * side**2, label=(100, 100), domain=(100,), classes=classes)
+        if domain_dropout:
+            self.domain = nn.Sequential(nn.Dropout(domain_dropout), *self.domain)
 
 
 def _perceptron(*widths: int) -> nn.Sequential:

@@ -51,3 +51,19 @@ def test_nothing_keeps_statistics_of_a_batch():
         made = network(channels=1, image_size=16, classes=4)
         assert not list(made.buffers())
         assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm | nn.Dropout) for module in made.modules())
+
+
+def test_dropout_is_before_d_alone_and_only_in_training():
+    torch.manual_seed(0)
+    plain = SmallDomainNetwork(channels=1, image_size=8, classes=4, width=8)
+    torch.manual_seed(0)
+    made = SmallDomainNetwork(channels=1, image_size=8, classes=4, width=8, domain_dropout=0.5)
+    x = torch.randn(16, 1, 8, 8)
+    for wanted, found in zip(plain(x), made.eval()(x), strict=True):
+        assert torch.equal(wanted, found)  # the same weights from the same seed
+    made.train()
+    (label, domain), (again, other) = made(x), made(x)
+    assert torch.equal(label, again)
+    assert not torch.equal(domain, other)
+    seen = made.domain[0](torch.ones(1000, 10))
+    assert (seen == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)

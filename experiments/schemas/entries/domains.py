@@ -1,6 +1,6 @@
 """Two domains: data, networks, model and variants."""
 
-from experiments.schemas.schema import WIDTH, Schema
+from experiments.schemas.schema import PROBABILITY, WIDTH, Schema
 from experiments.schemas.spec import Bool, Choice, Float, Int, Node, Optional, Path, Spec, Text
 
 _SIZE = Choice((8, 16, 28, 32, 64, 128), help="pixels, wide and high")
@@ -60,7 +60,9 @@ ENTRIES: dict[str, Schema] = {
     "lightning_gans.networks.domain.SVHNDomainNetwork": Schema(
         _NETWORK | {"width": WIDTH, "label_width": WIDTH, "domain_width": WIDTH}
     ),
-    "lightning_gans.networks.domain.SmallDomainNetwork": Schema(_NETWORK | {"width": WIDTH}),
+    "lightning_gans.networks.domain.SmallDomainNetwork": Schema(
+        _NETWORK | {"width": WIDTH, "domain_dropout": PROBABILITY}
+    ),
     "lightning_gans.core.schedules.InverseDecay": Schema(
         {
             "iterations": Int(min=1, help="of the whole run"),
