@@ -25,8 +25,11 @@ def _layers(mels: int, width: int, *, norm: bool = False) -> nn.Sequential:
 class ContentEncoder(nn.Module):
     """x (N, mels, frames) -> c (N, content_dim, frames / 4), a code for every four frames.
 
-    code: "binary" gives numbers -1 and 1, whose gradient is that of tanh (Liu et al. 2019, 1905.11563, has such codes).
-    Real ones have room for what no classifier finds in time: islands of every speaker, side by side.
+    pool: one code for the segment, (N, content_dim, 1), from a mean over time: for what is one sound all along.
+
+    levels: each number of c is one of so many, evenly from -1 to 1: tanh rounded, with the gradient of tanh (Mentzer et
+    al. 2023, 2309.15505; two levels are the binary codes of Liu et al. 2019, 1905.11563). None leaves it real; real
+    codes have room for what no classifier finds in time: islands of every speaker, side by side.
 
     norm: "instance" takes each channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742),
     and with them what is the same all along it: the speaker, and of a held vowel the vowel too.
@@ -39,23 +42,31 @@ class ContentEncoder(nn.Module):
         width: int,
         content_dim: int,
         norm: Literal["none", "instance"] = "none",
-        code: Literal["real", "binary"] = "real",
+        levels: int | None = None,
+        pool: bool = False,
     ) -> None:
         super().__init__()
         if norm not in ("none", "instance"):
             raise ValueError(f"norm={norm!r}: a content encoder has none or instance")
-        if code not in ("real", "binary"):
-            raise ValueError(f"code={code!r}: content codes are real or binary")
-        self.binary = code == "binary"
+        if levels is not None and levels < 2:
+            raise ValueError(
+                f"levels={levels!r}: numbers of a content code have two levels or more, or null for real ones"
+            )
+        self.levels, self.pool = levels, pool
         self.layers = _layers(mels, width, norm=norm == "instance")
         self.head = nn.Conv1d(width, content_dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        c: Tensor = self.head(self.layers(x))
-        if self.binary:
-            soft = c.tanh()
-            c = soft + (torch.where(soft < 0, -1.0, 1.0).to(soft) - soft).detach()
-        return c
+        h = self.layers(x)
+        c: Tensor = self.head(h.mean(2, keepdim=True) if self.pool else h)
+        return c if self.levels is None else _rounded(c.tanh(), self.levels)
+
+
+def _rounded(x: Tensor, levels: int) -> Tensor:
+    """The nearest of evenly spaced levels from -1 to 1, of numbers there, with the gradient of the identity."""
+    step = 2 / (levels - 1)
+    nearest = ((x.detach() + 1) / step + 0.5).floor() * step - 1
+    return nearest + (x - x.detach())  # that is 0: the levels are exact
 
 
 class SpeakerEncoder(nn.Module):
@@ -72,10 +83,14 @@ class SpeakerEncoder(nn.Module):
 
 
 class SpeechDecoder(nn.Module):
-    """c (N, content_dim, frames / 4), s (N, speaker_dim) -> (N, mels, frames); every layer is told s."""
+    """c (N, content_dim, frames / 4), s (N, speaker_dim) -> (N, mels, frames); every layer is told s.
 
-    def __init__(self, *, mels: int, width: int, content_dim: int, speaker_dim: int) -> None:
+    frames: of a sample, over which a code of one step (N, content_dim, 1) is spread; None takes four for every step.
+    """
+
+    def __init__(self, *, mels: int, width: int, content_dim: int, speaker_dim: int, frames: int | None = None) -> None:
         super().__init__()
+        self.steps = None if frames is None else frames // PATCH
         self.layers = nn.ModuleList(
             nn.Sequential(nn.Conv1d(inputs + speaker_dim, width, 3, padding=1), nn.LeakyReLU(SLOPE))
             for inputs in (content_dim, width)
@@ -83,6 +98,7 @@ class SpeechDecoder(nn.Module):
         self.head = nn.Conv1d(width + speaker_dim, PATCH * mels, 1)
 
     def forward(self, c: Tensor, s: Tensor) -> Tensor:
+        c = c if self.steps is None else c.expand(-1, -1, self.steps)
         for layer in self.layers:
             c = layer(_told(c, s))
         frames = self.head(_told(c, s)).unflatten(1, (-1, PATCH))  # (N, mels, 4, frames / 4)
@@ -95,14 +111,19 @@ def _told(c: Tensor, s: Tensor) -> Tensor:
 
 
 class _Judge(nn.Module):
-    """A perceptron of two hidden layers on codes (N, content_dim, frames / 4), each number of them standardised first.
+    """A perceptron of two hidden layers on codes (N, content_dim, steps), each number of them standardised first.
+
+    A code has a step for every four frames, or one if `pool`, as the encoder's.
 
     Batch norm without gain and bias: what a code says by a small number beside a large constant is lost on a network
     that sees both as they are, and not on a decoder or a probe.
     """
 
-    def __init__(self, *, numbers: int, codes: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, *, content_dim: int, frames: int, pool: bool, codes: int, outputs: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
+        numbers = content_dim * (1 if pool else frames // PATCH)
         self.standardise = nn.BatchNorm1d(numbers, affine=False)
         self.layers = nn.Sequential(
             nn.Linear(codes * numbers, width),
@@ -116,11 +137,13 @@ class _Judge(nn.Module):
 
 
 class SpeakerClassifier(_Judge):
-    """c (N, content_dim, frames / 4) -> logits (N, speakers), from all of the code."""
+    """c (N, content_dim, steps) -> logits (N, speakers), from all of the code."""
 
-    def __init__(self, *, content_dim: int, frames: int, speakers: int, width: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, *, content_dim: int, frames: int, speakers: int, width: int, dropout: float = 0.0, pool: bool = False
+    ) -> None:
         super().__init__(
-            numbers=content_dim * (frames // PATCH), codes=1, outputs=speakers, width=width, dropout=dropout
+            content_dim=content_dim, frames=frames, pool=pool, codes=1, outputs=speakers, width=width, dropout=dropout
         )
 
     def forward(self, c: Tensor) -> Tensor:
@@ -129,10 +152,12 @@ class SpeakerClassifier(_Judge):
 
 
 class PairDiscriminator(_Judge):
-    """c_i, c_j (N, content_dim, frames / 4) -> logits (N,) of their being one speaker's, from all of both codes."""
+    """c_i, c_j (N, content_dim, steps) -> logits (N,) of their being one speaker's, from all of both codes."""
 
-    def __init__(self, *, content_dim: int, frames: int, width: int, dropout: float = 0.0) -> None:
-        super().__init__(numbers=content_dim * (frames // PATCH), codes=2, outputs=1, width=width, dropout=dropout)
+    def __init__(self, *, content_dim: int, frames: int, width: int, dropout: float = 0.0, pool: bool = False) -> None:
+        super().__init__(
+            content_dim=content_dim, frames=frames, pool=pool, codes=2, outputs=1, width=width, dropout=dropout
+        )
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         both = self.standardise(torch.cat([a, b]).flatten(1))

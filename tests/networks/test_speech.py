@@ -39,15 +39,34 @@ def test_a_classifier_reads_what_is_written_small_beside_a_constant():
     assert torch.allclose(pairs(small, small.flip(0)), pairs(c, c.flip(0)), atol=1e-2)
 
 
-def test_binary_codes_are_of_two_numbers_and_have_the_gradient_of_tanh():
-    encoder = ContentEncoder(mels=12, width=6, content_dim=3, code="binary")
+@pytest.mark.parametrize("levels", [2, 3, 4])
+def test_codes_of_levels_are_the_nearest_ones_and_have_the_gradient_of_tanh(levels):
+    encoder = ContentEncoder(mels=12, width=6, content_dim=3, levels=levels)
     real = ContentEncoder(mels=12, width=6, content_dim=3)
+    with torch.no_grad():
+        encoder.head.weight.mul_(20)  # so that all levels occur
     real.load_state_dict(encoder.state_dict())
-    assert set(encoder(X).unique().tolist()) == {-1.0, 1.0}
-    assert torch.equal(encoder(X) > 0, real(X) > 0)
-    encoder(X).square().sum().backward()  # of numbers whose square is 1
-    expected = torch.autograd.grad((2 * encoder(X).detach() * real(X).tanh()).sum(), real.head.weight)[0]
+    c, soft = encoder(X), real(X).tanh()
+    grid = torch.linspace(-1, 1, levels)
+    nearest = grid[(soft[..., None] - grid).abs().argmin(-1)]
+    assert len(c.unique()) == levels
+    assert torch.allclose(c, nearest, atol=1e-6)
+    c.square().sum().backward()
+    expected = torch.autograd.grad((2 * c.detach() * soft).sum(), real.head.weight)[0]
     assert torch.allclose(encoder.head.weight.grad, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pooled_code_is_of_the_whole_segment_and_told_to_every_frame():
+    encoder = ContentEncoder(mels=12, width=6, content_dim=3, pool=True)
+    decoder = SpeechDecoder(mels=12, width=6, content_dim=3, speaker_dim=2, frames=16)
+    x = X.clone().requires_grad_(True)
+    c, s = encoder(x), torch.zeros(5, 2)
+    c.sum().backward()
+    assert c.shape == (5, 3, 1)
+    assert (x.grad.abs().sum((0, 1)) > 0).all()
+    assert torch.equal(decoder(c, s), decoder(c.repeat(1, 1, 4), s))
+    assert SpeakerClassifier(content_dim=3, frames=16, speakers=7, width=4, pool=True)(c).shape == (5, 7)
+    assert PairDiscriminator(content_dim=3, frames=16, width=4, pool=True)(c, c.flip(0)).shape == (5,)
 
 
 def test_instance_norm_forgets_the_gain_of_a_segment():
@@ -57,10 +76,10 @@ def test_instance_norm_forgets_the_gain_of_a_segment():
     assert not torch.allclose(plain(1.7 * X), plain(X), atol=1e-2)
 
 
-@pytest.mark.parametrize("key", ["norm", "code"])
-def test_an_unknown_kind_is_refused(key):
-    with pytest.raises(ValueError, match=f"{key}='batch'"):
-        ContentEncoder(**{"mels": 12, "width": 6, "content_dim": 3, key: "batch"})
+@pytest.mark.parametrize("key, value", [("norm", "batch"), ("levels", 1)])
+def test_what_a_content_encoder_does_not_have_is_refused(key, value):
+    with pytest.raises(ValueError, match=f"{key}={value!r}"):
+        ContentEncoder(**{"mels": 12, "width": 6, "content_dim": 3, key: value})
 
 
 def test_a_speaker_code_is_of_the_whole_segment():

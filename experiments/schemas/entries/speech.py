@@ -1,7 +1,7 @@
 """Speech: data, networks, and the games on them."""
 
 from experiments.schemas.schema import Schema
-from experiments.schemas.spec import Choice, Float, Int, Node, Path, Spec
+from experiments.schemas.spec import Bool, Choice, Float, Int, Node, Optional, Path, Spec
 
 _SPEECH: dict[str, Spec] = {
     "batch_size": Int(min=1, help="global: of all processes together"),
@@ -14,7 +14,7 @@ _SHARE = Float(min=0, below=1, help="of each speaker's files; at least one")
 _MELS = Int(min=1, help="bands of a spectrogram")
 _FRAMES = Int(min=1, help="of a segment")
 _WIDTH = Int(min=1, help="channels of a layer")
-_CONTENT = Int(min=1, help="numbers of a content code, every four frames")
+_CONTENT = Int(min=1, help="numbers of a content code, every four frames or of a segment")
 _SPEAKER = Int(min=1, help="numbers of a speaker's code")
 _DROPOUT = Float(min=0, below=1)
 
@@ -47,13 +47,14 @@ ENTRIES: dict[str, Schema] = {
             "mels": _MELS,
             "width": _WIDTH,
             "content_dim": _CONTENT,
-            "code": Choice(("real", "binary"), help="binary: -1 and 1"),
+            "levels": Optional(Int(min=2), help="of each number of a content code; null: real ones"),
+            "pool": Bool(help="one code for the whole segment"),
             "norm": Choice(("none", "instance"), help="instance takes away what is the same all along a segment"),
         }
     ),
     "lightning_gans.networks.speech.SpeakerEncoder": Schema({"mels": _MELS, "width": _WIDTH, "speaker_dim": _SPEAKER}),
     "lightning_gans.networks.speech.SpeechDecoder": Schema(
-        {"mels": _MELS, "width": _WIDTH, "content_dim": _CONTENT, "speaker_dim": _SPEAKER}
+        {"mels": _MELS, "width": _WIDTH, "content_dim": _CONTENT, "speaker_dim": _SPEAKER, "frames": _FRAMES}
     ),
     "lightning_gans.networks.speech.SpeakerClassifier": Schema(
         {
@@ -62,10 +63,17 @@ ENTRIES: dict[str, Schema] = {
             "speakers": Int(min=1, help="of the data"),
             "width": _WIDTH,
             "dropout": _DROPOUT,
+            "pool": Bool(help="as the content encoder's"),
         }
     ),
     "lightning_gans.networks.speech.PairDiscriminator": Schema(
-        {"content_dim": _CONTENT, "frames": _FRAMES, "width": _WIDTH, "dropout": _DROPOUT}
+        {
+            "content_dim": _CONTENT,
+            "frames": _FRAMES,
+            "width": _WIDTH,
+            "dropout": _DROPOUT,
+            "pool": Bool(help="as the content encoder's"),
+        }
     ),
     "lightning_gans.variants.disentangle.Disentangle": Schema(_GAME),
     "lightning_gans.variants.disentangle.DisentanglePairs": Schema(_GAME),
