@@ -54,7 +54,7 @@ ENTRIES: dict[str, Schema] = {
     ),
     "lightning_gans.networks.speech.SpeakerEncoder": Schema({"mels": _MELS, "width": _WIDTH, "speaker_dim": _SPEAKER}),
     "lightning_gans.networks.speech.SpeechDecoder": Schema(
-        {"mels": _MELS, "width": _WIDTH, "content_dim": _CONTENT, "speaker_dim": _SPEAKER, "frames": _FRAMES}
+        {"mels": _MELS, "width": _WIDTH, "content_dim": _CONTENT, "speaker_dim": _SPEAKER, "frames": Optional(_FRAMES)}
     ),
     "lightning_gans.networks.speech.SpeakerClassifier": Schema(
         {
