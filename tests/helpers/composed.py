@@ -17,7 +17,16 @@ from lightning_gans.models import build
 CONF = Path(experiments.__file__).parent / "conf"
 VARIANTS = sorted(path.stem for path in CONF.glob("variant/*.yaml"))
 BATCH = 8
-SMALL = {"width": 4, "units": 4, "pieces": 2, "feature_dim": 8, "layers": 1, "label_width": 12, "domain_width": 8}
+SMALL = {
+    "width": 4,
+    "units": 4,
+    "pieces": 2,
+    "feature_dim": 8,
+    "layers": 1,
+    "label_width": 12,
+    "domain_width": 8,
+    "levels": 1001,  # so many that codes of so few channels differ between samples
+}
 
 
 def composed(
