@@ -229,7 +229,7 @@ def load(request: Request) -> tuple["nn.Module", int | None]:
 
 def _check_model(request: Request, model: Any) -> None:
     """Refuse what the model cannot do."""
-    from lightning_gans.core.protocols import Translates
+    from lightning_gans.core.protocols import Samples, Translates
 
     if request.task == "translate":
         translation.need(model, request.run)
@@ -238,7 +238,12 @@ def _check_model(request: Request, model: Any) -> None:
             f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
             "translate=FOLDER out=FOLDER direction=a2b, or b2a."
         )
-    else:
+    elif not isinstance(model, Samples):
+        raise UserError(
+            f"The {type(model).__name__} of run={request.run} makes no samples out of nothing: name a run of a "
+            "generator. What this one does is in its run's samples/, and lightning_gans.load_generator loads it."
+        )
+    elif request.task != "sample":
         inference.need(request.task, model, request.run)
 
 

@@ -26,6 +26,7 @@ from lightning_gans.models.export import save_generator
 from lightning_gans.models.spec import build
 from lightning_gans.networks.mlp import MLPDiscriminator
 from lightning_gans.variants.vanilla import GAN
+from tests.helpers.composed import composed
 
 
 def spec(shape):
@@ -485,3 +486,10 @@ def test_what_cannot_be_shown_is_refused(encoded, given, word):
 def test_a_generator_without_an_encoder_is_shown_nothing(images, encoded):
     with pytest.raises(UserError, match=r"GenerativeModel .* variant=autoencoder"):
         ask(run=images, reconstruct=encoded[1])
+
+
+def test_a_run_that_makes_no_samples_says_so(tmp_path):
+    about = composed("disentangle")["variant"]["model"]
+    save_generator(build(about), about, tmp_path / "generator")
+    with pytest.raises(UserError, match=r"ConvertingModel of run=.* makes no samples"):
+        sample.main([f"run={tmp_path}"])
