@@ -93,9 +93,10 @@ class Unpaired(_Pair):
             batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=horizontal_flip
         )
         if root is None and (a is None or b is None):
-            missing = " and ".join(f"data.{key}" for key, value in (("a", a), ("b", b)) if value is None)
+            missing = [f"data.{key}" for key, value in (("a", a), ("b", b)) if value is None]
+            lacking = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'}"
             raise UserError(
-                f"data=unpaired needs images of two domains, and {missing} is not given. Say data.a= and data.b=, each "
+                f"data=unpaired needs images of two domains, and {lacking} not given. Say data.a= and data.b=, each "
                 "a folder of images or the name of a set (mnist, usps, ...); or data.root=DIR with trainA/ and trainB/ "
                 "in it; or data=digits_unpaired, which needs none."
             )

@@ -140,7 +140,7 @@ def test_training_images_are_mirrored_where_asked(tmp_path):
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({}, "data.a and data.b is not given"),
+        ({}, "data.a and data.b are not given"),
         ({"a": "digits"}, "data.b is not given"),
         ({"b": "digits"}, "data.a is not given"),
         ({"root": "x", "a": "digits"}, "Keep the one or the others"),
