@@ -113,11 +113,11 @@ def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
     yield f"{'trained on':{width}}  accuracy on the test split"
     for name, scores in found.items():
         spread = f" +- {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-        alone = found.get(name.removesuffix(" + synthetic"), scores)
-        gain = statistics.mean(scores) - statistics.mean(alone)
-        yield f"{name:{width}}  {statistics.mean(scores):.4f}{spread}" + (
-            f"   gain {gain:+.4f}" if alone != scores else ""
-        )
+        gain = ""
+        if name.endswith(" + synthetic"):
+            alone = found[name.removesuffix(" + synthetic")]
+            gain = f"   gain {statistics.mean(scores) - statistics.mean(alone):+.4f}"
+        yield f"{name:{width}}  {statistics.mean(scores):.4f}{spread}{gain}"
 
 
 def _load(request: Request) -> tuple[Any, Any]:

@@ -34,11 +34,14 @@ def names(folder):
     return sorted(path.name for path in (folder / "samples").iterdir())
 
 
-def test_images_show_their_chains_at_the_end(tmp_path):
+def test_images_show_their_chains_at_the_end(tmp_path, monkeypatch):
+    evolution, drawn = EnergyModel.evolution, []
+    monkeypatch.setattr(EnergyModel, "evolution", lambda self, *a, **k: drawn.append(1) or evolution(self, *a, **k))
     game = play(game_on((1, 8, 8), 3), Digits(batch_size=8, image_size=8), tmp_path, Chains(every=1, rows=2, columns=4))
     assert names(tmp_path) == ["chains.png"]
     assert Image.open(tmp_path / "samples" / "chains.png").size == (4 * 66 - 2, 2 * 66 - 2)
     assert game.iteration == 3
+    assert len(drawn) == 1
 
 
 def test_points_show_the_surface_on_the_way(tmp_path):

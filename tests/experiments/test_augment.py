@@ -64,6 +64,11 @@ def test_the_table_names_the_gain():
     ]
 
 
+def test_no_gain_is_said_too():
+    found = {"real 1%": [0.5], "real 1% + synthetic": [0.5]}
+    assert list(augment.lines(found))[-1] == "real 1% + synthetic  0.5000   gain +0.0000"
+
+
 def test_folders_sort_as_classes_do():
     assert augment._folders(("cat", "dog")) == ["cat", "dog"]
     assert augment._folders(("dog", "cat")) == ["0-dog", "1-cat"]
