@@ -37,7 +37,7 @@ def places(root: Path, aliases: Sequence[str]) -> list[Path]:
     for _ in range(2):
         children = [child for parent in levels[-1] if parent.is_dir() for child in sorted(parent.iterdir())]
         levels.append([child for child in children if plain(child.name) in wanted and child.is_dir()])
-    foreign = set(GREY_SETS) - wanted
+    foreign = set(GREY_SETS) - wanted if wanted & set(GREY_SETS) else set()  # the others' files cannot be mistaken
     found = [folder for level in reversed(levels) for folder in level]
     return [folder for folder in found if not foreign & {plain(part) for part in folder.absolute().parts[-2:]}]
 

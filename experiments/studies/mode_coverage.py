@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,24 +26,35 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/mode_coverage.{md,png}."""
-    found: dict[str, dict[str, list[tuple[float, ...]]]] = {data: defaultdict(list) for data in MODES}
-    done = finished(run_dirs)
-    for run_dir in done:
-        names = config_of(run_dir)["names"]
-        last = tuple(column(run_dir, metric, file="metrics.csv")[1][-1] for metric in METRICS)
-        game = names["group"].replace(f"-{names['data']}", "", 1).removesuffix("-mode_coverage")
-        found[names["data"]][game.replace("-mode_coverage", "")].append(last)
+    found: dict[str, dict[str, Runs]] = {data: defaultdict(Runs) for data in MODES}
+    done = set(finished(run_dirs))
+    for run_dir in run_dirs:
+        config = config_of(run_dir)
+        if not config:
+            continue
+        runs = found[config["names"]["data"]][_game(config["names"])]
+        runs.iterations = config["iterations"]
+        if run_dir in done:
+            runs.last.append(tuple(column(run_dir, metric, file="metrics.csv")[1][-1] for metric in METRICS))
+        else:
+            runs.lost += 1
     found = {data: games for data, games in found.items() if games}
-    diverged = sorted(run_dir.name for run_dir in set(run_dirs) - set(done))
-    lost = f"\nWithout a last evaluation: {', '.join(diverged)}.\n" if diverged else ""
     figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 3), layout="constrained")
     parts = []
     for place, (data, games) in enumerate(found.items(), 1):
-        best_first = sorted(games, key=lambda game: fmean(kl for _, _, kl in games[game]))
+        best_first = sorted(games, key=lambda game: games[game].mean(-1))
         _bars(figure.add_subplot(len(found), 1, place), data, games, best_first)
         rows = [_row(game, games[game], MODES[data]) for game in best_first]
-        rows += [[f"*{name}, published*", "", *by_data[data], ""] for name, by_data in PUBLISHED.items()]
-        head = ["game", "seeds", f"modes of {MODES[data]}", "high quality, %", "reverse KL", "every mode in"]
+        rows += [[f"*{name}, published*", "", "", *by_data[data], ""] for name, by_data in PUBLISHED.items()]
+        head = [
+            "game",
+            "seeds",
+            "iterations",
+            f"modes of {MODES[data]}",
+            "high quality, %",
+            "reverse KL",
+            "every mode in",
+        ]
         parts.append(f"## {data}\n\n{table(head, rows)}")
     text = f"""# Mode coverage
 
@@ -50,22 +63,44 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 2,500 samples at the end of each run, never the best evaluation. A sample is of high quality within 3 standard
 deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 0.0014 (ring) and 0.0048 (grid).
 `pacgan_planar` are PacGAN's own networks. Published rows are of Lin et al. 2018, table 1, with their own training.
-{lost}
+`fgan` is its default, `f_js`; `f_gan` has the same gradients but for a factor, of which Adam takes no notice.
+
 ![Reverse KL of every game](mode_coverage.png)
 
 {chr(10).join(parts)}"""
     write_page(folder, "mode_coverage", text, figure)
 
 
-def _row(game: str, runs: Sequence[tuple[float, ...]], most: int) -> list[str]:
-    modes, quality, kl = zip(*runs, strict=True)
-    whole = sum(count == most for count in modes)
+@dataclass
+class Runs:
+    """What the seeds of one game came to: modes, high-quality share and reverse KL of each that lasted."""
+
+    last: list[tuple[float, ...]] = field(default_factory=list)
+    lost: int = 0
+    iterations: int = 0
+
+    def mean(self, which: int) -> float:
+        return fmean(values[which] for values in self.last) if self.last else inf
+
+
+def _game(names: Mapping[str, str]) -> str:
+    """A run's name less what the whole study shares."""
+    group = names["group"].replace(f"-{names['data']}", "", 1)
+    return group.removesuffix("-mode_coverage").replace("-mode_coverage", "")
+
+
+def _row(game: str, runs: Runs, most: int) -> list[str]:
+    seeds = str(len(runs.last)) + (f" ({runs.lost} diverged)" if runs.lost else "")
+    if not runs.last:
+        return [game, seeds, f"{runs.iterations:,}", "", "", "", ""]
+    modes, quality, kl = zip(*runs.last, strict=True)
+    whole = f"{sum(count == most for count in modes)} of {len(modes) + runs.lost}"
     percent = [100 * share for share in quality]
-    return [game, str(len(runs)), spread(modes, 1), spread(percent, 1), spread(kl), f"{whole} of {len(runs)}"]
+    return [game, seeds, f"{runs.iterations:,}", spread(modes, 1), spread(percent, 1), spread(kl), whole]
 
 
-def _bars(axes: Any, data: str, games: Mapping[str, Sequence[tuple[float, ...]]], order: Sequence[str]) -> None:
-    values = [fmean(kl for _, _, kl in games[game]) for game in order]
-    axes.barh(list(order), values)
+def _bars(axes: Any, data: str, games: Mapping[str, Runs], order: Sequence[str]) -> None:
+    order = [game for game in order if games[game].last]
+    axes.barh(order, [games[game].mean(-1) for game in order])
     axes.set(xlabel="reverse KL", title=data, xscale="symlog")
     axes.invert_yaxis()

@@ -128,7 +128,9 @@ def _download() -> State:
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     try:
-        return dict(torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, "cpu", check_hash=True, weights_only=True))
+        return dict(
+            torch.hub.load_state_dict_from_url(URL_INCEPTION_V3, map_location="cpu", check_hash=True, weights_only=True)
+        )
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         raise UserError(
             f"metrics=inception needs the network's weights, and {URL_INCEPTION_V3} could not be fetched ({error}). "

@@ -36,7 +36,7 @@ class Recipe:
     def steps(self, images: int) -> int:
         """Optimizer steps for a training set of this size."""
         total = min(max(self.passes * images, self.least), self.most)
-        return max(round(total / min(self.batch, images)), 2)
+        return max(round(total / min(self.batch, images)), 6)  # with 5, OneCycleLR divides by its 0 warm-up steps
 
 
 def hold(split: Split, recipe: Recipe) -> tuple[Tensor, Tensor]:

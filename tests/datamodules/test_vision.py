@@ -99,15 +99,17 @@ def test_mnist_and_its_kin_may_be_had_as_they_are(tmp_path):
 def test_usps_is_read_as_torchvision_reads_it(tmp_path):
     from torchvision.datasets import USPS
 
+    folder = tmp_path / "mnist"  # a folder that belongs to another set, whose files USPS's cannot be mistaken for
+    folder.mkdir()
     for name, count in (("usps.bz2", TRAIN), ("usps.t.bz2", TEST)):
         values = RANDOM.uniform(-1, 1, (count, 256)).round(6)
         rows = [
             " ".join([str(label + 1), *(f"{i}:{v:g}" for i, v in enumerate(row, 1))])
             for label, row in zip(labels(count), values, strict=True)
         ]
-        (tmp_path / name).write_bytes(bz2.compress("\n".join(rows).encode()))
-    data = vision("usps", tmp_path, image_size=16)
-    theirs = USPS(tmp_path, train=False)
+        (folder / name).write_bytes(bz2.compress("\n".join(rows).encode()))
+    data = vision("usps", folder, image_size=16)
+    theirs = USPS(folder, train=False)
     assert torch.equal(data.sources["test"].x[:, 0], torch.from_numpy(theirs.data))
     assert data.split("test").labels.tolist() == theirs.targets
 

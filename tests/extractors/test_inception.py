@@ -1,3 +1,5 @@
+import hashlib
+import io
 import pickle
 from pathlib import Path
 
@@ -41,6 +43,22 @@ def images() -> Tensor:
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "CHUNK", 2)  # the network is large
+
+
+def test_weights_are_downloaded_into_the_hub_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    content = io.BytesIO()
+    torch.save({"one": torch.ones(1)}, content)
+    published = tmp_path / f"weights-{hashlib.sha256(content.getvalue()).hexdigest()[:8]}.pth"
+    published.write_bytes(content.getvalue())
+    monkeypatch.setattr(module, "URL_INCEPTION_V3", published.as_uri())
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match="another network"):
+        InceptionExtractor()
+    assert (tmp_path / "hub" / "checkpoints" / published.name).is_file()
+    assert not any(Path.cwd().iterdir())
 
 
 def test_features_are_those_of_torch_fidelity(weights: Path, images: Tensor) -> None:
