@@ -217,12 +217,24 @@ class Composer:
         repository = _Repository(self.files)
         listing = self._listing(overrides, repository)
         config = self.loader._compose_config_from_defaults_list(listing.defaults, repository)
+        config.pop("choose", None)
         for line in overrides:
             _drop_anothers_settings(config, line)
         OmegaConf.set_struct(config, True)
         return Composed(config, choices_of(listing.overrides.known_choices))
 
     def _listing(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
+        """Which files make up the configuration; a recipe's `choose: {group: choice}` gives way to overrides."""
+        listing = self._defaults_list(overrides, repository)
+        places = {line.partition("=")[0] for line in overrides}
+        wanted: dict[str, str] = {}
+        for path in {default.config_path for default in listing.defaults}:
+            if path is not None and path.startswith("recipe/") and (file := repository.load_config(path)) is not None:
+                wanted |= OmegaConf.to_container(file.config).get("choose", {})  # type: ignore[union-attr,operator]
+        chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
+        return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
+
+    def _defaults_list(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
         # Without Hydra's own settings, which nobody reads here and which take half of the time.
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         return create_defaults_list(repository, self.config_name, parsed, prepend_hydra=False, skip_missing=False)
@@ -316,6 +328,9 @@ def _drop_anothers_settings(config: DictConfig, choice: str) -> None:
     group, _, place = choice.partition("=")[0].partition("@")
     place = place or (group if group in SET_BY_RECIPES else "")
     node = OmegaConf.select(config, place) if place else None
+    if OmegaConf.is_dict(node) and "_target_" not in node:
+        OmegaConf.update(config, place, None)  # of none, penalty=none
+        return
     schema = SCHEMAS.get(str(node.get("_target_"))) if OmegaConf.is_dict(node) else None
     if schema is not None:
         for key in [key for key in node if key not in (*META, *schema.settings)]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import column, config_of, finished, spread, table, write_page
+from experiments.runs import read_summary
+from experiments.studies.pages import ENDED, column, config_of, finished, spread, table, write_page
 
 MODES = {"ring": 8, "grid": 25}
 # Lin et al. 2018 (PacGAN), table 1: modes, high-quality share in percent, reverse KL.
@@ -27,11 +28,12 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/mode_coverage.{md,png}."""
     found: dict[str, dict[str, Runs]] = {data: defaultdict(Runs) for data in MODES}
-    done = set(finished(run_dirs))
+    done = finished(run_dirs)
     for run_dir in run_dirs:
-        config = config_of(run_dir)
-        if not config:
+        summary = read_summary(run_dir)
+        if summary is None or summary.status not in ("diverged", *ENDED):
             continue
+        config = config_of(run_dir)
         runs = found[config["names"]["data"]][_game(config["names"])]
         runs.iterations = config["iterations"]
         if run_dir in done:

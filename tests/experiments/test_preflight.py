@@ -414,6 +414,33 @@ def test_another_choice_is_not_given_the_settings_of_the_recipes(arguments, targ
 
 
 @pytest.mark.parametrize(
+    ("arguments", "target", "settings"),
+    [
+        ([], "penalties.R1R2", {"gamma": 0.5}),
+        (["penalty.gamma=2"], "penalties.R1R2", {"gamma": 2}),
+        (["penalty=gradient_penalty"], "penalties.GradientPenalty", {"weight": 0.1, "one_sided": False}),
+        (["penalty=none"], None, None),
+    ],
+)
+def test_a_recipe_chooses_where_the_command_does_not(arguments, target, settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=fgan", "data=grid", *arguments])  # choose: {penalty: r1_r2}
+    assert "choose" not in job.config
+    penalty = job.config["penalty"]
+    if target is None:
+        assert penalty is None
+        return
+    assert penalty.pop("_target_").endswith(target)
+    assert penalty == settings
+
+
+def test_none_of_a_group_takes_none_of_its_recipes_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=r3gan", "penalty=none"])  # its recipe says gamma
+    assert job.config["penalty"] is None
+
+
+@pytest.mark.parametrize(
     ("arguments", "network"),
     [
         (["variant=autoencoder", "network=mlp"], "autoencoder_mlp"),

@@ -86,12 +86,13 @@ def test_saturation(tmp_path):
 
 def test_mode_coverage_takes_the_last_evaluation_and_leaves_out_what_did_not_end(tmp_path, capsys):
     metrics = {"iteration": [50, 100], "modes": [8, 7], "high_quality": [0.9, 0.8], "reverse_kl": [0.1, 0.2]}
-    names = {"data": "ring", "group": "lsgan-ring-mode_coverage"}
-    done = write(tmp_path / "a", config={"names": names}, metrics=metrics)
-    lost = write(tmp_path / "b", config={"names": names}, metrics=metrics, status="diverged")
-    mode_coverage.report([done, lost], tmp_path)
+    config = {"names": {"data": "ring", "group": "lsgan-ring-mode_coverage"}, "iterations": 5000}
+    done = write(tmp_path / "a", config=config, metrics=metrics)
+    lost = write(tmp_path / "b", config=config, metrics=metrics, status="diverged")
+    stopped = write(tmp_path / "c", config=config, metrics=metrics, status="interrupted")
+    mode_coverage.report([done, lost, stopped], tmp_path)
     page = (tmp_path / "mode_coverage.md").read_text()
-    assert "| lsgan | 1 | 7.0 | 80.0 | 0.200 | 0 of 1 |" in page
+    assert "| lsgan | 1 (1 diverged) | 5,000 | 7.0 | 80.0 | 0.200 | 0 of 2 |" in page
     assert "PacGAN2, published" in page
     assert "diverged" in capsys.readouterr().out
 
