@@ -17,6 +17,7 @@ import lightning_gans
 from datamodules import Digits
 from datamodules.pixels import normalise, square
 from experiments import sample
+from experiments.sample_request import KEYS, parse
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.media import to_uint8
 from lightning_gans.core.errors import UserError
@@ -280,7 +281,7 @@ def test_the_best_checkpoint_is_what_was_evaluated(trained, tmp_path, capsys):
     assert np.array_equal(best, to_uint8(snapshots.samples).numpy())
     assert np.array_equal(last, to_uint8(game.evaluated_model().sample(10, seed=5)).numpy())
     assert not np.array_equal(best, last)
-    model, iteration = sample.load(sample.parse([f"run={folder}", "which=best"]))
+    model, iteration = sample.load(parse([f"run={folder}", "which=best"]))
     assert iteration == 3
     assert model.state_dict().keys() == snapshots.weights.keys()
     for name, tensor in model.state_dict().items():
@@ -288,7 +289,7 @@ def test_the_best_checkpoint_is_what_was_evaluated(trained, tmp_path, capsys):
 
 
 def test_batch_statistics_of_the_best_are_those_of_its_weights(trained):
-    model, _ = sample.load(sample.parse([f"run={trained[0]}", "which=best"]))
+    model, _ = sample.load(parse([f"run={trained[0]}", "which=best"]))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.calibrate()
     for name, tensor in model.state_dict().items():
@@ -343,7 +344,7 @@ def test_misuse_is_answered_in_words(images, given, says):
 def test_help_says_every_key(capsys):
     assert sample.main(["--help"]) == 0
     text = capsys.readouterr().out
-    assert all(f"\n  {key} " in text for key in sample.KEYS)
+    assert all(f"\n  {key} " in text for key in KEYS)
 
 
 def test_code_of_the_users_own_has_to_be_allowed(images):
