@@ -118,4 +118,5 @@ AUGMENT_NEEDS: dict[str, tuple[str, ...]] = {
     "none": tuple(KINDS),
     "diffaugment": ("image", "semi_supervised", "unpaired"),
     "adaptive": ("image",),
+    "rising": ("image", "semi_supervised", "unpaired"),
 }

@@ -21,7 +21,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.ownership import own
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
 from lightning_gans.core.prior import Prior
-from lightning_gans.core.protocols import Calibrates, Encodes
+from lightning_gans.core.protocols import Calibrates, Encodes, FollowsRun
 from lightning_gans.core.record import Record
 from lightning_gans.core.rng import Draws, stream_seed
 from lightning_gans.core.scores import Scores
@@ -196,6 +196,7 @@ class Game(pl.LightningModule):
         self._ends = [round(self.iterations * share / shares[-1]) for share in shares]
         micro = self.training_settings.accumulate
         self.draws = Draws(self.seed, self.device, shards=processes() * micro)
+        self._followers = [module for module in self.modules() if isinstance(module, FollowsRun)]
 
     def teardown(self, stage: str) -> None:
         self._release()
@@ -249,6 +250,8 @@ class Game(pl.LightningModule):
         index = self.stage_at(self.iteration)
         _, updates, settings = self._stages[index]
         parts = split_batch(batch, self.training_settings.accumulate)
+        for follower in self._followers:
+            follower.follow(min(self.iteration / self.iterations, 1.0))
         for number, update in enumerate(updates):
             moving = [phase for phase in update if self._moves(phase, index)]
             if moving:

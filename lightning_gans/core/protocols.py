@@ -191,6 +191,14 @@ class Augment(Protocol):
 
 
 @runtime_checkable
+class FollowsRun(Protocol):
+    """A part of a game that is another at each stage of the run; told before every iteration, alike on every rank."""
+
+    def follow(self, progress: float) -> None:
+        """Be what it is after this share of the run, in [0, 1]."""
+
+
+@runtime_checkable
 class Adapts(Augment, Protocol):
     """An augmentation that follows D: it is shown D's margins on real samples, and adjusted after each of D's steps.
 

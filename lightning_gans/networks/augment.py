@@ -7,6 +7,7 @@ of it is needed (ADA, Karras et al. 2020, 2006.06676).
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from math import cos, pi
 
 import torch
 from torch import Tensor, nn
@@ -114,32 +115,23 @@ class Composition(Augmentation):
         return x
 
 
-class Adaptive(nn.Module):
-    """Each part with probability p, image by image, where p follows how sure D is (Karras et al. 2020, section 3).
-
-    r = E sign(D(x)) over real samples, as D saw them, is 0 where D knows nothing of them and 1 where it has learnt them
-    by heart. p begins at 0; after each step of D it rises where r is above `target` and falls where it is below. The
-    paper does so after every fourth, by four times as much.
+class Sometimes(nn.Module):
+    """Each part with probability p, image by image.
 
     Args:
         parts: augmentations, in this order.
-        target: of r; the paper's is 0.6.
-        speed: images that take p from 0 to 1; the paper's are 500,000.
 
     Attributes:
-        p: () in [0, 1], in the checkpoint; alike on all ranks.
+        p: () in [0, 1], 0 at first; in the checkpoint, alike on all ranks.
     """
 
     p: Tensor
-    signs: Tensor
 
-    def __init__(self, *, parts: Sequence[Augmentation], target: float, speed: float) -> None:
+    def __init__(self, *, parts: Sequence[Augmentation]) -> None:
         super().__init__()
         self.parts = list(parts)
         self.numbers = sum(1 + part.numbers for part in self.parts)
-        self.target, self.speed = target, speed
         self.register_buffer("p", torch.zeros(()))
-        self.register_buffer("signs", torch.zeros(2), persistent=False)  # sum of means and their count, in this step
 
     def forward(self, x: Tensor, uniform: Tensor) -> Tensor:
         """Images (N, C, H, W) and numbers (N, numbers) in [0, 1) -> images (N, C, H, W)."""
@@ -149,6 +141,44 @@ class Adaptive(nn.Module):
             chosen = (numbers[:, 0] < self.p).view(-1, *[1] * (x.dim() - 1))
             x = torch.where(chosen, part(x, numbers[:, 1:]), x)
         return x
+
+
+class Rising(Sometimes):
+    """p along half a cosine from 0 to `end` over the run, as in R3GAN's code (Huang et al. 2025, 2501.05441: to 0.55).
+
+    Args:
+        parts: augmentations, in this order.
+        end: p at the end of the run, in [0, 1].
+    """
+
+    def __init__(self, *, parts: Sequence[Augmentation], end: float) -> None:
+        super().__init__(parts=parts)
+        self.end = end
+
+    def follow(self, progress: float) -> None:
+        """Take the p of this share of the run, in [0, 1]."""
+        self.p.fill_(self.end * (1 - cos(pi * progress)) / 2)
+
+
+class Adaptive(Sometimes):
+    """p follows how sure D is (Karras et al. 2020, section 3).
+
+    r = E sign(D(x)) over real samples, as D saw them, is 0 where D knows nothing of them and 1 where it has learnt them
+    by heart. p begins at 0; after each step of D it rises where r is above `target` and falls where it is below. The
+    paper does so after every fourth, by four times as much.
+
+    Args:
+        parts: augmentations, in this order.
+        target: of r; the paper's is 0.6.
+        speed: images that take p from 0 to 1; the paper's are 500,000.
+    """
+
+    signs: Tensor
+
+    def __init__(self, *, parts: Sequence[Augmentation], target: float, speed: float) -> None:
+        super().__init__(parts=parts)
+        self.target, self.speed = target, speed
+        self.register_buffer("signs", torch.zeros(2), persistent=False)  # sum of means and their count, in this step
 
     @torch.no_grad()
     def observe(self, margins: Tensor) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lightning_gans.networks.augment import Adaptive, Color, Composition, Cutout, Translation
+from lightning_gans.networks.augment import Adaptive, Color, Composition, Cutout, Rising, Translation
 
 
 @pytest.fixture
@@ -195,3 +195,19 @@ def test_ranks_adapt_by_their_average():
 
 def test_only_p_is_stored():
     assert list(adaptive().state_dict()) == ["p"]
+
+
+# Rising
+
+
+def test_p_rises_along_half_a_cosine():
+    made = Rising(parts=[Color()], end=0.6)
+    u = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(made(pixels(50), u), pixels(50))
+    seen = []
+    for progress in (0.0, 0.5, 1.0):
+        made.follow(progress)
+        seen.append(made.p.item())
+    assert seen == pytest.approx([0.0, 0.3, 0.6])
+    chosen = u[:, 0] < 0.6
+    assert torch.equal(made(pixels(50), u)[chosen], Color()(pixels(50), u[:, 1:])[chosen])

@@ -15,7 +15,7 @@ from lightning_gans.losses.adversarial import RelativisticPairing
 from lightning_gans.losses.penalties import R1R2, GradientPenalty
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.variants.r3gan import R3GAN
-from tests.helpers.composed import composed, game_of
+from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import Watch, play
 
 
@@ -66,6 +66,13 @@ def test_gamma_falls_to_a_tenth_and_the_half_life_rises(tmp_path):
     assert list(half_lives) == pytest.approx([cosine(0.0, 100.0, i / 8) for i in range(8)])
     assert gammas[0] == 1
     assert half_lives[0] == 0
+
+
+def test_the_share_of_changed_images_rises_over_the_run(tmp_path):
+    config = composed("r3gan", "augment=rising", iterations=4)
+    watch = Watch(lambda trainer, game: game.augment.p.item())
+    play(game_of(config), data_of(config), tmp_path, watch)
+    assert watch.seen == pytest.approx([cosine(0.0, 0.55, i / 4) for i in range(4)])
 
 
 def test_a_second_fit_starts_from_the_gamma_of_its_iteration(tmp_path):

@@ -30,6 +30,12 @@ ENTRIES: dict[str, Schema] = {
             "speed": Float(above=0, help="images that take p from 0 to 1"),
         }
     ),
+    "lightning_gans.networks.augment.Rising": Schema(
+        {
+            "parts": ListOf(Node(), help="one after the other, each with probability p"),
+            "end": Float(min=0, max=1, help="p at the end of the run"),
+        }
+    ),
     "lightning_gans.core.prior.Normal": Schema(_DIM),
     "lightning_gans.core.prior.Uniform": Schema(_DIM | {"bound": Float(above=0, help="U(-bound, bound)")}),
     "lightning_gans.core.prior.Categorical": Schema(_DIM),
