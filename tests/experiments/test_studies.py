@@ -6,7 +6,7 @@ from math import log
 import pytest
 
 from experiments.preflight import preflight
-from experiments.studies import adaptation, digits, disjoint_supports, mode_coverage, saturation
+from experiments.studies import adaptation, disjoint_supports, every_game, mode_coverage, saturation
 from experiments.studies.pages import settled, spread
 
 
@@ -116,12 +116,12 @@ def test_what_a_run_settled_at(tmp_path):
     assert settled(run, "x") == pytest.approx(1.5)
 
 
-def test_digits(tmp_path):
+def test_every_game(tmp_path):
     runs = []
     for variant, fid in (("dcgan", 3.0), ("lsgan", 2.0)):
         run = write(
             tmp_path / variant,
-            config={"names": {"variant": variant}, "iterations": 500, "data": {"batch_size": 64}},
+            config={"names": {"variant": variant, "data": "digits"}, "iterations": 500, "data": {"batch_size": 64}},
         )
         summary = {
             "status": "finished",
@@ -131,8 +131,8 @@ def test_digits(tmp_path):
         }
         (run / "summary.json").write_text(json.dumps(summary))
         runs.append(run)
-    digits.report(runs, tmp_path)
-    page = (tmp_path / "digits.md").read_text()
+    every_game.report(runs, tmp_path)
+    page = (tmp_path / "every_game_digits.md").read_text()
     assert page.index("| lsgan | 1 | 2.000 |") < page.index("| dcgan | 1 | 3.000 |")
     assert "500 iterations of 64" in page
     assert "0.800" in page
