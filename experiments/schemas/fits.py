@@ -181,12 +181,16 @@ def _check_critic(config: Mapping[str, Any], choices: Mapping[str, str]) -> None
     network = _discriminator(config)
     spectral = network.get("norm") == "spectral" or network.get("spectral_norm") is True
     held = any(variant.get(name) for name in ("penalty", "constraint", "magnitude_weight"))
-    if not held and not spectral:
-        raise UserError(
-            "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. Add "
-            "penalty=gradient_penalty, or spectral normalisation (network.discriminator.norm=spectral, network=sngan), "
-            f"or start from variant=wgan_gp or variant=wgan; or choose another objective for {choices.get('variant')}."
-        )
+    if held or spectral:
+        return
+    ways = ["penalty=gradient_penalty"] * ("penalty" in variant)
+    ways += ["network.discriminator.norm=spectral"] * ("norm" in network)
+    start = " start from variant=wgan_gp or variant=wgan," if "penalty" in variant else ""
+    add = f"Add {' or '.join(ways)},{start} or choose" if ways else "Choose"
+    raise UserError(
+        "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. "
+        f"{add} another objective for {choices.get('variant')}."
+    )
 
 
 def _check_labels(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
