@@ -14,6 +14,7 @@ from experiments.runs import read_summary
 from experiments.studies.pages import ENDED, column, config_of, finished, spread, table, write_page
 
 MODES = {"ring": 8, "grid": 25}
+PERFECT = {"ring": (0.0014, 98.9), "grid": (0.0048, 98.9)}  # reverse KL and high-quality share of 2,500 real samples
 # Lin et al. 2018 (PacGAN), table 1: modes, high-quality share in percent, reverse KL.
 PUBLISHED = {
     "GAN": {"ring": ("6.3 ± 0.5", "98.2", "0.45"), "grid": ("17.3 ± 0.8", "94.8", "0.70")},
@@ -41,11 +42,12 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         else:
             runs.lost += 1
     found = {data: games for data, games in found.items() if games}
-    figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 3), layout="constrained")
+    figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 2), layout="constrained")
+    panels = figure.subplots(len(found), 2, squeeze=False, height_ratios=[len(games) for games in found.values()])
     parts = []
-    for place, (data, games) in enumerate(found.items(), 1):
+    for axes, (data, games) in zip(panels, found.items(), strict=True):
         best_first = sorted(games, key=lambda game: games[game].mean(-1))
-        _bars(figure.add_subplot(len(found), 1, place), data, games, best_first)
+        _dots(axes, data, games, best_first)
         rows = [_row(game, games[game], MODES[data]) for game in best_first]
         rows += [[f"*{name}, published*", "", "", *by_data[data], ""] for name, by_data in PUBLISHED.items()]
         head = [
@@ -67,7 +69,7 @@ deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 
 `pacgan_planar` are PacGAN's own networks. Published rows are of Lin et al. 2018, table 1, with their own training.
 `fgan` is its default, `f_js`; `f_gan` has the same gradients but for a factor, of which Adam takes no notice.
 
-![Reverse KL of every game](mode_coverage.png)
+![Reverse KL and high-quality share of every game; a dot is a seed](mode_coverage.png)
 
 {chr(10).join(parts)}"""
     write_page(folder, "mode_coverage", text, figure)
@@ -101,8 +103,15 @@ def _row(game: str, runs: Runs, most: int) -> list[str]:
     return [game, seeds, f"{runs.iterations:,}", spread(modes, 1), spread(percent, 1), spread(kl), whole]
 
 
-def _bars(axes: Any, data: str, games: Mapping[str, Runs], order: Sequence[str]) -> None:
+def _dots(axes: Sequence[Any], data: str, games: Mapping[str, Runs], order: Sequence[str]) -> None:
+    """A dot for each seed; dotted lines are what a perfect sampler comes to."""
     order = [game for game in order if games[game].last]
-    axes.barh(order, [games[game].mean(-1) for game in order])
-    axes.set(xlabel="reverse KL", title=data, xscale="symlog")
-    axes.invert_yaxis()
+    for place, which in ((0, 2), (1, 1)):
+        for row, game in enumerate(order):
+            values = [(100 if which == 1 else 1) * run[which] for run in games[game].last]
+            axes[place].plot(values, [row] * len(values), "o", color="C0", alpha=0.6, markersize=4)
+        axes[place].axvline(PERFECT[data][place], color="grey", linestyle=":")
+        axes[place].grid(axis="y", alpha=0.3)
+        axes[place].set_ylim(len(order) - 0.5, -0.5)
+    axes[0].set(title=data, xlabel="reverse KL", xscale="log", yticks=range(len(order)), yticklabels=order)
+    axes[1].set(xlabel="high quality, %", xlim=(0, 100), yticks=range(len(order)), yticklabels=[])
