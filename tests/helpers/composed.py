@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import experiments
-from experiments import resolvers
+from experiments.composing import Composer
 from lightning_gans.core.game import Game
 from lightning_gans.core.rng import isolated
 from lightning_gans.models import build
@@ -33,17 +32,23 @@ def composed(
     variant: str, *overrides: str, iterations: int = 12, small: bool = True, image_size: int = 8
 ) -> dict[str, Any]:
     """What `python -m experiments.train variant=... <overrides>` would run, resolved and plain."""
-    resolvers.register()
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = compose("train", [f"variant={variant}", "logger=none", f"iterations={iterations}", *overrides])
+    composer = _composer()
+    found = composer.compose(
+        composer.parse([f"variant={variant}", "logger=none", f"iterations={iterations}", *overrides])
+    )
+    config = found.config
     with open_dict(config):
         config.run_dir, config.group, config.data.batch_size = "unused", "unused", BATCH
         if small and "image_size" in config.data:
             config.data.image_size = image_size
         if small:
             _shrink(config.network)
-    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return plain
+    return composer.resolve(found)
+
+
+@cache
+def _composer() -> Composer:
+    return Composer()
 
 
 def _shrink(node: DictConfig) -> None:
