@@ -228,9 +228,9 @@ class Composer:
         listing = self._defaults_list(overrides, repository)
         places = {line.partition("=")[0] for line in overrides}
         wanted: dict[str, str] = {}
-        for path in {default.config_path for default in listing.defaults}:
-            if path is not None and path.startswith("recipe/") and (file := repository.load_config(path)) is not None:
-                wanted |= OmegaConf.to_container(file.config).get("choose", {})  # type: ignore[union-attr,operator]
+        for path in (default.config_path or "" for default in listing.defaults):
+            if path.startswith("recipe/") and (file := repository.load_config(path)) is not None:
+                wanted |= OmegaConf.select(file.config, "choose") or {}
         chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
         return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
 

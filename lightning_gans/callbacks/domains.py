@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from torch import Tensor, nn
 
+from lightning_gans.callbacks.classification import share_right
 from lightning_gans.callbacks.media import log_picture, save_png
 from lightning_gans.callbacks.splits import READ, held_out
 from lightning_gans.core.protocols import Classifies, TellsDomains
@@ -36,8 +37,7 @@ def adaptation(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     for name, part in parts.items():
         asked = held_out(part, split)
         if asked.labels is not None and len(part.classes) == model.classes:
-            right = sum(int((model.classify(b.x).argmax(1).cpu() == b.label.cpu()).sum()) for b in asked.batches(READ))
-            scores[f"{name}_accuracy"] = right / len(asked)
+            scores[f"{name}_accuracy"] = share_right(model, asked)
     if isinstance(model, TellsDomains):
         shares = []
         for number, part in enumerate(parts.values()):

@@ -130,10 +130,14 @@ class IRGAN(Game):
         scorer = self.model if player == "G" else self.discriminator
         return lambda batch: self.dns_loss(batch, scorer(batch.query))
 
+    def positives(self, batch: RetrievalBatch, n: int) -> Tensor:
+        """(N, n) documents from p_true."""
+        return draw(batch.relevant, self.draws.uniform(len(batch.relevant), n))
+
     def dns_loss(self, batch: RetrievalBatch, scores: Tensor) -> dict[str, Tensor]:
         """Each positive against the hardest of a few documents that are not known to be relevant."""
         n = self.samples * self.dns_negatives
-        positives = draw(batch.relevant, self.draws.uniform(len(scores), self.samples))
+        positives = self.positives(batch, self.samples)
         negatives = draw(batch.candidate & ~batch.relevant, self.draws.uniform(len(scores), n))
         worse = hardest(scores, negatives, self.dns_negatives)
         return {"loss": pairwise_logistic(scores.gather(1, positives), worse)}
@@ -187,10 +191,6 @@ class PairwiseIRGAN(IRGAN):
     """
 
     pretrained: ClassVar[tuple[str, ...]] = ("G", "D")
-
-    def positives(self, batch: RetrievalBatch, n: int) -> Tensor:
-        """(N, n) documents from p_true."""
-        return draw(batch.relevant, self.draws.uniform(len(batch.relevant), n))
 
     def discriminator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:
         f = self.discriminator(batch.query)
