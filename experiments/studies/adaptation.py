@@ -8,8 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments import runs
-from experiments.studies.pages import config_of, finished, spread, table, write_page
+from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
 
 SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET = "source only", "gradient reversal", "alternating", "on target"
 ORDER = (SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET)
@@ -72,7 +71,7 @@ def _table(data: str, ways: Mapping[str, Sequence[Path]]) -> str:
         if way in (REVERSAL, ALTERNATING) and {SOURCE_ONLY, ON_TARGET} <= set(mean):
             closed = f"{gap_closed(mean[way], mean[SOURCE_ONLY], mean[ON_TARGET]):.0%}"
         cells = [spread([test[metric] for test in found]) for metric in METRICS]
-        seconds = fmean(runs.read_summary(run_dir).seconds for run_dir in ways[way])  # type: ignore[union-attr]
+        seconds = fmean(summary_of(run_dir).seconds for run_dir in ways[way])
         rows.append([way, str(len(found)), *cells, closed, f"{seconds:.0f}"])
     if data in PUBLISHED:
         low, adapted, high = PUBLISHED[data]
@@ -82,9 +81,7 @@ def _table(data: str, ways: Mapping[str, Sequence[Path]]) -> str:
 
 
 def _test(run_dir: Path) -> dict[str, float]:
-    summary = runs.read_summary(run_dir)
-    assert summary is not None  # it has finished
-    return dict(summary.all["test"]["last"])
+    return dict(summary_of(run_dir).all["test"]["last"])
 
 
 def _figure(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Figure:

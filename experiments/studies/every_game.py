@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments import runs
-from experiments.studies.pages import config_of, finished, spread, table, write_page
+from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
 
 Run = tuple[Mapping[str, Any], runs.Summary]  # configuration, and what came of it
 Games = dict[str, list[Run]]  # by variant
@@ -21,9 +21,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/every_game_<data>.{md,png}, for each data set."""
     found: dict[str, Games] = defaultdict(lambda: defaultdict(list))
     for run_dir in finished(run_dirs):
-        config, summary = config_of(run_dir), runs.read_summary(run_dir)
-        assert summary is not None  # it has finished
-        found[config["names"]["data"]][config["names"]["variant"]].append((config, summary))
+        config = config_of(run_dir)
+        found[config["names"]["data"]][config["names"]["variant"]].append((config, summary_of(run_dir)))
     for data, games in found.items():
         _page(data, games, folder)
 

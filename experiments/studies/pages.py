@@ -25,6 +25,13 @@ def finished(run_dirs: Sequence[Path]) -> list[Path]:
     return done
 
 
+def summary_of(run_dir: Path) -> runs.Summary:
+    """What came of a run that has finished."""
+    summary = runs.read_summary(run_dir)
+    assert summary is not None, run_dir
+    return summary
+
+
 def config_of(run_dir: Path) -> dict[str, Any]:
     """A run's resolved configuration."""
     return runs.read_config(run_dir) or {}

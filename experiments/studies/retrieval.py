@@ -8,8 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments import runs
-from experiments.studies.pages import column, config_of, finished, spread, table, write_page
+from experiments.studies.pages import column, config_of, finished, spread, summary_of, table, write_page
 
 METRICS = {
     "precision_at_3": "P@3",
@@ -85,6 +84,4 @@ def _kind(config: dict[str, Any]) -> str:
 
 
 def _test(run_dir: Path) -> dict[str, dict[str, float]]:
-    summary = runs.read_summary(run_dir)
-    assert summary is not None  # it has finished
-    return dict(summary.all.get("test", {}))
+    return dict(summary_of(run_dir).all.get("test", {}))

@@ -7,8 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments import runs
-from experiments.studies.pages import config_of, finished, spread, table, write_page
+from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
 
 ORDER = {"autoencoder": "auto-encoder", "vae": "VAE", "vaegan": "VAE-GAN", "dcgan": "GAN (DCGAN)"}
 METRICS = {"fid": "FID", "reconstruction_mse": "pixel error", "kid": "KID", "is": "IS", "knn_accuracy": "1-NN"}
@@ -52,9 +51,7 @@ train it. FID is of decoded draws from the prior, pixel error of reconstructions
 
 
 def _test(run_dir: Path) -> dict[str, float]:
-    summary = runs.read_summary(run_dir)
-    assert summary is not None  # it has finished
-    return dict(summary.all.get("test", {}).get("last", {}))
+    return dict(summary_of(run_dir).all.get("test", {}).get("last", {}))
 
 
 def _figure(run_dirs: Sequence[Path], variants: Sequence[str]) -> Figure:

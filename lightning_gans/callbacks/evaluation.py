@@ -93,8 +93,9 @@ class Evaluation(pl.Callback):
                 callback.on_evaluation(trainer, pl_module, evidence)
 
     def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
-        samples = self.quality is not None and isinstance(model, Samples)
-        evidence = self.quality.measure(model, split) if samples else Evidence({})  # type: ignore[union-attr]
+        evidence = Evidence({})
+        if self.quality is not None and isinstance(model, Samples):
+            evidence = self.quality.measure(model, split)
         data = getattr(trainer, "datamodule", None)
         if hasattr(data, "split"):
             for measure in self.measures:
