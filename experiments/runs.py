@@ -15,7 +15,8 @@ from experiments.schemas.spec import plain
 from lightning_gans.core.errors import UserError
 
 RUNS = Path("runs")
-CONFIG, SUMMARY, LAST = "config.yaml", "summary.json", Path("checkpoints") / "last.ckpt"
+STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
+CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
 LONGEST = 120  # characters of a run's name less its seed
 
 # What says where or how a run is done, not which run it is: not in its name.

@@ -15,12 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from experiments import cli
 from experiments.preflight import Job, leads, preflight
 from experiments.report import final_table
-from experiments.runs import CONFIG, config_text
+from experiments.runs import COMMAND, CONFIG, STUDIES, config_text
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-
-COMMAND = "command.txt"
-STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
 
 
 def main(argv: list[str]) -> int:
@@ -94,7 +91,7 @@ def _write_command(run_dir: Path) -> None:
         f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(),
         f"commit {_commit()}",
         " ".join([f"python {platform.python_version()}", *packages]),
-        f"{platform.platform()}, {os.cpu_count()} cores",
+        f"{platform.platform()}, {os.cpu_count()} cores of {_processor()}",
     ]
     file = run_dir / COMMAND
     before = file.read_text() + "\n" if file.is_file() else ""
@@ -106,6 +103,16 @@ def _version(package: str) -> str:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
         return f"{package} unknown"
+
+
+def _processor() -> str:
+    """What the processor calls itself; its architecture where it says nothing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
 
 
 def _commit() -> str:

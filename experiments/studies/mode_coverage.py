@@ -10,8 +10,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.runs import read_summary
-from experiments.studies.pages import ENDED, column, config_of, finished, spread, table, write_page
+from experiments.studies.pages import column, config_of, ended, spread, summary_of, table, write_page
+from experiments.studies.record import Record
 
 MODES = {"ring": 8, "grid": 25}
 PERFECT = {"ring": (0.0014, 98.9), "grid": (0.0048, 98.9)}  # reverse KL and high-quality share of 2,500 real samples
@@ -27,18 +27,19 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/mode_coverage.{md,png}."""
+    """docs/studies/mode_coverage.{csv,md,png}; runs of an earlier day stay in the record."""
+    record = Record(folder / "mode_coverage.csv", METRICS)
+    for run_dir in ended(run_dirs, "finished", "diverged"):
+        whole = summary_of(run_dir).status == "finished"
+        values = {name: column(run_dir, name, file="metrics.csv")[1][-1] if whole else None for name in METRICS}
+        record.add(run_dir, _game(config_of(run_dir)["names"]), values)
+    record.write()
     found: dict[str, dict[str, Runs]] = {data: defaultdict(Runs) for data in MODES}
-    done = finished(run_dirs)
-    for run_dir in run_dirs:
-        summary = read_summary(run_dir)
-        if summary is None or summary.status not in ("diverged", *ENDED):
-            continue
-        config = config_of(run_dir)
-        runs = found[config["names"]["data"]][_game(config["names"])]
-        runs.iterations = config["iterations"]
-        if run_dir in done:
-            runs.last.append(tuple(column(run_dir, metric, file="metrics.csv")[1][-1] for metric in METRICS))
+    for line in record:
+        runs = found[line["data"]][line["game"]]
+        runs.iterations = int(line["iterations"])
+        if line["status"] == "finished":
+            runs.last.append(tuple(float(line[metric]) for metric in METRICS))
         else:
             runs.lost += 1
     found = {data: games for data, games in found.items() if games}
@@ -68,6 +69,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 0.0014 (ring) and 0.0048 (grid).
 `pacgan_planar` are PacGAN's own networks. Published rows are of Lin et al. 2018, table 1, with their own training.
 `fgan` is its default, `f_js`; `f_gan` has the same gradients but for a factor, of which Adam takes no notice.
+[mode_coverage.csv](mode_coverage.csv) has every run, with its commit and machine.
 
 ![Reverse KL and high-quality share of every game; a dot is a seed](mode_coverage.png)
 

@@ -10,15 +10,18 @@ from typing import Any
 from experiments import runs
 from lightning_gans.core.files import write_atomically
 
-ENDED = ("finished",)
-
 
 def finished(run_dirs: Sequence[Path]) -> list[Path]:
     """Those that ended well; the others are named on the terminal."""
+    return ended(run_dirs, "finished")
+
+
+def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
+    """Those whose summary has one of `statuses`; the others are named on the terminal."""
     done = []
     for run_dir in run_dirs:
         summary = runs.read_summary(run_dir)
-        if summary is not None and summary.status in ENDED:
+        if summary is not None and summary.status in statuses:
             done.append(run_dir)
         else:
             print(f"left out of the report: {run_dir} ({summary.status if summary else 'no summary'})")

@@ -1,13 +1,17 @@
 """Studies: many jobs of one command, and the page that reports on them."""
 
+import csv
 import json
+import re
 from math import log
 
 import pytest
 
 from experiments.preflight import preflight
 from experiments.studies import adaptation, disjoint_supports, every_game, mode_coverage, saturation
+from experiments.studies.__main__ import main as main_of_studies
 from experiments.studies.pages import settled, spread
+from lightning_gans.core.errors import UserError
 
 
 def lines(job):
@@ -84,17 +88,89 @@ def test_saturation(tmp_path):
     assert "| minimax | 4 | 1.00e-05 | 2.00e+00 | 3 |" in (tmp_path / "saturation.md").read_text()
 
 
+def covered(seed, *, iterations=5000):
+    """The configuration of a run of the study of mode coverage."""
+    return {
+        "names": {"data": "ring", "group": "lsgan-ring-mode_coverage"},
+        "data": {"batch_size": 256},
+        "seed": seed,
+        "iterations": iterations,
+        "variant": {"training": {"seed": seed, "iterations": iterations}},
+        "callbacks": {"evaluation": {"every": 100 * seed}},
+        "run_dir": f"runs/lsgan-ring-{seed}",
+        "trainer": {"precision": "32-true", "threads": seed},
+    }
+
+
 def test_mode_coverage_takes_the_last_evaluation_and_leaves_out_what_did_not_end(tmp_path, capsys):
     metrics = {"iteration": [50, 100], "modes": [8, 7], "high_quality": [0.9, 0.8], "reverse_kl": [0.1, 0.2]}
-    config = {"names": {"data": "ring", "group": "lsgan-ring-mode_coverage"}, "iterations": 5000}
-    done = write(tmp_path / "a", config=config, metrics=metrics)
-    lost = write(tmp_path / "b", config=config, metrics=metrics, status="diverged")
-    stopped = write(tmp_path / "c", config=config, metrics=metrics, status="interrupted")
+    done = write(tmp_path / "a", config=covered(1), metrics=metrics)
+    lost = write(tmp_path / "b", config=covered(2), metrics=metrics, status="diverged")
+    stopped = write(tmp_path / "c", config=covered(3), metrics=metrics, status="interrupted")
     mode_coverage.report([done, lost, stopped], tmp_path)
     page = (tmp_path / "mode_coverage.md").read_text()
     assert "| lsgan | 1 (1 diverged) | 5,000 | 7.0 | 80.0 | 0.200 | 0 of 2 |" in page
     assert "PacGAN2, published" in page
-    assert "diverged" in capsys.readouterr().out
+    assert f"{stopped} (interrupted)" in capsys.readouterr().out
+
+
+def coverage(folder, seed, share, **settings):
+    metrics = {"iteration": [100], "modes": [8], "high_quality": [share], "reverse_kl": [0.1]}
+    folder.mkdir(exist_ok=True)
+    run = write(folder / f"{seed}-{share}", config=covered(seed, **settings), metrics=metrics)
+    (run / "command.txt").write_text(f"python\ncommit {share}\nversions\nLinux, 2 cores of X\n")
+    return run
+
+
+def test_a_record_grows_from_one_call_to_the_next(tmp_path):
+    mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 2, 0.6)], tmp_path)
+    mode_coverage.report([coverage(tmp_path, 2, 0.8), coverage(tmp_path, 10, 0.8)], tmp_path)
+    page = (tmp_path / "mode_coverage.md").read_text()
+    assert "| lsgan | 3 | 5,000 | 8.0 ± 0.0 | 70.0 ± 14.1 |" in page  # .5 .8 .8
+    with (tmp_path / "mode_coverage.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["seed"], line["commit"]) for line in lines] == [("1", "0.5"), ("2", "0.8"), ("10", "0.8")]
+    assert {(line["machine"], line["batch_size"]) for line in lines} == {("2 cores of X", "256")}
+
+
+def test_a_record_holds_one_recipe_of_a_game(tmp_path, capsys):
+    mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 2, 0.5)], tmp_path)
+    mode_coverage.report([coverage(tmp_path, 3, 0.9, iterations=9000)], tmp_path)
+    assert "| lsgan | 1 | 9,000 | 8.0 | 90.0 |" in (tmp_path / "mode_coverage.md").read_text()
+    assert "2 runs of lsgan on ring under another recipe are left out" in capsys.readouterr().out
+
+
+def test_another_file_is_no_record(tmp_path):
+    (tmp_path / "mode_coverage.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"mode_coverage\.csv: not the record of this study"):
+        mode_coverage.report([coverage(tmp_path, 1, 0.5)], tmp_path)
+    assert (tmp_path / "mode_coverage.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_a_page_from_runs_made_one_by_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    coverage(tmp_path / "runs", 1, 0.5)
+    write(tmp_path / "runs" / "dcgan-digits-1", config={"names": {"group": "dcgan-digits"}, "seed": 1})
+    assert main_of_studies(["mode_coverage"]) == 0
+    page = (tmp_path / "docs" / "studies" / "mode_coverage.md").read_text()
+    assert "| lsgan | 1 | 5,000 |" in page
+    assert "dcgan-digits" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["mode_coverag", "runs"], "Did you mean mode_coverage?"),
+        (["saturation", "runs"], "no run of this study in runs. Make them: python -m experiments.train -m experiment="),
+        (["saturation", "rnus"], "rnus is not there"),
+    ],
+)
+def test_what_no_page_can_be_made_of(argv, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    coverage(tmp_path / "runs", 1, 0.5)
+    with pytest.raises(UserError, match=re.escape(told)):
+        main_of_studies(argv)
+    assert not (tmp_path / "docs").exists()
 
 
 def test_a_study_ends_in_its_page(launcher):
@@ -121,7 +197,12 @@ def test_every_game(tmp_path):
     for variant, fid in (("dcgan", 3.0), ("lsgan", 2.0)):
         run = write(
             tmp_path / variant,
-            config={"names": {"variant": variant, "data": "digits"}, "iterations": 500, "data": {"batch_size": 64}},
+            config={
+                "names": {"variant": variant, "data": "digits"},
+                "seed": 1,
+                "iterations": 500,
+                "data": {"batch_size": 64},
+            },
         )
         summary = {
             "status": "finished",

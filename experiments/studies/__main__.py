@@ -1,0 +1,55 @@
+"""`python -m experiments.studies NAME DIR...`: a study's page from runs that exist, however they were started."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from pkgutil import iter_modules
+
+from experiments import cli, studies
+from experiments.comparison import find
+from experiments.runs import STUDIES
+from experiments.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+
+HELPERS = ("__main__", "pages", "record")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the page; the exit code.
+
+    Raises:
+        UserError: there is no such study, a folder is not there, or it holds no run of the study.
+    """
+    arguments = _parser().parse_args(list(argv))
+    names = sorted(module.name for module in iter_modules(studies.__path__) if module.name not in HELPERS)
+    if arguments.name not in names:
+        hint = did_you_mean(nearest(arguments.name, names))
+        raise UserError(f"{arguments.name}: there is no such study.{hint} There are {', '.join(names)}.")
+    found, _ = find(arguments.folders)
+    of_study = [run.path for run in found if arguments.name in str(run.config.get("names", {}).get("group")).split("-")]
+    if not of_study:
+        raise UserError(
+            f"There is no run of this study in {', '.join(map(str, arguments.folders))}. "
+            f"Make them: python -m experiments.train -m experiment=study/{arguments.name} seed=1,2,3"
+        )
+    importlib.import_module(f"experiments.studies.{arguments.name}").report(of_study, STUDIES)
+    return cli.DONE
+
+
+def _parser() -> cli.Parser:
+    parser = cli.Parser(
+        prog="experiments.studies",
+        description="A study's table and figure, in docs/studies, from runs that were made one by one: by several "
+        "machines, or by parts of the study (experiment=study/NAME ~study variant=...).",
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", metavar="NAME", help="mode_coverage, every_game, ...")
+    parser.add_argument(
+        "folders", nargs="*", type=Path, default=[Path("runs")], metavar="DIR", help="runs, or folders of runs (runs/)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(lambda: main(sys.argv[1:])))

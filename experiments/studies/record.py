@@ -1,0 +1,90 @@
+"""What a study's runs came to, a line each, beside its page: a table grows from day to day and machine to machine."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from experiments import runs
+from experiments.comparison import Run
+from experiments.studies.pages import config_of, summary_of
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import write_atomically
+
+KEYS = ("data", "game", "seed")  # what a line is about; a run done again takes the place of its line
+FACTS = ("status", "iterations", "batch_size", "seconds", "recipe", "commit", "machine")
+
+Line = Mapping[str, str]
+
+
+class Record:
+    """The lines of `<study>.csv`: read, joined by those of new runs, written again.
+
+    All lines of one game on one data set are of one recipe: with the first run of another recipe the older ones go,
+    for a mean over both would be of nothing.
+
+    Args:
+        file: the record; it need not be there yet.
+        metrics: names of the numbers that a line holds, empty where a run has none.
+
+    Raises:
+        UserError: the file is not such a record.
+    """
+
+    def __init__(self, file: Path, metrics: Sequence[str]) -> None:
+        self.file, self.columns = file, (*KEYS, *metrics, *FACTS)
+        self._lines: dict[tuple[str, ...], Line] = {}
+        if file.is_file():
+            with file.open(newline="", encoding="utf-8") as text:
+                reader = csv.DictReader(text)
+                if reader.fieldnames is None or set(reader.fieldnames) != set(self.columns):
+                    raise UserError(
+                        f"{file}: not the record of this study, whose columns are {', '.join(self.columns)}. "
+                        "Move it away to begin a new one."
+                    )
+                for line in reader:
+                    self._lines[_key(line)] = line
+
+    def add(self, run_dir: Path, game: str, values: Mapping[str, float | None]) -> None:
+        """Put a run's line in; `values` by metric, None where it has no such number."""
+        run = Run(run_dir, config_of(run_dir), summary_of(run_dir))
+        written = {metric: "" if value is None else f"{value:.6g}" for metric, value in values.items()}
+        line = dict.fromkeys(self.columns, "") | written
+        line |= {"data": run.data, "game": game, "seed": str(run.seed), "status": run.summary.status}
+        line |= {"iterations": str(run.config["iterations"]), "batch_size": str(run.config["data"]["batch_size"])}
+        line |= {"seconds": f"{run.summary.seconds:.0f}", "recipe": _recipe(run), **_sitting(run_dir)}
+        of_game = [key for key, old in self._lines.items() if (old["data"], old["game"]) == _key(line)[:2]]
+        left = [key for key in of_game if self._lines[key]["recipe"] != line["recipe"]]
+        for key in left:
+            del self._lines[key]
+        if left:
+            print(f"{self.file.name}: {len(left)} runs of {game} on {line['data']} under another recipe are left out")
+        self._lines[_key(line)] = line
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(sorted(self._lines.values(), key=lambda line: (*_key(line)[:2], int(line["seed"]))))
+
+    def write(self) -> None:
+        """The whole record, atomically."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self)
+        write_atomically(self.file, text.getvalue())
+
+
+def _recipe(run: Run) -> str:
+    """A digest of what was run: alike for every seed and place, not for every precision."""
+    return runs.digest(f"{run.configuration} {run.config.get('trainer', {}).get('precision')}")
+
+
+def _key(line: Line) -> tuple[str, ...]:
+    return tuple(line[name] for name in KEYS)
+
+
+def _sitting(run_dir: Path) -> dict[str, str]:
+    """Commit and machine, from the run's last command."""
+    file = run_dir / runs.COMMAND
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    commit = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
+    return {"commit": commit[-1] if commit else "", "machine": lines[-1].rpartition(", ")[2] if lines else ""}
