@@ -1,8 +1,8 @@
 """Adversarial losses on logits: what D descends on real and fake samples, what G descends.
 
 Logits are raw discriminator outputs of any shape; every loss is a mean over all of them, in a form that is stable for
-logits of any size. sp is softplus: -log sigmoid(t) = sp(-t), -log(1 - sigmoid(t)) = sp(t). p is the data's
-distribution, q the generator's.
+logits of any size, and computed in float32 where the network that gave them ran in less. sp is softplus:
+-log sigmoid(t) = sp(-t), -log(1 - sigmoid(t)) = sp(t). p is the data's distribution, q the generator's.
 
 A loss also knows what D's training estimates: at D's optimum `estimate` is the named divergence between p and q, and
 before it, an estimate from below (up to the batch's sampling error).
@@ -10,10 +10,14 @@ before it, an estimate from below (up to the batch's sampling error).
 
 from abc import ABC, abstractmethod
 from math import log
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
+
+from lightning_gans.losses.precision import on_exact
+
+_ON_LOGITS = ("real", "fake", "discriminator", "generator", "accuracy")
 
 
 class AdversarialLoss(ABC):
@@ -30,6 +34,12 @@ class AdversarialLoss(ABC):
     relativistic: ClassVar[bool] = False
     over: ClassVar[Literal["mean", "per_rank"]] = "mean"
     boundary: float | None = 0.0
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        for name in _ON_LOGITS:
+            if name in vars(cls) and not getattr(vars(cls)[name], "__isabstractmethod__", False):
+                setattr(cls, name, on_exact(vars(cls)[name]))
 
     @abstractmethod
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:

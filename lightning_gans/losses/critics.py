@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.losses.precision import exact
 
 
 class Judged(NamedTuple):
@@ -123,4 +124,4 @@ class ThreeWay(Critic):
 
 def _towards(kind: int, logits: Tensor) -> Tensor:
     """Cross-entropy of logits (N, 3) with a kind, by its place in `Judged`."""
-    return cross_entropy(logits, torch.full((len(logits),), kind, device=logits.device))
+    return cross_entropy(exact(logits), torch.full((len(logits),), kind, device=logits.device))

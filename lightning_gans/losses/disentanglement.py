@@ -5,6 +5,8 @@ from math import log
 import torch
 from torch import Tensor
 
+from lightning_gans.losses.precision import exact
+
 
 def confusion(logits: Tensor) -> Tensor:
     """KL(uniform || softmax(logits)), in nats: how far a classifier is from knowing nothing; (N, S) -> (), 0 or more.
@@ -12,7 +14,7 @@ def confusion(logits: Tensor) -> Tensor:
     The cross-entropy towards the uniform distribution (Tzeng et al. 2015, 1510.02192, eq. 3) less log S. The negative
     cross-entropy of the true class has no lower bound, and is won by making the classifier confidently wrong.
     """
-    return -logits.log_softmax(1).mean() - log(logits.shape[1])
+    return -exact(logits).log_softmax(1).mean() - log(logits.shape[1])
 
 
 def same(a: Tensor, b: Tensor) -> Tensor:

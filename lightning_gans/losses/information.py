@@ -9,15 +9,17 @@ from math import e, log, pi
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
+from lightning_gans.losses.precision import exact
+
 
 def categorical_log_density(logits: Tensor, code: Tensor) -> Tensor:
     """Mean of log q(c | x): logits (N, K), one-hot codes (N, K) -> ()."""
-    return (code * log_softmax(logits, dim=1)).sum(1).mean()
+    return (code * log_softmax(exact(logits), dim=1)).sum(1).mean()
 
 
 def gaussian_log_density(mean: Tensor, code: Tensor, *, std: float = 1.0) -> Tensor:
     """Mean of log N(c; mean(x), std^2 I): both (N, d) -> (). The paper's code leaves std at 1."""
-    squares: Tensor = ((code - mean) / std).square().sum(1).mean()
+    squares: Tensor = ((code - exact(mean)) / std).square().sum(1).mean()
     return -squares / 2 - code.shape[1] * log(std * (2 * pi) ** 0.5)
 
 

@@ -49,26 +49,18 @@ class Matching(AdversarialLoss, nn.Module):
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
         with torch.autocast(on_real.device.type, enabled=False):
-            real, fake = _exact(on_real), _exact(on_fake)
-            f = self.critic(real, fake)
-            return {"real": -f(real).mean(), "fake": f(fake).mean()}
+            f = self.critic(on_real, on_fake)
+            return {"real": -f(on_real).mean(), "fake": f(on_fake).mean()}
 
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
         with torch.autocast(on_fake.device.type, enabled=False):
-            fake = _exact(on_fake)
             if on_real is None:
-                return -self.critic(fake, None)(fake).mean()
-            real = _exact(on_real)
-            f = self.critic(real, fake)
-            return f(real).mean() - f(fake).mean()
+                return -self.critic(on_fake, None)(on_fake).mean()
+            f = self.critic(on_real, on_fake)
+            return f(on_real).mean() - f(on_fake).mean()
 
     def estimate(self, loss: Tensor) -> Tensor:
         return -loss
-
-
-def _exact(features: Tensor) -> Tensor:
-    """Differences of means do not survive half precision."""
-    return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 # Means

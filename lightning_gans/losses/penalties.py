@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from lightning_gans.losses.precision import exact
+
 Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh row for each sample
 
 
@@ -24,7 +26,7 @@ class Penalty(Protocol):
 def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """||grad_x D(x)||^2 of each sample, (N, ...) -> (N,), in float32 and differentiable."""
     with torch.autocast(x.device.type, enabled=False):
-        x = x.detach().to(torch.promote_types(x.dtype, torch.float32)).requires_grad_()
+        x = exact(x.detach()).requires_grad_()
         # Summing first keeps the samples' gradients apart: each logit depends on its own sample only.
         (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
     return gradient.square().flatten(1).sum(1)

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from lightning_gans.losses.precision import exact
+
 
 def log_policy(scores: Tensor, candidate: Tensor, *, temperature: float = 1.0) -> Tensor:
     """log p(d | q) = log softmax(scores / temperature) over the candidates, -inf elsewhere; all (N, M)."""
-    return (scores / temperature).masked_fill(~candidate, -torch.inf).log_softmax(dim=1)
+    return (exact(scores) / temperature).masked_fill(~candidate, -torch.inf).log_softmax(dim=1)
 
 
 def draw(weights: Tensor, uniform: Tensor) -> Tensor:

@@ -14,15 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from lightning_gans.core.errors import UserError
+from lightning_gans.losses.precision import exact
 
 Uniform = Callable[[], Tensor]  # U(0, 1) of the shape of the samples
 
 LEVELS = 256
-
-
-def exact(x: Tensor) -> Tensor:
-    """In float32 at least: sums over pixels do not survive half precision."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Likelihood(nn.Module, ABC):

@@ -9,10 +9,11 @@ from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import stream
+from lightning_gans.losses.precision import exact
 from lightning_gans.losses.variational import kl_of_dimensions
 from lightning_gans.models.generative import evaluating
 from lightning_gans.models.inference import GaussianInferenceModel
-from lightning_gans.models.likelihoods import Likelihood, exact
+from lightning_gans.models.likelihoods import Likelihood
 
 ROWS = 512  # codes decoded at a time, so that an estimate takes the memory of one batch
 

@@ -1,0 +1,32 @@
+"""Losses in float32, whatever precision the networks run in.
+
+bf16 has three digits: a difference of two means of logits, an exponential or a cross-entropy near its optimum has none
+left. Autocast widens some of the operations on some devices; losses do not leave it to that.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def exact(x: Tensor) -> Tensor:
+    """x in float32; as it is where it is float32 or float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def on_exact(loss: Callable[P, R]) -> Callable[P, R]:
+    """The same loss, given its tensors in float32 at least."""
+
+    @wraps(loss)
+    def widened(*args: P.args, **kwargs: P.kwargs) -> R:
+        wide = [exact(value) if isinstance(value, Tensor) else value for value in args]
+        wide_by_name = {name: exact(value) if isinstance(value, Tensor) else value for name, value in kwargs.items()}
+        return loss(*wide, **wide_by_name)  # type: ignore[arg-type]
+
+    return widened
