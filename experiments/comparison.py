@@ -70,7 +70,7 @@ class Run:
             (key, value)
             for key, value in flatten(self.config)
             # Settings that follow the seed differ with it.
-            if not is_free(key) and not (key.rpartition(".")[2] == "seed" and value == self.seed)
+            if value is not None and not is_free(key) and not (key.rpartition(".")[2] == "seed" and value == self.seed)
         ]
         return json.dumps(sorted(kept), default=str)
 

@@ -108,7 +108,9 @@ def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Di
     found = []
     for key in [*here, *(key for key in there if key not in here)]:
         pair = there.get(key, MISSING), here.get(key, MISSING)
-        if pair[0] == pair[1] or is_free(key) or (pair == budget and key != "iterations"):
+        # A setting that came after the run was begun, and is not made use of, is no difference.
+        unused = pair in ((MISSING, None), (None, MISSING))
+        if pair[0] == pair[1] or unused or is_free(key) or (pair == budget and key != "iterations"):
             continue
         found.append(Difference(key, *pair))
     return found

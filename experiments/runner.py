@@ -12,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from experiments.report import final_table
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
@@ -42,6 +43,7 @@ from lightning_gans.extractors.base import Extractor
 from lightning_gans.extractors.reference import class_reference, reference_statistics
 from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.models.spec import build
+from lightning_gans.networks.initialization import Initialization
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
@@ -105,9 +107,27 @@ def make_game(config: Mapping[str, Any]) -> Game:
     """The variant with its networks, initialised from the run's seed alone."""
     with isolated(config["seed"], "init"):
         game = build(config["variant"], trusted=True)
-    if not isinstance(game, Game):
-        raise UserError(f"variant._target_={config['variant'].get('_target_')} is no lightning_gans.core.game.Game.")
+        if not isinstance(game, Game):
+            target = config["variant"].get("_target_")
+            raise UserError(f"variant._target_={target} is no lightning_gans.core.game.Game.")
+        if config["init"] is not None:
+            initialize(game, build(config["init"], trusted=True))
     return game.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
+
+
+def initialize(game: Game, init: Initialization) -> None:
+    """Draw every player's weights anew.
+
+    Raises:
+        UserError: there is no layer to initialise.
+    """
+    parts = [part for player in game.players().values() for part in player]
+    if not sum(init(part) for part in parts if isinstance(part, nn.Module)):
+        raise UserError(
+            f"init= draws the weights of linear layers and convolutions, and {type(game).__name__}'s networks here "
+            "have neither. Say init=own."
+        )
+    game.ema.model.load_state_dict(game.model.state_dict())
 
 
 def make_trainer(

@@ -44,6 +44,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_labels(config, choices)
     _check_decoder(config, choices)
     _check_ranking(config)
+    _check_init(config, choices)
 
 
 def check_network(network: Any, choices: Mapping[str, str]) -> None:
@@ -227,6 +228,16 @@ def _check_ranking(config: Mapping[str, Any]) -> None:
             "none. Leave network= out: it is irgan for data=movielens, irgan_features for data=digits_retrieval and "
             "data=letor."
         )
+
+
+def _check_init(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+    """Residual branches that begin at 0 are what R3GAN's networks have in the place of norms."""
+    if config["init"] is None or ".networks.r3gan." not in str(_discriminator(config).get("_target_", "")):
+        return
+    raise UserError(
+        f"init={choices.get('init')}: the networks of {choices.get('network')} have no norms and rest on Fix-up "
+        "initialisation, their residual branches 0 at first. Say init=own, or choose network=resnet or dcgan."
+    )
 
 
 def _check_decoder(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:

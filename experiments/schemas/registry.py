@@ -12,7 +12,7 @@ from experiments.schemas import entries
 from experiments.schemas.schema import EVERY, SEED, Place, Schema
 from experiments.schemas.spec import Choice, Float, Int, ListOf, OneOf, Optional, Path, Spec, Text
 
-GROUPS = ("variant", "data", "network", "objective", "penalty", "trainer", "metrics", "logger", "callbacks")
+GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
 
 
 PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)

@@ -117,6 +117,10 @@ def test_the_shape_of_images_has_their_channels_first():
         ("variant=vanilla network=cyclegan", ["network=cyclegan is made for variant=cyclegan"]),
         ("variant=cyclegan data=digits", ["variant=cyclegan needs images of two domains", "digits_unpaired, unpaired"]),
         ("matching=covariance", ["matching= chooses nothing here"]),
+        ("variant=r3gan init=orthogonal", ["init=orthogonal", "Fix-up", "init=own, or choose network=resnet"]),
+        ("init.std=0.1", ["init"]),
+        ("init=normal init.std=0", ["init.std=0", "above 0"]),
+        ("init=orthogonl", ["orthogonal"]),
         # the run's directory
         ("resume=nver", ["resume=nver: there is no such file", "resume=never?"]),
     ],

@@ -235,6 +235,8 @@ def test_places_that_cannot_be_written_are_refused(tmp_path, monkeypatch):
 
 def test_differences_and_leaves():
     assert differences(CONFIG, CONFIG) == []
+    assert differences(CONFIG | {"init": None}, CONFIG) == []  # a setting that is younger than the run
+    assert len(differences(CONFIG | {"init": {"std": 0.02}}, CONFIG)) == 1
     assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
     (found,) = differences(changed(seed=1), CONFIG)
     assert (found.key, found.there, found.here) == ("seed", 0, 1)

@@ -193,6 +193,7 @@ def of_images(network):
         *(f"network={name}" for name in Composer().options("network") if of_images(name)),
         *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
         *(f"augment={name}" for name in AUGMENT_NEEDS),
+        *(f"init={name}" for name in Composer().options("init")),
         *"metrics=inception metrics=own metrics=none logger=none callbacks=default".split(),
     ],
 )
@@ -238,7 +239,7 @@ def test_every_file_is_met_above():
     composer = Composer()
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching", "likelihood") for name in composer.options(g)}
-    met |= {f"augment/{name}" for name in AUGMENT_NEEDS}
+    met |= {f"augment/{name}" for name in AUGMENT_NEEDS} | {f"init/{name}" for name in composer.options("init")}
     met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}

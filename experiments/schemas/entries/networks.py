@@ -15,6 +15,12 @@ _R3GAN: dict[str, Spec] = {
 _DIM = {"dim": Int(min=1, help="length of a code")}
 
 ENTRIES: dict[str, Schema] = {
+    "lightning_gans.networks.initialization.Normal": Schema({"std": Float(above=0, help="of every weight")}),
+    "lightning_gans.networks.initialization.Xavier": Schema({"gain": Float(above=0, help="times Glorot's bound")}),
+    "lightning_gans.networks.initialization.He": Schema({"slope": Float(min=0, help="of the leaky ReLUs; 0: ReLUs")}),
+    "lightning_gans.networks.initialization.Orthogonal": Schema(
+        {"gain": Float(above=0, help="every singular value of a weight")}
+    ),
     "lightning_gans.networks.augment.Translation": Schema(
         {"ratio": Float(min=0, max=0.5, help="largest shift, as a share of the image")}
     ),

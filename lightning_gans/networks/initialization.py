@@ -1,0 +1,74 @@
+"""Initial weights other than those that a network's own paper gives it."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+LAYERS = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+
+
+class Initialization(ABC):
+    """Draws the weights of every linear layer and convolution of a network anew, and sets their biases to 0.
+
+    Norms and embeddings stay as they are. A spectrally normalised layer gets new weights under its norm.
+    """
+
+    @abstractmethod
+    def draw(self, weight: Tensor) -> None:
+        """New numbers for a weight (outputs, inputs, ...), in place, from torch's global generator."""
+
+    @torch.no_grad()
+    def __call__(self, network: nn.Module) -> int:
+        """In place; how many layers there were."""
+        layers = [module for module in network.modules() if isinstance(module, LAYERS)]
+        for layer in layers:
+            normalized = parametrize.is_parametrized(layer, "weight")
+            self.draw(layer.parametrizations.weight.original if normalized else layer.weight)  # type: ignore[union-attr, arg-type]
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        return len(layers)
+
+
+class Normal(Initialization):
+    """N(0, std^2); 0.02 is DCGAN's (Radford et al. 2015, 1511.06434)."""
+
+    def __init__(self, *, std: float) -> None:
+        self.std = std
+
+    def draw(self, weight: Tensor) -> None:
+        nn.init.normal_(weight, 0.0, self.std)
+
+
+class Xavier(Initialization):
+    """U(-a, a), a = gain sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010), as in SN-GAN's networks."""
+
+    def __init__(self, *, gain: float) -> None:
+        self.gain = gain
+
+    def draw(self, weight: Tensor) -> None:
+        nn.init.xavier_uniform_(weight, self.gain)
+
+
+class He(Initialization):
+    """N(0, 2 / ((1 + slope^2) inputs)), for layers before a leaky ReLU of that slope (He et al. 2015, 1502.01852)."""
+
+    def __init__(self, *, slope: float) -> None:
+        self.slope = slope
+
+    def draw(self, weight: Tensor) -> None:
+        nn.init.kaiming_normal_(weight, self.slope)
+
+
+class Orthogonal(Initialization):
+    """A random orthogonal matrix times `gain` (Saxe et al. 2014, 1312.6120); BigGAN's, and LSGAN's for points (1.4)."""
+
+    def __init__(self, *, gain: float) -> None:
+        self.gain = gain
+
+    def draw(self, weight: Tensor) -> None:
+        nn.init.orthogonal_(weight, self.gain)
