@@ -208,11 +208,11 @@ def _multirun(
 ) -> list[Job]:
     """The jobs of a sweep, or of a study's lines; what the command line says has the last word over a line."""
     arguments.multirun = True
-    said = {override.get_key_element() for override in overrides}
-    parsed = []
-    for line in study or [""]:
-        added = [override for override in composer.parse(shlex.split(line)) if override.get_key_element() not in said]
-        parsed += [composer.parse(lines) for lines in composer.sweep([*added, *overrides])]
+    lines = list(composer.sweep(overrides))
+    if study:
+        planned = [job for line in study for job in composer.sweep(composer.parse(shlex.split(line)))]
+        lines = _asked_of(planned, lines)
+    parsed = [composer.parse(job) for job in lines]
     for job in parsed:
         composer.check_groups(job)  # all choices first: that takes no time
     jobs = []
@@ -223,6 +223,25 @@ def _multirun(
             line = " ".join(override.input_line or "" for override in job)
             raise UserError(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
     return jobs
+
+
+def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) -> list[list[str]]:
+    """A study's jobs as the command line wants them, each once; jobs are lists of key=value.
+
+    Values that the study has choose among its jobs; any other takes the place of whatever a job has there.
+    """
+    of_study, of_command = (
+        [{line.partition("=")[0]: line for line in job} for job in jobs] for jobs in (planned, asked)
+    )
+    there = {line for job in of_study for line in job.values()}
+    choosing = {key for key in of_command[0] if all(job[key] in there for job in of_command)}
+    found = [
+        [*(of_one | wanted).values()]
+        for of_one in of_study
+        for wanted in of_command
+        if all(of_one.get(key) == wanted[key] for key in choosing)
+    ]
+    return list(map(list, dict.fromkeys(map(tuple, found))))
 
 
 def _refuse_shared_directories(jobs: Sequence[Job]) -> None:

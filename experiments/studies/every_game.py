@@ -48,6 +48,9 @@ def _page(data: str, lines: Sequence[Line], folder: Path, *, downloads: bool) ->
     figure = Figure(figsize=(6, 0.25 * len(order) + 1), layout="constrained")
     axes = figure.subplots()
     axes.barh(order, [fmean(_last(games[game], "fid")) for game in order])
+    for place, game in enumerate(order):
+        values = _last(games[game], "fid")
+        axes.plot(values, [place] * len(values), "k.", markersize=4)  # a dot a seed
     if floor is not None:
         axes.axvline(floor, color="grey", linestyle=":", label="real, held out")
         axes.legend(fontsize=8)
@@ -62,6 +65,7 @@ def _page(data: str, lines: Sequence[Line], folder: Path, *, downloads: bool) ->
         f"[every_game_{data}.csv](every_game_{data}.csv) has every run, with its commit and machine."
     )
     said = "" if data == "digits" else f" data={data}" + " data_dir=DIR" * downloads
+    said += "".join(f" trainer.precision={chosen}" for chosen in {line["precision"] for line in lines} - {"auto"})
     text = f"""# Every game on {data}
 
     python -m experiments.train -m experiment=study/every_game{said} seed=1,2,3

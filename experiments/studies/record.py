@@ -12,7 +12,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
 KEYS = ("data", "game", "seed")  # what a line is about; a run done again takes the place of its line
-FACTS = ("status", "iterations", "batch_size", "seconds", "recipe", "commit", "machine")
+FACTS = ("status", "iterations", "batch_size", "precision", "seconds", "recipe", "commit", "machine")
 
 Line = Mapping[str, str]
 
@@ -52,7 +52,8 @@ class Record:
         line = dict.fromkeys(self.columns, "") | written
         line |= {"data": run.data, "game": game, "seed": str(run.seed), "status": run.summary.status}
         line |= {"iterations": str(run.config["iterations"]), "batch_size": str(run.config["data"]["batch_size"])}
-        line |= {"seconds": f"{run.summary.seconds:.0f}", "recipe": _recipe(run), **_sitting(run_dir)}
+        line |= {"precision": str(run.config["trainer"]["precision"]), "recipe": _recipe(run)}
+        line |= {"seconds": f"{run.summary.seconds:.0f}", **_sitting(run_dir)}
         of_game = [key for key, old in self._lines.items() if (old["data"], old["game"]) == _key(line)[:2]]
         left = [key for key in of_game if self._lines[key]["recipe"] != line["recipe"]]
         for key in left:
@@ -75,7 +76,7 @@ class Record:
 
 def _recipe(run: Run) -> str:
     """A digest of what was run: alike for every seed and place, not for every precision."""
-    return runs.digest(f"{run.configuration} {run.config.get('trainer', {}).get('precision')}")
+    return runs.digest(f"{run.configuration} {run.config['trainer']['precision']}")
 
 
 def _key(line: Line) -> tuple[str, ...]:

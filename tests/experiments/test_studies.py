@@ -40,6 +40,23 @@ def test_the_command_line_has_the_last_word(tmp_path, monkeypatch):
     assert jobs[0].config["variant"]["training"]["players"]["G"]["optimizer"] is None
 
 
+def test_the_command_line_chooses_among_a_studys_jobs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def names(*argv):
+        return [job.name.replace("-mode_coverage", "") for job in preflight(["experiment=study/mode_coverage", *argv])]
+
+    assert names("variant=dragan,r3gan", "data=ring", "seed=6,7") == [
+        *("dragan-ring-6", "dragan-ring-7", "r3gan-ring-6", "r3gan-ring-7")
+    ]
+    assert names("variant=fgan", "objective=f_kl", "data=grid") == ["fgan-grid-f_kl-0"]
+    assert names("objective=f_kl") == ["fgan-ring-f_kl-0", "fgan-grid-f_kl-0"]
+    assert names("variant=pacgan", "data=ring", "variant.packing=4") == ["pacgan-ring-packing4-0"]
+    assert len(names()) == len(set(names())) > 40
+    # what the study has nowhere: for every job, each once
+    assert names("variant=dragan", "data=spiral") == ["dragan-spiral-0"]
+
+
 def write(folder, *, config, losses=None, metrics=None, status="finished"):
     folder.mkdir()
     (folder / "config.yaml").write_text(json.dumps(config))
@@ -202,6 +219,7 @@ def test_every_game(tmp_path):
                 "seed": 1,
                 "iterations": 500,
                 "data": {"batch_size": 64},
+                "trainer": {"precision": "bf16-mixed" if variant == "lsgan" else "auto"},
             },
         )
         summary = {
@@ -216,6 +234,7 @@ def test_every_game(tmp_path):
     page = (tmp_path / "every_game_digits.md").read_text()
     assert page.index("| lsgan | 1 | 2.000 |") < page.index("| dcgan | 1 | 3.000 |")
     assert "500 iterations of 64" in page
+    assert "study/every_game trainer.precision=bf16-mixed seed" in page
     assert "0.800" in page
 
 
