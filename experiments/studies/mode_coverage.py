@@ -30,6 +30,9 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/mode_coverage.{csv,md,png}; runs of an earlier day stay in the record."""
     record = Record(folder / "mode_coverage.csv", METRICS)
     for run_dir in ended(run_dirs, "finished", "diverged"):
+        if config_of(run_dir)["names"]["data"] not in MODES:
+            print(f"left out of the report: {run_dir} (its data have no modes to count)")
+            continue
         whole = summary_of(run_dir).status == "finished"
         values = {name: column(run_dir, name, file="metrics.csv")[1][-1] if whole else None for name in METRICS}
         record.add(run_dir, _game(config_of(run_dir)["names"]), values)

@@ -150,6 +150,15 @@ def test_a_record_grows_from_one_call_to_the_next(tmp_path):
     assert {(line["machine"], line["batch_size"]) for line in lines} == {("2 cores of X", "256")}
 
 
+def test_data_without_modes_are_left_out(tmp_path, capsys):
+    spiral = coverage(tmp_path, 1, 0.5)
+    config = covered(1) | {"names": {"data": "spiral", "group": "lsgan-spiral-mode_coverage"}}
+    (spiral / "config.yaml").write_text(json.dumps(config))
+    mode_coverage.report([spiral, coverage(tmp_path, 2, 0.6)], tmp_path)
+    assert "| lsgan | 1 | 5,000 | 8.0 | 60.0 |" in (tmp_path / "mode_coverage.md").read_text()
+    assert f"{spiral} (its data have no modes to count)" in capsys.readouterr().out
+
+
 def test_a_record_holds_one_recipe_of_a_game(tmp_path, capsys):
     mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 2, 0.5)], tmp_path)
     mode_coverage.report([coverage(tmp_path, 3, 0.9, iterations=9000)], tmp_path)
