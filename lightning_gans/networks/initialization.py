@@ -1,6 +1,7 @@
 """Initial weights other than those that a network's own paper gives it."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ LAYERS = (
 class Initialization(ABC):
     """Draws the weights of every linear layer and convolution of a network anew, and sets their biases to 0.
 
-    Norms and embeddings stay as they are. A spectrally normalised layer gets new weights under its norm.
+    Norms and embeddings stay as they are. Under spectral or weight normalisation it is the weights below that are new.
     """
 
     @abstractmethod
@@ -27,8 +28,15 @@ class Initialization(ABC):
         """In place; how many layers there were."""
         layers = [module for module in network.modules() if isinstance(module, LAYERS)]
         for layer in layers:
-            normalized = parametrize.is_parametrized(layer, "weight")
-            self.draw(layer.parametrizations.weight.original if normalized else layer.weight)  # type: ignore[union-attr, arg-type]
+            own: Any = getattr(layer.parametrizations, "weight", None) if parametrize.is_parametrized(layer) else None
+            if own is None:
+                self.draw(layer.weight)
+            elif hasattr(own, "original"):  # spectral normalisation, whose weight must not be asked for: that moves u
+                self.draw(own.original)
+            else:  # weight normalisation keeps a length and a direction; torch finds both
+                weight = layer.weight.clone()
+                self.draw(weight)
+                layer.weight = weight
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         return len(layers)

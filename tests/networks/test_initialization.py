@@ -11,6 +11,7 @@ from experiments.runner import initialize, make_game
 from lightning_gans.core.errors import UserError
 from lightning_gans.networks.initialization import He, Normal, Orthogonal, Xavier
 from lightning_gans.networks.spectral import spectrally_normalized
+from tests.helpers.composed import VARIANTS, composed, game_of
 
 
 def layers(seed=0):
@@ -53,6 +54,32 @@ def test_under_a_spectral_norm():
     assert Normal(std=0.02)(nn.Sequential(layer)) == 1
     assert layer.parametrizations.weight.original.std().item() == pytest.approx(0.02, rel=0.2)
     assert before.std() > 0.05
+
+
+def test_under_a_weight_norm():
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(32, 16))
+    assert Orthogonal(gain=1.4)(nn.Sequential(layer)) == 1
+    singular = torch.linalg.svdvals(layer.weight)
+    assert torch.allclose(singular, torch.full_like(singular, 1.4), atol=1e-5)
+    assert all(parameter.requires_grad for parameter in layer.parameters())
+
+
+def test_a_spectral_norm_is_not_asked_for_its_weight():
+    layer = spectrally_normalized(nn.Linear(32, 16))
+    u = layer.parametrizations.weight[0].u.clone()
+    Normal(std=0.02)(layer)
+    assert torch.equal(layer.parametrizations.weight[0].u, u)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_game_takes_them(variant):
+    begun = game_of(composed(variant))
+    before = {name: value.clone() for name, value in begun.named_parameters()}
+    initialize(begun, Normal(std=0.02))
+    changed = [name for name, value in begun.named_parameters() if not torch.equal(value, before[name])]
+    assert any(not name.startswith("ema.") for name in changed)
+    averaged = begun.ema.model.state_dict()
+    assert all(torch.equal(value, averaged[name]) for name, value in begun.model.state_dict().items())
 
 
 def game(*argv):
