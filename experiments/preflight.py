@@ -229,6 +229,9 @@ def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) 
     """A study's jobs as the command line wants them, each once; jobs are lists of key=value.
 
     Values that the study has choose among its jobs; any other takes the place of whatever a job has there.
+
+    Raises:
+        UserError: no job of the study has all the chosen values.
     """
     of_study, of_command = (
         [{line.partition("=")[0]: line for line in job} for job in jobs] for jobs in (planned, asked)
@@ -241,7 +244,10 @@ def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) 
         for wanted in of_command
         if all(of_one.get(key) == wanted[key] for key in choosing)
     ]
-    return list(map(list, dict.fromkeys(map(tuple, found))))
+    if not found:
+        chosen = " ".join(dict.fromkeys(wanted[key] for wanted in of_command for key in wanted if key in choosing))
+        raise UserError(f"{chosen}: the study has these, but no job with all of them. Leave one out.")
+    return list({frozenset(job): job for job in found}.values())
 
 
 def _refuse_shared_directories(jobs: Sequence[Job]) -> None:

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     One job that fails or diverges never ends a sweep; Ctrl-C does.
     """
     jobs = preflight(argv)
-    if len(jobs) == 1:
+    if len(jobs) == 1 and jobs[0].study is None:
         return train(jobs[0])
     worst = cli.DONE
     for number, job in enumerate(jobs, 1):

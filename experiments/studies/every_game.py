@@ -1,7 +1,7 @@
 """FID, KID, Inception Score and label accuracy of every game on one data set, under one budget."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from textwrap import fill
@@ -27,13 +27,11 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
             values["floor"] = summary.all.get("evaluation", {}).get("floor", {}).get("fid")
             record.add(run_dir, config_of(run_dir)["names"]["variant"], values)
         record.write()
-        _page(data, list(record), folder, downloads="download" in config_of(of_data[0])["data"])
+        _page(data, record.games(data), folder, downloads="download" in config_of(of_data[0])["data"])
 
 
-def _page(data: str, lines: Sequence[Line], folder: Path, *, downloads: bool) -> None:
-    games: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        games[line["game"]].append(line)
+def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, *, downloads: bool) -> None:
+    lines = [line for of_game in games.values() for line in of_game]
     order = sorted(games, key=lambda game: fmean(_last(games[game], "fid")))
     rows = [
         [

@@ -1,8 +1,7 @@
 """Modes, high-quality share and reverse KL of every game on the ring and the grid, beside PacGAN's published rows."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from statistics import fmean
@@ -11,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments.studies.pages import column, config_of, ended, spread, summary_of, table, write_page
-from experiments.studies.record import Record
+from experiments.studies.record import Line, Record
 
 MODES = {"ring": 8, "grid": 25}
 PERFECT = {"ring": (0.0014, 98.9), "grid": (0.0048, 98.9)}  # reverse KL and high-quality share of 2,500 real samples
@@ -37,15 +36,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         values = {name: column(run_dir, name, file="metrics.csv")[1][-1] if whole else None for name in METRICS}
         record.add(run_dir, _game(config_of(run_dir)["names"]), values)
     record.write()
-    found: dict[str, dict[str, Runs]] = {data: defaultdict(Runs) for data in MODES}
-    for line in record:
-        runs = found[line["data"]][line["game"]]
-        runs.iterations = int(line["iterations"])
-        if line["status"] == "finished":
-            runs.last.append(tuple(float(line[metric]) for metric in METRICS))
-        else:
-            runs.lost += 1
-    found = {data: games for data, games in found.items() if games}
+    by_data = {data: {game: Runs.of(lines) for game, lines in record.games(data).items()} for data in MODES}
+    found = {data: games for data, games in by_data.items() if games}
     figure = Figure(figsize=(9, 0.22 * sum(map(len, found.values())) + 2), layout="constrained")
     panels = figure.subplots(len(found), 2, squeeze=False, height_ratios=[len(games) for games in found.values()])
     parts = []
@@ -84,9 +76,14 @@ deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 
 class Runs:
     """What the seeds of one game came to: modes, high-quality share and reverse KL of each that lasted."""
 
-    last: list[tuple[float, ...]] = field(default_factory=list)
-    lost: int = 0
-    iterations: int = 0
+    last: list[tuple[float, ...]]
+    lost: int
+    iterations: int
+
+    @classmethod
+    def of(cls, lines: Sequence[Line]) -> "Runs":
+        ended = [tuple(float(line[metric]) for metric in METRICS) for line in lines if line["status"] == "finished"]
+        return cls(ended, len(lines) - len(ended), int(lines[0]["iterations"]))
 
     def mean(self, which: int) -> float:
         return fmean(values[which] for values in self.last) if self.last else inf

@@ -11,7 +11,7 @@ from experiments.studies.pages import config_of, summary_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
-KEYS = ("data", "game", "seed")  # what a line is about; a run done again takes the place of its line
+KEYS = ("data", "game", "seed")
 FACTS = ("status", "iterations", "batch_size", "precision", "seconds", "recipe", "commit", "machine")
 
 Line = Mapping[str, str]
@@ -20,8 +20,8 @@ Line = Mapping[str, str]
 class Record:
     """The lines of `<study>.csv`: read, joined by those of new runs, written again.
 
-    All lines of one game on one data set are of one recipe: with the first run of another recipe the older ones go,
-    for a mean over both would be of nothing.
+    A run done again takes the place of its line. Runs of one game under two recipes stay apart: a mean over both would
+    be of nothing.
 
     Args:
         file: the record; it need not be there yet.
@@ -54,16 +54,22 @@ class Record:
         line |= {"iterations": str(run.config["iterations"]), "batch_size": str(run.config["data"]["batch_size"])}
         line |= {"precision": str(run.config["trainer"]["precision"]), "recipe": _recipe(run)}
         line |= {"seconds": f"{run.summary.seconds:.0f}", **_sitting(run_dir)}
-        of_game = [key for key, old in self._lines.items() if (old["data"], old["game"]) == _key(line)[:2]]
-        left = [key for key in of_game if self._lines[key]["recipe"] != line["recipe"]]
-        for key in left:
-            del self._lines[key]
-        if left:
-            print(f"{self.file.name}: {len(left)} runs of {game} on {line['data']} under another recipe are left out")
         self._lines[_key(line)] = line
 
     def __iter__(self) -> Iterator[Line]:
-        return iter(sorted(self._lines.values(), key=lambda line: (*_key(line)[:2], int(line["seed"]))))
+        return iter(sorted(self._lines.values(), key=lambda line: (*_key(line)[:3], int(line["seed"]))))
+
+    def games(self, data: str) -> dict[str, list[Line]]:
+        """The lines of a data set by game, or by game and recipe where a game has several."""
+        recipes: dict[str, dict[str, list[Line]]] = {}
+        for line in self:
+            if line["data"] == data:
+                recipes.setdefault(line["game"], {}).setdefault(line["recipe"], []).append(line)
+        return {
+            game if len(of_game) == 1 else f"{game} ({recipe})": lines
+            for game, of_game in recipes.items()
+            for recipe, lines in of_game.items()
+        }
 
     def write(self) -> None:
         """The whole record, atomically."""
@@ -80,7 +86,7 @@ def _recipe(run: Run) -> str:
 
 
 def _key(line: Line) -> tuple[str, ...]:
-    return tuple(line[name] for name in KEYS)
+    return line["data"], line["game"], line["recipe"], line["seed"]
 
 
 def _sitting(run_dir: Path) -> dict[str, str]:

@@ -53,6 +53,8 @@ def test_the_command_line_chooses_among_a_studys_jobs(tmp_path, monkeypatch):
     assert names("objective=f_kl") == ["fgan-ring-f_kl-0", "fgan-grid-f_kl-0"]
     assert names("variant=pacgan", "data=ring", "variant.packing=4") == ["pacgan-ring-packing4-0"]
     assert len(names()) == len(set(names())) > 40
+    with pytest.raises(UserError, match=r"variant=dragan objective=f_kl: the study has these, but no job with all"):
+        names("variant=dragan", "objective=f_kl")
     # what the study has nowhere: for every job, each once
     assert names("variant=dragan", "data=spiral") == ["dragan-spiral-0"]
 
@@ -159,11 +161,15 @@ def test_data_without_modes_are_left_out(tmp_path, capsys):
     assert f"{spiral} (its data have no modes to count)" in capsys.readouterr().out
 
 
-def test_a_record_holds_one_recipe_of_a_game(tmp_path, capsys):
+def test_two_recipes_of_a_game_are_two_rows(tmp_path):
     mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 2, 0.5)], tmp_path)
-    mode_coverage.report([coverage(tmp_path, 3, 0.9, iterations=9000)], tmp_path)
-    assert "| lsgan | 1 | 9,000 | 8.0 | 90.0 |" in (tmp_path / "mode_coverage.md").read_text()
-    assert "2 runs of lsgan on ring under another recipe are left out" in capsys.readouterr().out
+    mode_coverage.report([coverage(tmp_path, 1, 0.9, iterations=9000)], tmp_path)
+    rows = [row for row in (tmp_path / "mode_coverage.md").read_text().splitlines() if row.startswith("| lsgan (")]
+    assert sorted(row.split(" | ")[1:5] for row in rows) == [
+        ["1", "9,000", "8.0", "90.0"],
+        ["2", "5,000", "8.0 ± 0.0", "50.0 ± 0.0"],
+    ]
+    assert len((tmp_path / "mode_coverage.csv").read_text().splitlines()) == 4
 
 
 def test_another_file_is_no_record(tmp_path):
@@ -206,6 +212,15 @@ def test_a_study_ends_in_its_page(launcher):
     )
     assert "docs/studies/disjoint_supports.md" in said
     assert (launcher.folder / "docs/studies/disjoint_supports.png").is_file()
+
+
+def test_a_study_of_one_job_ends_in_its_page_too(launcher):
+    said = launcher.run(
+        *("-m", "experiment=study/mode_coverage", "variant=vanilla", "network=planar", "data=ring", "iterations=2"),
+        *("data.batch_size=8", "callbacks.evaluation.samples=64", "logger=none"),
+    )
+    assert "docs/studies/mode_coverage.md" in said
+    assert len((launcher.folder / "docs/studies/mode_coverage.csv").read_text().splitlines()) == 2
 
 
 def test_numbers_of_several_runs():
