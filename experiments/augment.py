@@ -27,6 +27,7 @@ from typing import Any
 
 from experiments import cli
 from experiments.arguments import pairs, run_folder, whole
+from experiments.trained import config_of, load_data, load_model
 from lightning_gans.core.errors import UserError
 
 KEYS = ("run", "out", "n", "seed", "shares", "seeds", "allow")
@@ -122,26 +123,15 @@ def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
 
 def _load(request: Request) -> tuple[Any, Any]:
     """The run's model, and its data."""
-    import yaml
-
     from lightning_gans.core.protocols import SamplesByLabel
-    from lightning_gans.models.export import load_generator
-    from lightning_gans.models.spec import build
 
-    model = load_generator(request.run, allow=request.allow)
+    model, _ = load_model(request.run, "last", allow=request.allow)
     if not isinstance(model, SamplesByLabel):
         raise UserError(
             f"run={request.run}: its model is not told which class to make, so its samples have no labels. Train one "
             "that is: variant=cgan, acgan, projection or triplegan."
         )
-    file = request.run / "config.yaml"
-    if not file.is_file():
-        raise UserError(f"run={request.run} has no config.yaml, which says what data it was trained on.")
-    settings = yaml.safe_load(file.read_text())["data"]
-    target = str(settings.get("_target_", ""))
-    if not target.startswith(("datamodules.", *request.allow)):
-        raise UserError(f"run={request.run} was trained on {target}. If you trust that code, say allow={target}.")
-    data = build(settings, trusted=True)
+    data = load_data(config_of(request.run), allow=request.allow)
     if data.split("train").labels is None or data.split("test").labels is None:
         raise UserError(f"run={request.run}: its data have no labels in the splits for training and test.")
     return model, data

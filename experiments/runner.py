@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Mapping
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +14,26 @@ import torch
 from torch import nn
 
 from experiments.report import final_table
+from experiments.scoring import make_scoring
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.conversions import Conversions
-from lightning_gans.callbacks.disentanglement import Disentanglement
-from lightning_gans.callbacks.domains import Embeddings, adaptation
+from lightning_gans.callbacks.domains import Embeddings
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
-from lightning_gans.callbacks.measures import MEASURES
 from lightning_gans.callbacks.progress import Progress
-from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.rankings import Rankings
 from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
-from lightning_gans.callbacks.translation import TranslationQuality, Translations, cycle
+from lightning_gans.callbacks.translation import Translations
 from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import Diverged, UserError
-from lightning_gans.core.files import cache_folder
 from lightning_gans.core.game import Game
-from lightning_gans.core.protocols import SamplesByLabel
 from lightning_gans.core.rng import isolated
-from lightning_gans.extractors.base import Extractor
-from lightning_gans.extractors.reference import class_reference, reference_statistics
-from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
@@ -82,9 +74,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     settings = config["callbacks"]
     callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
     if config["metrics"]:
-        quality = partial(sample_quality, config, data, progress)
-        measures = [*MEASURES, cycle, adaptation, Disentanglement(), translation_quality(config, progress)]
-        callbacks.append(Evaluation(every=settings["evaluation"]["every"], quality=quality, measures=measures))
+        samples = settings["evaluation"]["samples"]
+        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
+        callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
@@ -172,49 +164,6 @@ def make_loggers(config: Mapping[str, Any]) -> list[Any]:
     logger = build(config["logger"], trusted=True)
     logger.log_hyperparams(dict(config))
     return [logger]
-
-
-def sample_quality(
-    config: Mapping[str, Any], data: Any, progress: Progress, trainer: pl.Trainer
-) -> SampleQuality | None:
-    """The measure of this run's samples: extractor, real statistics, held-out features, cached. metrics=own: None."""
-    cache, device = cache_folder(), trainer.strategy.root_device
-    with progress.task("preparing the evaluation") as report:
-        extractor = build(config["metrics"], trusted=True)(data, cache_dir=cache, device=device, progress=report)
-    if extractor is None:
-        return None
-    references = {
-        split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
-        for split in ("train", "validation", "test")
-    }
-    told_the_class = isinstance(getattr(trainer.lightning_module, "model", None), SamplesByLabel)
-    return SampleQuality(
-        extractor=extractor,
-        reference=references["train"],
-        held_out={split: references[split].features for split in ("validation", "test")},
-        modes=data.modes,
-        samples=config["callbacks"]["evaluation"]["samples"],
-        classes=class_reference(extractor, data, cache) if told_the_class else None,
-    )
-
-
-def translation_quality(config: Mapping[str, Any], progress: Progress) -> TranslationQuality:
-    """The measure of translations: an extractor of its own for each domain, statistics of their training images."""
-    cache = cache_folder()
-
-    def extractor_for(domain: Any, trainer: pl.Trainer) -> Extractor | None:
-        with progress.task("preparing the evaluation") as report:
-            make = build(config["metrics"], trusted=True)
-            found: Extractor | None = make(
-                domain, cache_dir=cache, device=trainer.strategy.root_device, progress=report
-            )
-            return found
-
-    def reference_for(extractor: Extractor, domain: Any) -> FeatureStatistics:
-        key = f"{domain.fingerprint} train"
-        return reference_statistics(extractor, domain.split("train"), cache, key).statistics
-
-    return TranslationQuality(extractor_for, reference_for)
 
 
 def warm_start(game: Game, source: Path) -> None:

@@ -38,7 +38,6 @@ Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, 
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
 """
 
-import pickle
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli, inference, translation
 from experiments.sample_request import Request, file_name, parse
+from experiments.trained import load_model
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -58,39 +58,12 @@ STEP = 256  # samples made, and held as floats, at a time
 SHOWN, POINTS = 1024, 20_000  # images, or points, that a picture shows at most
 
 
-def load(request: Request) -> tuple["nn.Module", int | None]:
-    """The model to sample, and the iteration it is of where that is known.
+def check_model(request: Request, model: Any) -> None:
+    """Refuse what the model cannot do.
 
     Raises:
-        UserError: files that cannot be read, or that hold something else.
+        UserError: names what can.
     """
-    import torch
-    import yaml
-
-    from lightning_gans import load_generator
-
-    model = load_generator(request.run, allow=request.allow)
-    _check_model(request, model)
-    if request.which == "last":
-        folder = request.run / "generator" if (request.run / "generator" / "model.yaml").is_file() else request.run
-        iteration = (yaml.safe_load((folder / "model.yaml").read_text()).get("about") or {}).get("iteration")
-        return model, iteration if isinstance(iteration, int) else None
-    path = request.run / "checkpoints" / "best.ckpt"
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
-        # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
-        prefix = "ema.model."
-        state = {key.removeprefix(prefix): t for key, t in checkpoint["state_dict"].items() if key.startswith(prefix)}
-        model.load_state_dict(state)
-        return model, int(checkpoint["game"]["iteration"])
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
-
-
-def _check_model(request: Request, model: Any) -> None:
-    """Refuse what the model cannot do."""
     from lightning_gans.core.protocols import Samples, Translates
 
     if request.task == "translate":
@@ -180,7 +153,8 @@ def main(argv: Sequence[str]) -> int:
         print(__doc__.strip())
         return 0
     request = parse(argv)
-    model, iteration = load(request)
+    model, iteration = load_model(request.run, request.which, allow=request.allow)
+    check_model(request, model)
     check_label(request, model)
     start = time.monotonic()
     if request.task == "translate":

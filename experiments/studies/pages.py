@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 from typing import Any
 
 from experiments import runs
@@ -57,10 +57,10 @@ def settled(run_dir: Path, name: str, *, share: float = 0.1) -> float:
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
-    """mean +- deviation of several runs, or the value of one."""
+    """mean +- the sample's standard deviation over several runs, or the value of one."""
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
-    return f"{fmean(values):.{digits}f} ± {pstdev(values):.{digits}f}"
+    return f"{fmean(values):.{digits}f} ± {stdev(values):.{digits}f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,5 @@
 """Scores, every so many iterations and at the end, of the weights that would be exported."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,11 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lightning_gans.callbacks.measures import MEASURES, Measure, Prepares
-from lightning_gans.callbacks.quality import SampleQuality
+from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
-from lightning_gans.core.protocols import Samples
 from lightning_gans.metrics.names import METRICS
 
 
@@ -26,52 +23,28 @@ class Evaluation(pl.Callback):
 
     Args:
         every: iterations.
-        quality: makes the measure of samples, once the run's data and processes are there; None: samples are not.
-        measures: what else is measured.
+        scoring: what is measured, and how.
     """
 
-    def __init__(
-        self,
-        *,
-        every: int,
-        quality: Callable[[pl.Trainer], SampleQuality | None],
-        measures: Sequence[Measure] = MEASURES,
-    ) -> None:
+    def __init__(self, *, every: int, scoring: Scoring) -> None:
         if every < 1:
             raise UserError(f"callbacks.evaluation.every={every}: must be at least 1.")
         self.every = every
-        self.quality_for = quality
-        self.measures = measures
-        self.quality: SampleQuality | None = None
+        self.scoring = scoring
         self.floor: dict[str, float] = {}
         self.test: dict[str, dict[str, float]] = {}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
-        if isinstance(pl_module.model, Samples):
-            self.quality = self.quality_for(trainer)
-        if self.quality is not None:
-            self.floor = self.quality.floor("validation")
-            if type(pl_module).headline == Game.headline:  # a variant may name another
-                pl_module.headline = self.quality.headline
-        for measure in self._prepared:
-            measure.prepare(trainer)
-            self.floor |= measure.floor("validation")
-
-    @property
-    def _prepared(self) -> list[Prepares]:
-        return [measure for measure in self.measures if isinstance(measure, Prepares)]
+        self.scoring.prepare(pl_module.model, _data(trainer), trainer.strategy.root_device)
+        self.floor = self.scoring.floor("validation")
+        if self.scoring.quality is not None and type(pl_module).headline == Game.headline:  # a variant may name another
+            pl_module.headline = self.scoring.quality.headline
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, sample count, reference and floor."""
-        facts = {name: value for measure in self._prepared for name, value in measure.facts().items()}
-        if self.quality is not None:
-            facts |= {
-                "extractor": self.quality.extractor.name,
-                "samples": self.quality.count("validation"),
-                "reference": f"train ({self.quality.reference.statistics.n} samples)",
-            }
-        return facts | {"floor": self.floor} if self.quality is not None or self.floor else facts
+        facts = self.scoring.facts()
+        return facts | {"floor": self.floor} if self.scoring.quality is not None or self.floor else facts
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
@@ -93,23 +66,13 @@ class Evaluation(pl.Callback):
                 callback.on_evaluation(trainer, pl_module, evidence)
 
     def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
-        evidence = Evidence({})
-        if self.quality is not None and isinstance(model, Samples):
-            evidence = self.quality.measure(model, split)
-        data = getattr(trainer, "datamodule", None)
-        if hasattr(data, "split"):
-            for measure in self.measures:
-                evidence.scores.update(measure(model, data, split))
-        return evidence
+        return self.scoring(model, _data(trainer), split)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         if pl_module.iteration < pl_module.iterations:
             return
-        floor = {} if self.quality is None else self.quality.floor("test")
-        for measure in self._prepared:
-            floor |= measure.floor("test")
-        if floor:
+        if floor := self.scoring.floor("test"):
             self.test["floor"] = floor
         self.test["last"] = self._measure(trainer, pl_module.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
@@ -118,10 +81,14 @@ class Evaluation(pl.Callback):
             self.test["best"] = dict(self.test["last"])
         elif best.is_file():
             self.test["best"] = self._measure(trainer, _evaluated_weights(best, pl_module), "test").scores
-        for name, model in pl_module.beside(getattr(trainer, "datamodule", None)).items():
+        for name, model in pl_module.beside(_data(trainer)).items():
             self.test[name] = self._measure(trainer, model, "test").scores
         facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
         tell_summary(trainer, facts)
+
+
+def _data(trainer: pl.Trainer) -> Any:
+    return getattr(trainer, "datamodule", None)
 
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:

@@ -35,8 +35,8 @@ class Measure(Protocol):
 class Prepares(Protocol):
     """A measure that needs more than a model and its data, such as an extractor."""
 
-    def prepare(self, trainer: Any) -> None:
-        """Called before training begins, where the run's data, game and device are known; refuses with a UserError."""
+    def prepare(self, model: nn.Module, data: Any, device: torch.device) -> None:
+        """Called once, before the first measurement; refuses with a UserError."""
 
     def floor(self, split: str) -> dict[str, float]:
         """What a perfect model would score."""

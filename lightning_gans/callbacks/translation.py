@@ -58,13 +58,13 @@ class TranslationQuality:
     gives the label of their source, where both domains have the same classes. `fid_both` is the mean of the two FIDs.
 
     Args:
-        extractor_for: a domain's data, the run's trainer -> its extractor; None: nothing is measured here.
+        extractor_for: a domain's data, a device -> its extractor; None: nothing is measured here.
         reference_for: an extractor, that data -> statistics of its training images.
     """
 
     def __init__(
         self,
-        extractor_for: Callable[[Any, Any], Extractor | None],
+        extractor_for: Callable[[Any, torch.device], Extractor | None],
         reference_for: Callable[[Extractor, Any], FeatureStatistics],
     ) -> None:
         self.extractor_for, self.reference_for = extractor_for, reference_for
@@ -72,14 +72,13 @@ class TranslationQuality:
         self.extractors: dict[str, Extractor] = {}
         self.references: dict[str, FeatureStatistics] = {}
 
-    def prepare(self, trainer: Any) -> None:
+    def prepare(self, model: nn.Module, data: Any, device: torch.device) -> None:
         """Make the extractors, and read the training images, of both domains."""
         self.extractors = {}
-        data: Any = getattr(trainer, "datamodule", None)
-        if not isinstance(trainer.lightning_module.model, Translates) or not hasattr(data, "domains"):
+        if not isinstance(model, Translates) or not hasattr(data, "domains"):
             return
         for domain, part in data.domains.items():
-            extractor = self.extractor_for(part, trainer)
+            extractor = self.extractor_for(part, device)
             if extractor is None:
                 return
             self.extractors[domain] = extractor

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lightning_gans.core.errors import UserError
 from lightning_gans.extractors.base import Extractor, Progress
 from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
@@ -17,7 +18,14 @@ def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Pr
 
 
 def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
-    """The points themselves; for planar densities."""
+    """The points themselves; for planar densities.
+
+    Raises:
+        UserError: the samples are no points.
+    """
+    if len(data.sample_shape) != 1:
+        shape = "x".join(map(str, data.sample_shape))
+        raise UserError(f"metrics=planar measures points, and these samples are {shape}. Say metrics=classifier.")
     return CoordinateExtractor(data.sample_shape[0])
 
 

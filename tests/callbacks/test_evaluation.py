@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
 from tests.helpers.tiny import fit, tiny_game
@@ -48,7 +49,7 @@ class Listener(pl.Callback):
 
 def run(folder, fids, *, measures=()):
     game, quality, listener = tiny_game(6), Quality(fids), Listener()
-    evaluation = Evaluation(every=2, quality=lambda trainer: quality, measures=measures)
+    evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: quality, measures))
     fit(game, folder, [evaluation, listener])
     return game, quality, evaluation, listener
 
@@ -87,10 +88,10 @@ def test_a_last_one_that_is_the_best_is_tested_once(tmp_path):
 def test_a_games_own_headline_goes_before_that_of_its_samples(tmp_path, monkeypatch):
     game = tiny_game(2)
     monkeypatch.setattr(type(game), "headline", "nll")
-    fit(game, tmp_path, [Evaluation(every=2, quality=lambda trainer: Quality([1.0]), measures=[])])
+    fit(game, tmp_path, [Evaluation(every=2, scoring=Scoring(lambda *_: Quality([1.0]), []))])
     assert game.headline == "nll"
 
 
 def test_never_is_refused():
     with pytest.raises(UserError, match="every=0"):
-        Evaluation(every=0, quality=lambda trainer: None)
+        Evaluation(every=0, scoring=Scoring(lambda *_: None))

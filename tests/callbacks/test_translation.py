@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.translation import TranslationQuality, Translations, cycle
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
@@ -73,11 +74,10 @@ class Pixel:
         return Features(x, torch.cat([1 - high, high], 1))
 
 
-def quality(a, b, *, extractor=lambda part, trainer: Pixel(part.shift), model=None):
+def quality(a, b, *, extractor=lambda part, device: Pixel(part.shift), model=None):
     made = TranslationQuality(extractor, lambda found, part: FeatureStatistics.of(part.split("train").x.flatten(1)))
     data = SimpleNamespace(parts={"a": a, "b": b}, domains={"a": a, "b": b})
-    module = SimpleNamespace(model=model or Shift(0, 0))
-    made.prepare(SimpleNamespace(datamodule=data, lightning_module=module))
+    made.prepare(model or Shift(0, 0), data, torch.device("cpu"))
     return made, data
 
 
@@ -149,7 +149,7 @@ def test_a_run_reports_both_directions_and_what_they_are_of(tmp_path):
     made = TranslationQuality(
         lambda part, trainer: Mean(), lambda found, part: FeatureStatistics.of(features(part.split("train")))
     )
-    evaluation = Evaluation(every=2, quality=lambda trainer: None, measures=[cycle, made])
+    evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: None, [cycle, made]))
     game = play(game_of(config), data_of(config), tmp_path, evaluation)
     assert {"fid_a2b", "fid_b2a", "fid_both", "cycle_l1"} <= set(game.scores.state_dict())
     assert game.scores.is_best(game.headline, 2)

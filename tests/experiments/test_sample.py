@@ -17,7 +17,8 @@ import lightning_gans
 from datamodules import Digits
 from datamodules.pixels import normalise, square
 from experiments import sample
-from experiments.sample_request import KEYS, parse
+from experiments.sample_request import KEYS
+from experiments.trained import load_model
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.media import to_uint8
 from lightning_gans.core.errors import UserError
@@ -281,7 +282,7 @@ def test_the_best_checkpoint_is_what_was_evaluated(trained, tmp_path, capsys):
     assert np.array_equal(best, to_uint8(snapshots.samples).numpy())
     assert np.array_equal(last, to_uint8(game.evaluated_model().sample(10, seed=5)).numpy())
     assert not np.array_equal(best, last)
-    model, iteration = sample.load(parse([f"run={folder}", "which=best"]))
+    model, iteration = load_model(folder, "best")
     assert iteration == 3
     assert model.state_dict().keys() == snapshots.weights.keys()
     for name, tensor in model.state_dict().items():
@@ -289,7 +290,7 @@ def test_the_best_checkpoint_is_what_was_evaluated(trained, tmp_path, capsys):
 
 
 def test_batch_statistics_of_the_best_are_those_of_its_weights(trained):
-    model, _ = sample.load(parse([f"run={trained[0]}", "which=best"]))
+    model, _ = load_model(trained[0], "best")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.calibrate()
     for name, tensor in model.state_dict().items():
