@@ -1,12 +1,13 @@
 """Measure a run again: other weights, another split, more samples, another extractor.
 
-usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [metrics=NAME]
-                                      [weights=FILE] [data_dir=DIR] [out=FILE.json] [allow=PACKAGE.]
+usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [draws=1]
+                                      [metrics=NAME] [weights=FILE] [data_dir=DIR] [out=FILE.json] [allow=PACKAGE.]
 
   run       a run's folder (running, finished or killed)
   which     last: the newest export (generator/); best: checkpoints/best.ckpt
   split     whose real samples stand beside the generated ones, and are reconstructed, classified, ranked (test)
   samples   how many are generated (as in training); FID falls with their number, so compare like with like
+  draws     how many times they are generated, each time others (1); mean and standard deviation are told
   metrics   classifier, inception, planar or own in the place of what the run was trained with
   weights   for metrics=inception: a file of its weights, where they cannot be downloaded
   data_dir  where the data sets lie, if not where they lay in training
@@ -24,7 +25,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from experiments import cli
@@ -38,10 +41,9 @@ from lightning_gans.metrics.names import METRICS
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
-KEYS = ("run", "which", "split", "samples", "metrics", "weights", "data_dir", "out", "allow")
+KEYS = ("run", "which", "split", "samples", "draws", "metrics", "weights", "data_dir", "out", "allow")
 EXTRACTORS = ("classifier", "inception", "planar", "own")
 GROUP = Path(__file__).parent / "conf" / "metrics"
-Scores = Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Request:
     which: str
     split: str
     samples: int | None
+    draws: int
     metrics: str | None
     weights: Path | None
     data_dir: Path | None
@@ -82,6 +85,7 @@ def parse(arguments: Sequence[str]) -> Request:
         which=which,
         split=_one_of("split", given.get("split", "test"), ("test", "validation")),
         samples=whole("samples", given["samples"], least=2) if "samples" in given else None,
+        draws=whole("draws", given.get("draws", "1"), least=1),
         metrics=metrics,
         weights=weights,
         data_dir=data_dir,
@@ -106,14 +110,12 @@ def main(argv: Sequence[str]) -> int:
     config = config_of(request.run)
     metrics = extractor(request, config)
     began = time.monotonic()
-    scores, floor, facts = measure(request, moved(config, request.data_dir), metrics)
-    if not scores:
+    found = measure(request, moved(config, request.data_dir), metrics)
+    if not found.scores:
         raise UserError(f"run={request.run}: nothing that is measured applies to its model under this extractor.")
-    about = {"run": str(request.run), "which": request.which, "split": request.split, **facts}
     if request.out is not None:
-        found = {"scores": dict(scores), "floor": dict(floor), **about}
-        write_atomically(request.out, json.dumps(found, indent=2, allow_nan=False) + "\n")
-    print("\n".join(lines(scores, floor, about)))
+        write_atomically(request.out, json.dumps(as_dict(request, found), indent=2) + "\n")
+    print("\n".join(lines(request, found)))
     print(f"measured in {time.monotonic() - began:.0f} s" + (f": {request.out}" if request.out else ""))
     return 0
 
@@ -152,14 +154,27 @@ def moved(config: Mapping[str, Any], data_dir: Path | None) -> Mapping[str, Any]
     return {**config, "data": data | {key: str(data_dir) for key in places}}
 
 
-def measure(
-    request: Request, config: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> tuple[Scores, Scores, dict[str, Any]]:
-    """Scores of the run's model, those of real samples in its place, and what they are of."""
+@dataclass(frozen=True)
+class Found:
+    """What was measured: means over draws and, of what differs between them, standard deviations.
+
+    floor: what real samples score in the place of the model's. facts: extractor, sample count, reference.
+    """
+
+    scores: Mapping[str, float]
+    deviations: Mapping[str, float]
+    floor: Mapping[str, float]
+    facts: Mapping[str, Any]
+    iteration: int | None
+
+
+def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> Found:
+    """Scores of the run's model on its data."""
     import torch
 
     from experiments.runner import quiet_libraries
     from experiments.scoring import make_scoring
+    from lightning_gans.core.protocols import Samples
 
     quiet_libraries()
     data = load_data(config, allow=request.allow)
@@ -170,8 +185,19 @@ def measure(
     scoring = make_scoring(metrics, samples=samples, task=task)
     scoring.prepare(model, data, device)
     with torch.no_grad():
-        scores = scoring(model, data, request.split).scores
-    return scores, scoring.floor(request.split), {"iteration": iteration, **scoring.facts(request.split)}
+        scores, again = scoring(model, data, request.split).scores, []
+        if scoring.quality is not None and isinstance(model, Samples):
+            again = [scoring.quality.measure(model, request.split, draw=k).scores for k in range(1, request.draws)]
+    if request.draws > 1 and not again:
+        raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
+    drawn = {name: [scores[name], *(other[name] for other in again)] for name in (again[0] if again else ())}
+    return Found(
+        scores=scores | {name: fmean(values) for name, values in drawn.items()},
+        deviations={name: stdev(values) for name, values in drawn.items()},
+        floor=scoring.floor(request.split),
+        facts=scoring.facts(request.split),
+        iteration=iteration,
+    )
 
 
 @contextmanager
@@ -185,19 +211,35 @@ def task(title: str) -> Iterator[Any]:
         yield lambda share: progress.update(bar, completed=share)
 
 
-def lines(scores: Scores, floor: Scores, about: Mapping[str, Any]) -> Iterator[str]:
+def as_dict(request: Request, found: Found) -> dict[str, Any]:
+    """What was found, for programs; numbers that are not finite become None."""
+    numbers = {"scores": found.scores, "deviations": found.deviations, "floor": found.floor}
+    plain = {
+        title: {name: value if isfinite(value) else None for name, value in values.items()}
+        for title, values in numbers.items()
+    }
+    about = {"run": str(request.run), "which": request.which, "split": request.split, "draws": request.draws}
+    return plain | about | {"iteration": found.iteration} | dict(found.facts)
+
+
+def lines(request: Request, found: Found) -> Iterator[str]:
     """What was found, for people."""
-    of = f", iteration {about['iteration']:,}" if about.get("iteration") is not None else ""
-    yield f"{about['run']} ({about['which']}{of}) on {about['split']}"
-    if about.get("extractor"):
-        yield f"features: {about['extractor']}; {about['samples']:,} samples against {about['reference']}"
-    names = [f"{name} {_direction(name)}".strip() for name in scores]
-    values = [figure(value) for value in scores.values()]
-    wide, broad = max(map(len, names)), max(map(len, [*values, "value"]))
-    yield f"{'':{wide}}  {'value':>{broad}}" + ("  real samples" if floor else "")
-    for name, label, value in zip(scores, names, values, strict=True):
-        real = f"  {figure(floor[name]):>12}" if name in floor else ""
-        yield f"{label:{wide}}  {value:>{broad}}{real}"
+    of = f", iteration {found.iteration:,}" if found.iteration is not None else ""
+    yield f"{request.run} ({request.which}{of}) on {request.split}"
+    if found.facts:
+        times = f"{request.draws} x " if request.draws > 1 else ""
+        yield (
+            f"features: {found.facts['extractor']}; {times}{found.facts['samples']:,} samples against "
+            f"{found.facts['reference']}"
+        )
+    rows = [["", "value", "+-" if found.deviations else "", "real samples" if found.floor else ""]]
+    for name, value in found.scores.items():
+        cells = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
+        rows.append([f"{name} {_direction(name)}".strip(), *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        columns = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True) if width]
+        yield "  ".join([name.ljust(widths[0]), *columns]).rstrip()
 
 
 def _direction(name: str) -> str:

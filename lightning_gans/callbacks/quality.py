@@ -62,13 +62,14 @@ class SampleQuality:
         labels = None if self.classes is None else self.classes.held_out[split][:n]
         return self._score(self.held_out[split][:n], None, labels)
 
-    def measure(self, model: nn.Module, split: str = "validation") -> Evidence:
+    def measure(self, model: nn.Module, split: str = "validation", *, draw: int = 0) -> Evidence:
         """The scores of `model`'s samples; the same on any number of processes. Every rank calls it.
 
-        A model that is told the class is measured with labels drawn uniformly.
+        A model that is told the class is measured with labels drawn uniformly. draw: 1 and on are other samples than
+        those that training measures.
         """
         assert isinstance(model, Samples)
-        n, seed = self.count(split), stream_seed("evaluation", split)
+        n, seed = self.count(split), stream_seed("evaluation", split, *([draw] if draw else []))
         features, probabilities = self._features(model, n, seed=seed)
         labels = model.labels(n, seed=seed) if isinstance(model, SamplesByLabel) else None
         scores = self._score(features, probabilities, labels)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from statistics import stdev
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ def trained(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("evaluated")
     Launcher(folder).run("variant=vae", "data.image_size=8", "metrics=own", "run_dir=images", *TINY)
-    Launcher(folder).run("variant=vanilla", "data=ring", "metrics=own", "run_dir=points", *TINY)
+    Launcher(folder).run("variant=vanilla", "data=swiss_roll", "metrics=own", "run_dir=points", *TINY)
     return folder
 
 
@@ -50,8 +51,40 @@ def test_another_extractor_and_number_of_samples(trained, tmp_path, capsys):
     assert ask(trained / "points", metrics="planar", samples=64, out=tmp_path / "found.json", split="validation") == 0
     found = json.loads((tmp_path / "found.json").read_text())
     assert (found["samples"], found["extractor"]) == (64, "coordinates")
-    assert found["scores"].keys() == found["floor"].keys() == {"modes", "high_quality", "reverse_kl", "mode_score"}
+    assert found["scores"].keys() == found["floor"].keys() == {"fid", "kid", "kid_std"}
     assert "64 samples against train" in capsys.readouterr().out
+
+
+def test_draws_have_a_mean_and_a_deviation(trained, tmp_path, capsys):
+    points, scores = trained / "points", {}
+    for draws in (1, 2, 3):
+        assert ask(points, metrics="planar", draws=draws, out=tmp_path / "found.json") == 0
+        found = json.loads((tmp_path / "found.json").read_text())
+        scores[draws] = found["scores"]["fid"] * draws
+        assert ("fid" in found["deviations"]) == (draws > 1)
+    values = [scores[1], scores[2] - scores[1], scores[3] - scores[2]]
+    assert len(set(values)) == 3  # each draw is another
+    assert found["deviations"]["fid"] == pytest.approx(stdev(values), rel=1e-6)
+    assert "3 x 100 samples" in capsys.readouterr().out
+
+
+def test_draws_of_what_is_not_drawn(run):
+    with pytest.raises(UserError, match=r"draws=2: this run's model is not measured by samples"):
+        ask(run, draws=2)
+
+
+def test_numbers_that_are_not_finite(tmp_path):
+    request = evaluate.Request(
+        run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, weights=None, data_dir=None,
+        out=None, allow=(),
+    )  # fmt: skip
+    found = evaluate.Found({"fid": float("nan"), "is": 2.0}, {}, {"fid": 0.5}, {}, None)
+    assert evaluate.as_dict(request, found)["scores"] == {"fid": None, "is": 2.0}
+    assert list(evaluate.lines(request, found))[1:] == [
+        "           value  real samples",
+        "fid (low)    nan           0.5",
+        "is (high)      2",
+    ]
 
 
 def test_an_extractor_of_other_samples(run):
