@@ -1,15 +1,16 @@
 """Measure a run again: other weights, another split, more samples, another extractor.
 
 usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [draws=1]
-                                      [metrics=NAME] [weights=FILE] [data_dir=DIR] [out=FILE.json] [allow=PACKAGE.]
+                                      [metrics=NAME] [metrics.weights=FILE] [data_dir=DIR] [out=FILE.json]
+                                      [allow=PACKAGE.]
 
   run       a run's folder (running, finished or killed)
   which     last: the newest export (generator/); best: checkpoints/best.ckpt
   split     whose real samples stand beside the generated ones, and are reconstructed, classified, ranked (test)
   samples   how many are generated (as in training); FID falls with their number, so compare like with like
   draws     how many times they are generated, each time others (1); mean and standard deviation are told
-  metrics   classifier, inception, planar or own in the place of what the run was trained with
-  weights   for metrics=inception: a file of its weights, where they cannot be downloaded
+  metrics   classifier, inception, planar or own in the place of what the run was trained with; for inception
+            metrics.weights names a file of its weights, where they cannot be downloaded
   data_dir  where the data sets lie, if not where they lay in training
   out       a file for the figures and what they are of
   allow     names outside lightning_gans and datamodules that the run may use (code that you trust)
@@ -41,7 +42,7 @@ from lightning_gans.metrics.names import METRICS
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
-KEYS = ("run", "which", "split", "samples", "draws", "metrics", "weights", "data_dir", "out", "allow")
+KEYS = ("run", "which", "split", "samples", "draws", "metrics", "metrics.weights", "data_dir", "out", "allow")
 EXTRACTORS = ("classifier", "inception", "planar", "own")
 GROUP = Path(__file__).parent / "conf" / "metrics"
 
@@ -71,11 +72,12 @@ def parse(arguments: Sequence[str]) -> Request:
     given = pairs(arguments, KEYS)
     which = _one_of("which", given.get("which", "last"), ("last", "best"))
     metrics = _one_of("metrics", given["metrics"], EXTRACTORS) if "metrics" in given else None
-    weights, data_dir, out = (Path(given[key]) if key in given else None for key in ("weights", "data_dir", "out"))
+    keys = ("metrics.weights", "data_dir", "out")
+    weights, data_dir, out = (Path(given[key]) if key in given else None for key in keys)
     if weights is not None and metrics != "inception":
-        raise UserError(f"weights={weights} goes with metrics=inception, whose weights they are.")
+        raise UserError(f"metrics.weights={weights} goes with metrics=inception, whose weights they are.")
     if weights is not None and not weights.is_file():
-        raise UserError(f"weights={weights}: there is no such file.")
+        raise UserError(f"metrics.weights={weights}: there is no such file.")
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"data_dir={data_dir}: there is no such folder.")
     if out is not None and (out.suffix != ".json" or out.is_dir()):
