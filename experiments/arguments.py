@@ -48,6 +48,12 @@ def whole(key: str, text: str, *, least: int) -> int:
     return value
 
 
+def allowed(given: Mapping[str, str]) -> tuple[str, ...]:
+    """The names in allow=A,B, with or without brackets and quotes."""
+    names = (name.strip(" []'\"") for name in given.get("allow", "").split(","))
+    return tuple(name for name in names if name)
+
+
 def run_folder(given: Mapping[str, str], which: str) -> Path:
     """The folder that run=DIR names, if it holds an export, and the best checkpoint where `which` asks for that.
 

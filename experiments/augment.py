@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli
-from experiments.arguments import pairs, run_folder, whole
+from experiments.arguments import allowed, pairs, run_folder, whole
 from experiments.trained import config_of, load_data, load_model
 from lightning_gans.core.errors import UserError
 
@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str]) -> Request:
         seed=whole("seed", given.get("seed", "0"), least=0),
         shares=_shares(given.get("shares", "0.01,0.1,1")),
         seeds=whole("seeds", given.get("seeds", "3"), least=1),
-        allow=tuple(name.strip() for name in given.get("allow", "").split(",") if name.strip()),
+        allow=allowed(given),
     )
 
 

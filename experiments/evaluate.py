@@ -32,7 +32,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from experiments import cli
-from experiments.arguments import pairs, run_folder, whole
+from experiments.arguments import allowed, pairs, run_folder, whole
 from experiments.report import figure
 from experiments.suggest import did_you_mean, nearest
 from experiments.trained import check_targets, config_of, load_data, load_model
@@ -92,7 +92,7 @@ def parse(arguments: Sequence[str]) -> Request:
         weights=weights,
         data_dir=data_dir,
         out=out,
-        allow=tuple(name.strip() for name in given.get("allow", "").split(",") if name.strip()),
+        allow=allowed(given),
     )
 
 

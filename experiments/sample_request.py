@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from experiments import inference
-from experiments.arguments import pairs, run_folder, whole
+from experiments.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str]) -> Request:
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
         which=which,
-        allow=tuple(name.strip(" []'\"") for name in given.get("allow", "").split(",") if name.strip(" []'\"")),
+        allow=allowed(given),
         reconstruct=inference.inputs("reconstruct", given.get("reconstruct", "")),
         interpolate=inference.inputs("interpolate", given.get("interpolate", "")),
         traverse=whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
