@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from experiments import cli, studies
-from experiments.comparison import find
+from experiments.comparison import Run, find
 from experiments.runs import STUDIES
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
@@ -27,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
         hint = did_you_mean(nearest(arguments.name, names))
         raise UserError(f"{arguments.name}: there is no such study.{hint} There are {', '.join(names)}.")
     found, _ = find(arguments.folders)
-    of_study = [run.path for run in found if arguments.name in str(run.config.get("names", {}).get("group")).split("-")]
+    # A run that is named itself is meant, whatever it was made for: a paper's own budget beside ours.
+    of_study = [run.path for run in found if run.path in arguments.folders or arguments.name in _group(run).split("-")]
     if not of_study:
         raise UserError(
             f"There is no run of this study in {', '.join(map(str, arguments.folders))}. "
@@ -35,6 +36,10 @@ def main(argv: Sequence[str]) -> int:
         )
     importlib.import_module(f"experiments.studies.{arguments.name}").report(of_study, STUDIES)
     return cli.DONE
+
+
+def _group(run: Run) -> str:
+    return str(run.config.get("names", {}).get("group"))
 
 
 def _parser() -> cli.Parser:
@@ -46,7 +51,12 @@ def _parser() -> cli.Parser:
     )
     parser.add_argument("name", metavar="NAME", help="mode_coverage, every_game, ...")
     parser.add_argument(
-        "folders", nargs="*", type=Path, default=[Path("runs")], metavar="DIR", help="runs, or folders of runs (runs/)"
+        "folders",
+        nargs="*",
+        type=Path,
+        default=[Path("runs")],
+        metavar="DIR",
+        help="folders of runs, of which those of the study are taken, or runs (runs/)",
     )
     return parser
 

@@ -189,6 +189,17 @@ def test_a_page_from_runs_made_one_by_one(tmp_path, monkeypatch, capsys):
     assert "dcgan-digits" not in capsys.readouterr().out
 
 
+def test_a_run_that_is_named_itself_is_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = coverage(tmp_path / "runs", 1, 0.5)
+    config = covered(1) | {"names": {"data": "ring", "group": "pacgan-ring-paper"}}
+    (other / "config.yaml").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="no run of this study"):
+        main_of_studies(["mode_coverage", "runs"])
+    assert main_of_studies(["mode_coverage", str(other)]) == 0
+    assert "| pacgan-paper | 1 |" in (tmp_path / "docs" / "studies" / "mode_coverage.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
