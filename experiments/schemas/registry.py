@@ -51,7 +51,7 @@ PLACES: dict[str, Place] = {
     "callbacks.evaluation": Place(
         Schema(
             {"every": EVERY, "samples": Optional(Int(min=2), help="null: as many as held-out samples")},
-            given=("quality", "measures"),
+            given=("scoring",),
         ),
         target="lightning_gans.callbacks.evaluation.Evaluation",
         extra=("samples",),
