@@ -43,8 +43,8 @@ from lightning_gans.metrics.names import METRICS
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
 KEYS = ("run", "which", "split", "samples", "draws", "metrics", "metrics.weights", "data_dir", "out", "allow")
-EXTRACTORS = ("classifier", "inception", "planar", "own")
 GROUP = Path(__file__).parent / "conf" / "metrics"
+EXTRACTORS = sorted({file.stem for file in GROUP.glob("*.yaml")} - {"none"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,12 +171,15 @@ class Found:
 
 
 def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> Found:
-    """Scores of the run's model on its data."""
+    """Scores of the run's model on its data.
+
+    Raises:
+        UserError: several draws of what is not drawn, or a model or data that cannot be loaded.
+    """
     import torch
 
     from experiments.runner import quiet_libraries
     from experiments.scoring import make_scoring
-    from lightning_gans.core.protocols import Samples
 
     quiet_libraries()
     data = load_data(config, allow=request.allow)
@@ -186,12 +189,11 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     samples = request.samples or config["callbacks"]["evaluation"]["samples"]
     scoring = make_scoring(metrics, samples=samples, task=task)
     scoring.prepare(model, data, device)
-    with torch.no_grad():
-        scores, again = scoring(model, data, request.split).scores, []
-        if scoring.quality is not None and isinstance(model, Samples):
-            again = [scoring.quality.measure(model, request.split, draw=k).scores for k in range(1, request.draws)]
-    if request.draws > 1 and not again:
+    if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
+    with torch.no_grad():
+        scores = scoring(model, data, request.split).scores
+        again = [scoring.drawn_again(model, request.split, draw) for draw in range(1, request.draws)]
     drawn = {name: [scores[name], *(other[name] for other in again)] for name in (again[0] if again else ())}
     return Found(
         scores=scores | {name: fmean(values) for name, values in drawn.items()},

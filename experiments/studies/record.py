@@ -60,16 +60,21 @@ class Record:
         return iter(sorted(self._lines.values(), key=lambda line: (*_key(line)[:3], int(line["seed"]))))
 
     def games(self, data: str) -> dict[str, list[Line]]:
-        """The lines of a data set by game, or by game and recipe where a game has several."""
+        """The lines of a data set by game, or by game and recipe where a game has several.
+
+        A recipe is told by its budget, iterations x batch, or by its digest where budgets are alike.
+        """
         recipes: dict[str, dict[str, list[Line]]] = {}
         for line in self:
             if line["data"] == data:
                 recipes.setdefault(line["game"], {}).setdefault(line["recipe"], []).append(line)
-        return {
-            game if len(of_game) == 1 else f"{game} ({recipe})": lines
-            for game, of_game in recipes.items()
-            for recipe, lines in of_game.items()
-        }
+        found: dict[str, list[Line]] = {}
+        for game, of_game in recipes.items():
+            budgets = {recipe: _budget(lines[0]) for recipe, lines in of_game.items()}
+            told = len(set(budgets.values())) == len(budgets)
+            for recipe, lines in of_game.items():
+                found[game if len(of_game) == 1 else f"{game} ({budgets[recipe] if told else recipe})"] = lines
+        return found
 
     def write(self) -> None:
         """The whole record, atomically."""
@@ -83,6 +88,10 @@ class Record:
 def _recipe(run: Run) -> str:
     """A digest of what was run: alike for every seed and place, not for every precision."""
     return runs.digest(f"{run.configuration} {run.config['trainer']['precision']}")
+
+
+def _budget(line: Line) -> str:
+    return f"{int(line['iterations']):,} x {line['batch_size']}"
 
 
 def _key(line: Line) -> tuple[str, ...]:

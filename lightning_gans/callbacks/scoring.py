@@ -55,6 +55,11 @@ class Scoring:
             }
         return facts
 
+    def drawn_again(self, model: nn.Module, split: str, draw: int) -> dict[str, float]:
+        """The scores of samples other than those of a call, the same for the same draw >= 1; samples are measured."""
+        assert self.quality is not None
+        return self.quality.measure(model, split, draw=draw).scores
+
     def __call__(self, model: nn.Module, data: Any, split: str) -> Evidence:
         """The scores on "validation" or "test"; the same on every rank, and every rank calls it."""
         evidence = Evidence({})

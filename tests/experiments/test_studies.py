@@ -107,9 +107,10 @@ def test_saturation(tmp_path):
     assert "| minimax | 4 | 1.00e-05 | 2.00e+00 | 3 |" in (tmp_path / "saturation.md").read_text()
 
 
-def covered(seed, *, iterations=5000):
+def covered(seed, *, iterations=5000, network=None):
     """The configuration of a run of the study of mode coverage."""
     return {
+        "network": network,
         "names": {"data": "ring", "group": "lsgan-ring-mode_coverage"},
         "data": {"batch_size": 256},
         "seed": seed,
@@ -165,11 +166,20 @@ def test_two_recipes_of_a_game_are_two_rows(tmp_path):
     mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 2, 0.5)], tmp_path)
     mode_coverage.report([coverage(tmp_path, 1, 0.9, iterations=9000)], tmp_path)
     rows = [row for row in (tmp_path / "mode_coverage.md").read_text().splitlines() if row.startswith("| lsgan (")]
-    assert sorted(row.split(" | ")[1:5] for row in rows) == [
-        ["1", "9,000", "8.0", "90.0"],
-        ["2", "5,000", "8.0 ± 0.0", "50.0 ± 0.0"],
+    assert sorted(row.split(" | ")[:5] for row in rows) == [
+        ["| lsgan (5,000 x 256)", "2", "5,000", "8.0 ± 0.0", "50.0 ± 0.0"],
+        ["| lsgan (9,000 x 256)", "1", "9,000", "8.0", "90.0"],
     ]
     assert len((tmp_path / "mode_coverage.csv").read_text().splitlines()) == 4
+
+
+def test_recipes_of_one_budget_are_told_by_their_digests(tmp_path):
+    mode_coverage.report([coverage(tmp_path, 1, 0.5), coverage(tmp_path, 1, 0.6, network={"width": 9})], tmp_path)
+    with (tmp_path / "mode_coverage.csv").open() as file:
+        recipes = {line["recipe"] for line in csv.DictReader(file)}
+    page = (tmp_path / "mode_coverage.md").read_text()
+    assert len(recipes) == 2
+    assert all(f"| lsgan ({recipe}) | 1 |" in page for recipe in recipes)
 
 
 def test_another_file_is_no_record(tmp_path):
