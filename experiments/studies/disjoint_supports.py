@@ -42,7 +42,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     ]
     text = f"""# Supports that share no point
 
-    python -m experiments.train -m experiment=study/disjoint_supports
+    python -m experiments.train -m experiment=study/disjoint_supports seed=1,2,3
 
 The generator is frozen at the data's two point masses, moved sideways by a distance. What D's training estimates is
 all that a generator could descend. The Jensen-Shannon divergence is log 2 = {log(2):.6f} nats at any distance but 0:
