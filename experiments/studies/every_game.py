@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from textwrap import fill
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
-from experiments.studies.record import Line, Record
+from experiments.studies.record import Line, Record, asked
 
 METRICS = {"fid": "FID", "kid": "KID", "is": "IS", "label_accuracy": "label accuracy", "intra_fid": "intra-FID"}
 
@@ -27,10 +28,10 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
             values["floor"] = summary.all.get("evaluation", {}).get("floor", {}).get("fid")
             record.add(run_dir, config_of(run_dir)["names"]["variant"], values)
         record.write()
-        _page(data, record.games(data), folder, downloads="download" in config_of(of_data[0])["data"])
+        _page(data, record.games(data), folder, config_of(of_data[0])["data"])
 
 
-def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, *, downloads: bool) -> None:
+def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data: Mapping[str, Any]) -> None:
     lines = [line for of_game in games.values() for line in of_game]
     order = sorted(games, key=lambda game: fmean(_last(games[game], "fid")))
     rows = [
@@ -62,8 +63,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, *, downl
         f"real held-out samples score {f'{floor:.3f}' if floor is not None else '?'}. "
         f"[every_game_{data}.csv](every_game_{data}.csv) has every run, with its commit and machine."
     )
-    said = "" if data == "digits" else f" data={data}" + " data_dir=DIR" * downloads
-    said += "".join(f" trainer.precision={chosen}" for chosen in {line["precision"] for line in lines} - {"auto"})
+    said = asked(lines, shipped="digits", of_data=of_data)
     text = f"""# Every game on {data}
 
     python -m experiments.train -m experiment=study/every_game{said} seed=1,2,3

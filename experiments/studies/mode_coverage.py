@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import column, config_of, ended, spread, summary_of, table, write_page
+from experiments.studies.pages import column, config_of, ended, game_of, spread, summary_of, table, write_page
 from experiments.studies.record import Line, Record
 
 MODES = {"ring": 8, "grid": 25}
@@ -34,7 +34,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
             continue
         whole = summary_of(run_dir).status == "finished"
         values = {name: column(run_dir, name, file="metrics.csv")[1][-1] if whole else None for name in METRICS}
-        record.add(run_dir, _game(config_of(run_dir)["names"]), values)
+        record.add(run_dir, game_of(config_of(run_dir)["names"], "mode_coverage"), values)
     record.write()
     by_data = {data: {game: Runs.of(lines) for game, lines in record.games(data).items()} for data in MODES}
     found = {data: games for data, games in by_data.items() if games}
@@ -87,12 +87,6 @@ class Runs:
 
     def mean(self, which: int) -> float:
         return fmean(values[which] for values in self.last) if self.last else inf
-
-
-def _game(names: Mapping[str, str]) -> str:
-    """A run's name less what the whole study shares."""
-    group = names["group"].replace(f"-{names['data']}", "", 1)
-    return group.removesuffix("-mode_coverage").replace("-mode_coverage", "")
 
 
 def _row(game: str, runs: Runs, most: int) -> list[str]:

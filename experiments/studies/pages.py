@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from experiments import runs
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
 
@@ -28,6 +29,23 @@ def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
     return done
 
 
+def tested(run_dirs: Sequence[Path]) -> list[Path]:
+    """Those that ended well and were measured on test; the others are named on the terminal.
+
+    Raises:
+        UserError: there is none.
+    """
+    done = []
+    for run_dir in finished(run_dirs):
+        if "test" in summary_of(run_dir).all:
+            done.append(run_dir)
+        else:
+            print(f"left out of the report: {run_dir} (measured nothing: metrics=none)")
+    if not done:
+        raise UserError("No run of these ended and was measured, so there is nothing to report.")
+    return done
+
+
 def summary_of(run_dir: Path) -> runs.Summary:
     """What came of a run that has finished."""
     summary = runs.read_summary(run_dir)
@@ -45,6 +63,12 @@ def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[
     with (run_dir / file).open(newline="") as text:
         rows = [(int(row["iteration"]), float(row[name])) for row in csv.DictReader(text) if row.get(name)]
     return [iteration for iteration, _ in rows], [value for _, value in rows]
+
+
+def game_of(names: Mapping[str, str], study: str) -> str:
+    """A run's name less its data, its seed and the study's: the variant, with what the command line changed."""
+    group = names["group"].replace(f"-{names['data']}", "", 1)
+    return group.removesuffix(f"-{study}").replace(f"-{study}", "")
 
 
 def settled(run_dir: Path, name: str, *, share: float = 0.1) -> float:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments import runs
 from experiments.comparison import Run
@@ -45,10 +46,10 @@ class Record:
                 for line in reader:
                     self._lines[_key(line)] = line
 
-    def add(self, run_dir: Path, game: str, values: Mapping[str, float | None]) -> None:
-        """Put a run's line in; `values` by metric, None where it has no such number."""
+    def add(self, run_dir: Path, game: str, values: Mapping[str, float | str | None]) -> None:
+        """Put a run's line in; `values` by metric, None where it has no such number, text (`as_curve`) as it is."""
         run = Run(run_dir, config_of(run_dir), summary_of(run_dir))
-        written = {metric: "" if value is None else f"{value:.6g}" for metric, value in values.items()}
+        written = {metric: _written(value) for metric, value in values.items()}
         line = dict.fromkeys(self.columns, "") | written
         line |= {"data": run.data, "game": game, "seed": str(run.seed), "status": run.summary.status}
         line |= {"iterations": str(run.config["iterations"]), "batch_size": str(run.config["data"]["batch_size"])}
@@ -83,6 +84,38 @@ class Record:
         writer.writeheader()
         writer.writerows(self)
         write_atomically(self.file, text.getvalue())
+
+
+def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any]) -> str:
+    """What the command of these runs says beside the study's name and seeds, " data=... ...".
+
+    Args:
+        lines: of one data set.
+        shipped: the data set that the study has unasked.
+        of_data: the configuration of the data set.
+    """
+    data = lines[0]["data"]
+    said = ("" if data == shipped else f" data={data}") + " data_dir=DIR" * ("download" in of_data)
+    return said + "".join(
+        f" trainer.precision={chosen}" for chosen in sorted({line["precision"] for line in lines} - {"auto"})
+    )
+
+
+def as_curve(iterations: Sequence[int], values: Sequence[float]) -> str:
+    """A number over training in one cell, "100:0.5 200:0.75"."""
+    return " ".join(f"{iteration}:{_written(value)}" for iteration, value in zip(iterations, values, strict=True))
+
+
+def of_curve(cell: str) -> tuple[list[int], list[float]]:
+    """Iterations and values of such a cell."""
+    points = [point.split(":") for point in cell.split()]
+    return [int(iteration) for iteration, _ in points], [float(value) for _, value in points]
+
+
+def _written(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else f"{value:.6g}"
 
 
 def _recipe(run: Run) -> str:

@@ -13,6 +13,7 @@ from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Recon
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.metrics.representation import (
     category_accuracy,
+    category_classes,
     linear_probe_accuracy,
     nearest_neighbour_accuracy,
     normalised_mutual_information,
@@ -82,14 +83,19 @@ def _encoded(model: Encodes, split: Any) -> tuple[Tensor, Tensor]:
 
 
 def categories(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """`code_accuracy` and `nmi` of a categorical code: each category stands for its commonest class in train."""
+    """`code_accuracy`, `code_classes` and `nmi` of a categorical code.
+
+    A category stands for its commonest class in train.
+    """
     train, test = train_part(data, split), held_out(data, split)
     if not isinstance(model, Categorises) or train.labels is None or test.labels is None:
         return {}
     known, asked = (torch.cat([model.category(b.x).cpu() for b in part.batches(READ)]) for part in (train, test))
     labels = test.labels.cpu()
+    stands_for = category_classes(known, train.labels.cpu(), model.categories)
     return {
-        "code_accuracy": category_accuracy(known, train.labels.cpu(), asked, labels),
+        "code_accuracy": category_accuracy(stands_for, asked, labels),
+        "code_classes": float(len(stands_for[stands_for >= 0].unique())),
         "nmi": normalised_mutual_information(asked, labels),
     }
 

@@ -45,6 +45,7 @@ METRICS: dict[str, Metric] = {
     "nmi": _high("normalised mutual information of the categorical code and the classes"),
     "cas": _high("classification accuracy score: trained on generated samples alone, tested on real ones"),
     "code_accuracy": _high("share of images whose class is found from the categorical code, codes matched to classes"),
+    "code_classes": _high("classes that a category of the code stands for"),
     "nll": _low("negative log-likelihood of held-out data, in nats"),
     # Encoders.
     "reconstruction_mse": _low("mean squared error of reconstructions, per pixel, images in [-1, 1]"),

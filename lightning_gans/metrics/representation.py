@@ -39,15 +39,21 @@ def linear_probe_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, tes
     return float(probe.score(test.cpu().numpy(), test_labels.numpy()))
 
 
-def category_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
+def category_classes(train: Tensor, train_labels: Tensor, categories: int) -> Tensor:
+    """The class that each category stands for, (categories,): the commonest of its samples in train, (N,) and (N,).
+
+    A category that no sample has stands for no class, -1.
+    """
+    counts = torch.zeros(categories, int(train_labels.max()) + 1, dtype=torch.int64)
+    counts.index_put_((train, train_labels), torch.ones_like(train), accumulate=True)
+    return torch.where(counts.sum(1) > 0, counts.argmax(1), -1)
+
+
+def category_accuracy(stands_for: Tensor, test: Tensor, test_labels: Tensor) -> float:
     """Share of `test` whose category (M,) stands for its class (M,).
 
-    A category stands for its commonest class in train; one that no training sample has stands for no class. InfoGAN's
-    measure (Chen et al. 2016, section 7.2).
+    InfoGAN's measure (Chen et al. 2016, section 7.2).
     """
-    counts = torch.zeros(int(max(train.max(), test.max())) + 1, int(train_labels.max()) + 1, dtype=torch.int64)
-    counts.index_put_((train, train_labels), torch.ones_like(train), accumulate=True)
-    stands_for = torch.where(counts.sum(1) > 0, counts.argmax(1), -1)
     return float((stands_for[test] == test_labels).float().mean())
 
 

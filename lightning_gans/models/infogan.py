@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.core.prior import Categorical, Mixed, Normal, Prior, Uniform
+from lightning_gans.core.prior import Axis, Categorical, Mixed, Normal, Prior, Uniform
 from lightning_gans.models.inference import EncodingModel
 
 
@@ -80,3 +80,10 @@ class InfoGANModel(EncodingModel):
         """Sample `start` of `seed` with one code after the other moved, noise held: (axes, steps, ...)."""
         axes = [axis for axis in self.prior.axes(steps) if axis.first >= self.noise.dim]
         return self.traversed(axes, seed=seed, start=start)
+
+    def by_category(self, n: int, *, seed: int = 0) -> Tensor:
+        """n samples of each value of the first categorical code, alike in all else: (categories, n, ...)."""
+        before = sum(code.dim for code in self.code_priors[: self._categorical])
+        (each,) = self.code_priors[self._categorical].axes(self.categories)
+        axis = Axis(self.noise.dim + before, each.values)
+        return torch.stack([self.traversed([axis], seed=seed, start=start)[0] for start in range(n)], dim=1)

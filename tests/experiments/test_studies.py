@@ -4,13 +4,15 @@ import csv
 import json
 import re
 from math import log
+from statistics import fmean
 
 import pytest
 
 from experiments.preflight import preflight
-from experiments.studies import adaptation, disjoint_supports, every_game, mode_coverage, saturation
+from experiments.studies import adaptation, disjoint_supports, every_game, inference, mode_coverage, saturation
 from experiments.studies.__main__ import main as main_of_studies
 from experiments.studies.pages import settled, spread
+from experiments.studies.record import as_curve, of_curve
 from lightning_gans.core.errors import UserError
 
 
@@ -242,6 +244,55 @@ def test_a_study_of_one_job_ends_in_its_page_too(launcher):
     )
     assert "docs/studies/mode_coverage.md" in said
     assert len((launcher.folder / "docs/studies/mode_coverage.csv").read_text().splitlines()) == 2
+
+
+def test_categories_are_scored_seed_by_seed(launcher):
+    said = launcher.run(
+        *("-m", "experiment=study/categories", "seed=1,2", "iterations=2", "data.batch_size=8", "logger=none"),
+        *("metrics=own", "network.model.generator.width=2", "callbacks.evaluation.every=1"),
+    )
+    assert "docs/studies/categories_digits.md" in said
+    with (launcher.folder / "docs/studies/categories_digits.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["seed"] for line in lines] == ["1", "2"]
+    assert [of_curve(line["code_accuracy_curve"])[0] for line in lines] == [[1, 2]] * 2
+    (row,) = [
+        row
+        for row in (launcher.folder / "docs/studies/categories_digits.md").read_text().splitlines()
+        if row.startswith("| infogan")
+    ]
+    cells = row.split(" | ")
+    errors = [100 * (1 - float(line["code_accuracy"])) for line in lines]
+    assert cells[1:5] == ["2", "2", f"{min(errors):.1f}", f"{fmean(errors):.1f}"]
+
+
+def test_inference_is_followed_over_training(launcher):
+    said = launcher.run(
+        *("-m", "experiment=study/inference", "data=digits", "variant=bigan", "iterations=2", "data.batch_size=8"),
+        *("data.image_size=8", "network.model.generator.width=4", "callbacks.evaluation.every=1", "logger=none"),
+        "metrics=own",
+    )
+    assert "docs/studies/inference_digits.md" in said
+    with (launcher.folder / "docs/studies/inference_digits.csv").open() as file:
+        (line,) = csv.DictReader(file)
+    iterations, ratios = of_curve(line["reconstruction_ratio_curve"])
+    assert iterations == [1, 2]
+    assert ratios[-1] > 0.1
+    page = (launcher.folder / "docs/studies/inference_digits.md").read_text()
+    assert f"| bigan | 1 | 2 of 8 | {float(line['knn_accuracy']):.4f} |" in page
+    assert "study/inference data=digits seed" in page
+
+
+def test_runs_that_measured_nothing_are_left_out(tmp_path, capsys):
+    run = write(tmp_path / "a", config={})
+    with pytest.raises(UserError, match="nothing to report"):
+        inference.report([run], tmp_path)
+    assert f"{run} (measured nothing" in capsys.readouterr().out
+
+
+def test_a_curve_is_read_as_it_was_written():
+    assert of_curve(as_curve([100, 200], [0.5, 0.75])) == ([100, 200], [0.5, 0.75])
+    assert of_curve(as_curve([], [])) == ([], [])
 
 
 def test_numbers_of_several_runs():

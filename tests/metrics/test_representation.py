@@ -5,6 +5,7 @@ import torch
 
 from lightning_gans.metrics.representation import (
     category_accuracy,
+    category_classes,
     linear_probe_accuracy,
     nearest_neighbour_accuracy,
     normalised_mutual_information,
@@ -42,7 +43,9 @@ def test_each_category_stands_for_its_commonest_class_in_train():
     train, classes = torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor([5, 5, 3, 3, 3, 5])
     test, asked = torch.tensor([0, 0, 1, 2, 2, 3]), torch.tensor([5, 3, 3, 5, 0, 0])
     # 0 -> 5, 1 -> 3, 2 -> 5; category 3 was never seen and stands for no class, not for class 0
-    assert category_accuracy(train, classes, test, asked) == pytest.approx(3 / 6)
+    stands_for = category_classes(train, classes, 4)
+    assert stands_for.tolist() == [5, 3, 5, -1]
+    assert category_accuracy(stands_for, test, asked) == pytest.approx(3 / 6)
 
 
 def test_information_does_not_care_for_names():

@@ -98,3 +98,14 @@ def test_batch_statistics_of_the_encoder_are_re_estimated():
 def test_codes_that_q_has_no_form_for(codes):
     with pytest.raises(ValueError, match=r"codes=\[.*\]: one or more, each of them Categorical, Uniform or Normal"):
         model(codes=codes)
+
+
+def test_each_category_is_drawn_from_the_same_noise():
+    m = model()
+    m.generator = nn.Identity()
+    shown = m.by_category(2, seed=1)
+    assert shown.shape == (3, 2, 12)
+    assert torch.equal(shown[:, :, 6:9], torch.eye(3)[:, None].expand(3, 2, 3))
+    rest = torch.cat([shown[:, :, :6], shown[:, :, 9:]], dim=2)
+    assert torch.equal(rest, rest[:1].expand_as(rest))
+    assert not torch.equal(rest[0, 0], rest[0, 1])

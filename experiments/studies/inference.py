@@ -1,0 +1,103 @@
+"""What adversarially learned inference knows without labels: neighbours among its features, and its reconstructions."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.studies.pages import column, config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.record import Line, Record, as_curve, asked, of_curve
+
+METRICS = {
+    "knn_accuracy": "1-NN of features",
+    "code_knn_accuracy": "of codes",
+    "probe_accuracy": "linear probe of features",
+    "reconstruction_ratio": "reconstruction ratio",
+    "fid": "FID",
+}
+CURVES = ("knn_accuracy", "reconstruction_ratio")
+# `python -m benchmarks.neighbours data=mnist data.image_size=28`: 1-NN accuracy without any training
+BESIDE = {"mnist": {"pixels": 0.9700, "an untrained encoder": 0.9660}}
+PUBLISHED = {"mnist": {"pixels, published": 0.9691, "bigan, published": 0.9739}}  # Donahue et al. 2016, table 1
+COLUMNS = 8
+
+
+def report(run_dirs: Sequence[Path], folder: Path) -> None:
+    """docs/studies/inference_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    by_data: dict[str, list[Path]] = defaultdict(list)
+    for run_dir in tested(run_dirs):
+        by_data[config_of(run_dir)["names"]["data"]].append(run_dir)
+    for data, of_data in by_data.items():
+        record = Record(folder / f"inference_{data}.csv", [*METRICS, *(f"{name}_curve" for name in CURVES)])
+        for run_dir in of_data:
+            last = summary_of(run_dir).all["test"]["last"]
+            values: dict[str, float | str | None] = {name: last.get(name) for name in METRICS}
+            values |= {f"{name}_curve": as_curve(*column(run_dir, name, file="metrics.csv")) for name in CURVES}
+            record.add(run_dir, config_of(run_dir)["names"]["variant"], values)
+        record.write()
+        _page(data, record.games(data), of_data, folder)
+
+
+def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path], folder: Path) -> None:
+    rows = [_row(game, lines) for game, lines in games.items()]
+    for name, value in (BESIDE.get(data, {}) | PUBLISHED.get(data, {})).items():
+        rows.append([f"*{name}*", "", "", f"{value:.4f}", *[""] * len(METRICS)])
+    of_data = config_of(run_dirs[0])["data"]
+    lines = [line for of_game in games.values() for line in of_game]
+    said = asked(lines, shipped="mnist", of_data=of_data)
+    text = f"""# Inference without labels, on {data}
+
+    python -m experiments.train -m experiment=study/inference{said} seed=1,2,3
+
+Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]} px. Accuracy on the test split
+after the last iteration, with the training images as neighbours: of the layer before the encoder's last, and of its
+codes. The reconstruction ratio is the squared error of G(E(x)) to x over that between random pairs of images.
+[inference_{data}.csv](inference_{data}.csv) has every run, with its commit and machine.
+
+{table(["", "seeds", "iterations", *METRICS.values(), "seconds"], rows)}
+![1-NN and reconstruction over training; test images over their reconstructions](inference_{data}.png)
+"""
+    write_page(folder, f"inference_{data}", text, _figure(data, games, run_dirs[0]))
+
+
+def _row(game: str, lines: Sequence[Line]) -> list[str]:
+    values = {name: [float(line[name]) for line in lines if line[name]] for name in METRICS}
+    budget = f"{int(lines[0]['iterations']):,} of {lines[0]['batch_size']}"
+    seconds = f"{fmean(float(line['seconds']) for line in lines):.0f}"
+    return [game, str(len(lines)), budget, *(spread(found, 4) if found else "" for found in values.values()), seconds]
+
+
+def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Figure:
+    """Both curves, a line a seed, on validation; reconstructions of one run."""
+    from lightning_gans import load_generator
+    from lightning_gans.callbacks.media import image_grid
+    from lightning_gans.models.spec import build
+
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    *panels, picture = figure.subplots(1, 3)
+    for axes, name in zip(panels, CURVES, strict=True):
+        for number, (game, lines) in enumerate(games.items()):
+            for place, line in enumerate(lines):
+                axes.plot(*of_curve(line[f"{name}_curve"]), f"C{number}.-", label=None if place else game)
+        axes.set(xlabel="iteration", ylabel=METRICS[name])
+    for number, (name, value) in enumerate(BESIDE.get(data, {}).items()):
+        panels[0].axhline(value, color="grey", linestyle=(":", "--")[number], label=f"{name} (test)")
+    panels[0].legend(fontsize=8)
+    config = config_of(run_dir)
+    real = next(build(config["data"], trusted=True).split("test").at_most(4 * COLUMNS).batches(4 * COLUMNS)).x
+    model: Any = load_generator(run_dir)
+    picture.imshow(image_grid(_stacked(real, model.reconstruct(real)), COLUMNS), cmap="gray", vmin=0, vmax=255)
+    picture.set_title(f"{config['names']['variant']}: images over reconstructions", fontsize=9)
+    picture.axis("off")
+    return figure
+
+
+def _stacked(real: Any, again: Any) -> Any:
+    """Rows of COLUMNS images, each over its reconstructions."""
+    import torch
+
+    rows = torch.stack([part.cpu().unflatten(0, (-1, COLUMNS)) for part in (real, again)], dim=1)
+    return rows.flatten(0, 2)
