@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import sqrt
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -84,25 +84,39 @@ class AutoencodingModel(InferenceModel):
 
 
 class BoundedInferenceModel(InferenceModel):
-    """z = bound (2 Phi(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
+    """z = bound (2 F(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
 
-    Phi is the normal distribution function, so that numbers a ~ N(0, 1), whose mean and variance are those of an
-    encoder that normalises its output, become codes as uniform as the prior's (jeffdonahue/bigan has a sigmoid in
-    Phi's place).
+    Args:
+        generator, encoder: G and E.
+        prior: uniform.
+        link: F, "normal" for the normal distribution function, by which numbers a ~ N(0, 1), as those of an encoder
+            that normalises its output nearly are, become codes as uniform as the prior's; "logistic" for the sigmoid
+            (jeffdonahue/bigan).
     """
 
     prior: Uniform
 
-    def __init__(self, *, generator: nn.Module, prior: Prior, encoder: nn.Module) -> None:
+    def __init__(
+        self,
+        *,
+        generator: nn.Module,
+        prior: Prior,
+        encoder: nn.Module,
+        link: Literal["normal", "logistic"] = "normal",
+    ) -> None:
         if not isinstance(prior, Uniform):
             raise UserError(
                 f"Codes are bounded as those of a uniform prior, and {type(prior).__name__} is none. Take "
                 "lightning_gans.core.prior.Uniform, or InferenceModel, whose codes go anywhere."
             )
+        if link not in ("normal", "logistic"):
+            raise ValueError(f"link={link}: normal or logistic")
         super().__init__(generator=generator, prior=prior, encoder=encoder)
+        self.link = link
 
     def code(self, x: Tensor) -> Tensor:
-        return self.prior.bound * torch.erf(self.encoder(x) / sqrt(2))
+        a = self.encoder(x)
+        return self.prior.bound * (torch.erf(a / sqrt(2)) if self.link == "normal" else torch.tanh(a / 2))
 
 
 class GaussianInferenceModel(InferenceModel):

@@ -159,7 +159,21 @@ _CODE_DIM = Int(min=1, help="length of a code")
 _TOLD_DEPTH = Int(min=2, help="layers, all but the first of which are told the code")
 ENTRIES |= {
     "lightning_gans.models.inference.BoundedInferenceModel": Schema(
-        {"generator": Node(), "prior": Node(help="uniform"), "encoder": Node()}
+        {
+            "generator": Node(),
+            "prior": Node(help="uniform"),
+            "encoder": Node(),
+            "link": Choice(("normal", "logistic"), help="the encoder's numbers to codes: which distribution function"),
+        }
+    ),
+    "lightning_gans.networks.bigan.BiGANEncoder": Schema(
+        {"sample_shape": SHAPE, "code_dim": _CODE_DIM, "width": WIDTH}
+    ),
+    "lightning_gans.networks.bigan.BiGANGenerator": Schema(
+        {"latent_dim": Int(min=1), "sample_shape": SHAPE, "width": WIDTH}
+    ),
+    "lightning_gans.networks.bigan.BiGANDiscriminator": Schema(
+        {"sample_shape": SHAPE, "code_dim": _CODE_DIM, "width": WIDTH}
     ),
     "lightning_gans.networks.joint.JointMLPDiscriminator": Schema(
         {

@@ -1,0 +1,83 @@
+"""The perceptrons of BiGAN's permutation-invariant MNIST (Donahue et al. 2016, appendix C.1; jeffdonahue/bigan).
+
+Two hidden layers each, weights from N(0, 0.02^2), no biases, batch norms without gain and bias. Images are in [-1, 1]
+outside and in [0, 1] inside: without biases that is another network, and one whose D does not run away from G and E.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+
+def _linear(inputs: int, outputs: int, std: float = 0.02) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.normal_(layer.weight, 0.0, std)
+    return layer
+
+
+def _norm(width: int) -> nn.BatchNorm1d:
+    return nn.BatchNorm1d(width, affine=False)
+
+
+class _InUnitRange(nn.Module):
+    """Images (N, *sample_shape) in [-1, 1] -> (N, numbers) in [0, 1]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1).add(1).div(2)
+
+
+class BiGANEncoder(nn.Module):
+    """Images (N, *sample_shape) in [-1, 1] -> a (N, code_dim), any numbers; codes are 2 sigmoid(a) - 1.
+
+    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of.
+    """
+
+    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            _InUnitRange(),
+            *(_linear(prod(sample_shape), width), nn.LeakyReLU(0.2)),
+            *(_linear(width, width), _norm(width), nn.LeakyReLU(0.2)),
+        )
+        self.feature_dim = width
+        self.head = _linear(width, code_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a: Tensor = self.head(self.features(x))
+        return a
+
+
+class BiGANGenerator(nn.Module):
+    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1]; the second layer is told z again, before its norm."""
+
+    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.sample_shape = tuple(sample_shape)
+        self.first = nn.Sequential(_linear(latent_dim, width), _norm(width), nn.ReLU())
+        self.of_h, self.of_z = _linear(width, width), _linear(latent_dim, width)
+        self.second = nn.Sequential(_norm(width), nn.ReLU())
+        self.last = _linear(width, prod(sample_shape))
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.second(self.of_h(self.first(z)) + self.of_z(z))
+        return torch.tanh(self.last(h) / 2).unflatten(1, self.sample_shape)  # 2 sigmoid - 1
+
+
+class BiGANDiscriminator(nn.Module):
+    """Images (N, *sample_shape) in [-1, 1], z (N, code_dim) -> logits (N, 1), 0 at first.
+
+    The first layer sees the image alone, the second is told z before its norm.
+    """
+
+    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(_InUnitRange(), _linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
+        self.of_h, self.of_z = _linear(width, width), _linear(code_dim, width)
+        self.second = nn.Sequential(_norm(width), nn.LeakyReLU(0.2))
+        self.last = _linear(width, 1, std=0.0)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        logits: Tensor = self.last(self.second(self.of_h(self.first(x)) + self.of_z(z)))
+        return logits
