@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import column, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
+from lightning_gans.callbacks.splits import HELD_OUT, TRAIN
 
 METRICS = {
     "knn_accuracy": "1-NN of features",
@@ -59,6 +60,9 @@ codes. The reconstruction ratio is the squared error of G(E(x)) to x over that b
 
 {table(["", "seeds", "iterations", *METRICS.values(), "seconds"], rows)}
 ![1-NN and reconstruction over training; test images over their reconstructions](inference_{data}.png)
+
+The curves are of part of the validation split (at most {HELD_OUT:,} images, with {TRAIN:,} training images as neighbours), the stars
+and the grey lines of the test split among all training images.
 """
     write_page(folder, f"inference_{data}", text, _figure(data, games, run_dirs[0]))
 
@@ -71,7 +75,7 @@ def _row(game: str, lines: Sequence[Line]) -> list[str]:
 
 
 def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Figure:
-    """Both curves, a line a seed, on validation; reconstructions of one run."""
+    """Both curves, a line a seed, on validation, with the test's stars; reconstructions of one run."""
     from lightning_gans import load_generator
     from lightning_gans.callbacks.media import image_grid
     from lightning_gans.models.spec import build
@@ -82,6 +86,7 @@ def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Fi
         for number, (game, lines) in enumerate(games.items()):
             for place, line in enumerate(lines):
                 axes.plot(*of_curve(line[f"{name}_curve"]), f"C{number}.-", label=None if place else game)
+                axes.plot(int(line["iterations"]), float(line[name]), f"C{number}*", markersize=10)
         axes.set(xlabel="iteration", ylabel=METRICS[name])
     for number, (name, value) in enumerate(BESIDE.get(data, {}).items()):
         panels[0].axhline(value, color="grey", linestyle=(":", "--")[number], label=f"{name} (test)")
