@@ -23,6 +23,7 @@ CURVES = ("knn_accuracy", "reconstruction_ratio")
 # `python -m benchmarks.neighbours data=mnist data.image_size=28`: 1-NN accuracy without any training
 BESIDE = {"mnist": {"pixels": 0.9688, "an untrained encoder": 0.9635}}
 PUBLISHED = {"mnist": {"pixels, published": 0.9691, "bigan, published": 0.9739}}  # Donahue et al. 2016, table 1
+EPOCHS_400 = 168_750  # of 54,000 images at 128
 COLUMNS = 8
 
 
@@ -48,7 +49,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
         rows.append([f"*{name}*", "", "", f"{value:.4f}", *[""] * len(METRICS)])
     of_data = config_of(run_dirs[0])["data"]
     lines = [line for of_game in games.values() for line in of_game]
-    said = asked(lines, shipped="mnist", of_data=of_data)
+    said = asked(lines, shipped="mnist", of_data=of_data, iterations=EPOCHS_400)
     text = f"""# Inference without labels, on {data}
 
     python -m experiments.train -m experiment=study/inference{said} seed=1,2,3
@@ -61,8 +62,8 @@ codes. The reconstruction ratio is the squared error of G(E(x)) to x over that b
 {table(["", "seeds", "iterations", *METRICS.values(), "seconds"], rows)}
 ![1-NN and reconstruction over training; test images over their reconstructions](inference_{data}.png)
 
-The curves are of part of the validation split (at most {HELD_OUT:,} images, with {TRAIN:,} training images as neighbours), the stars
-and the grey lines of the test split among all training images.
+The curves are of part of the validation split, at most {HELD_OUT:,} images with {TRAIN:,} training images as
+neighbours; the stars and the grey lines are of the test split among all training images.
 """
     write_page(folder, f"inference_{data}", text, _figure(data, games, run_dirs[0]))
 

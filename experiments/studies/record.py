@@ -86,19 +86,22 @@ class Record:
         write_atomically(self.file, text.getvalue())
 
 
-def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any]) -> str:
+def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], iterations: int | None = None) -> str:
     """What the command of these runs says beside the study's name and seeds, " data=... ...".
 
     Args:
         lines: of one data set.
         shipped: the data set that the study has unasked.
         of_data: the configuration of the data set.
+        iterations: that the study has unasked, where it has a number of its own for all.
     """
     data = lines[0]["data"]
+    budgets = {int(line["iterations"]) for line in lines}
     said = ("" if data == shipped else f" data={data}") + " data_dir=DIR" * ("download" in of_data)
-    return said + "".join(
-        f" trainer.precision={chosen}" for chosen in sorted({line["precision"] for line in lines} - {"auto"})
-    )
+    if iterations is not None and len(budgets) == 1 and iterations not in budgets:
+        said += f" iterations={budgets.pop()}"
+    precisions = sorted({line["precision"] for line in lines} - {"auto"})
+    return said + "".join(f" trainer.precision={chosen}" for chosen in precisions)
 
 
 def as_curve(iterations: Sequence[int], values: Sequence[float]) -> str:
