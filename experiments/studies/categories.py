@@ -31,12 +31,13 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     rows = [_row(game, of_game) for game, of_game in games.items()]
     if data == "mnist":
         rows.append(["*Chen et al. 2016, published*", "", "", f"{100 * PUBLISHED:.0f}", *[""] * 6])
-    head = ["", "seeds", "iterations", "best", "median", "mean", "classes found", "NMI", "FID", "seconds"]
     lines = [line for of_game in games.values() for line in of_game]
+    seeds = ",".join(sorted({line["seed"] for line in lines}, key=int))
+    head = ["", "seeds", "iterations", "best", "median", "mean", "classes found", "NMI", "FID", "seconds"]
     said = asked(lines, shipped="digits", of_data=config_of(done[0])["data"])
-    text = f"""# Classes without labels
+    text = f"""# Classes without labels, on {data}
 
-    python -m experiments.train -m experiment=study/categories{said} seed=1,2,3,4,5
+    python -m experiments.train -m experiment=study/categories{said} seed={seeds}
 
 Error in % of InfoGAN's first categorical code on the test split after the last iteration, each category standing for
 its commonest class in train; classes found are those that some category stands for.
