@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import column, config_of, game_of, spread, summary_of, table, tested, write_page
+from experiments.studies.pages import by_data, column, config_of, game_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
 
 METRICS = ("code_accuracy", "code_classes", "nmi", "fid")
@@ -17,24 +17,26 @@ COLUMNS = 10
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/categories_<data>.{csv,md,png}; runs of an earlier day stay in the record, all of one data set."""
-    done = tested(run_dirs)
-    data = config_of(done[0])["names"]["data"]
-    record = Record(folder / f"categories_{data}.csv", [*METRICS, CURVE])
-    for run_dir in done:
-        values: dict[str, float | str | None] = dict(summary_of(run_dir).all["test"]["last"])
-        values = {name: values.get(name) for name in METRICS}
-        values[CURVE] = as_curve(*column(run_dir, "code_accuracy", file="metrics.csv"))
-        record.add(run_dir, game_of(config_of(run_dir)["names"], "categories"), values)
-    record.write()
-    games = record.games(data)
+    """docs/studies/categories_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    for data, of_data in by_data(tested(run_dirs)).items():
+        record = Record(folder / f"categories_{data}.csv", [*METRICS, CURVE])
+        for run_dir in of_data:
+            last = summary_of(run_dir).all["test"]["last"]
+            values: dict[str, float | str | None] = {name: last.get(name) for name in METRICS}
+            values[CURVE] = as_curve(*column(run_dir, "code_accuracy", file="metrics.csv"))
+            record.add(run_dir, game_of(config_of(run_dir)["names"], "categories"), values)
+        record.write()
+        _page(data, record.games(data), of_data, folder)
+
+
+def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path], folder: Path) -> None:
     rows = [_row(game, of_game) for game, of_game in games.items()]
     if data == "mnist":
         rows.append(["*Chen et al. 2016, published*", "", "", f"{100 * PUBLISHED:.0f}", *[""] * 6])
     lines = [line for of_game in games.values() for line in of_game]
     seeds = ",".join(sorted({line["seed"] for line in lines}, key=int))
     head = ["", "seeds", "iterations", "best", "median", "mean", "classes found", "NMI", "FID", "seconds"]
-    said = asked(lines, shipped="digits", of_data=config_of(done[0])["data"])
+    said = asked(lines, shipped="digits", of_data=config_of(run_dirs[0])["data"])
     text = f"""# Classes without labels, on {data}
 
     python -m experiments.train -m experiment=study/categories{said} seed={seeds}
@@ -46,7 +48,7 @@ its commonest class in train; classes found are those that some category stands 
 {table(head, rows)}
 ![Error over training; samples of the best run and of the worst, a row for each category](categories_{data}.png)
 """
-    write_page(folder, f"categories_{data}", text, _figure(games, done))
+    write_page(folder, f"categories_{data}", text, _figure(games, run_dirs))
 
 
 def _row(game: str, lines: Sequence[Line]) -> list[str]:

@@ -1,6 +1,5 @@
 """FID, KID, Inception Score and label accuracy of every game on one data set, under one budget."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
+from experiments.studies.pages import by_data, config_of, finished, spread, summary_of, table, write_page
 from experiments.studies.record import Line, Record, asked
 
 METRICS = {"fid": "FID", "kid": "KID", "is": "IS", "label_accuracy": "label accuracy", "intra_fid": "intra-FID"}
@@ -17,10 +16,7 @@ METRICS = {"fid": "FID", "kid": "KID", "is": "IS", "label_accuracy": "label accu
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/every_game_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
-    by_data: dict[str, list[Path]] = defaultdict(list)
-    for run_dir in finished(run_dirs):
-        by_data[config_of(run_dir)["names"]["data"]].append(run_dir)
-    for data, of_data in by_data.items():
+    for data, of_data in by_data(finished(run_dirs)).items():
         record = Record(folder / f"every_game_{data}.csv", [*METRICS, "floor"])
         for run_dir in of_data:
             summary = summary_of(run_dir)

@@ -1,6 +1,5 @@
 """What adversarially learned inference knows without labels: neighbours among its features, and its reconstructions."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -8,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import column, config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.pages import by_data, column, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
 from lightning_gans.callbacks.splits import HELD_OUT, TRAIN
 
@@ -29,10 +28,7 @@ COLUMNS = 8
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/inference_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
-    by_data: dict[str, list[Path]] = defaultdict(list)
-    for run_dir in tested(run_dirs):
-        by_data[config_of(run_dir)["names"]["data"]].append(run_dir)
-    for data, of_data in by_data.items():
+    for data, of_data in by_data(tested(run_dirs)).items():
         record = Record(folder / f"inference_{data}.csv", [*METRICS, *(f"{name}_curve" for name in CURVES)])
         for run_dir in of_data:
             last = summary_of(run_dir).all["test"]["last"]

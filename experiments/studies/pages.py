@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -44,6 +45,14 @@ def tested(run_dirs: Sequence[Path]) -> list[Path]:
     if not done:
         raise UserError("No run of these ended and was measured, so there is nothing to report.")
     return done
+
+
+def by_data(run_dirs: Sequence[Path]) -> dict[str, list[Path]]:
+    """The runs of each data set, by its name."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for run_dir in run_dirs:
+        found[config_of(run_dir)["names"]["data"]].append(run_dir)
+    return dict(found)
 
 
 def summary_of(run_dir: Path) -> runs.Summary:
