@@ -62,7 +62,8 @@ class BiGANGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.second(self.of_h(self.first(z)) + self.of_z(z))
-        return torch.tanh(self.last(h) / 2).unflatten(1, self.sample_shape)  # 2 sigmoid - 1
+        x: Tensor = torch.tanh(self.last(h) / 2).unflatten(1, self.sample_shape)  # 2 sigmoid - 1
+        return x
 
 
 class BiGANDiscriminator(nn.Module):
