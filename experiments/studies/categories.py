@@ -34,12 +34,11 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
     if data == "mnist":
         rows.append(["*Chen et al. 2016, published*", "", "", f"{100 * PUBLISHED:.0f}", *[""] * 6])
     lines = [line for of_game in games.values() for line in of_game]
-    seeds = ",".join(sorted({line["seed"] for line in lines}, key=int))
     head = ["", "seeds", "iterations", "best", "median", "mean", "classes found", "NMI", "FID", "seconds"]
     said = asked(lines, shipped="digits", of_data=config_of(run_dirs[0])["data"])
     text = f"""# Classes without labels, on {data}
 
-    python -m experiments.train -m experiment=study/categories{said} seed={seeds}
+    python -m experiments.train -m experiment=study/categories{said}
 
 Error in % of InfoGAN's first categorical code on the test split after the last iteration, each category standing for
 its commonest class in train; classes found are those that some category stands for.

@@ -62,7 +62,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data:
     said = asked(lines, shipped="digits", of_data=of_data)
     text = f"""# Every game on {data}
 
-    python -m experiments.train -m experiment=study/every_game{said} seed=1,2,3
+    python -m experiments.train -m experiment=study/every_game{said}
 
 {fill(budget, 120)}
 

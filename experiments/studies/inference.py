@@ -48,7 +48,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
     said = asked(lines, shipped="mnist", of_data=of_data, iterations=EPOCHS_400)
     text = f"""# Inference without labels, on {data}
 
-    python -m experiments.train -m experiment=study/inference{said} seed=1,2,3
+    python -m experiments.train -m experiment=study/inference{said}
 
 Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]} px. Accuracy on the test split
 after the last iteration, with the training images as neighbours: of the layer before the encoder's last, and of its

@@ -87,7 +87,7 @@ class Record:
 
 
 def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], iterations: int | None = None) -> str:
-    """What the command of these runs says beside the study's name and seeds, " data=... ...".
+    """What the command of these runs says beside the study's name, " data=... seed=1,2".
 
     Args:
         lines: of one data set.
@@ -101,7 +101,8 @@ def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], it
     if iterations is not None and len(budgets) == 1 and iterations not in budgets:
         said += f" iterations={budgets.pop()}"
     precisions = sorted({line["precision"] for line in lines} - {"auto"})
-    return said + "".join(f" trainer.precision={chosen}" for chosen in precisions)
+    said += "".join(f" trainer.precision={chosen}" for chosen in precisions)
+    return f"{said} seed={','.join(sorted({line['seed'] for line in lines}, key=int))}"
 
 
 def as_curve(iterations: Sequence[int], values: Sequence[float]) -> str:
