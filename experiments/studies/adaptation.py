@@ -8,7 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
+from experiments.studies.pages import config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.record import asked, settings_of
 
 SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET = "source only", "gradient reversal", "alternating", "on target"
 ORDER = (SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET)
@@ -22,15 +23,17 @@ PUBLISHED = {  # Ganin et al. 2016, table 2: source only, DANN, on target
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
     """docs/studies/adaptation.{md,png}; of one pair of domains that is no embedded one, adaptation_<data>.{md,png}."""
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for run_dir in finished(run_dirs):
+    done = tested(run_dirs)
+    for run_dir in done:
         config = config_of(run_dir)
         found[config["names"]["data"]][how(config)].append(run_dir)
     name = "adaptation" if len(found) > 1 else f"adaptation_{next(iter(found))}"
-    said = "" if len(found) > 1 else f" data={next(iter(found))}"
-    said += " data_dir=DIR" * ("data_dir" in _data(found)) + " data.photos=DIR" * bool(_data(found).get("photos"))
+    shipped = next(iter(found)) if len(found) > 1 else ""  # the study itself has two
+    configs = [config_of(run_dir) for run_dir in done]
+    said = asked([settings_of(config) for config in configs], shipped=shipped, of_data=configs[0]["data"])
     parts = [
         "# What the adversary wins back\n",
-        f"    python -m experiments.train -m experiment=study/adaptation{said} seed=1,2,3\n",
+        f"    python -m experiments.train -m experiment=study/adaptation{said}\n",
         "Accuracy on the test splits after the last iteration, mean and deviation over seeds; no checkpoint is chosen\n"
         "by labels of the target. The share of the gap is (x - source only) / (on target - source only) of means.\n",
         f"![Accuracy on the target, and features of both domains]({name}.png)\n",
@@ -56,10 +59,6 @@ def how(config: Mapping[str, Any]) -> str:
 def gap_closed(found: float, source_only: float, on_target: float) -> float:
     """The share of what the shift costs that was won back."""
     return (found - source_only) / (on_target - source_only)
-
-
-def _data(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Mapping[str, Any]:
-    return dict(config_of(next(iter(next(iter(found.values())).values()))[0])["data"])
 
 
 def _table(data: str, ways: Mapping[str, Sequence[Path]]) -> str:

@@ -51,9 +51,7 @@ class Record:
         run = Run(run_dir, config_of(run_dir), summary_of(run_dir))
         written = {metric: _written(value) for metric, value in values.items()}
         line = dict.fromkeys(self.columns, "") | written
-        line |= {"data": run.data, "game": game, "seed": str(run.seed), "status": run.summary.status}
-        line |= {"iterations": str(run.config["iterations"]), "batch_size": str(run.config["data"]["batch_size"])}
-        line |= {"precision": str(run.config["trainer"]["precision"]), "recipe": _recipe(run)}
+        line |= {"game": game, "status": run.summary.status, "recipe": _recipe(run)} | settings_of(run.config)
         line |= {"seconds": f"{run.summary.seconds:.0f}", **_sitting(run_dir)}
         self._lines[_key(line)] = line
 
@@ -86,11 +84,22 @@ class Record:
         write_atomically(self.file, text.getvalue())
 
 
+def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's configuration alone says in its line."""
+    return {
+        "data": config["names"]["data"],
+        "seed": str(config["seed"]),
+        "iterations": str(config["iterations"]),
+        "batch_size": str(config["data"]["batch_size"]),
+        "precision": str(config["trainer"]["precision"]),
+    }
+
+
 def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], iterations: int | None = None) -> str:
     """What the command of these runs says beside the study's name, " data=... seed=1,2".
 
     Args:
-        lines: of one data set.
+        lines: of one data set; of each, what `settings_of` gives is enough.
         shipped: the data set that the study has unasked.
         of_data: the configuration of the data set.
         iterations: that the study has unasked, where it has a number of its own for all.
@@ -98,6 +107,7 @@ def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], it
     data = lines[0]["data"]
     budgets = {int(line["iterations"]) for line in lines}
     said = ("" if data == shipped else f" data={data}") + " data_dir=DIR" * ("download" in of_data)
+    said += " data.photos=DIR" * bool(of_data.get("photos"))
     if iterations is not None and len(budgets) == 1 and iterations not in budgets:
         said += f" iterations={budgets.pop()}"
     precisions = sorted({line["precision"] for line in lines} - {"auto"})

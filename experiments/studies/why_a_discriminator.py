@@ -1,24 +1,44 @@
 """The same decoder trained by pixels, by pixels and a prior, by features of a discriminator, and by a discriminator."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import config_of, finished, spread, summary_of, table, write_page
+from experiments.studies.pages import by_data, config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.record import asked, settings_of
 
-ORDER = {"autoencoder": "auto-encoder", "vae": "VAE", "vaegan": "VAE-GAN", "dcgan": "GAN (DCGAN)"}
+ORDER = {
+    "autoencoder": "auto-encoder",
+    "vae": "VAE",
+    "vaegan": "VAE-GAN",
+    "vaegan, three_way": "VAE-GAN, three-way",
+    "dcgan": "GAN (DCGAN)",
+}
 METRICS = {"fid": "FID", "reconstruction_mse": "pixel error", "kid": "KID", "is": "IS", "knn_accuracy": "1-NN"}
+SHIPPED = "digits"
 COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/why_a_discriminator.{md,png}."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for run_dir in finished(run_dirs):
-        found[config_of(run_dir)["names"]["variant"]].append(run_dir)
+    """docs/studies/why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits."""
+    for data, of_data in by_data(tested(run_dirs)).items():
+        found: dict[str, list[Path]] = defaultdict(list)
+        for run_dir in of_data:
+            found[trained_as(config_of(run_dir))].append(run_dir)
+        _page(data, found, folder)
+
+
+def trained_as(config: Mapping[str, Any]) -> str:
+    """The variant, and which Dis of VAE-GAN's where it is not the paper's."""
+    variant: str = config["names"]["variant"]
+    dis = config["variant"].get("discriminator", "binary")
+    return variant if dis == "binary" else f"{variant}, {dis}"
+
+
+def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
     shown = [variant for variant in ORDER if variant in found]
     config = config_of(found[shown[0]][0])
     dim = config["network"]["model"]["prior"]["dim"]
@@ -29,14 +49,17 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         values = {metric: [test[metric] for test in tests if metric in test] for metric in METRICS}
         cells = [spread(values[metric]) if values[metric] else "" for metric in METRICS]
         rows.append([ORDER[variant], str(len(tests)), *cells])
+    settings = [settings_of(config_of(run_dir)) for of_way in found.values() for run_dir in of_way]
+    said = asked(settings, shipped=SHIPPED, of_data=config["data"])
+    name = "why_a_discriminator" if data == SHIPPED else f"why_a_discriminator_{data}"
     text = f"""# Why a discriminator?
 
-    python -m experiments.train -m experiment=study/why_a_discriminator seed=1,2,3
+    python -m experiments.train -m experiment=study/why_a_discriminator{said}
 
-One decoder (DCGAN's generator, codes of {dim} numbers), the same digits, {budget}, four ways to
-train it. FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
+One decoder (DCGAN's generator, codes of {dim} numbers), the same images, {budget}, and what trains it.
+FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
 
-![Samples, reconstructions, half-way points](why_a_discriminator.png)
+![Samples, reconstructions, half-way points]({name}.png)
 
 {table(["trained as", "seeds", *METRICS.values()], rows)}
 * The **auto-encoder** gives back what it is shown and nothing else: codes drawn from the prior, and points half-way
@@ -47,7 +70,7 @@ train it. FID is of decoded draws from the prior, pixel error of reconstructions
   paid for in pixel error.
 * The **GAN** has no encoder: samples, and no reconstruction.
 """
-    write_page(folder, "why_a_discriminator", text, _figure([found[variant][0] for variant in shown], shown))
+    write_page(folder, name, text, _figure([found[variant][0] for variant in shown], shown))
 
 
 def _test(run_dir: Path) -> dict[str, float]:

@@ -7,9 +7,18 @@ from math import log
 from statistics import fmean
 
 import pytest
+from matplotlib.figure import Figure
 
 from experiments.preflight import preflight
-from experiments.studies import adaptation, disjoint_supports, every_game, inference, mode_coverage, saturation
+from experiments.studies import (
+    adaptation,
+    disjoint_supports,
+    every_game,
+    inference,
+    mode_coverage,
+    saturation,
+    why_a_discriminator,
+)
 from experiments.studies.__main__ import main as main_of_studies
 from experiments.studies.pages import settled, spread
 from experiments.studies.record import as_curve, of_curve
@@ -334,7 +343,7 @@ def test_every_game(tmp_path):
     assert "0.800" in page
 
 
-def adapted(folder, name, target, *, source="digits", weight=1.0, on_target=0.5, data="digits_shift"):
+def adapted(folder, name, target, *, source="digits", weight=1.0, on_target=0.5, data="digits_shift", seed=1):
     run = write(
         folder / name,
         config={
@@ -342,6 +351,8 @@ def adapted(folder, name, target, *, source="digits", weight=1.0, on_target=0.5,
             "variant": {"_target_": f"variants.{target}", "adaptation_weight": weight},
             "data": {"source": source, "target": "digits_shifted", "batch_size": 64},
             "iterations": 1500,
+            "seed": seed,
+            "trainer": {"precision": "bf16-mixed"},
         },
     )
     test = {"target_accuracy": on_target, "source_accuracy": 0.9, "domain_accuracy": 0.6}
@@ -356,7 +367,7 @@ def test_adaptation(tmp_path, monkeypatch):
     runs = [
         adapted(tmp_path, "low", "DANN", weight=0.0, on_target=0.5),
         adapted(tmp_path, "reversal", "DANN", on_target=0.75),
-        adapted(tmp_path, "again", "DANN", on_target=0.85),
+        adapted(tmp_path, "again", "DANN", on_target=0.85, seed=2),
         adapted(tmp_path, "turns", "DANNAlternating", on_target=0.7),
         adapted(tmp_path, "high", "DANN", source="digits_shifted", weight=0.0, on_target=0.9),
     ]
@@ -366,12 +377,46 @@ def test_adaptation(tmp_path, monkeypatch):
     assert "| gradient reversal | 2 | 0.800 ± 0.071 | 0.900 ± 0.000 | 0.600 ± 0.000 | 75% | 12 |" in page
     assert "| alternating | 1 | 0.700 | 0.900 | 0.600 | 50% | 12 |" in page
     assert "| on target | 1 | 0.900 |" in page
-    assert "data=digits_shift seed=1,2,3" in page
+    assert "study/adaptation data=digits_shift trainer.precision=bf16-mixed seed=1,2\n" in page
     assert drawn == ["low", "reversal"]
     adaptation.report([*runs, adapted(tmp_path, "mnist", "DANN", data="mnist_to_mnistm")], tmp_path)
     page = (tmp_path / "adaptation.md").read_text()
     assert "| published |  | 0.5225 / 0.7666 / 0.9596 |  |  | 56% |  |" in page
     assert (tmp_path / "adaptation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def decoded(folder, name, variant, *, fid, seed=1, **settings):
+    run = write(
+        folder / name,
+        config={
+            "names": {"data": "mnist", "variant": variant},
+            "network": {"model": {"prior": {"dim": 16}}},
+            "variant": settings,
+            "data": {"batch_size": 64, "download": True},
+            "iterations": 1500,
+            "seed": seed,
+            "trainer": {"precision": "auto"},
+        },
+    )
+    (run / "summary.json").write_text(json.dumps({"status": "finished", "test": {"last": {"fid": fid}}}))
+    return run
+
+
+def test_a_discriminator_of_two_and_one_of_three_are_two_rows(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(why_a_discriminator, "_figure", lambda runs, ways: drawn.extend(ways) or Figure())
+    runs = [
+        decoded(tmp_path, "vaegan-1", "vaegan", fid=2.0, discriminator="binary"),
+        decoded(tmp_path, "vaegan-2", "vaegan", fid=4.0, seed=2, discriminator="binary"),
+        decoded(tmp_path, "three", "vaegan", fid=1.0, discriminator="three_way"),
+        decoded(tmp_path, "vae", "vae", fid=5.0),
+    ]
+    why_a_discriminator.report(runs, tmp_path)
+    page = (tmp_path / "why_a_discriminator_mnist.md").read_text()
+    assert "| VAE-GAN | 2 | 3.000 ± 1.414 |" in page
+    assert "| VAE-GAN, three-way | 1 | 1.000 |" in page
+    assert "study/why_a_discriminator data=mnist data_dir=DIR seed=1,2\n" in page
+    assert drawn == ["vae", "vaegan", "vaegan, three_way"]
 
 
 def test_adaptations_jobs_are_two_bounds_and_two_games(tmp_path, monkeypatch):
