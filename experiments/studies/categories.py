@@ -45,7 +45,7 @@ its commonest class in train; classes found are those that some category stands 
 [categories_{data}.csv](categories_{data}.csv) has every run, with its commit and machine.
 
 {table(head, rows)}
-![Error over training; samples of the best run and of the worst, a row for each category](categories_{data}.png)
+![Error over training; samples, a row for each category](categories_{data}.png)
 """
     write_page(folder, f"categories_{data}", text, _figure(games, run_dirs))
 
@@ -77,7 +77,8 @@ def _figure(games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path]) -> Fi
     from lightning_gans.callbacks.media import image_grid
 
     figure = Figure(figsize=(13, 4.2), layout="constrained")
-    curves, *pictures = figure.subplots(1, 3)
+    several = len(run_dirs) > 1
+    curves, *pictures = figure.subplots(1, 2 + several)
     for number, (game, of_game) in enumerate(games.items()):
         for place, line in enumerate(of_game):
             iterations, accuracies = of_curve(line[CURVE])
@@ -88,9 +89,10 @@ def _figure(games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path]) -> Fi
     curves.legend(fontsize=8)
     accuracy = {path: float(summary_of(path).all["test"]["last"]["code_accuracy"]) for path in run_dirs}
     ordered = sorted(run_dirs, key=lambda path: accuracy[path])
-    for axes, run_dir, word in zip(pictures, (ordered[-1], ordered[0]), ("least", "largest"), strict=True):
+    shown = [("least error", ordered[-1]), ("largest error", ordered[0])] if several else [("error", ordered[0])]
+    for axes, (word, run_dir) in zip(pictures, shown, strict=True):
         model: Any = load_generator(run_dir)
         axes.imshow(image_grid(model.by_category(COLUMNS).flatten(0, 1), COLUMNS), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(f"{word} error, {100 * (1 - accuracy[run_dir]):.1f} %: a row a category", fontsize=9)
+        axes.set_title(f"{word}, {100 * (1 - accuracy[run_dir]):.1f} %: a row a category", fontsize=9)
         axes.axis("off")
     return figure
