@@ -10,6 +10,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.networks.encoders import Moments
+from lightning_gans.networks.joint import InUnitRange
+
 
 def _linear(inputs: int, outputs: int, std: float = 0.02) -> nn.Linear:
     layer = nn.Linear(inputs, outputs, bias=False)
@@ -21,28 +24,22 @@ def _norm(width: int) -> nn.BatchNorm1d:
     return nn.BatchNorm1d(width, affine=False)
 
 
-class _InUnitRange(nn.Module):
-    """Images (N, *sample_shape) in [-1, 1] -> (N, numbers) in [0, 1]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(1).add(1).div(2)
-
-
 class BiGANEncoder(nn.Module):
-    """Images (N, *sample_shape) in [-1, 1] -> a (N, code_dim), any numbers; codes are 2 sigmoid(a) - 1.
+    """Images (N, *sample_shape) in [-1, 1] -> (N, moments code_dim), any numbers a; codes of BiGAN are 2 sigmoid(a) - 1.
 
-    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of.
+    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of. moments: 2 for mean and log
+    variance of a code, as ALI has them.
     """
 
-    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int) -> None:
+    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int, moments: Moments = 1) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            _InUnitRange(),
+            InUnitRange(),
             *(_linear(prod(sample_shape), width), nn.LeakyReLU(0.2)),
             *(_linear(width, width), _norm(width), nn.LeakyReLU(0.2)),
         )
         self.feature_dim = width
-        self.head = _linear(width, code_dim)
+        self.head = _linear(width, moments * code_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         a: Tensor = self.head(self.features(x))
@@ -74,7 +71,7 @@ class BiGANDiscriminator(nn.Module):
 
     def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(_InUnitRange(), _linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
+        self.first = nn.Sequential(InUnitRange(), _linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
         self.of_h, self.of_z = _linear(width, width), _linear(code_dim, width)
         self.second = nn.Sequential(_norm(width), nn.LeakyReLU(0.2))
         self.last = _linear(width, 1, std=0.0)

@@ -26,11 +26,19 @@ class _ToldTheCode(nn.Module):
         return told
 
 
+class InUnitRange(nn.Module):
+    """Images (N, ...) in [-1, 1] -> (N, numbers) in [0, 1], where black, and what dropout drops, is 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1).add(1).div(2)
+
+
 class JointMLPDiscriminator(nn.Module):
     """x (N, *sample_shape), z (N, code_dim) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`.
 
     The first sees x alone; each later one is told z (jeffdonahue/bigan, permutation-invariant MNIST: depth 2, width
     1024, batch norm). batch_norm: of the layers that are told z. dropout: of the input and of every hidden layer.
+    unit_range: x are images in [-1, 1], and are seen in [0, 1].
     """
 
     def __init__(
@@ -42,12 +50,14 @@ class JointMLPDiscriminator(nn.Module):
         depth: int,
         batch_norm: bool,
         dropout: float = 0.0,
+        unit_range: bool = False,
     ) -> None:
         super().__init__()
         if depth < 2:
             raise ValueError(f"depth={depth}: the second layer is the first that is told the code; say 2 or more")
         self.dropout = nn.Dropout(dropout)
-        self.first = nn.Sequential(nn.Flatten(), self.dropout, nn.Linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
+        flat = InUnitRange() if unit_range else nn.Flatten()
+        self.first = nn.Sequential(flat, self.dropout, nn.Linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
         self.told = nn.ModuleList(
             _ToldTheCode(
                 inputs=width, code_dim=code_dim, outputs=width, batch_norm=batch_norm, activation=nn.LeakyReLU(0.2)

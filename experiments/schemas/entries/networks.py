@@ -167,7 +167,7 @@ ENTRIES |= {
         }
     ),
     "lightning_gans.networks.bigan.BiGANEncoder": Schema(
-        {"sample_shape": SHAPE, "code_dim": _CODE_DIM, "width": WIDTH}
+        {"sample_shape": SHAPE, "code_dim": _CODE_DIM, "width": WIDTH, "moments": _CODE["moments"]}
     ),
     "lightning_gans.networks.bigan.BiGANGenerator": Schema(
         {"latent_dim": Int(min=1), "sample_shape": SHAPE, "width": WIDTH}
@@ -183,6 +183,7 @@ ENTRIES |= {
             "depth": _TOLD_DEPTH,
             "batch_norm": Bool(help="of the layers that are told the code"),
             "dropout": PROBABILITY,
+            "unit_range": Bool(help="images in [-1, 1] are seen in [0, 1]"),
         }
     ),
     "lightning_gans.networks.joint.SkipMLPGenerator": Schema(
