@@ -25,7 +25,7 @@ def _norm(width: int) -> nn.BatchNorm1d:
 
 
 class BiGANEncoder(nn.Module):
-    """Images (N, *sample_shape) in [-1, 1] -> (N, moments code_dim), any numbers a; codes of BiGAN are 2 sigmoid(a) - 1.
+    """Images (N, *sample_shape) in [-1, 1] -> (N, moments code_dim), any numbers a; BiGAN's codes are 2 sigmoid(a) - 1.
 
     `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of. moments: 2 for mean and log
     variance of a code, as ALI has them.

@@ -1,4 +1,4 @@
-"""Networks of pairs (x, z): discriminators of samples with their codes, and a generator that meets its code twice."""
+"""Discriminators of pairs (x, z): samples with their codes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -36,9 +36,8 @@ class InUnitRange(nn.Module):
 class JointMLPDiscriminator(nn.Module):
     """x (N, *sample_shape), z (N, code_dim) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`.
 
-    The first sees x alone; each later one is told z (jeffdonahue/bigan, permutation-invariant MNIST: depth 2, width
-    1024, batch norm). batch_norm: of the layers that are told z. dropout: of the input and of every hidden layer.
-    unit_range: x are images in [-1, 1], and are seen in [0, 1].
+    The first sees x alone; each later one is told z, as in BiGAN's perceptrons. batch_norm: of the layers that are told
+    z. dropout: of the input and of every hidden layer. unit_range: x are images in [-1, 1], and are seen in [0, 1].
     """
 
     def __init__(
@@ -72,32 +71,6 @@ class JointMLPDiscriminator(nn.Module):
             h = self.dropout(layer(h, z))
         logits: Tensor = self.last(h)
         return logits
-
-
-class SkipMLPGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1] through `depth` batch-normed ReLU layers of `width`.
-
-    Every layer but the first is told z again (jeffdonahue/bigan, permutation-invariant MNIST: depth 2, width 1024).
-    """
-
-    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int, depth: int) -> None:
-        super().__init__()
-        if depth < 2:
-            raise ValueError(f"depth={depth}: the second layer is the first that is told the code again; say 2 or more")
-        self.sample_shape = tuple(sample_shape)
-        self.first = nn.Sequential(nn.Linear(latent_dim, width), nn.BatchNorm1d(width), nn.ReLU())
-        self.told = nn.ModuleList(
-            _ToldTheCode(inputs=width, code_dim=latent_dim, outputs=width, batch_norm=True, activation=nn.ReLU())
-            for _ in range(depth - 1)
-        )
-        self.last = nn.Sequential(nn.Linear(width, prod(self.sample_shape)), nn.Tanh())
-
-    def forward(self, z: Tensor) -> Tensor:
-        h = self.first(z)
-        for layer in self.told:
-            h = layer(h, z)
-        x: Tensor = self.last(h).unflatten(1, self.sample_shape)
-        return x
 
 
 def _perceptron(dims: Sequence[int], dropout: float) -> nn.Sequential:

@@ -87,3 +87,11 @@ def test_the_generators_second_layer_is_told_the_code_again():
     assert generator(z).std(0).max() > 0
     nn.init.zeros_(generator.of_z.weight)
     assert generator(z).std(0).max() == 0
+
+
+def test_an_encoder_of_two_moments_has_another_output_and_nothing_else():
+    with isolated("networks"):
+        encoder = BiGANEncoder(sample_shape=SHAPE, code_dim=CODE, width=WIDTH, moments=2)
+    assert encoder(images()).shape == (8, 2 * CODE)
+    for mine, code in zip(list(encoder.parameters())[:-1], networks()[0].parameters(), strict=False):
+        assert torch.equal(mine, code)

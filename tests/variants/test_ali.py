@@ -163,6 +163,15 @@ def test_all_weights_begin_small_and_so_do_their_averages(network):
         assert torch.equal(mine, averaged)
 
 
+def test_a_noisy_code_cannot_blind_d_to_the_others():
+    """Under batch norm one pair's noise would scale all pairs of its batch."""
+    game = game_of(composed("ali", "network=ali_mlp", "network.discriminator.dropout=0.0"))
+    x, z = torch.zeros(4, *game.model.generator.sample_shape), torch.randn(4, game.model.prior.dim)
+    loud = torch.cat([z[:3], 1000 * z[3:]])
+    with torch.no_grad():
+        torch.testing.assert_close(game.discriminator(x, z)[:3], game.discriminator(x, loud)[:3])
+
+
 def test_weights_may_be_left_as_they_were_built():
     built = game_of(composed("ali", "variant.initial_std=null"))
     assert built.model.generator.layers[0].weight.std().item() == pytest.approx(0.02, rel=0.1)

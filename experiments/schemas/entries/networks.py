@@ -186,9 +186,6 @@ ENTRIES |= {
             "unit_range": Bool(help="images in [-1, 1] are seen in [0, 1]"),
         }
     ),
-    "lightning_gans.networks.joint.SkipMLPGenerator": Schema(
-        {"latent_dim": Int(min=1), "sample_shape": SHAPE, "width": WIDTH, "depth": _TOLD_DEPTH}
-    ),
     "lightning_gans.networks.joint.JointDCGANDiscriminator": _like(
         "lightning_gans.networks.dcgan.DCGANDiscriminator", code_dim=_CODE_DIM, dropout=PROBABILITY
     ),
