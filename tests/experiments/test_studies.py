@@ -289,7 +289,7 @@ def test_inference_is_followed_over_training(launcher):
     assert ratios[-1] > 0.1
     page = (launcher.folder / "docs/studies/inference_digits.md").read_text()
     assert f"| bigan | 1 | 2 of 8 | {float(line['knn_accuracy']):.4f} |" in page
-    assert "study/inference data=digits iterations=2 trainer.precision=32-true seed" in page
+    assert "study/inference variant=bigan data=digits iterations=2 trainer.precision=32-true seed" in page
 
 
 def test_runs_that_measured_nothing_are_left_out(tmp_path, capsys):
