@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import by_data, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import asked, settings_of
+from lightning_gans.core.errors import UserError
 
 ORDER = {
     "autoencoder": "auto-encoder",
@@ -23,19 +24,24 @@ COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits."""
+    """docs/studies/why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits.
+
+    Raises:
+        UserError: none of the runs is of a way that the study compares.
+    """
     for data, of_data in by_data(tested(run_dirs)).items():
         found: dict[str, list[Path]] = defaultdict(list)
         for run_dir in of_data:
             found[trained_as(config_of(run_dir))].append(run_dir)
+        if not set(found) & set(ORDER):
+            raise UserError(f"This study is of {', '.join(ORDER)}, and these runs are of {', '.join(found)}.")
         _page(data, found, folder)
 
 
 def trained_as(config: Mapping[str, Any]) -> str:
     """The variant, and which Dis of VAE-GAN's where it is not the paper's."""
     variant: str = config["names"]["variant"]
-    dis = config["variant"].get("discriminator", "binary")
-    return variant if dis == "binary" else f"{variant}, {dis}"
+    return f"{variant}, three_way" if config["variant"].get("discriminator") == "three_way" else variant
 
 
 def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
@@ -49,7 +55,7 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
         values = {metric: [test[metric] for test in tests if metric in test] for metric in METRICS}
         cells = [spread(values[metric]) if values[metric] else "" for metric in METRICS]
         rows.append([ORDER[variant], str(len(tests)), *cells])
-    settings = [settings_of(config_of(run_dir)) for of_way in found.values() for run_dir in of_way]
+    settings = [settings_of(config_of(run_dir)) for variant in shown for run_dir in found[variant]]
     said = asked(settings, shipped=SHIPPED, of_data=config["data"])
     name = "why_a_discriminator" if data == SHIPPED else f"why_a_discriminator_{data}"
     text = f"""# Why a discriminator?

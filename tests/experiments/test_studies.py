@@ -410,13 +410,17 @@ def test_a_discriminator_of_two_and_one_of_three_are_two_rows(tmp_path, monkeypa
         decoded(tmp_path, "vaegan-2", "vaegan", fid=4.0, seed=2, discriminator="binary"),
         decoded(tmp_path, "three", "vaegan", fid=1.0, discriminator="three_way"),
         decoded(tmp_path, "vae", "vae", fid=5.0),
+        decoded(tmp_path, "dcgan", "dcgan", fid=0.5, discriminator={"_target_": "a.network"}),
     ]
     why_a_discriminator.report(runs, tmp_path)
     page = (tmp_path / "why_a_discriminator_mnist.md").read_text()
     assert "| VAE-GAN | 2 | 3.000 ± 1.414 |" in page
     assert "| VAE-GAN, three-way | 1 | 1.000 |" in page
     assert "study/why_a_discriminator data=mnist data_dir=DIR seed=1,2\n" in page
-    assert drawn == ["vae", "vaegan", "vaegan, three_way"]
+    assert "| GAN (DCGAN) | 1 | 0.500 |" in page
+    assert drawn == ["vae", "vaegan", "vaegan, three_way", "dcgan"]
+    with pytest.raises(UserError, match=r"of autoencoder, vae, .*these runs are of lsgan"):
+        why_a_discriminator.report([decoded(tmp_path, "lsgan", "lsgan", fid=1.0)], tmp_path)
 
 
 def test_adaptations_jobs_are_two_bounds_and_two_games(tmp_path, monkeypatch):
