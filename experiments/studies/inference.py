@@ -44,14 +44,14 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
     for name, value in (BESIDE.get(data, {}) | PUBLISHED.get(data, {})).items():
         rows.append([f"*{name}*", "", "", f"{value:.4f}", *[""] * len(METRICS)])
     of_data = config_of(run_dirs[0])["data"]
-    commands = [
+    commands = "\n".join(
         f"    python -m experiments.train -m experiment=study/inference variant={game.split()[0]}"
         + asked(lines, shipped="mnist", of_data=of_data, iterations=EPOCHS_400)
         for game, lines in games.items()
-    ]
+    )
     text = f"""# Inference without labels, on {data}
 
-{chr(10).join(commands)}
+{commands}
 
 Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]} px. Accuracy on the test split
 after the last iteration, with the training images as neighbours: of the layer before the encoder's last, and of its
