@@ -115,13 +115,15 @@ class VAEGAN(Game):
             same, other = (self.draws.uniform(len(x), self.augment.numbers) for _ in range(2))
             x, reconstructed = self.augment(x, same), self.augment(reconstructed, same)
             generated = self.augment(generated, other)
-        # One batch of all, as in the paper's code: batch norm would otherwise bring x and x~ nearer than they are.
-        logits, layers = self.dis(torch.cat([x, generated, reconstructed]))
-        layer, _, layer_of_reconstructed = layers.chunk(3)
+        # A batch of each kind, as DCGAN's D has them: in one of all, as in the paper's code, batch norm shows Dis how
+        # the kinds differ in their statistics, and Dis runs ahead of Dec.
+        (on_x, layer), (on_generated, _), (on_reconstructed, layer_of_reconstructed) = (
+            self.dis(images) for images in (x, generated, reconstructed)
+        )
         return Terms(
             prior=kl_to_standard_normal(mean, log_variance).mean(),
             llike=(layer - layer_of_reconstructed).square().flatten(1).sum(1).mean() / 2,
-            on=Judged(*logits.chunk(3)),
+            on=Judged(on_x, on_generated, on_reconstructed),
         )
 
     def encoder_loss(self, batch: SampleBatch) -> dict[str, Tensor]:

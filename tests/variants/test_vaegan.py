@@ -214,6 +214,15 @@ def test_one_pass_serves_all_players_and_the_next_has_fresh_codes(tmp_path):
     assert len(torch.cat(given).unique(dim=0)) == 6 * N
 
 
+def test_dis_sees_a_batch_of_each_kind(tmp_path):
+    game = vae_gan()
+    play(game, batches(), tmp_path)
+    x, generated, reconstructed = game.dis.given
+    assert torch.equal(x, batches()[0].x)
+    assert len(generated) == len(reconstructed) == N
+    assert not torch.equal(generated, reconstructed)
+
+
 def test_a_sample_and_its_reconstruction_are_augmented_alike(tmp_path):
     class Known(nn.Module):
         """Decodes what it is told to."""
@@ -229,8 +238,7 @@ def test_a_sample_and_its_reconstruction_are_augmented_alike(tmp_path):
     x = batches()[0].x
     game.model.generator = Known(game.model.generator, x)
     play(game, batches(), tmp_path)
-    seen = torch.cat(game.dis.given)
-    real, generated, reconstructed = seen.chunk(3)
+    real, generated, reconstructed = game.dis.given
     assert torch.equal(real, reconstructed)
     assert not torch.equal(real, x)
     assert not torch.equal(generated, real)
