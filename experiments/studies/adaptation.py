@@ -108,7 +108,8 @@ def _figure(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Figure:
 
 def _draw_features(axes: Sequence[Any], run_dir: Path) -> None:
     from lightning_gans import load_generator
-    from lightning_gans.callbacks.domains import domains_of, draw_embedding, features_of
+    from lightning_gans.callbacks.domains import draw_embedding, features_of
+    from lightning_gans.callbacks.splits import domains_of
     from lightning_gans.models.spec import build
 
     parts = domains_of(build(config_of(run_dir)["data"], trusted=True))

@@ -4,13 +4,13 @@ from typing import Any
 
 from torch import nn
 
-from lightning_gans.callbacks.splits import READ, held_out
+from lightning_gans.callbacks.splits import READ, domains_of, held_out
 from lightning_gans.core.protocols import Classifies
 
 
 def classification(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     """`test_accuracy`: the share of the split's samples whose likeliest class is their label."""
-    if not isinstance(model, Classifies) or hasattr(data, "parts"):  # of several parts, each is measured by itself
+    if not isinstance(model, Classifies) or domains_of(data) is not None:  # of domains, each has an accuracy of its own
         return {}
     samples = held_out(data, split)
     if samples.labels is None:

@@ -12,17 +12,11 @@ from torch import Tensor, nn
 
 from lightning_gans.callbacks.classification import share_right
 from lightning_gans.callbacks.media import log_picture, save_png
-from lightning_gans.callbacks.splits import READ, held_out
+from lightning_gans.callbacks.splits import READ, domains_of, held_out
 from lightning_gans.core.protocols import Classifies, TellsDomains
 
 POINTS = 500  # of each domain in a picture
 COLOURS = ("#1f5fbf", "#d03030")  # of source and target
-
-
-def domains_of(data: Any) -> dict[str, Any] | None:
-    """The data modules of the two domains, source first; None where the data are no such pair."""
-    parts = getattr(data, "parts", {})
-    return {name: parts[name] for name in ("source", "target")} if {"source", "target"} <= set(parts) else None
 
 
 def adaptation(model: nn.Module, data: Any, split: str) -> dict[str, float]:

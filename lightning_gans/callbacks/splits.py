@@ -16,3 +16,9 @@ def train_part(data: Any, split: str) -> Any:
     """The training samples that go with a measure on `split`."""
     found = data.split("train")
     return found if split == "test" else found.at_most(TRAIN)
+
+
+def domains_of(data: Any) -> dict[str, Any] | None:
+    """The data modules of the two domains, source first; None where the data are no such pair."""
+    parts = getattr(data, "parts", {})
+    return {name: parts[name] for name in ("source", "target")} if {"source", "target"} <= set(parts) else None

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from datamodules import Digits, Ring
+from datamodules import Digits, DigitsSemi, EmbeddedDomains, Ring
 from lightning_gans.callbacks.classification import classification
 from lightning_gans.callbacks.measures import MEASURES
 
@@ -36,3 +36,13 @@ def test_what_does_not_classify_or_has_no_labels_is_not_measured():
     unlabelled = Ring(batch_size=8, dimension=2)
     unlabelled.sources["test"].labels = None
     assert classification(Always(0), unlabelled, "test") == {}
+
+
+def test_of_data_with_few_labels_the_whole_split_is_measured():
+    semi = DigitsSemi(image_size=8)
+    assert classification(Always(7), semi, "test") == classification(Always(7), Digits(image_size=8), "test")
+
+
+def test_of_two_domains_each_has_an_accuracy_of_its_own():
+    domains = EmbeddedDomains(source="digits", target="digits_shifted", image_size=8, batch_size=8)
+    assert classification(Always(7), domains, "test") == {}

@@ -1,5 +1,6 @@
 """What holds for every variant there is, from its own configuration: a new one is tested by being there."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,8 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.schemas.registry import NEEDS
-from lightning_gans.core.protocols import Samples
+from experiments.scoring import make_scoring
+from lightning_gans.core.protocols import Samples, Translates
 from lightning_gans.models import build, load_generator, save_generator
 from tests.helpers.composed import CONF, VARIANTS, composed, data_of, game_of
 from tests.helpers.play import Watch, play
@@ -136,6 +138,18 @@ def test_a_resumed_run_equals_a_straight_one(run):
     assert found.keys() == expected.keys()
     assert [name for name, tensor in expected.items() if not torch.equal(found[name], tensor)] == []
     assert any(not torch.equal(checkpoint["state_dict"][name], tensor) for name, tensor in expected.items())
+
+
+def test_what_chooses_the_best_weights_is_measured(run):
+    model = run.game.evaluated_model()
+    if run.game.headline.startswith("fid"):  # of an extractor's features
+        assert isinstance(model, Samples | Translates)
+        return
+    own = {"_target_": "lightning_gans.extractors.factories.own", "_partial_": True}
+    scoring = make_scoring(own, samples=None, task=lambda title: nullcontext(lambda share: None))
+    data = data_of(run.config)
+    scoring.prepare(model, data, torch.device("cpu"))
+    assert run.game.headline in scoring(model, data, "validation").scores
 
 
 def test_what_is_exported_samples_as_the_game_does(run):
