@@ -21,7 +21,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.ownership import own
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
 from lightning_gans.core.prior import Prior
-from lightning_gans.core.protocols import Calibrates, Encodes, FollowsRun
+from lightning_gans.core.protocols import Calibrates, CalibratesOnSamples, FollowsRun
 from lightning_gans.core.record import Record
 from lightning_gans.core.rng import Draws, stream_seed
 from lightning_gans.core.scores import Scores
@@ -146,16 +146,21 @@ class Game(pl.LightningModule):
             averaged = self.ema.read(self.model)
             if isinstance(averaged, Calibrates):
                 averaged.calibrate()
-            if isinstance(averaged, Encodes) and (batches := self._calibration_batches()):
-                averaged.calibrate_encoder(batch.x for batch in batches)
+            if isinstance(averaged, CalibratesOnSamples) and (batches := self._calibration_batches()):
+                averaged.calibrate_on(self.calibration_samples(batch) for batch in batches)
             self._evaluated_at = self.iteration
         return self.ema.model
+
+    def calibration_samples(self, batch: Any) -> Tensor:
+        """The samples of a batch that statistics of averaged weights are re-estimated from."""
+        x: Tensor = batch.x
+        return x
 
     def _calibration_batches(self) -> Iterator[Any] | None:
         """The same 1,024 training samples or so on every rank, with labels where the data have them."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is None or not hasattr(data, "iteration_batches"):
-            return None  # batches from elsewhere: the encoder keeps the statistics that training left
+            return None  # batches from elsewhere: the statistics stay what training left
         batches: Iterator[Any] = data.iteration_batches(
             0, max(1, CALIBRATION_SAMPLES // data.batch_size), seed=self.seed, device=self.device
         )

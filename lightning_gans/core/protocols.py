@@ -47,15 +47,19 @@ class Calibrates(Protocol):
 
 
 @runtime_checkable
+class CalibratesOnSamples(Protocol):
+    """Holds statistics of batches of samples, those of an encoder or a classifier, that can be re-estimated so."""
+
+    def calibrate_on(self, batches: Iterable[Tensor]) -> None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Infers codes. encode: samples (N, ...) -> (N, d); features: -> (N, f), the encoder's last hidden layer."""
 
     def encode(self, x: Tensor) -> Tensor: ...
 
     def features(self, x: Tensor) -> Tensor: ...
-
-    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate the encoder's batch statistics for its present weights, from batches of real samples."""
 
 
 @runtime_checkable

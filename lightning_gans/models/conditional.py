@@ -105,7 +105,9 @@ class _Chunks(nn.Module):
 
     def __init__(self, model: ConditionalGenerativeModel) -> None:
         super().__init__()
-        self.model = model
+        self.generator = model.generator  # whose statistics are reset: a classifier beside it keeps its own
+        self._model = (model,)  # in a tuple, and so no module of this one
 
     def forward(self, chunk: int) -> Tensor:
-        return self.model._chunk(chunk, self.model.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)
+        (model,) = self._model
+        return model._chunk(chunk, model.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)

@@ -39,7 +39,7 @@ class EncodingModel(GenerativeModel):
         return self._in_chunks(self.encoder.features, x)
 
     @torch.no_grad()
-    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+    def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
         update_bn(batches, self.encoder)
 
@@ -76,10 +76,10 @@ class InferenceModel(EncodingModel):
 class AutoencodingModel(InferenceModel):
     """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
 
-    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+    def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
         real = list(batches)
-        super().calibrate_encoder(real)
+        super().calibrate_on(real)
         update_bn([self.encode(x) for x in real], self.generator)
 
 

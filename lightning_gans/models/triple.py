@@ -1,5 +1,7 @@
 """A generator that is told the class, and a classifier that tells it."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -13,14 +15,30 @@ class TripleModel(ConditionalGenerativeModel):
 
     Args:
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
-        classifier: samples (N, ...) -> logits (N, classes); without batch norm, whose statistics nobody would
-            re-estimate for averaged weights.
+        classifier: samples (N, ...) -> logits (N, classes).
         classes: their number.
     """
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: int) -> None:
         super().__init__(generator=generator, prior=prior, classes=classes)
         self.classifier = classifier
+
+    @torch.no_grad()
+    def calibrate_on(self, batches: Iterable[Tensor]) -> None:
+        """Re-estimate C's batch-norm statistics for its present weights, from batches of real samples (N, ...).
+
+        Without its dropout and noise, as C is read.
+        """
+        norms = [module for module in self.classifier.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        with evaluating(self.classifier):
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.train().momentum = None  # the plain mean over batches
+            for x in batches:
+                self.classifier(x)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     def classify(self, x: Tensor) -> Tensor:
         """p_c(y | x) of samples (N, ...), in eval mode and without a graph: (N, classes)."""

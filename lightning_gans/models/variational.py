@@ -96,13 +96,13 @@ class VariationalModel(GaussianInferenceModel):
         return self.likelihood.observe(x, lambda: torch.full_like(x, 0.5))
 
     @torch.no_grad()
-    def calibrate_encoder(self, batches: Iterable[Tensor]) -> None:
+    def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Both networks' statistics: the generator decodes the encoder's codes in training, and never the prior's."""
         observed, codes = [], []
         for number, x in enumerate(batches):
             generator = stream("calibration", number)
             observed.append(self.likelihood.observe(x, lambda: torch.rand(x.shape, generator=generator).to(x)))  # noqa: B023
-        super().calibrate_encoder(observed)
+        super().calibrate_on(observed)
         with evaluating(self.encoder):
             for number, x in enumerate(observed):
                 mean, log_variance = self.posterior(x)

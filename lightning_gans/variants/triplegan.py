@@ -136,6 +136,9 @@ class TripleGAN(Game):
             Phase("C", self.classifier_loss, over=self.balance_over if self.balance_weight else "mean"),
         ]
 
+    def calibration_samples(self, batch: SemiSupervisedBatch) -> Tensor:
+        return batch.unlabelled  # the labelled ones are few
+
     # Pairs
 
     def generated(self, n: int) -> tuple[Tensor, Tensor]:

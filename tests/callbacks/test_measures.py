@@ -43,7 +43,7 @@ class Half(nn.Module):
     def features(self, x):
         return torch.zeros(len(x), 1)
 
-    def calibrate_encoder(self, batches):
+    def calibrate_on(self, batches):
         raise AssertionError
 
     def reconstruct(self, x):

@@ -95,7 +95,7 @@ def test_generator_and_encoder_are_calibrated_apart():
     generator, encoder = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
     both = InferenceModel(generator=generator, prior=Normal(dim=3), encoder=encoder)
     batches = [torch.randn(64, 3) * 3 + 5 for _ in range(4)]
-    both.calibrate_encoder(batches)
+    both.calibrate_on(batches)
     both.calibrate()
     means = torch.stack([batch.mean(0) for batch in batches]).mean(0)
     torch.testing.assert_close(encoder.running_mean, means)
@@ -107,7 +107,7 @@ def test_what_only_decodes_codes_is_calibrated_on_codes():
     model = AutoencodingModel(generator=generator, prior=Normal(dim=3), encoder=Scale(0.25)).eval()
     batches = [torch.randn(64, 3) * 3 + 5 for _ in range(4)]
     model.calibrate()
-    model.calibrate_encoder(batches)
+    model.calibrate_on(batches)
     codes = torch.stack([batch.mean(0) for batch in batches]).mean(0) / 4
     torch.testing.assert_close(generator.running_mean, codes)
     assert not generator.training

@@ -88,7 +88,7 @@ def test_a_traversal_moves_codes_and_holds_the_noise():
 
 def test_batch_statistics_of_the_encoder_are_re_estimated():
     m, x = model(), samples(200) + 3
-    m.calibrate_encoder([x])
+    m.calibrate_on([x])
     norm = next(layer for layer in m.encoder.modules() if isinstance(layer, nn.BatchNorm1d))
     before = m.encoder.features[:4](x)
     assert torch.allclose(norm.running_mean, before.mean(0), atol=1e-4)

@@ -38,3 +38,24 @@ def test_probabilities_are_those_of_eval_mode_whatever_they_are_asked_beside():
     assert torch.equal(p, made.classify(x))  # no dropout, no noise
     torch.testing.assert_close(p[:3], made.classify(x[:3]))
     torch.testing.assert_close(p, made.eval().classifier(x).softmax(1).detach())
+
+
+def test_generator_and_classifier_are_calibrated_apart():
+    norm = nn.BatchNorm1d(3)
+    made = TripleModel(
+        generator=model().generator,
+        prior=Uniform(dim=4, bound=1.0),
+        classifier=nn.Sequential(nn.Dropout(0.9), norm),
+        classes=3,
+    )
+    with isolated("batches"):
+        batches = [torch.randn(64, 3) * 3 + 5 for _ in range(4)]
+    mean, state = torch.stack([batch.mean(0) for batch in batches]).mean(0), torch.get_rng_state()
+    made.calibrate_on(batches)
+    torch.testing.assert_close(norm.running_mean, mean)  # as C is read, without its dropout
+    assert torch.equal(torch.get_rng_state(), state)
+    made.calibrate()
+    torch.testing.assert_close(norm.running_mean, mean)
+    assert made.generator.norms[0].norm.running_mean.abs().max() > 0
+    assert norm.momentum == 0.1
+    assert all(module.training for module in made.modules())

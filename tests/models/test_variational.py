@@ -179,7 +179,7 @@ def test_codes_are_of_what_is_observed():
 
 def test_batch_statistics_are_those_of_what_is_observed():
     model = perceptrons(batch_norm=True, depth=2)
-    model.calibrate_encoder(torch.zeros(64, 1, 2, 2).double() for _ in range(3))
+    model.calibrate_on(torch.zeros(64, 1, 2, 2).double() for _ in range(3))
     (norm,) = [module for module in model.encoder.modules() if isinstance(module, nn.BatchNorm1d)]
     assert norm.running_var.max() > 1e-4  # of grey images that are all alike there would be none
 
@@ -189,7 +189,7 @@ def test_the_decoders_statistics_are_those_of_codes_of_samples():
     with torch.no_grad():
         model.encoder.head.weight.zero_()
         model.encoder.head.bias.copy_(torch.tensor([3.0, -20.0]))  # every code is 3
-    model.eval().calibrate_encoder(torch.zeros(64, 1, 2, 2).double() for _ in range(2))
+    model.eval().calibrate_on(torch.zeros(64, 1, 2, 2).double() for _ in range(2))
     linear, norm = model.generator.layers[:2]
     with torch.no_grad():
         expected = linear(torch.full((1, 1), 3.0).double())[0]
