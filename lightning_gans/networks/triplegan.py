@@ -10,8 +10,9 @@ from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, softplus
+from torch.nn.functional import softplus
 from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from lightning_gans.networks.concatenation import joined
 
@@ -61,11 +62,26 @@ class Noise(nn.Module):
         return x + self.std * torch.randn_like(x) if self.training and self.std else x
 
 
+class _UnitNorm(nn.Module):
+    """Rows of unit length: weight normalisation whose gains stay 1."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        normed: Tensor = weight / weight.norm(dim=1, keepdim=True)
+        return normed
+
+
+def _of_unit_norm(layer: nn.Linear) -> nn.Module:
+    nn.init.normal_(layer.weight, std=0.1)
+    nn.init.zeros_(layer.bias)
+    return register_parametrization(layer, "weight", _UnitNorm())
+
+
 class TripleDiscriminator(nn.Module):
     """x (N, *sample_shape), labels (N,) -> logits (N, 1): a perceptron under Gaussian noise, y joined to each layer.
 
-    Paper: 1000-500-250-250-250 units (`width` is the first; leaky here), noise of 0.3 on images in [0, 1], which is 0.6
-    on ours, and of 0.5 on hidden units.
+    Images are in [0, 1] inside. Every layer's weights are normalised, with gains of 1 that do not move, as in the
+    authors' code. Paper: 1000-500-250-250-250 units (`width` is the first), noise of 0.3 on images and of 0.5 on hidden
+    units.
     """
 
     def __init__(
@@ -74,20 +90,20 @@ class TripleDiscriminator(nn.Module):
         sample_shape: Sequence[int],
         width: int,
         classes: int,
-        input_noise: float = 0.6,
+        input_noise: float = 0.3,
         hidden_noise: float = 0.5,
     ) -> None:
         super().__init__()
         self.classes = classes
         units = [prod(sample_shape), *(max(1, width // part) for part in (1, 2, 4, 4, 4)), 1]
-        self.layers = nn.ModuleList(nn.Linear(n + classes, m) for n, m in pairwise(units))
+        self.layers = nn.ModuleList(_of_unit_norm(nn.Linear(n + classes, m)) for n, m in pairwise(units))
         self.noise = nn.ModuleList([Noise(input_noise), *(Noise(hidden_noise) for _ in units[2:])])
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        x = x.flatten(1)
+        x = (x.flatten(1) + 1) / 2
         *hidden, last = zip(self.noise, self.layers, strict=True)
         for noise, layer in hidden:
-            x = leaky_relu(layer(joined(noise(x), label, self.classes)), 0.2)
+            x = layer(joined(noise(x), label, self.classes)).relu()
         noise, layer = last
         logits: Tensor = layer(joined(noise(x), label, self.classes))
         return logits

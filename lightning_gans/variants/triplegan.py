@@ -38,6 +38,8 @@ class TripleGAN(Game):
         loss: on D's logits; one that judges real and fake pairs apart.
         alpha: p_c's share of what D holds against the data.
         classifier_labels: as above.
+        labelled_pairs: of each process's labelled samples, how many D is shown beside the unlabelled ones ("argmax").
+            They are few and seen over and over: D learns them by heart, where they are many of its real pairs.
         adversarial_weight: of the adversarial term in what C descends, beside alpha.
         pseudo_weight: alpha_P, from `pseudo_start` of the run on, risen to over `pseudo_ramp` of it.
         entropy_weight: of the entropy of p_c(y | x) on unlabelled samples.
@@ -65,6 +67,7 @@ class TripleGAN(Game):
         training: Training,
         alpha: float = 0.5,
         classifier_labels: ClassifierLabels = "argmax",
+        labelled_pairs: int = 1,
         adversarial_weight: float = 1.0,
         pseudo_weight: float = 0.1,
         pseudo_start: float = 0.3,
@@ -103,7 +106,10 @@ class TripleGAN(Game):
             if not weight >= 0:
                 raise UserError(f"variant.{name}_weight={weight}: must be at least 0.")
         self.discriminator, self.loss = discriminator, loss
+        if labelled_pairs < 0:
+            raise UserError(f"variant.labelled_pairs={labelled_pairs}: must be at least 0.")
         self.alpha, self.classifier_labels, self.adversarial_weight = alpha, classifier_labels, adversarial_weight
+        self.labelled_pairs = labelled_pairs
         self.pseudo_weight, self.pseudo_start, self.pseudo_ramp = pseudo_weight, pseudo_start, pseudo_ramp
         self.entropy_weight, self.balance_weight = entropy_weight, balance_weight
         self.consistency_weight, self.consistency_ramp = consistency_weight, consistency_ramp
@@ -175,9 +181,10 @@ class TripleGAN(Game):
         y_c = self.chosen(p)
         x_d, y_d = batch.x, batch.label
         if self.classifier_labels == "argmax":
-            x_d, y_d = torch.cat([x_d, x_c]), torch.cat([y_d, y_c.flatten()])
+            few = self.labelled_pairs
+            x_d, y_d = torch.cat([x_d[:few], x_c]), torch.cat([y_d[:few], y_c.flatten()])
         on_real, on_generator = self.discriminator(x_d, y_d), self.discriminator(x_g, y_g)
-        if (accuracy := self.loss.accuracy(on_real[: len(batch.x)], on_generator)) is not None:
+        if (accuracy := self.loss.accuracy(on_real, on_generator)) is not None:
             self.monitor("D/accuracy", accuracy.detach())
         weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
         return {

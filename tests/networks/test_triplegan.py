@@ -17,7 +17,7 @@ def test_the_papers_layers_for_mnist():
     d = TripleDiscriminator(sample_shape=(1, 28, 28), width=1000, classes=10)
     assert [layer.out_features for layer in d.layers] == [1000, 500, 250, 250, 250, 1]
     assert [layer.in_features - 10 for layer in d.layers] == [784, 1000, 500, 250, 250, 250]
-    assert [noise.std for noise in d.noise] == [0.6, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert [noise.std for noise in d.noise] == [0.3, 0.5, 0.5, 0.5, 0.5, 0.5]
     c = TripleClassifier(channels=1, image_size=28, classes=10, width=32)
     convolutions = [m for m in c.modules() if isinstance(m, nn.Conv2d)]
     assert [m.out_channels for m in convolutions] == [32, 64, 64, 128, 128]
@@ -47,9 +47,22 @@ def test_every_layer_of_g_and_d_is_told_the_class():
         for layer in layers:
             assert (network(given, a) - network(given, b)).abs().min() > 1e-6
             with torch.no_grad():
-                weight = layer.parametrizations.weight.original1 if hasattr(layer, "parametrizations") else layer.weight
+                weights = layer.parametrizations.weight if hasattr(layer, "parametrizations") else layer
+                *_, weight = (p for p in weights.parameters() if p.ndim == 2 and p.shape[1] > 1)
                 weight[:, -3:] = 0
         assert torch.equal(network(given, a), network(given, b))
+
+
+def test_rows_of_d_are_of_unit_length_whatever_its_weights():
+    with isolated("rows"):
+        d = TripleDiscriminator(sample_shape=(1, 8, 8), width=8, classes=3).eval()
+        x, y = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 0])
+    before = d(x, y)
+    for layer in d.layers:
+        torch.testing.assert_close(layer.weight.norm(dim=1), torch.ones(layer.out_features))
+        with torch.no_grad():
+            layer.parametrizations.weight.original.mul_(3)
+    torch.testing.assert_close(d(x, y), before)
 
 
 def test_noise_is_of_training_alone():

@@ -81,18 +81,20 @@ def started(**settings):
     return made
 
 
-@pytest.mark.parametrize("labels, real", [("argmax", 10), ("sampled", 4), ("all", 4)])
-def test_the_pairs_that_d_is_shown(labels, real):
-    made, batch = started(labels=labels), points()
+@pytest.mark.parametrize(
+    "labels, few, labelled", [("argmax", 1, 1), ("argmax", 9, 4), ("sampled", 1, 4), ("all", 1, 4)]
+)
+def test_the_pairs_that_d_is_shown(labels, few, labelled):
+    made, batch = started(labels=labels, labelled_pairs=few), points()
     terms = made.discriminator_loss(batch)
     (x_d, y_d), (x_g, y_g), (x_c, y_c) = made.discriminator.given
-    assert len(x_d) == real
-    assert torch.equal(x_d[:4], batch.x)
-    assert torch.equal(y_d[:4], batch.label)
+    assert len(x_d) == labelled + (6 if labels == "argmax" else 0)
+    assert torch.equal(x_d[:labelled], batch.x[:labelled])
+    assert torch.equal(y_d[:labelled], batch.label[:labelled])
     p = made.model.classify(batch.unlabelled)
     if labels == "argmax":
-        assert torch.equal(x_d[4:], batch.unlabelled)
-        assert torch.equal(y_d[4:], p.argmax(1))
+        assert torch.equal(x_d[labelled:], batch.unlabelled)
+        assert torch.equal(y_d[labelled:], p.argmax(1))
         assert torch.equal(y_c, p.argmax(1))
     assert torch.equal(x_c, batch.unlabelled.repeat_interleave(len(x_c) // 6, 0))
     assert torch.equal(x_g, made.model.generator.gave[0])
