@@ -201,6 +201,7 @@ def test_the_controls_move_c_alone(experiment, tmp_path):
         ({"alpha": 1.5}, r"variant\.alpha=1\.5"),
         ({"pretraining_share": 1.0}, r"variant\.pretraining_share=1\.0"),
         ({"entropy_weight": -0.1}, r"variant\.entropy_weight=-0\.1"),
+        ({"labelled_pairs": -1}, r"variant\.labelled_pairs=-1: must be at least 0"),
         ({"labels": "likeliest"}, r"variant\.classifier_labels=likeliest: argmax, sampled or all"),
         ({"loss": Wasserstein()}, "Wasserstein has no verdict on a pair by itself"),
         ({"loss": RelativisticPairing()}, "RelativisticPairing has no verdict"),
