@@ -18,6 +18,23 @@ ORDER = {
     "vaegan, three_way": "VAE-GAN, three-way",
     "dcgan": "GAN (DCGAN)",
 }
+LESSONS = {
+    "autoencoder": """\
+* The **auto-encoder** gives back what it is shown and nothing else: codes drawn from the prior, and points half-way
+  between two codes, are places that its decoder was never asked about.
+""",
+    "vae": """\
+* The **VAE** asks the codes to fill the prior, so draws from it decode to digits. What it cannot tell from the code it
+  averages over, pixel by pixel, and its samples are soft.
+""",
+    "vaegan": """\
+* The **VAE-GAN** measures the error in the features of a discriminator, which also judges its samples: sharpness is
+  paid for in pixel error.
+""",
+    "dcgan": """\
+* The **GAN** has no encoder: samples, and no reconstruction.
+""",
+}
 METRICS = {"fid": "FID", "reconstruction_mse": "pixel error", "kid": "KID", "is": "IS", "knn_accuracy": "1-NN"}
 SHIPPED = "digits"
 COLUMNS = 8
@@ -56,11 +73,11 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
         cells = [spread(values[metric]) if values[metric] else "" for metric in METRICS]
         rows.append([ORDER[variant], str(len(tests)), *cells])
     settings = [settings_of(config_of(run_dir)) for variant in shown for run_dir in found[variant]]
-    said = asked(settings, shipped=SHIPPED, of_data=config["data"])
+    command = asked(settings, shipped=SHIPPED, of_data=config["data"])
     name = "why_a_discriminator" if data == SHIPPED else f"why_a_discriminator_{data}"
     text = f"""# Why a discriminator?
 
-    python -m experiments.train -m experiment=study/why_a_discriminator{said}
+    python -m experiments.train -m experiment=study/why_a_discriminator{command}
 
 One decoder (DCGAN's generator, codes of {dim} numbers), the same images, {budget}, and what trains it.
 FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
@@ -68,14 +85,7 @@ FID is of decoded draws from the prior, pixel error of reconstructions, both aga
 ![Samples, reconstructions, half-way points]({name}.png)
 
 {table(["trained as", "seeds", *METRICS.values()], rows)}
-* The **auto-encoder** gives back what it is shown and nothing else: codes drawn from the prior, and points half-way
-  between two codes, are places that its decoder was never asked about.
-* The **VAE** asks the codes to fill the prior, so draws from it decode to digits. What it cannot tell from the code it
-  averages over, pixel by pixel, and its samples are soft.
-* The **VAE-GAN** measures the error in the features of a discriminator, which also judges its samples: sharpness is
-  paid for in pixel error.
-* The **GAN** has no encoder: samples, and no reconstruction.
-"""
+{"".join(said for variant, said in LESSONS.items() if variant in found)}"""
     write_page(folder, name, text, _figure([found[variant][0] for variant in shown], shown))
 
 

@@ -210,5 +210,7 @@ def test_a_discriminator_of_two_and_one_of_three_are_two_rows(tmp_path, monkeypa
     assert "study/why_a_discriminator data=mnist data_dir=DIR seed=1,2\n" in page
     assert "| GAN (DCGAN) | 1 | 0.500 |" in page
     assert drawn == ["vae", "vaegan", "vaegan, three_way", "dcgan"]
+    assert "* The **VAE**" in page
+    assert "auto-encoder" not in page
     with pytest.raises(UserError, match=r"of autoencoder, vae, .*these runs are of lsgan"):
         why_a_discriminator.report([decoded(tmp_path, "lsgan", "lsgan", fid=1.0)], tmp_path)
