@@ -38,8 +38,8 @@ class TripleGAN(Game):
         loss: on D's logits; one that judges real and fake pairs apart.
         alpha: p_c's share of what D holds against the data.
         classifier_labels: as above.
-        labelled_pairs: of each process's labelled samples, how many D is shown beside the unlabelled ones ("argmax").
-            They are few and seen over and over: D learns them by heart, where they are many of its real pairs.
+        labelled_share: of labelled samples in D's real term, beside unlabelled ones with C's labels ("argmax"). They
+            are few and seen over and over: D learns them by heart where they count much.
         adversarial_weight: of the adversarial term in what C descends, beside alpha.
         pseudo_weight: alpha_P, from `pseudo_start` of the run on, risen to over `pseudo_ramp` of it.
         entropy_weight: of the entropy of p_c(y | x) on unlabelled samples.
@@ -67,7 +67,7 @@ class TripleGAN(Game):
         training: Training,
         alpha: float = 0.5,
         classifier_labels: ClassifierLabels = "argmax",
-        labelled_pairs: int = 1,
+        labelled_share: float = 0.02,
         adversarial_weight: float = 1.0,
         pseudo_weight: float = 0.1,
         pseudo_start: float = 0.3,
@@ -95,6 +95,7 @@ class TripleGAN(Game):
             raise UserError(f"variant.classifier_labels={classifier_labels}: argmax, sampled or all.")
         shares = {"alpha": alpha, "pseudo_start": pseudo_start, "pseudo_ramp": pseudo_ramp}
         shares |= {"consistency_ramp": consistency_ramp, "pretraining_share": pretraining_share}
+        shares |= {"labelled_share": labelled_share}
         for name, share in shares.items():
             if not 0 <= share <= 1 or (name == "pretraining_share" and share == 1):
                 raise UserError(f"variant.{name}={share}: must be a share, from 0 to 1 (pretraining: below 1).")
@@ -106,10 +107,8 @@ class TripleGAN(Game):
             if not weight >= 0:
                 raise UserError(f"variant.{name}_weight={weight}: must be at least 0.")
         self.discriminator, self.loss = discriminator, loss
-        if labelled_pairs < 0:
-            raise UserError(f"variant.labelled_pairs={labelled_pairs}: must be at least 0.")
         self.alpha, self.classifier_labels, self.adversarial_weight = alpha, classifier_labels, adversarial_weight
-        self.labelled_pairs = labelled_pairs
+        self.labelled_share = labelled_share
         self.pseudo_weight, self.pseudo_start, self.pseudo_ramp = pseudo_weight, pseudo_start, pseudo_ramp
         self.entropy_weight, self.balance_weight = entropy_weight, balance_weight
         self.consistency_weight, self.consistency_ramp = consistency_weight, consistency_ramp
@@ -177,21 +176,27 @@ class TripleGAN(Game):
         x_c = batch.unlabelled
         with torch.no_grad():
             x_g, y_g = self.generated(len(x_c))
-        p = self.model.classify(x_c)
+            p = self.model.classifier(x_c).softmax(1)  # with its dropout and batch statistics, as in the authors' code
         y_c = self.chosen(p)
         x_d, y_d = batch.x, batch.label
         if self.classifier_labels == "argmax":
-            few = self.labelled_pairs
-            x_d, y_d = torch.cat([x_d[:few], x_c]), torch.cat([y_d[:few], y_c.flatten()])
+            x_d, y_d = torch.cat([x_d, x_c]), torch.cat([y_d, y_c.flatten()])
         on_real, on_generator = self.discriminator(x_d, y_d), self.discriminator(x_g, y_g)
         if (accuracy := self.loss.accuracy(on_real, on_generator)) is not None:
             self.monitor("D/accuracy", accuracy.detach())
         weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
         return {
-            "real": self.loss.real(on_real),
+            "real": self.real_loss(on_real[: len(batch.x)], on_real[len(batch.x) :]),
             "classifier": self.alpha * self.of_classifier(self.loss.fake, x_c, y_c, weight),
             "generator": (1 - self.alpha) * self.loss.fake(on_generator),
         }
+
+    def real_loss(self, on_labelled: Tensor, on_pseudo_labelled: Tensor) -> Tensor:
+        """What D descends on real pairs; of those with C's labels there may be none."""
+        if not len(on_pseudo_labelled):
+            return self.loss.real(on_labelled)
+        share = self.labelled_share
+        return share * self.loss.real(on_labelled) + (1 - share) * self.loss.real(on_pseudo_labelled)
 
     def generator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
         on_fake = self.discriminator(*self.generated(len(batch.unlabelled)))

@@ -81,28 +81,29 @@ def started(**settings):
     return made
 
 
-@pytest.mark.parametrize(
-    "labels, few, labelled", [("argmax", 1, 1), ("argmax", 9, 4), ("sampled", 1, 4), ("all", 1, 4)]
-)
-def test_the_pairs_that_d_is_shown(labels, few, labelled):
-    made, batch = started(labels=labels, labelled_pairs=few), points()
+@pytest.mark.parametrize("labels, real", [("argmax", 10), ("sampled", 4), ("all", 4)])
+def test_the_pairs_that_d_is_shown(labels, real):
+    made, batch = started(labels=labels, labelled_share=0.25), points()
     terms = made.discriminator_loss(batch)
     (x_d, y_d), (x_g, y_g), (x_c, y_c) = made.discriminator.given
-    assert len(x_d) == labelled + (6 if labels == "argmax" else 0)
-    assert torch.equal(x_d[:labelled], batch.x[:labelled])
-    assert torch.equal(y_d[:labelled], batch.label[:labelled])
-    p = made.model.classify(batch.unlabelled)
+    assert len(x_d) == real
+    assert torch.equal(x_d[:4], batch.x)
+    assert torch.equal(y_d[:4], batch.label)
+    p = made.model.classifier.gave[0].softmax(1)
     if labels == "argmax":
-        assert torch.equal(x_d[labelled:], batch.unlabelled)
-        assert torch.equal(y_d[labelled:], p.argmax(1))
+        assert torch.equal(x_d[4:], batch.unlabelled)
+        assert torch.equal(y_d[4:], p.argmax(1))
         assert torch.equal(y_c, p.argmax(1))
     assert torch.equal(x_c, batch.unlabelled.repeat_interleave(len(x_c) // 6, 0))
     assert torch.equal(x_g, made.model.generator.gave[0])
     assert torch.equal(y_g, made.model.generator.given[0][1])
     on_real, on_generator, on_classifier = made.discriminator.gave
+    on_pairs = softplus(-on_real[:4]).mean()
+    if labels == "argmax":
+        on_pairs = 0.25 * on_pairs + 0.75 * softplus(-on_real[4:]).mean()
     weight = p.flatten() if labels == "all" else torch.ones(6)
     expected = {
-        "real": softplus(-on_real).mean(),
+        "real": on_pairs,
         "classifier": 0.5 * (weight * softplus(on_classifier[:, 0])).sum() / 6,
         "generator": 0.5 * softplus(on_generator).mean(),
     }
@@ -201,7 +202,7 @@ def test_the_controls_move_c_alone(experiment, tmp_path):
         ({"alpha": 1.5}, r"variant\.alpha=1\.5"),
         ({"pretraining_share": 1.0}, r"variant\.pretraining_share=1\.0"),
         ({"entropy_weight": -0.1}, r"variant\.entropy_weight=-0\.1"),
-        ({"labelled_pairs": -1}, r"variant\.labelled_pairs=-1: must be at least 0"),
+        ({"labelled_share": 1.1}, r"variant\.labelled_share=1\.1"),
         ({"labels": "likeliest"}, r"variant\.classifier_labels=likeliest: argmax, sampled or all"),
         ({"loss": Wasserstein()}, "Wasserstein has no verdict on a pair by itself"),
         ({"loss": RelativisticPairing()}, "RelativisticPairing has no verdict"),

@@ -67,7 +67,9 @@ ENTRIES: dict[str, Schema] = {
                 ("argmax", "sampled", "all"),
                 help="argmax: biased, with pseudo-labels among D's real pairs; sampled: Algorithm 1; all: exact",
             ),
-            "labelled_pairs": Int(min=0, help="of each process, among D's real pairs, beside the pseudo-labelled"),
+            "labelled_share": Float(
+                min=0, max=1, help="of labelled pairs in D's real term, beside pseudo-labelled ones"
+            ),
             "adversarial_weight": _weight("the adversarial term, beside alpha,"),
             "pseudo_weight": Float(min=0, help="alpha_P, of the cross-entropy on generated pairs"),
             "pseudo_start": Float(min=0, max=1, help="share of the run before alpha_P"),
