@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.rng import stream
-from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel, evaluating
+from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel, evaluating, reestimating
 
 Label = int | Sequence[int] | Tensor
 
@@ -83,10 +82,11 @@ class ConditionalGenerativeModel(GenerativeModel):
             x: Tensor = self(z.flatten(0, 1), labels).unflatten(0, (rows, steps))
         return x
 
-    @torch.no_grad()
     def calibrate(self) -> None:
-        """Re-estimate batch-norm statistics for the present weights, from 1,024 fixed codes and labels."""
-        update_bn(range(CALIBRATION_CHUNKS), _Chunks(self).train(self.training))
+        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and labels."""
+        with reestimating(self.generator):
+            for chunk in range(CALIBRATION_CHUNKS):
+                self._chunk(chunk, self.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)
 
     def _checked(self, label: Label, n: int) -> Tensor:
         labels = torch.as_tensor(label).cpu()
@@ -98,16 +98,3 @@ class ConditionalGenerativeModel(GenerativeModel):
         for value in labels[(labels < 0) | (labels >= self.classes)].flatten()[:1].tolist():
             raise ValueError(f"label={value}: this model's classes are 0 to {self.classes - 1}.")
         return labels.long()
-
-
-class _Chunks(nn.Module):
-    """What `update_bn` feeds, one argument a call: the number of a chunk."""
-
-    def __init__(self, model: ConditionalGenerativeModel) -> None:
-        super().__init__()
-        self.generator = model.generator  # whose statistics are reset: a classifier beside it keeps its own
-        self._model = (model,)  # in a tuple, and so no module of this one
-
-    def forward(self, chunk: int) -> Tensor:
-        (model,) = self._model
-        return model._chunk(chunk, model.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)

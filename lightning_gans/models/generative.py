@@ -1,11 +1,10 @@
 """A generator and its prior: all that sampling needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Axis, Prior
 from lightning_gans.core.rng import stream
@@ -25,6 +24,33 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def reestimating(network: nn.Module) -> Iterator[None]:
+    """Within, batch norms take their statistics anew: plain means over the batches that `network` is given.
+
+    All else is in eval mode, as when the statistics are used: no dropout, no noise, nothing drawn. Afterwards all is in
+    the mode it was in.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    try:
+        with evaluating(network):
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.train().momentum = None
+            yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Batch-norm statistics of `network` for its present weights, from batches of its inputs."""
+    with reestimating(network):
+        for batch in batches:
+            network(batch)
 
 
 class GenerativeModel(nn.Module):
@@ -90,7 +116,6 @@ class GenerativeModel(nn.Module):
         z: Tensor = norm * direction / angle.sin()
         return z
 
-    @torch.no_grad()
     def calibrate(self) -> None:
         """Re-estimate the generator's batch-norm statistics for its present weights, from 1,024 fixed codes."""
-        update_bn((self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)), self.generator)
+        reestimate(self.generator, (self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)))

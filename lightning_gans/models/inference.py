@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.prior import Prior, Uniform
-from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating
+from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating, reestimate
 
 
 class EncodingModel(GenerativeModel):
@@ -38,10 +37,9 @@ class EncodingModel(GenerativeModel):
         """The encoder's last hidden layer on samples (N, ...), in eval mode: (N, feature_dim)."""
         return self._in_chunks(self.encoder.features, x)
 
-    @torch.no_grad()
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
-        update_bn(batches, self.encoder)
+        reestimate(self.encoder, batches)
 
     def _in_chunks(self, function: Any, x: Tensor) -> Tensor:
         like = next((p for p in self.parameters() if p.is_floating_point()), x)
@@ -80,7 +78,7 @@ class AutoencodingModel(InferenceModel):
         """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
         real = list(batches)
         super().calibrate_on(real)
-        update_bn([self.encode(x) for x in real], self.generator)
+        reestimate(self.generator, [self.encode(x) for x in real])
 
 
 class BoundedInferenceModel(InferenceModel):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lightning_gans.core.prior import Prior
 from lightning_gans.models.conditional import ConditionalGenerativeModel
-from lightning_gans.models.generative import CHUNK, evaluating
+from lightning_gans.models.generative import CHUNK, evaluating, reestimate
 
 
 class TripleModel(ConditionalGenerativeModel):
@@ -23,22 +23,9 @@ class TripleModel(ConditionalGenerativeModel):
         super().__init__(generator=generator, prior=prior, classes=classes)
         self.classifier = classifier
 
-    @torch.no_grad()
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate C's batch-norm statistics for its present weights, from batches of real samples (N, ...).
-
-        Without its dropout and noise, as C is read.
-        """
-        norms = [module for module in self.classifier.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        with evaluating(self.classifier):
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.train().momentum = None  # the plain mean over batches
-            for x in batches:
-                self.classifier(x)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        """Re-estimate C's batch-norm statistics for its present weights, from batches of real samples (N, ...)."""
+        reestimate(self.classifier, batches)
 
     def classify(self, x: Tensor) -> Tensor:
         """p_c(y | x) of samples (N, ...), in eval mode and without a graph: (N, classes)."""

@@ -5,13 +5,12 @@ from math import log
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import stream
 from lightning_gans.losses.precision import exact
 from lightning_gans.losses.variational import kl_of_dimensions
-from lightning_gans.models.generative import evaluating
+from lightning_gans.models.generative import evaluating, reestimate
 from lightning_gans.models.inference import GaussianInferenceModel
 from lightning_gans.models.likelihoods import Likelihood
 
@@ -108,4 +107,4 @@ class VariationalModel(GaussianInferenceModel):
                 mean, log_variance = self.posterior(x)
                 noise = torch.randn(mean.shape, generator=stream("calibration codes", number)).to(mean)
                 codes.append(mean + (log_variance / 2).exp() * noise)
-        update_bn(codes, self.generator)
+        reestimate(self.generator, codes)

@@ -1,10 +1,11 @@
 import pytest
 import torch
+from torch import nn
 
 from lightning_gans.core.prior import Mixed, Normal, Uniform
 from lightning_gans.core.protocols import Calibrates, Interpolates, Samples
 from lightning_gans.core.rng import isolated
-from lightning_gans.models.generative import CHUNK, GenerativeModel
+from lightning_gans.models.generative import CHUNK, GenerativeModel, reestimate
 from lightning_gans.networks.dcgan import DCGANGenerator
 from lightning_gans.networks.mlp import AffineGenerator, MLPGenerator
 
@@ -121,3 +122,14 @@ def test_it_says_what_it_can_do():
     assert isinstance(model, Calibrates)
     assert not isinstance(torch.nn.Linear(1, 1), Samples)
     assert CHUNK == 64  # part of what a seed means: another one gives other samples
+
+
+def test_statistics_are_those_of_what_is_read_and_draw_nothing():
+    norm = nn.BatchNorm1d(3, momentum=0.3)
+    network = nn.Sequential(nn.Dropout(0.9), norm)
+    batches, state = [torch.arange(12.0).reshape(4, 3), torch.ones(4, 3)], torch.get_rng_state()
+    reestimate(network, batches)
+    torch.testing.assert_close(norm.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert norm.momentum == 0.3
+    assert all(module.training for module in network.modules())
