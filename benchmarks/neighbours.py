@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from experiments import cli
 from experiments.preflight import preflight
 from experiments.runner import make_game, quiet_libraries
-from lightning_gans.callbacks.measures import READ
+from lightning_gans.callbacks.splits import READ
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.protocols import Encodes
+from lightning_gans.core.protocols import CalibratesOnSamples, Encodes
 from lightning_gans.metrics.representation import nearest_neighbour_accuracy
 from lightning_gans.models.spec import build
 
@@ -37,7 +38,8 @@ def untrained(overrides: Sequence[str], seed: int, data: Any) -> float:
     if not isinstance(game.model, Encodes):
         raise UserError(f"{type(game).__name__} has no encoder. Choose variant=bigan, or another that infers codes.")
     batches = data.iteration_batches(0, 1024 // data.batch_size, seed=seed, device="cpu")
-    game.model.calibrate_encoder(batch.x for batch in batches)
+    if isinstance(game.model, CalibratesOnSamples):
+        game.model.calibrate_on(batch.x for batch in batches)
     return accuracy(game.model.features, data)
 
 
@@ -47,15 +49,23 @@ def configuration(overrides: Sequence[str]) -> dict[str, Any]:
     return job.config
 
 
+def with_defaults(overrides: Sequence[str]) -> list[str]:
+    """The permutation-invariant BiGAN, where no other variant or network is chosen."""
+    chosen = {override.partition("=")[0] for override in overrides}
+    variant = [] if chosen & {"variant", "experiment"} else ["variant=bigan"]
+    network = [] if not variant or "network" in chosen else ["network=bigan_mlp"]
+    return [*variant, *network, *overrides]
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.neighbours", description=__doc__)
     parser.add_argument(
-        "overrides", nargs="*", help="as experiments.train's; variant=bigan network=bigan_mlp before them"
+        "overrides", nargs="*", help="as experiments.train's; without them variant=bigan network=bigan_mlp"
     )
     parser.add_argument("--seeds", type=int, default=3, help="untrained encoders (default %(default)s)")
-    chosen = parser.parse_args(argv)
+    chosen = parser.parse_intermixed_args(argv)
     quiet_libraries()
-    overrides = ["variant=bigan", "network=bigan_mlp", *chosen.overrides]
+    overrides = with_defaults(chosen.overrides)
     data = build(configuration(overrides)["data"], trusted=True)
     print(f"knn_accuracy pixels {accuracy(lambda x: x, data):.4f}", flush=True)
     found = [untrained(overrides, seed, data) for seed in range(1, chosen.seeds + 1)]
@@ -65,4 +75,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(cli.run(lambda: main(sys.argv[1:])))
