@@ -12,7 +12,7 @@ CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.va
 ENCODING = {
     "autoencoder": ("inference.AutoencodingModel",),
     "vae": ("variational.VariationalModel",),
-    "vaegan": ("inference.GaussianInferenceModel",),
+    "vaegan": ("vaegan.VAEGANModel",),
     "bigan": ("inference.InferenceModel", "inference.BoundedInferenceModel"),
     "ali": ("inference.GaussianInferenceModel",),
     "infogan": ("infogan.InfoGANModel",),

@@ -27,23 +27,37 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """Within, `network` drops and draws nothing and keeps no graph: eval mode, but norms by the statistics of a batch.
+
+    Afterwards it is in the mode it was in.
+    """
+    with evaluating(network):
+        for norm in norms(network):
+            norm.train()
+        yield
+
+
+@contextmanager
 def reestimating(network: nn.Module) -> Iterator[None]:
     """Within, batch norms take their statistics anew: plain means over the batches that `network` is given.
 
-    All else is in eval mode, as when the statistics are used: no dropout, no noise, nothing drawn. Afterwards all is in
-    the mode it was in.
+    All else is in eval mode, as when the statistics are used. Afterwards all is in the mode it was in.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    momenta = [norm.momentum for norm in norms(network)]
     try:
-        with evaluating(network):
-            for norm in norms:
+        with undisturbed(network):
+            for norm in norms(network):
                 norm.reset_running_stats()
-                norm.train().momentum = None
+                norm.momentum = None
             yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, momentum in zip(norms(network), momenta, strict=True):
             norm.momentum = momentum
+
+
+def norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
 def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.prior import Prior, Uniform
+from lightning_gans.core.rng import stream
 from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating, reestimate
 
 
@@ -130,3 +131,11 @@ class GaussianInferenceModel(InferenceModel):
 
     def code(self, x: Tensor) -> Tensor:
         return self.posterior(x)[0]
+
+    @torch.no_grad()
+    def drawn_codes(self, x: Tensor, key: int) -> Tensor:
+        """z ~ q(z | x) in eval mode, (N, prior.dim); random numbers are keyed by `key`."""
+        with evaluating(self.encoder):
+            mean, log_variance = self.posterior(x)
+        noise = torch.randn(mean.shape, generator=stream("calibration codes", key)).to(mean)
+        return mean + (log_variance / 2).exp() * noise

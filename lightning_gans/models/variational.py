@@ -97,14 +97,9 @@ class VariationalModel(GaussianInferenceModel):
     @torch.no_grad()
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Both networks' statistics: the generator decodes the encoder's codes in training, and never the prior's."""
-        observed, codes = [], []
+        observed = []
         for number, x in enumerate(batches):
             generator = stream("calibration", number)
             observed.append(self.likelihood.observe(x, lambda: torch.rand(x.shape, generator=generator).to(x)))  # noqa: B023
         super().calibrate_on(observed)
-        with evaluating(self.encoder):
-            for number, x in enumerate(observed):
-                mean, log_variance = self.posterior(x)
-                noise = torch.randn(mean.shape, generator=stream("calibration codes", number)).to(mean)
-                codes.append(mean + (log_variance / 2).exp() * noise)
-        reestimate(self.generator, codes)
+        reestimate(self.generator, [self.drawn_codes(x, number) for number, x in enumerate(observed)])

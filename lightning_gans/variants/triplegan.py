@@ -13,6 +13,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Stage, Training
 from lightning_gans.losses.adversarial import AdversarialLoss, SeparableLoss
+from lightning_gans.models.generative import undisturbed
 from lightning_gans.models.triple import TripleModel
 
 ClassifierLabels = Literal["argmax", "sampled", "all"]
@@ -176,27 +177,22 @@ class TripleGAN(Game):
         x_c = batch.unlabelled
         with torch.no_grad():
             x_g, y_g = self.generated(len(x_c))
-            p = self.model.classifier(x_c).softmax(1)  # with its dropout and batch statistics, as in the authors' code
+        with undisturbed(self.model.classifier):
+            p = self.model.classifier(x_c).softmax(1)
         y_c = self.chosen(p)
-        x_d, y_d = batch.x, batch.label
+        on_labelled, on_generator = self.discriminator(batch.x, batch.label), self.discriminator(x_g, y_g)
+        real = self.loss.real(on_labelled)
         if self.classifier_labels == "argmax":
-            x_d, y_d = torch.cat([x_d, x_c]), torch.cat([y_d, y_c.flatten()])
-        on_real, on_generator = self.discriminator(x_d, y_d), self.discriminator(x_g, y_g)
-        if (accuracy := self.loss.accuracy(on_real, on_generator)) is not None:
+            on_pseudo = self.discriminator(x_c, y_c.flatten())
+            real = self.labelled_share * real + (1 - self.labelled_share) * self.loss.real(on_pseudo)
+        if (accuracy := self.loss.accuracy(on_labelled, on_generator)) is not None:
             self.monitor("D/accuracy", accuracy.detach())
         weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
         return {
-            "real": self.real_loss(on_real[: len(batch.x)], on_real[len(batch.x) :]),
+            "real": real,
             "classifier": self.alpha * self.of_classifier(self.loss.fake, x_c, y_c, weight),
             "generator": (1 - self.alpha) * self.loss.fake(on_generator),
         }
-
-    def real_loss(self, on_labelled: Tensor, on_pseudo_labelled: Tensor) -> Tensor:
-        """What D descends on real pairs; of those with C's labels there may be none."""
-        if not len(on_pseudo_labelled):
-            return self.loss.real(on_labelled)
-        share = self.labelled_share
-        return share * self.loss.real(on_labelled) + (1 - share) * self.loss.real(on_pseudo_labelled)
 
     def generator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
         on_fake = self.discriminator(*self.generated(len(batch.unlabelled)))

@@ -15,7 +15,7 @@ from lightning_gans.core.protocols import Adapts, Augment
 from lightning_gans.losses.adversarial import AdversarialLoss, NonSaturating
 from lightning_gans.losses.critics import Binary, Critic, Judged, ThreeWay
 from lightning_gans.losses.variational import kl_to_standard_normal
-from lightning_gans.models.inference import GaussianInferenceModel
+from lightning_gans.models.vaegan import VAEGANModel
 from lightning_gans.strategies.exchange import average
 
 
@@ -54,12 +54,12 @@ class VAEGAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
-    model: GaussianInferenceModel
+    model: VAEGANModel
 
     def __init__(
         self,
         *,
-        model: GaussianInferenceModel,
+        model: VAEGANModel,
         dis: nn.Module,
         loss: AdversarialLoss,
         gamma: float,
@@ -71,10 +71,10 @@ class VAEGAN(Game):
         augment: Augment | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
-        if not isinstance(model, GaussianInferenceModel):
+        if not isinstance(model, VAEGANModel):
             raise UserError(
-                "VAE-GAN's model has an encoder that gives mean and log variance, and this is a "
-                f"{type(model).__name__}. Choose network=vaegan or vaegan_mlp, or build a GaussianInferenceModel."
+                "VAE-GAN's model has an encoder that gives mean and log variance, and decodes codes of samples and of "
+                f"the prior together. This is a {type(model).__name__}. Choose network=vaegan or vaegan_mlp."
             )
         if not isinstance(model.prior, Normal):
             raise UserError(f"L_prior is the divergence from N(0, I), and the prior is {type(model.prior).__name__}.")
@@ -110,7 +110,9 @@ class VAEGAN(Game):
         x = batch.x
         mean, log_variance = self.model.posterior(x)
         z = mean + (log_variance / 2).exp() * self.draws.normal(*mean.shape)
-        reconstructed, generated = self.model(z), self.model(self.noise(self.model.prior, len(x)))
+        # In one batch, as in the paper's code: by statistics of each kind alone Dec would decode the two differently,
+        # and what it has learnt of one would be no use to the other.
+        reconstructed, generated = self.model.decoded(z, self.noise(self.model.prior, len(x)))
         if self.augment is not None:
             same, other = (self.draws.uniform(len(x), self.augment.numbers) for _ in range(2))
             x, reconstructed = self.augment(x, same), self.augment(reconstructed, same)

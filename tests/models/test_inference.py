@@ -8,6 +8,7 @@ from lightning_gans.core.prior import Normal
 from lightning_gans.core.protocols import Calibrates, Encodes, Reconstructs, Samples, Traverses
 from lightning_gans.models import GenerativeModel
 from lightning_gans.models.inference import AutoencodingModel, GaussianInferenceModel, InferenceModel
+from lightning_gans.models.vaegan import VAEGANModel
 
 
 class Scale(nn.Module):
@@ -111,3 +112,24 @@ def test_what_only_decodes_codes_is_calibrated_on_codes():
     codes = torch.stack([batch.mean(0) for batch in batches]).mean(0) / 4
     torch.testing.assert_close(generator.running_mean, codes)
     assert not generator.training
+
+
+def test_what_decodes_two_kinds_of_codes_is_calibrated_on_both():
+    generator = nn.BatchNorm1d(3)
+    model = VAEGANModel(generator=generator, prior=Normal(dim=3), encoder=Moments()).eval()
+    batches = [torch.randn(256, 3) - 4 for _ in range(4)]  # codes with a mean of -2 and hardly any deviation
+    model.calibrate()
+    model.calibrate_on(batches)
+    torch.testing.assert_close(generator.running_mean, torch.full((3,), -1.0), atol=0.1, rtol=0)
+    assert not generator.training
+    seen = generator.running_mean.clone()
+    model.calibrate_on(batches)
+    assert torch.equal(seen, generator.running_mean)  # the same codes every time
+
+
+def test_codes_of_both_kinds_are_normed_together():
+    model = VAEGANModel(generator=nn.BatchNorm1d(3, affine=False), prior=Normal(dim=3), encoder=Moments()).train()
+    z, z_p = torch.randn(64, 3) + 4, torch.randn(64, 3)
+    reconstructed, generated = model.decoded(z, z_p)
+    assert (reconstructed.mean(0) > 0.5).all()
+    assert (generated.mean(0) < -0.5).all()

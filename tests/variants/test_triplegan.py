@@ -15,6 +15,7 @@ from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import isolated
 from lightning_gans.losses.adversarial import Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from lightning_gans.models.conditional import ConditionalGenerativeModel
+from lightning_gans.models.generative import evaluating
 from lightning_gans.models.triple import TripleModel
 from lightning_gans.variants.triplegan import TripleGAN
 from tests.helpers.composed import composed, data_of, game_of
@@ -81,35 +82,46 @@ def started(**settings):
     return made
 
 
-@pytest.mark.parametrize("labels, real", [("argmax", 10), ("sampled", 4), ("all", 4)])
-def test_the_pairs_that_d_is_shown(labels, real):
+@pytest.mark.parametrize("labels", ["argmax", "sampled", "all"])
+def test_the_pairs_that_d_is_shown(labels):
     made, batch = started(labels=labels, labelled_share=0.25), points()
     terms = made.discriminator_loss(batch)
-    (x_d, y_d), (x_g, y_g), (x_c, y_c) = made.discriminator.given
-    assert len(x_d) == real
-    assert torch.equal(x_d[:4], batch.x)
-    assert torch.equal(y_d[:4], batch.label)
+    labelled, (x_g, y_g), *pseudo, (x_c, y_c) = made.discriminator.given  # a batch of each kind
+    on_labelled, on_generator, *on_pseudo, on_classifier = made.discriminator.gave
+    assert torch.equal(labelled[0], batch.x)
+    assert torch.equal(labelled[1], batch.label)
     p = made.model.classifier.gave[0].softmax(1)
+    real = softplus(-on_labelled).mean()
     if labels == "argmax":
-        assert torch.equal(x_d[4:], batch.unlabelled)
-        assert torch.equal(y_d[4:], p.argmax(1))
+        ((x_p, y_p),) = pseudo
+        assert torch.equal(x_p, batch.unlabelled)
+        assert torch.equal(y_p, p.argmax(1))
         assert torch.equal(y_c, p.argmax(1))
+        real = 0.25 * real + 0.75 * softplus(-on_pseudo[0]).mean()
+    else:
+        assert not pseudo
     assert torch.equal(x_c, batch.unlabelled.repeat_interleave(len(x_c) // 6, 0))
     assert torch.equal(x_g, made.model.generator.gave[0])
     assert torch.equal(y_g, made.model.generator.given[0][1])
-    on_real, on_generator, on_classifier = made.discriminator.gave
-    on_pairs = softplus(-on_real[:4]).mean()
-    if labels == "argmax":
-        on_pairs = 0.25 * on_pairs + 0.75 * softplus(-on_real[4:]).mean()
     weight = p.flatten() if labels == "all" else torch.ones(6)
     expected = {
-        "real": on_pairs,
+        "real": real,
         "classifier": 0.5 * (weight * softplus(on_classifier[:, 0])).sum() / 6,
         "generator": 0.5 * softplus(on_generator).mean(),
     }
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
+
+
+def test_c_labels_for_d_without_dropout():
+    made, batch = started(), points()
+    made._seed_layers(5)
+    made.discriminator_loss(batch)
+    seen = made.model.classifier.gave[0]
+    with evaluating(made.model.classifier):
+        torch.testing.assert_close(seen, made.model.classifier(batch.unlabelled))
+    assert made.model.classifier.training
 
 
 def test_generated_pairs_never_move_g_by_way_of_c():

@@ -146,6 +146,7 @@ ENTRIES |= {
     "lightning_gans.models.inference.GaussianInferenceModel": Schema(
         {"generator": Node(), "prior": Node(), "encoder": Node()}
     ),
+    "lightning_gans.models.vaegan.VAEGANModel": Schema({"generator": Node(), "prior": Node(), "encoder": Node()}),
     "lightning_gans.networks.encoders.MLPEncoder": Schema(
         {"sample_shape": SHAPE, "width": WIDTH, "depth": DEPTH, "batch_norm": Bool(help="of all hidden layers but one")}
         | _CODE
