@@ -57,6 +57,7 @@ def reestimating(network: nn.Module) -> Iterator[None]:
 
 
 def norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Its batch norms."""
     return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 

@@ -177,15 +177,15 @@ class TripleGAN(Game):
         x_c = batch.unlabelled
         with torch.no_grad():
             x_g, y_g = self.generated(len(x_c))
-        with undisturbed(self.model.classifier):
+        with undisturbed(self.model.classifier):  # what dropout spoils of a label, G would learn, and C of G
             p = self.model.classifier(x_c).softmax(1)
         y_c = self.chosen(p)
         on_labelled, on_generator = self.discriminator(batch.x, batch.label), self.discriminator(x_g, y_g)
-        real = self.loss.real(on_labelled)
+        on_real, real = on_labelled, self.loss.real(on_labelled)
         if self.classifier_labels == "argmax":
-            on_pseudo = self.discriminator(x_c, y_c.flatten())
-            real = self.labelled_share * real + (1 - self.labelled_share) * self.loss.real(on_pseudo)
-        if (accuracy := self.loss.accuracy(on_labelled, on_generator)) is not None:
+            on_real = self.discriminator(x_c, y_c.flatten())
+            real = self.labelled_share * real + (1 - self.labelled_share) * self.loss.real(on_real)
+        if (accuracy := self.loss.accuracy(on_real, on_generator)) is not None:
             self.monitor("D/accuracy", accuracy.detach())
         weight = p if self.classifier_labels == "all" else torch.ones_like(p[:, :1])
         return {
