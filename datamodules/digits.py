@@ -7,7 +7,6 @@ import torch
 from sklearn.datasets import load_digits
 
 from datamodules import pixels
-from datamodules.base import SplitName
 from datamodules.images import ImageData
 from datamodules.order import held_out
 from datamodules.sources import Source, Tensors
@@ -40,7 +39,7 @@ class Digits(ImageData):
         content = digits.images.astype("uint8").tobytes() + digits.target.astype("uint8").tobytes()
         return self.digest(hashlib.sha256(content).hexdigest(), split="digits/2")
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         digits = load_digits()
         native = torch.from_numpy(digits.images).float()[:, None] * (255 / 16)
         everything = Tensors(

@@ -200,9 +200,9 @@ class Folder(ImageData):
                 digest.update((self.root / file.path).read_bytes())
         return self.digest(digest.hexdigest())
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
-        pictures: dict[SplitName, Pictures] = {}
+        pictures: dict[str, Pictures] = {}
         for name, files in self.files.items():
             labels = torch.tensor([numbers[file.inner.partition("/")[0]] for file in files]) if numbers else None
             paths = [file.path for file in files]

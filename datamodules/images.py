@@ -5,13 +5,13 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor
 
 from datamodules import cache, checks, pixels
-from datamodules.base import DataModule, SplitName
+from datamodules.base import DataModule
 from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
@@ -22,6 +22,14 @@ IN_MEMORY_BYTES = 2**30  # `auto` holds up to this much as uint8
 CHUNK = 64  # pictures a worker decodes at a time when all are read into memory
 
 InMemory = bool | Literal["auto"]
+
+
+class ImageShape(TypedDict):
+    """What every image data module is told, so that several of one shape are made alike: `Digits(**shape)`."""
+
+    batch_size: int
+    image_size: int
+    channels: int
 
 
 class ImageData(DataModule):
@@ -86,7 +94,7 @@ class ImageData(DataModule):
         }
         return hashlib.sha256("\n".join((*content, json.dumps(preprocessing, sort_keys=True))).encode()).hexdigest()
 
-    def hold(self, pictures: Mapping[SplitName, Pictures], key: str) -> dict[SplitName, Source]:
+    def hold(self, pictures: Mapping[str, Pictures], key: str) -> dict[str, Source]:
         """Files as sources: decoded into memory (and kept on disk under `key`), or streamed."""
         count = sum(map(len, pictures.values()))
         in_memory = self.in_memory

@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,9 +28,9 @@ class LogMel:
 
     def __init__(self, *, sample_rate: int, mels: int, frames: int) -> None:
         self.sample_rate, self.mels, self.frames = sample_rate, mels, frames
-        self.window = 2 ** round(math.log2(WINDOW * sample_rate))
+        self.window = 1 << round(math.log2(WINDOW * sample_rate))
         self.hop = self.window // 4
-        self._stft = {"n_fft": self.window, "hop_length": self.hop, "center": False}
+        self._stft: dict[str, Any] = {"n_fft": self.window, "hop_length": self.hop, "center": False}
 
     @property
     def samples(self) -> int:

@@ -11,7 +11,6 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from datamodules import cache, checks
-from datamodules.base import SplitName
 from datamodules.folder import Folder
 from datamodules.images import ImageData
 from datamodules.sources import Source, Tensors
@@ -70,7 +69,7 @@ class MNISTM(ImageData):
         return self.digits.classes
 
     @cached_property
-    def files(self) -> Mapping[SplitName, list[Path]]:
+    def files(self) -> Mapping[str, list[Path]]:
         """The photographs of each split."""
         if self.photos is None:
             raise UserError(
@@ -96,7 +95,7 @@ class MNISTM(ImageData):
                 content.update(f"{name}\0{path.name}\0".encode(errors="surrogateescape") + path.read_bytes())
         return self.digest(self.digits.fingerprint, content.hexdigest(), patches="mnistm/1")
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         _ = self.files  # what is wrong with the photographs is said before MNIST is fetched
         digits = {name: source for name, source in self.digits.read().items() if isinstance(source, Tensors)}
 
@@ -108,7 +107,7 @@ class MNISTM(ImageData):
         blended, _ = cache.kept(self.fingerprint, prepare)
         return {name: Tensors(blended[name], source.labels) for name, source in digits.items()}
 
-    def _photographs(self, split: SplitName) -> list[Tensor]:
+    def _photographs(self, split: str) -> list[Tensor]:
         """uint8 (3, H, W) each."""
         photographs = []
         for path in self.files[split]:

@@ -2,7 +2,7 @@
 
 from datamodules import checks
 from datamodules.catalogue import CATALOGUE
-from datamodules.images import ImageData
+from datamodules.images import ImageData, ImageShape
 from lightning_gans.core.errors import UserError
 
 
@@ -28,7 +28,7 @@ def image_data(
     Raises:
         UserError: neither a set of images nor a folder.
     """
-    shape = {"batch_size": batch_size, "image_size": image_size, "channels": channels}
+    shape = ImageShape(batch_size=batch_size, image_size=image_size, channels=channels)
     entry = CATALOGUE.get(name)
     if entry is None or name == "folder":
         folder = checks.folder(key, name)

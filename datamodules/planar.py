@@ -44,7 +44,7 @@ class Planar(DataModule):
         """n independent samples: points (n, d) float32, labels (n,) int64 or None."""
         raise NotImplementedError
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         density = type(self).__name__
         return {name: Tensors(*self.draw(size, stream("planar", density, name))) for name, size in SIZES.items()}
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.base import SplitName
 from datamodules.digits import Digits
 from datamodules.sources import Source, Tensors
 from lightning_gans.core.rng import stream
@@ -32,8 +31,8 @@ class DigitsShifted(Digits):
     def fingerprint(self) -> str:
         return self.digest(super().fingerprint, clouds="shifted/2")
 
-    def read(self) -> Mapping[SplitName, Source]:
-        splits: dict[SplitName, Source] = {}
+    def read(self) -> Mapping[str, Source]:
+        splits: dict[str, Source] = {}
         for name, source in super().read().items():
             assert isinstance(source, Tensors)
             background = (255 * clouds(len(source), self.image_size, name)).round().to(torch.uint8)

@@ -92,7 +92,7 @@ class Speech(SpeechData):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
-    def read(self) -> Mapping[SplitName, Utterances]:
+    def read(self) -> Mapping[str, Utterances]:
         parts: dict[SplitName, list[torch.Tensor]] = {split: [] for split in SPLITS}
         of: dict[SplitName, list[int]] = {split: [] for split in SPLITS}
         for speaker, (name, files) in enumerate(self.files.items()):
@@ -146,5 +146,6 @@ class Speech(SpeechData):
                 f"{path} is {len(wave) / rate:.2f} s long, and a segment of data.frames={self.frames} is "
                 f"{length / rate:.2f} s. {shorter}ake the file out of {self.root}."
             )
-        mono = wave.mean(axis=1)[: len(wave) // length * length].reshape(-1, length)
-        return mono[np.sqrt(np.mean(mono**2, axis=1)) > SILENCE]
+        mono: Waves = wave.mean(axis=1)[: len(wave) // length * length].reshape(-1, length)
+        loud: Waves = mono[np.sqrt(np.mean(mono**2, axis=1)) > SILENCE]
+        return loud

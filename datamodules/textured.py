@@ -8,13 +8,12 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
-from datamodules.base import SplitName
 from datamodules.digits import Digits
 from datamodules.pixels import LUMA
 from datamodules.sources import Source, Tensors
 from lightning_gans.core.rng import stream
 
-EDGES: dict[SplitName, tuple[float, float]] = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
+EDGES: dict[str, tuple[float, float]] = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
 
 
 class DigitsTextured(Digits):
@@ -41,14 +40,14 @@ class DigitsTextured(Digits):
         content = hashlib.sha256(b"".join(photo.numpy().tobytes() for photo in photographs())).hexdigest()
         return self.digest(super().fingerprint, content, patches="textured/1")
 
-    def read(self) -> Mapping[SplitName, Source]:
-        splits: dict[SplitName, Source] = {}
+    def read(self) -> Mapping[str, Source]:
+        splits: dict[str, Source] = {}
         for name, source in super().read().items():
             assert isinstance(source, Tensors)
             splits[name] = Tensors(self._blended(source.x, name), source.labels)
         return splits
 
-    def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
+    def _blended(self, digits: Tensor, split: str) -> Tensor:
         return blend(digits, [strip(photo, *EDGES[split]) for photo in photographs()], "textured", split)
 
 

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from datamodules import checks
-from datamodules.base import SplitName
 from datamodules.composite import Composite
 from datamodules.digits import Digits
 from datamodules.folder import TOPS, Folder, ImageFile
-from datamodules.images import ImageData
+from datamodules.images import ImageData, ImageShape
 from datamodules.named import image_data
 from datamodules.sources import Source, Tensors
 from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
@@ -38,15 +37,15 @@ class _Pair(Composite):
         self.sample_shape = (channels, image_size, image_size)
 
     @property
-    def shape(self) -> dict[str, int]:
-        return {"batch_size": self.batch_size, "image_size": self.image_size, "channels": self.channels}
+    def shape(self) -> ImageShape:
+        return ImageShape(batch_size=self.batch_size, image_size=self.image_size, channels=self.channels)
 
     def make(self) -> Mapping[str, ImageData]:
         """The parts, "a" and "b"."""
         raise NotImplementedError
 
     @cached_property
-    def parts(self) -> Mapping[str, ImageData]:  # type: ignore[override]
+    def parts(self) -> Mapping[str, ImageData]:
         made = self.make()
         for part in made.values():
             part.horizontal_flip = self.horizontal_flip
@@ -185,7 +184,7 @@ class DigitsUnpaired(_Pair):
                 raise UserError(f"data.{key}={value}: a share of what it is in the photographs, at most 1.")
 
     @cached_property
-    def domains(self) -> Mapping[str, ImageData]:  # type: ignore[override]
+    def domains(self) -> Mapping[str, ImageData]:
         b = DigitsTextured(**self.shape)
         if self.brightness < 1 or self.contrast < 1:
             b = _Faded(self.brightness, self.contrast, **self.shape)
@@ -210,7 +209,7 @@ class _Faded(DigitsTextured):
     def fingerprint(self) -> str:
         return self.digest(super().fingerprint, brightness=self.brightness, contrast=self.contrast)
 
-    def _blended(self, digits: Tensor, split: SplitName) -> Tensor:
+    def _blended(self, digits: Tensor, split: str) -> Tensor:
         strips = (strip(photo, *EDGES[split]).float() * self.brightness for photo in photographs())
         blended = blend(digits, [darker.round().to(torch.uint8) for darker in strips], "textured", split)
         return (127.5 + (blended.float() - 127.5) * self.contrast).round().to(torch.uint8)
@@ -231,8 +230,7 @@ class _Half(ImageData):
     def fingerprint(self) -> str:
         return self.digest(self.whole.fingerprint, half=self.half)
 
-    def read(self) -> Mapping[SplitName, Source]:
-        splits: dict[SplitName, Source] = dict(self.whole.sources)  # type: ignore[arg-type]
-        train = splits["train"]
+    def read(self) -> Mapping[str, Source]:
+        train = self.whole.sources["train"]
         assert isinstance(train, Tensors)
-        return splits | {"train": train.take(torch.arange(self.half, len(train), 2))}
+        return {**self.whole.sources, "train": train.take(torch.arange(self.half, len(train), 2))}

@@ -95,7 +95,7 @@ class Vision(ImageData):
     def fingerprint(self) -> str:
         return self.digest(self._content[1], name=self.name, split=f"validation {self._set.validation}")
 
-    def read(self) -> Mapping[SplitName, Source]:
+    def read(self) -> Mapping[str, Source]:
         return self._content[0]
 
     @cached_property
@@ -112,13 +112,13 @@ class Vision(ImageData):
         return found
 
     @cached_property
-    def _content(self) -> tuple[Mapping[SplitName, Source], str]:
+    def _content(self) -> tuple[Mapping[str, Source], str]:
         """The splits, and a digest of the files they come from."""
         if self._set.read is not None:
             return self._arrays()
         return self._celeba() if self.name == "celeba" else self._lsun()
 
-    def _arrays(self) -> tuple[Mapping[SplitName, Source], str]:
+    def _arrays(self) -> tuple[Mapping[str, Source], str]:
         def prepare() -> cache.Kept:
             content = hashlib.sha256()
             tensors = {}
@@ -137,14 +137,14 @@ class Vision(ImageData):
         test = Tensors(tensors["test.x"], tensors["test.y"])
         return {"train": train.take(rest), "validation": train.take(validation), "test": test}, text["content"]
 
-    def _celeba(self) -> tuple[Mapping[SplitName, Source], str]:
+    def _celeba(self) -> tuple[Mapping[str, Source], str]:
         folder = self.files["images"]
         if (folder / folder.name).is_dir():  # some archives nest it
             folder = folder / folder.name
         paths = sorted(
             path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png") and path.stem.isdigit()
         )
-        pictures: dict[SplitName, Pictures] = {}
+        pictures: dict[str, Pictures] = {}
         start = 0
         for name, end in CELEBA_ENDS.items():
             chosen = [path for path in paths if start < int(Path(path).stem) <= end]
@@ -153,7 +153,7 @@ class Vision(ImageData):
         content = _stats(*(folder / path for path in paths))
         return self._held(pictures, content), content
 
-    def _lsun(self) -> tuple[Mapping[SplitName, Source], str]:
+    def _lsun(self) -> tuple[Mapping[str, Source], str]:
         content = _stats(*(path / "data.mdb" for path in self.files.values()))
         keys = {split: _keys(self.name, path) for split, path in self.files.items()}
         count = len(keys["train"])
@@ -164,7 +164,7 @@ class Vision(ImageData):
             "validation": keys["train"][shuffled[:size].sort().values],
             "test": keys["test"],
         }
-        pictures: dict[SplitName, Pictures] = {
+        pictures: dict[str, Pictures] = {
             name: Lmdb(
                 self.files["test" if name == "test" else "train"], rows, size=self.image_size, channels=self.channels
             )
@@ -172,7 +172,7 @@ class Vision(ImageData):
         }
         return self._held(pictures, content), content
 
-    def _held(self, pictures: Mapping[SplitName, Pictures], content: str) -> dict[SplitName, Source]:
+    def _held(self, pictures: Mapping[str, Pictures], content: str) -> dict[str, Source]:
         if not all(map(len, pictures.values())):
             counts = ", ".join(f"{name}: {len(files):,}" for name, files in pictures.items())
             raise UserError(

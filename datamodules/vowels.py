@@ -116,7 +116,8 @@ def sound(pitch: np.ndarray, formants: np.ndarray, *, sample_rate: int, phase: f
     zero, one = np.zeros_like(b), np.ones_like(b)
     heard = sosfilt(np.stack([1 - b - c, zero, zero, one, -b, -c], axis=1), np.diff(flow, prepend=flow[0]))
     heard = heard[SETTLE:]
-    return heard / np.sqrt(np.mean(heard**2))
+    loud: np.ndarray = heard / np.sqrt(np.mean(heard**2))
+    return loud
 
 
 def utterances(voice: Voice, vowel: int, jitter: Tensor, *, sample_rate: int, samples: int) -> Waves:
@@ -179,7 +180,7 @@ class Vowels(SpeechData):
 @cache
 def _synthesised(sample_rate: int, mels: int, frames: int, speakers: int) -> Mapping[str, Utterances]:
     spectrogram = LogMel(sample_rate=sample_rate, mels=mels, frames=frames)
-    splits = {}
+    splits: dict[str, Utterances] = {}
     for split, n in UTTERANCES.items():
         parts, labels, of = [], [], []
         for speaker, voice in enumerate(voices(speakers)):

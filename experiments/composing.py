@@ -328,10 +328,12 @@ def _drop_anothers_settings(config: DictConfig, choice: str) -> None:
     group, _, place = choice.partition("=")[0].partition("@")
     place = place or (group if group in SET_BY_RECIPES else "")
     node = OmegaConf.select(config, place) if place else None
-    if OmegaConf.is_dict(node) and "_target_" not in node:
+    if not isinstance(node, DictConfig):
+        return
+    if "_target_" not in node:
         OmegaConf.update(config, place, None)  # of none, penalty=none
         return
-    schema = SCHEMAS.get(str(node.get("_target_"))) if OmegaConf.is_dict(node) else None
+    schema = SCHEMAS.get(str(node["_target_"]))
     if schema is not None:
         for key in [key for key in node if key not in (*META, *schema.settings)]:
             del node[key]

@@ -185,7 +185,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     data = load_data(config, allow=request.allow)
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device, memory_format=torch.channels_last)  # as in training
+    model.to(device).to(memory_format=torch.channels_last)  # as in training
     samples = request.samples or config["callbacks"]["evaluation"]["samples"]
     scoring = make_scoring(metrics, samples=samples, task=task)
     scoring.prepare(model, data, device)
@@ -238,8 +238,8 @@ def lines(request: Request, found: Found) -> Iterator[str]:
         )
     rows = [["", "value", "+-" if found.deviations else "", "real samples" if found.floor else ""]]
     for name, value in found.scores.items():
-        cells = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
-        rows.append([f"{name} {_direction(name)}".strip(), *cells])
+        figures = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
+        rows.append([f"{name} {_direction(name)}".strip(), *figures])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *cells in rows:
         columns = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True) if width]

@@ -211,6 +211,7 @@ def infer(request: Request, model: Any) -> int:
     x = inference.read(task, shown, shape, request.n) if shown else None
     if task == "encode":
         assert request.npz is not None
+        assert x is not None  # a task that shows samples
         n, dim = inference.save_codes(request.npz, model, x)
         print(f"{n:,} codes of {dim} numbers, by {request.run}:")
     else:

@@ -10,7 +10,7 @@ from torch import nn
 
 from lightning_gans.callbacks.disentanglement import Disentanglement
 from lightning_gans.callbacks.domains import adaptation
-from lightning_gans.callbacks.measures import MEASURES
+from lightning_gans.callbacks.measures import MEASURES, Measure
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.translation import TranslationQuality, cycle
@@ -28,7 +28,8 @@ Task = Callable[[str], AbstractContextManager[Callable[[float], None]]]
 def make_scoring(metrics: Mapping[str, Any], *, samples: int | None, task: Task) -> Scoring:
     """All measures, with the extractor that `metrics` describes. samples: as for SampleQuality."""
     extractor_for = partial(_extractor, metrics, task)
-    measures = [*MEASURES, cycle, adaptation, Disentanglement(), TranslationQuality(extractor_for, _statistics)]
+    translation = TranslationQuality(extractor_for, _statistics)
+    measures: list[Measure] = [*MEASURES, cycle, adaptation, Disentanglement(), translation]
     return Scoring(partial(_sample_quality, extractor_for, samples), measures)
 
 

@@ -76,7 +76,8 @@ def apart(job: Job) -> int:
 
 def _processes(job: Job) -> int:
     devices = job.config["trainer"]["devices"]
-    return (devices if isinstance(devices, int) else 2) * job.config["trainer"]["num_nodes"]
+    nodes: int = job.config["trainer"]["num_nodes"]
+    return (devices if isinstance(devices, int) else 2) * nodes
 
 
 def _announce(job: Job) -> None:

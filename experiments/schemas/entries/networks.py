@@ -112,7 +112,7 @@ ENTRIES: dict[str, Schema] = {
 
 def _like(target: str, **more: Spec) -> Schema:
     """The settings of another class, and some more."""
-    return Schema(ENTRIES[target].settings | more)
+    return Schema({**ENTRIES[target].settings, **more})
 
 
 ENTRIES |= {
