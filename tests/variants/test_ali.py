@@ -177,6 +177,11 @@ def test_weights_may_be_left_as_they_were_built():
     assert built.model.generator.layers[0].weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
+def test_the_network_says_how_its_weights_begin():
+    assert composed("ali", "data=mnist", small=False)["variant"]["initial_std"] == 0.01
+    assert composed("ali", "data=mnist", "network=mlp", small=False)["variant"]["initial_std"] is None
+
+
 def test_an_encoder_of_means_alone_is_refused():
     model = InferenceModel(generator=nn.Linear(2, 2), prior=Normal(dim=2), encoder=nn.Linear(2, 2))
     with pytest.raises(UserError, match=r"InferenceModel's gives one code. Choose network=ali or ali_mlp"):
