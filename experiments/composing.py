@@ -220,6 +220,9 @@ class Composer:
         config.pop("choose", None)
         for line in overrides:
             _drop_anothers_settings(config, line)
+        if "network" in {line.partition("=")[0] for line in overrides}:
+            for recipe in _recipes(listing, repository):
+                _drop_unknown(OmegaConf.select(recipe, "network"), OmegaConf.select(config, "network"))
         OmegaConf.set_struct(config, True)
         return Composed(config, choices_of(listing.overrides.known_choices))
 
@@ -228,9 +231,8 @@ class Composer:
         listing = self._defaults_list(overrides, repository)
         places = {line.partition("=")[0] for line in overrides}
         wanted: dict[str, str] = {}
-        for path in (default.config_path or "" for default in listing.defaults):
-            if path.startswith("recipe/") and (file := repository.load_config(path)) is not None:
-                wanted |= OmegaConf.select(file.config, "choose") or {}
+        for recipe in _recipes(listing, repository):
+            wanted |= OmegaConf.select(recipe, "choose") or {}
         chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
         return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
 
@@ -321,6 +323,25 @@ class Composer:
             return f"{key} is in no file of this configuration: say +{override.input_line} to add it."
         hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
         return f"{key}: there is no such setting.{hint} `--help` lists them all."
+
+
+def _recipes(listing: DefaultsList, repository: _Repository) -> Iterator[DictConfig]:
+    for path in (default.config_path or "" for default in listing.defaults):
+        file = repository.load_config(path) if path.startswith("recipe/") else None
+        if file is not None and isinstance(file.config, DictConfig):
+            yield file.config
+
+
+def _drop_unknown(meant: DictConfig | None, network: DictConfig | None) -> None:
+    """Of a network that was chosen, the settings that a recipe means for the usual one and this one does not have."""
+    if not isinstance(meant, DictConfig) or not isinstance(network, DictConfig):
+        return
+    schema = SCHEMAS.get(str(network.get("_target_")))
+    for key in meant:
+        if schema is not None and key in network and key not in (*META, *schema.settings):
+            del network[key]
+        elif key in network and not any(OmegaConf.is_interpolation(node, str(key)) for node in (meant, network)):
+            _drop_unknown(meant[key], network[key])
 
 
 def _drop_anothers_settings(config: DictConfig, choice: str) -> None:

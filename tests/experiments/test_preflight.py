@@ -402,6 +402,16 @@ def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, mo
         preflight([f"optimizer@{place}=rmsprop", f"{place}.betas=[0.5,0.9]"])
 
 
+def test_another_network_is_not_given_what_the_recipe_means_for_the_usual_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["variant=energy", "network=resnet"])  # the recipe says norm and width of DCGAN's layers
+    discriminator = job.config["network"]["discriminator"]
+    assert "norm" not in discriminator
+    assert discriminator["width"] == 32
+    with pytest.raises(UserError, match="norm: there is no such setting"):
+        preflight(["variant=energy", "network=resnet", "network.discriminator.norm=none"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "target", "lost"),
     [
