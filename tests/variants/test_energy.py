@@ -27,7 +27,7 @@ class Moments(nn.Module):
         return torch.cat([x, x.square()], 1) @ self.theta[:, None]
 
 
-def moments(loss=None, *, magnitude_weight=0.0, iterations=3, buffer=500, fresh_share=0.05, lr=0.1):
+def moments(loss=None, *, magnitude_weight=0.0, iterations=3, buffer=500, fresh_share=0.05, lr=0.1, data_noise=0.0):
     sgd = PlayerSettings(optimizer=partial(torch.optim.SGD, lr=lr))
     model = EnergyModel(
         discriminator=Moments(), shape=(1,), steps=5, step_size=0.05, noise=0.1**0.5, low=-6.0, high=6.0
@@ -40,6 +40,7 @@ def moments(loss=None, *, magnitude_weight=0.0, iterations=3, buffer=500, fresh_
         buffer=buffer,
         fresh_share=fresh_share,
         magnitude_weight=magnitude_weight,
+        data_noise=data_noise,
     )
 
 
@@ -83,6 +84,16 @@ def test_scores_are_held_by_their_magnitude():
     scores = [game.model.discriminator(x).square().mean() for x in (batch.x, batch.x * 2)]
     assert terms["magnitude"].item() == pytest.approx(0.5 * sum(scores).item())
     assert set(terms) == {"real", "fake", "magnitude"}
+
+
+def test_noise_widens_the_data_within_the_box_of_the_chains(tmp_path):
+    game, seen = moments(iterations=2, data_noise=3.0), []
+    positives = game.positives
+    game.positives = lambda x: seen.append(positives(x)) or seen[-1]
+    play(game, [SampleBatch(torch.zeros(100, 1))] * 2, tmp_path)
+    assert not torch.equal(*seen)
+    assert 2.0 < torch.cat(seen).std() < 3.5
+    assert torch.cat(seen).abs().max() <= game.model.high
 
 
 def test_the_lectures_loop_is_another_objective(tmp_path):

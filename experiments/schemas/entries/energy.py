@@ -13,6 +13,7 @@ ENTRIES: dict[str, Schema] = {
             "buffer": Int(min=1, help="ends of chains that are kept"),
             "fresh_share": Float(min=0, max=1, help="of the chains that begin anew"),
             "magnitude_weight": Float(min=0, help="of the squared scores in what D descends"),
+            "data_noise": Float(min=0, help="standard deviation of what is added to data"),
         }
     ),
     "lightning_gans.models.energy.EnergyModel": Schema(
