@@ -74,6 +74,7 @@ class EnergyBased(Game):
         return ends
 
     def positives(self, x: Tensor) -> Tensor:
+        """Data (N, *shape) as D is shown them: with noise, within the chains' box."""
         if not self.data_noise:
             return x
         noisy = x + self.data_noise * self.draws.normal(*x.shape).to(x)
