@@ -45,7 +45,8 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
-SET_BY_RECIPES = ("penalty",)  # groups whose choices differ in their settings, and recipes set some
+SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
+MEANT = ("variant/", "recipe/", "experiment/")  # files that set values within what is usually chosen
 
 
 class _Repository(CachingConfigRepository):
@@ -219,10 +220,7 @@ class Composer:
         config = self.loader._compose_config_from_defaults_list(listing.defaults, repository)
         config.pop("choose", None)
         for line in overrides:
-            _drop_anothers_settings(config, line)
-        if "network" in {line.partition("=")[0] for line in overrides}:
-            for recipe in _recipes(listing, repository):
-                _drop_unknown(OmegaConf.select(recipe, "network"), OmegaConf.select(config, "network"))
+            _drop_anothers_settings(config, line, list(_sources(listing, repository, MEANT)))
         OmegaConf.set_struct(config, True)
         return Composed(config, choices_of(listing.overrides.known_choices))
 
@@ -231,7 +229,7 @@ class Composer:
         listing = self._defaults_list(overrides, repository)
         places = {line.partition("=")[0] for line in overrides}
         wanted: dict[str, str] = {}
-        for recipe in _recipes(listing, repository):
+        for recipe in _sources(listing, repository, ("recipe/",)):
             wanted |= OmegaConf.select(recipe, "choose") or {}
         chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
         return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
@@ -325,36 +323,35 @@ class Composer:
         return f"{key}: there is no such setting.{hint} `--help` lists them all."
 
 
-def _recipes(listing: DefaultsList, repository: _Repository) -> Iterator[DictConfig]:
+def _sources(listing: DefaultsList, repository: _Repository, prefixes: tuple[str, ...]) -> Iterator[DictConfig]:
+    """What those files of a composition hold whose paths begin so."""
     for path in (default.config_path or "" for default in listing.defaults):
-        file = repository.load_config(path) if path.startswith("recipe/") else None
+        file = repository.load_config(path) if path.startswith(prefixes) else None
         if file is not None and isinstance(file.config, DictConfig):
             yield file.config
 
 
-def _drop_unknown(meant: DictConfig | None, network: DictConfig | None) -> None:
-    """Of a network that was chosen, the settings that a recipe means for the usual one and this one does not have."""
-    if not isinstance(meant, DictConfig) or not isinstance(network, DictConfig):
-        return
-    schema = SCHEMAS.get(str(network.get("_target_")))
-    for key in meant:
-        if schema is not None and key in network and key not in (*META, *schema.settings):
-            del network[key]
-        elif key in network and not any(OmegaConf.is_interpolation(node, str(key)) for node in (meant, network)):
-            _drop_unknown(meant[key], network[key])
-
-
-def _drop_anothers_settings(config: DictConfig, choice: str) -> None:
-    """Of what was chosen (optimizer@...=rmsprop, penalty=r1), the settings that a recipe means for the usual choice."""
+def _drop_anothers_settings(config: DictConfig, choice: str, sources: Sequence[DictConfig]) -> None:
+    """Of what was chosen (optimizer@...=rmsprop, penalty=r1), the settings that `sources` mean for the usual choice."""
     group, _, place = choice.partition("=")[0].partition("@")
     place = place or (group if group in SET_BY_RECIPES else "")
     node = OmegaConf.select(config, place) if place else None
     if not isinstance(node, DictConfig):
         return
-    if "_target_" not in node:
-        OmegaConf.update(config, place, None)  # of none, penalty=none
+    if choice.endswith("=none"):
+        OmegaConf.update(config, place, None)
         return
-    schema = SCHEMAS.get(str(node["_target_"]))
-    if schema is not None:
-        for key in [key for key in node if key not in (*META, *schema.settings)]:
-            del node[key]
+    for source in sources:
+        _drop_unknown(OmegaConf.select(source, place, throw_on_resolution_failure=False), node)
+
+
+def _drop_unknown(meant: object, chosen: object) -> None:
+    """The settings that are `meant` for another and that the parts of what was chosen do not have."""
+    if not isinstance(meant, DictConfig) or not isinstance(chosen, DictConfig):
+        return
+    schema = SCHEMAS.get(str(chosen.get("_target_")))
+    for key in meant:
+        if schema is not None and key in chosen and key not in (*META, *schema.settings):
+            del chosen[key]
+        elif key in chosen and not any(OmegaConf.is_interpolation(node, str(key)) for node in (meant, chosen)):
+            _drop_unknown(meant[key], chosen[key])

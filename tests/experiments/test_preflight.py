@@ -402,6 +402,14 @@ def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, mo
         preflight([f"optimizer@{place}=rmsprop", f"{place}.betas=[0.5,0.9]"])
 
 
+def test_a_misspelt_setting_of_ones_own_choice_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "penalty").mkdir()
+    (tmp_path / "penalty" / "mine.yaml").write_text("_target_: lightning_gans.losses.penalties.R1\ngama: 0.1\n")
+    with pytest.raises(UserError, match=r"penalty\.gama"):
+        preflight(["--config-dir", str(tmp_path), "variant=r3gan", "penalty=mine"])
+
+
 def test_another_network_is_not_given_what_the_recipe_means_for_the_usual_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (job,) = preflight(["variant=energy", "network=resnet"])  # the recipe says norm and width of DCGAN's layers
