@@ -31,12 +31,15 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
     console = console or Console()
     run_dir = shown(run_dir)
     try:
-        summary = json.loads((run_dir / "summary.json").read_text())
+        summary = json.loads((run_dir / "summary.json").read_bytes())
     except (OSError, ValueError):
+        summary = None
+    if not isinstance(summary, dict):
         say(console, f"{run_dir} holds no summary of a run (summary.json).")
         return
     say(console)
-    say(console, f"{run_dir.name}: {ENDINGS.get(summary.get('status'), summary.get('status'))}")
+    status = str(summary.get("status"))
+    say(console, f"{run_dir.name}: {ENDINGS.get(status, status)}")
     for line in _totals(summary):
         say(console, line)
     if summary.get("metrics"):
@@ -158,7 +161,7 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
     if (run_dir / "generator").is_dir():
         places.append(("generator", f"{run_dir / 'generator'}{os.sep}"))
     if (url := run_dir / "wandb" / "url.txt").is_file():
-        places.append(("W&B", url.read_text().strip()))
+        places.append(("W&B", url.read_text(errors="replace").strip()))
     return places
 
 

@@ -148,6 +148,6 @@ def _key(line: Line) -> tuple[str, ...]:
 def _sitting(run_dir: Path) -> dict[str, str]:
     """Commit and machine, from the run's last command."""
     file = run_dir / runs.COMMAND
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
     commit = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
     return {"commit": commit[-1] if commit else "", "machine": lines[-1].rpartition(", ")[2] if lines else ""}
