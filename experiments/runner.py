@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from lightning_gans.callbacks.translation import Translations
 from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import isolated
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
@@ -63,22 +65,36 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
-    run_dir = Path(config["run_dir"])
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
+    with Interruption() as interruption:
+        try:
+            return _run(config, checkpoint, interruption)
+        except StopRequested:  # before training began, so there is nothing to save
+            interruption.agreed = True
+            print(
+                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
+            )
+            return Exit.INTERRUPTED
+        except Aborted:
+            return Exit.INTERRUPTED
+
+
+def _run(config: Mapping[str, Any], checkpoint: Path | None, interruption: Interruption) -> Exit:
+    run_dir = Path(config["run_dir"])
     data = build(config["data"], trusted=True)
     game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    progress, stop, summary = Progress(), GracefulStop(), RunSummary()
+    progress, summary = Progress(), RunSummary()
     settings = config["callbacks"]
-    callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
-    if config["metrics"]:
+    callbacks: list[pl.Callback] = [GracefulStop(interruption), TrainingLog(every=config["trainer"]["log_every"])]
+    callbacks += [CollapseWatch(), summary, progress]
+    if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         samples = settings["evaluation"]["samples"]
         scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
-    callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
     trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
@@ -86,13 +102,23 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
         return _diverged(error, trainer, game, summary)
-    except BaseException:
+    except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             summary.write(trainer, game, "stopped")
+        if isinstance(error, StopRequested | Aborted):
+            _end_ranks(trainer)
         raise
+    stopped = interruption.agreed
     if trainer.is_global_zero:
-        summary.write(trainer, game, "stopped" if stop.stopped else "finished")
-    return _farewell(run_dir, game, stopped=stop.stopped, leads=trainer.is_global_zero)
+        summary.write(trainer, game, "stopped" if stopped else "finished")
+    return _farewell(run_dir, game, stopped=stopped, leads=trainer.is_global_zero)
+
+
+def _end_ranks(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning started for this run: they would wait for this one."""
+    end = getattr(trainer.strategy.launcher, "kill", None)
+    if callable(end):
+        end(signal.SIGTERM)
 
 
 def make_game(config: Mapping[str, Any]) -> Game:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+from torch import nn
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
@@ -48,6 +49,14 @@ class Checkpoints(Checkpoint):
         if pl_module.iteration and trainer.is_global_zero:
             # killed between the two writes of a new best checkpoint: finish the second
             self._keep_best(Path(trainer.default_root_dir) / "checkpoints", pl_module)
+        self._scores_before = pl_module.scores.state_dict()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        if pl_module.scores.state_dict() != self._scores_before:  # an evaluation that was left has been repeated
+            self.save(trainer, pl_module)
+        elif pl_module.iteration and trainer.is_global_zero:
+            self._export(trainer, pl_module, pl_module.ema.model)  # killed after the checkpoint and before its export
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
@@ -72,9 +81,12 @@ class Checkpoints(Checkpoint):
         trainer.save_checkpoint(folder / "last.ckpt")
         if trainer.is_global_zero:
             self._keep_best(folder, game)
-            about = {**self.about, "iteration": game.iteration, "images": game.images}
-            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+            self._export(trainer, game, model)
         self._saved_at = time.monotonic()
+
+    def _export(self, trainer: pl.Trainer, game: Game, model: nn.Module) -> None:
+        about = {**self.about, "iteration": game.iteration, "images": game.images}
+        save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
 
     def _keep_best(self, folder: Path, game: Game) -> None:
         """Where last.ckpt is the best one so far, let best.ckpt be the same file."""

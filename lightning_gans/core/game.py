@@ -362,6 +362,10 @@ class Game(pl.LightningModule):
         self.scores.load_state_dict(state["scores"])
         self.latest = dict(state["latest"])
         self._evaluated_at = -1
-        if self.iteration < self.iterations and "loops" in checkpoint:
+        if "loops" in checkpoint:
+            loop = checkpoint["loops"]["fit_loop"]
+            # The run's one epoch is not over, whatever has been done since its last batch: its end is still to come.
+            for progress in loop["epoch_progress"].values():
+                progress["processed"] = progress["completed"] = 0
             # A finished run goes on with a larger budget: Lightning remembers that it has seen its last batch.
-            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
+            loop["epoch_loop.batch_progress"]["is_last_batch"] &= self.iteration >= self.iterations

@@ -42,3 +42,12 @@ def all_agree(answer: bool, device: torch.device) -> bool:
 def any_says(answer: bool, device: torch.device) -> bool:
     """True when any rank says yes; every rank must ask."""
     return not all_agree(not answer, device)
+
+
+def largest(value: float, device: torch.device) -> float:
+    """The largest of the ranks' values; every rank must ask."""
+    if processes() == 1:
+        return value
+    found = torch.tensor(value, device=device)
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return float(found)

@@ -50,7 +50,7 @@ def fit(
         callbacks=list(callbacks),
         default_root_dir=run_dir,
         enable_progress_bar=False,
-        enable_checkpointing=False,
+        enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
