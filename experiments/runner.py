@@ -38,6 +38,7 @@ from lightning_gans.core.interruption import Aborted, Interruption, StopRequeste
 from lightning_gans.core.rng import isolated
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
+from lightning_gans.networks.spectral import estimate_norms
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
@@ -145,6 +146,7 @@ def initialize(game: Game, init: Initialization) -> None:
             f"init= draws the weights of linear layers and convolutions, and {type(game).__name__}'s networks here "
             "have neither. Say init=own."
         )
+    estimate_norms(game)
     game.ema.model.load_state_dict(game.model.state_dict())
 
 
@@ -207,6 +209,8 @@ def warm_start(game: Game, source: Path) -> None:
     if not fitting:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
     game.load_state_dict(fitting, strict=False)
+    if len(fitting) < len(mine):
+        estimate_norms(game)  # a weight may have come without its u and v, or they without it
     log.warning("Starting from %d of %d tensors of %s.", len(fitting), len(mine), path)
 
 

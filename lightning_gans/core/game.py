@@ -271,7 +271,7 @@ class Game(pl.LightningModule):
         progress.increment_completed()
 
     def _moves(self, phase: Phase, stage: int) -> bool:
-        due = (self.iteration + 1) % phase.every == 0
+        due = (self.iteration + (not phase.opens)) % phase.every == 0
         return due and phase.player in self._optimizers[stage] and phase.active()
 
     def _update(
