@@ -5,16 +5,19 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback
 from torch import nn
 
 from experiments.report import final_table
+from experiments.resume import source_of
 from experiments.scoring import make_scoring
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
@@ -32,6 +35,7 @@ from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.callbacks.translation import Translations
 from lightning_gans.callbacks.unprofiled import Unprofiled
+from lightning_gans.core import checkpoints
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
@@ -56,11 +60,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
+def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Callable[[], None] | None = None) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
     Args:
         checkpoint: a Lightning checkpoint to continue from.
+        begin: called when everything is made and loaded, right before training.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -70,7 +75,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         torch.set_num_threads(config["trainer"]["threads"])
     with Interruption() as interruption:
         try:
-            return _run(config, checkpoint, interruption)
+            return _run(config, checkpoint, begin, interruption)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             print(
@@ -81,7 +86,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
             return Exit.INTERRUPTED
 
 
-def _run(config: Mapping[str, Any], checkpoint: Path | None, interruption: Interruption) -> Exit:
+def _run(
+    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+) -> Exit:
     run_dir = Path(config["run_dir"])
     data = build(config["data"], trusted=True)
     game = make_game(config)
@@ -98,6 +105,9 @@ def _run(config: Mapping[str, Any], checkpoint: Path | None, interruption: Inter
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
+    if begin is not None:
+        write = begin
+        callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
     trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -105,7 +115,8 @@ def _run(config: Mapping[str, Any], checkpoint: Path | None, interruption: Inter
         return _diverged(error, trainer, game, summary)
     except BaseException as error:
         if trainer.is_global_zero and game.iteration:
-            summary.write(trainer, game, "stopped")
+            with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
+                summary.write(trainer, game, "stopped")
         if isinstance(error, StopRequested | Aborted):
             _end_ranks(trainer)
         raise
@@ -198,14 +209,16 @@ def warm_start(game: Game, source: Path) -> None:
     """Take over the weights of another run that fit by name and shape.
 
     Raises:
-        UserError: no checkpoint there, or none of its weights fits.
+        UserError: no intact checkpoint there, or none of its weights fits.
     """
-    path = source / "checkpoints" / "last.ckpt" if source.is_dir() else source
-    if not path.is_file():
-        raise UserError(f"init_from={source}: no checkpoint there; name a run's folder or a .ckpt file.")
-    theirs = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    path = source_of(source)
+    theirs = checkpoints.load(path)["state_dict"]
     mine = game.state_dict()
-    fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in theirs.items()
+        if name in mine and isinstance(value, torch.Tensor) and mine[name].shape == value.shape
+    }
     if not fitting:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
     game.load_state_dict(fitting, strict=False)
@@ -227,7 +240,8 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     last = run_dir / "checkpoints" / "last.ckpt"
     good = f"The last good checkpoint is {last}." if last.is_file() else "No checkpoint had been written yet."
     if trainer.is_global_zero:
-        summary.write(trainer, game, "diverged")
+        with suppress(UserError):
+            summary.write(trainer, game, "diverged")
         print(
             f"error: {error} {good} Two things to try in a new run_dir: a tenth of that player's learning rate "
             "(variant.training.players.<player>.optimizer.lr=...), or clipped gradients "

@@ -1,11 +1,11 @@
 """What a run left behind, for the commands that take one: its model and its data. Both may have been sent by others."""
 
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import runs
+from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -19,7 +19,6 @@ def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn
     Raises:
         UserError: files that cannot be read, or that hold something else.
     """
-    import torch
     import yaml
 
     from lightning_gans import load_generator
@@ -31,15 +30,15 @@ def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn
         return model, iteration if isinstance(iteration, int) else None
     path = run / "checkpoints" / "best.ckpt"
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint = load(path)
         # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
         # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
         prefix = "ema.model."
         state = {key.removeprefix(prefix): t for key, t in checkpoint["state_dict"].items() if key.startswith(prefix)}
         model.load_state_dict(state)
         return model, int(checkpoint["game"]["iteration"])
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except (DamagedCheckpoint, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        reason = error.why if isinstance(error, DamagedCheckpoint) else str(error).strip().split("\n")[0]
         raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
 
 

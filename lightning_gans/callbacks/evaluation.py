@@ -1,19 +1,22 @@
 """Scores, every so many iterations and at the end, of the weights that would be exported."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import nn
 
 from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.training_log import tell_summary
+from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import StopRequested, abandonable, stopping
 from lightning_gans.metrics.names import METRICS
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation(pl.Callback):
@@ -116,7 +119,12 @@ class Evaluation(pl.Callback):
         if game.scores.is_best(game.headline, game.iteration):
             found["best"] = dict(found["last"])
         elif best.is_file():
-            found["best"] = self._measure(trainer, _evaluated_weights(best, game), "test").scores
+            try:
+                model = _evaluated_weights(best, game)
+            except DamagedCheckpoint as error:
+                log.warning("The best checkpoint is not measured on the test split: %s", error)
+            else:
+                found["best"] = self._measure(trainer, model, "test").scores
         for name, model in game.beside(_data(trainer)).items():
             found[name] = self._measure(trainer, model, "test").scores
         return found
@@ -128,7 +136,7 @@ def _data(trainer: pl.Trainer) -> Any:
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
     """The averaged model of a checkpoint, loaded into the game's own copy (training is over)."""
-    state = torch.load(checkpoint, map_location=game.device, weights_only=True)["state_dict"]
+    state = load(checkpoint)["state_dict"]
     prefix = "ema.model."
     game.ema.model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     game.invalidate_evaluated()
