@@ -94,9 +94,9 @@ def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, 
     _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
     if start is not None:
         return Resume("continue", start)
-    if leads and summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
+    if summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
         return Resume("finished")
-    if leads and summary is not None and summary.status == "diverged":
+    if summary is not None and summary.status == "diverged":
         raise DivergedBefore(_diverged(run_dir, last))
     return Resume("continue", last) if last.is_file() else Resume("new")
 
