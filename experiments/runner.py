@@ -14,8 +14,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from experiments import launch
 from experiments.report import final_table
 from experiments.resume import source_of
 from experiments.scoring import make_scoring
@@ -43,6 +45,7 @@ from lightning_gans.core.rng import isolated
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
 from lightning_gans.networks.spectral import estimate_norms
+from lightning_gans.strategies.environment import GivenProcesses
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
@@ -71,6 +74,8 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
+    # Lightning has taken it from any rank variable there is.
+    rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
     with Interruption() as interruption:
@@ -164,18 +169,25 @@ def initialize(game: Game, init: Initialization) -> None:
 def make_trainer(
     settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Any]
 ) -> pl.Trainer:
-    """Lightning's trainer: one epoch, which the data module makes as long as the run."""
-    strategy = PlayerDDPStrategy() if settings["strategy"] == "players" else settings["strategy"]
+    """Lightning's trainer: one epoch, which the data module makes as long as the run.
+
+    Its processes are those of the launcher, where one started as many as the settings want, laid out as that launcher
+    laid them out; otherwise Lightning starts them on this machine.
+    """
+    place = launch.place(settings)
+    several = max(place.size, launch.processes(settings) or 1) > 1
+    players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
+    devices = settings["devices"]
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return pl.Trainer(
         accelerator=settings["accelerator"],
-        devices=settings["devices"],
-        num_nodes=settings["num_nodes"],
-        strategy=strategy,
+        devices=devices if place.launcher is None or isinstance(devices, list) else place.local_size,
+        num_nodes=place.nodes,
+        strategy=PlayerDDPStrategy() if players else settings["strategy"],
         precision=_precision(settings),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), _environment(place)],
         profiler=Unprofiled(),
         default_root_dir=run_dir,
         callbacks=callbacks,
@@ -189,6 +201,17 @@ def make_trainer(
     )
 
 
+def _environment(place: launch.Place) -> GivenProcesses:
+    return GivenProcesses(
+        rank=place.rank,
+        size=place.size,
+        local_rank=place.local_rank,
+        node=place.node,
+        address=place.address,
+        port=place.port,
+    )
+
+
 def _precision(settings: Mapping[str, Any]) -> Any:
     if settings["precision"] != "auto":
         return settings["precision"]
@@ -198,7 +221,7 @@ def _precision(settings: Mapping[str, Any]) -> Any:
 
 def make_loggers(config: Mapping[str, Any]) -> list[Any]:
     """The logger of this run, told its configuration; none on other ranks than the first."""
-    if not config["logger"] or int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
+    if not config["logger"] or not launch.place(config["trainer"]).leads:
         return []
     logger = build(config["logger"], trusted=True)
     logger.log_hyperparams(dict(config))

@@ -47,7 +47,7 @@ def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
     with atomic(path) as temporary, temporary.open("wb") as file:
         sink = _Sink(file)
         try:
-            torch.save(dict(checkpoint), sink)
+            torch.save(dict(checkpoint), sink)  # type: ignore[arg-type]
         except RuntimeError as error:
             raise sink.error or error from error
         file.seek(-_LENGTH, 2)
