@@ -211,7 +211,9 @@ def _samples(config: Mapping[str, Any]) -> int | None:
     """How many samples the run was measured by; None for as many as there are real ones."""
     samples = dict(flatten(config)).get("callbacks.evaluation.samples")
     if samples is not None and (not isinstance(samples, int) or samples < 2):
-        raise UserError(f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000.")
+        raise UserError(
+            f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000."
+        )
     return samples
 
 

@@ -99,7 +99,8 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
         raise UserError(f"{key}={path} holds no array `samples` ({error}).") from error
     if not fits:
         raise UserError(
-            f"{key}={path}: `samples` is {dtype} of shape {(n, *of_array)}, and this run's samples are of shape {shape}."
+            f"{key}={path}: `samples` is {dtype} of shape {(n, *of_array)}, and this run's samples are of shape "
+            f"{shape}."
         )
     if len(content) < size:
         raise UserError(f"{key}={path} is cut short: `samples` says {n:,} samples and has fewer.")

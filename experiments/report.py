@@ -129,7 +129,9 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
         # never narrower than what it holds: a figure cut short would be another figure
         width = max(map(len, [*title.split("\n"), *cells]))
-        table.add_column(escape(title), justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom")
+        table.add_column(
+            escape(title), justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom"
+        )
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     return table

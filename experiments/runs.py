@@ -34,7 +34,6 @@ class _Writer(_Dumper):  # type: ignore[misc]
         return True
 
 
-
 # Names
 
 

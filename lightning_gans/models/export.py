@@ -135,7 +135,9 @@ def check_shapes(model: nn.Module, shapes: Mapping[str, Shape], source: Path) ->
     for name in [*wanted, *(name for name in shapes if name not in wanted)]:
         mine, theirs = wanted.get(name, "not there"), shapes.get(name, "not there")
         if mine != theirs:
-            raise UserError(f"{source} does not hold this model's weights: {name} is {theirs}, and {mine} in the model.")
+            raise UserError(
+                f"{source} does not hold this model's weights: {name} is {theirs}, and {mine} in the model."
+            )
 
 
 def check_finite(state: Mapping[str, Tensor], source: Path) -> None:
