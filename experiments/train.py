@@ -101,13 +101,19 @@ def _finished(job: Job) -> int:
 
 
 def apart(job: Job) -> int:
-    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime."""
+    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime.
+
+    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+    """
+    from lightning_gans.core.interruption import SIGNALS
+
     child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which saves and leaves
+    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
     try:
         return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave_quietly() -> NoReturn:

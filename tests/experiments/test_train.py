@@ -5,12 +5,16 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 
+from experiments.train import apart
 from lightning_gans import load_generator
 
 RING = (
@@ -182,3 +186,23 @@ def test_a_variant_from_outside_trains(launcher):
         *("--config-dir", "conf", "variant=half", "network=planar", *outside, "iterations=5", "run_dir=run")
     )
     assert summary(launcher.folder / "run")["status"] == "finished", said
+
+
+def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
+    script = (
+        "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(130))\nprint(flush=True)\nsignal.pause()"
+    )
+
+    class Asked(subprocess.Popen):
+        def __init__(self, command):
+            super().__init__([sys.executable, "-c", script], stdout=subprocess.PIPE)
+            self.stdout.readline()
+
+        def wait(self):
+            signal.raise_signal(signal.SIGUSR1)
+            return super().wait(60)
+
+    monkeypatch.setattr(subprocess, "Popen", Asked)
+    before = signal.getsignal(signal.SIGUSR1)
+    assert apart(SimpleNamespace(overrides=())) == 130
+    assert signal.getsignal(signal.SIGUSR1) == before
