@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -265,13 +266,52 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     if trainer.is_global_zero:
         with suppress(UserError):
             summary.write(trainer, game, "diverged")
-        print(
-            f"error: {error} {good} Two things to try in a new run_dir: a tenth of that player's learning rate "
-            "(variant.training.players.<player>.optimizer.lr=...), or clipped gradients "
-            "(variant.training.players.<player>.clip_norm=1).",
-            file=sys.stderr,
-        )
+        print(f"error: {error} {good} {_advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED
+
+
+def _advice(error: Diverged, trainer: pl.Trainer) -> str:
+    """Sentences that tell how to remove the cause of a divergence."""
+    if error.cause == "data":
+        bad = _bad_samples(trainer)
+        found = f"In the training split it is {bad}. " if bad else ""
+        return f"{found}No setting of the training mends that: repair or remove these samples and start a new run_dir."
+    settings = f"variant.training.players.{error.player or '<player>'}"
+    slower = f"a tenth of player {error.player}'s learning rate ({settings}.optimizer.lr=...)"
+    exact = "" if trainer.precision in ("32-true", "64-true") else "trainer.precision=32-true, "
+    if error.cause == "network":
+        return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
+    if error.cause == "loss":
+        return (
+            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where its "
+            f"logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective or weight of "
+            f"that term, or {slower}."
+        )
+    return (
+        "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
+        f"where the gradients had grown (losses.csv shows that); clipping mends only the latter. To try in a new "
+        f"run_dir: {exact}{slower}, or {settings}.clip_norm=1."
+    )
+
+
+def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
+    """The first samples of the training split that are not finite, as words; "" where it has none or no time is left."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if not hasattr(data, "split"):
+        return ""
+    bad: list[int] = []
+    start, until = 0, time.monotonic() + seconds
+    for batch in data.split("train").batches(256):
+        columns = [column for column in batch if isinstance(column, torch.Tensor) and column.is_floating_point()]
+        rows = [~column.isfinite().flatten(1).all(1) for column in columns]
+        bad += [start + i for i in torch.stack(rows).any(0).nonzero().flatten().tolist()] if rows else []
+        start += len(batch[0])
+        if len(bad) > shown or time.monotonic() > until:
+            break
+    if not bad:
+        return ""
+    more = " and more" if len(bad) > shown else ""
+    return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
 
 
 def _farewell(run_dir: Path, game: Game, *, stopped: bool, leads: bool) -> Exit:

@@ -1,10 +1,13 @@
 """Gradient exchange per player: only what moves is sent."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def processes() -> int:
@@ -27,6 +30,14 @@ def average_gradients(gradients: Sequence[Tensor]) -> None:
 def average(values: Tensor) -> Tensor:
     """The mean of `values` over all ranks, in place; every rank must ask."""
     average_gradients([values])
+    return values
+
+
+def from_all(value: T) -> list[T]:
+    """Every rank's value, in rank order; pickled, so not for every iteration. Every rank must ask."""
+    values = [value] * processes()
+    if len(values) > 1:
+        dist.all_gather_object(values, value)
     return values
 
 
