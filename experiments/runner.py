@@ -4,16 +4,19 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback
 from torch import nn
 
 from experiments.report import final_table
+from experiments.resume import source_of
 from experiments.scoring import make_scoring
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
@@ -31,6 +34,7 @@ from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.callbacks.translation import Translations
 from lightning_gans.callbacks.unprofiled import Unprofiled
+from lightning_gans.core import checkpoints
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.rng import isolated
@@ -53,11 +57,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
+def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Callable[[], None] | None = None) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
     Args:
         checkpoint: a Lightning checkpoint to continue from.
+        begin: called when everything is made and loaded, right before training.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -81,6 +86,9 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
+    if begin is not None:
+        write = begin
+        callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
     trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -88,7 +96,8 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
         return _diverged(error, trainer, game, summary)
     except BaseException:
         if trainer.is_global_zero and game.iteration:
-            summary.write(trainer, game, "stopped")
+            with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
+                summary.write(trainer, game, "stopped")
         raise
     if trainer.is_global_zero:
         summary.write(trainer, game, "stopped" if stop.stopped else "finished")
@@ -170,14 +179,16 @@ def warm_start(game: Game, source: Path) -> None:
     """Take over the weights of another run that fit by name and shape.
 
     Raises:
-        UserError: no checkpoint there, or none of its weights fits.
+        UserError: no intact checkpoint there, or none of its weights fits.
     """
-    path = source / "checkpoints" / "last.ckpt" if source.is_dir() else source
-    if not path.is_file():
-        raise UserError(f"init_from={source}: no checkpoint there; name a run's folder or a .ckpt file.")
-    theirs = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    path = source_of(source)
+    theirs = checkpoints.load(path)["state_dict"]
     mine = game.state_dict()
-    fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in theirs.items()
+        if name in mine and isinstance(value, torch.Tensor) and mine[name].shape == value.shape
+    }
     if not fitting:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
     game.load_state_dict(fitting, strict=False)
@@ -197,7 +208,8 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     last = run_dir / "checkpoints" / "last.ckpt"
     good = f"The last good checkpoint is {last}." if last.is_file() else "No checkpoint had been written yet."
     if trainer.is_global_zero:
-        summary.write(trainer, game, "diverged")
+        with suppress(UserError):
+            summary.write(trainer, game, "diverged")
         print(
             f"error: {error} {good} Two things to try in a new run_dir: a tenth of that player's learning rate "
             "(variant.training.players.<player>.optimizer.lr=...), or clipped gradients "

@@ -12,12 +12,18 @@ from typing import Any
 import yaml
 
 from experiments.schemas.spec import plain
+from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import load_json, load_yaml, printable
 
 RUNS = Path("runs")
 STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
 CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
+EXPORT = Path("generator")
+LOCK = ".lock"  # of a run that is going on
+OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # what is there before the first iteration has run
+TABLES = ("losses.csv", "metrics.csv")
+WRITTEN = ("checkpoints", "generator", "samples")  # folders
 LONGEST = 120  # characters of a run's name less its seed, or of a metric's
 
 # What says where or how a run is done, not which run it is: not in its name.
@@ -123,6 +129,21 @@ def read_config(run_dir: Path) -> dict[str, Any] | None:
     if not isinstance(config, dict):
         raise UserError(_unreadable(path, "it holds no settings"))
     return config
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, the one to continue from first: last.ckpt, then the others from the newest on."""
+    found = [path for path in (run_dir / LAST).parent.glob("*.ckpt") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (path.name != LAST.name, -path.stat().st_mtime))
+
+
+def newest_iteration(run_dir: Path) -> int:
+    """The last iteration that any of a run's files tells of, whatever state they are in; 0 where none does."""
+    try:
+        summary = read_summary(run_dir)
+    except UserError:
+        summary = None
+    return max(summary.iterations if summary else 0, *(CsvFile(run_dir / name).newest() for name in TABLES))
 
 
 def read_summary(run_dir: Path) -> Summary | None:

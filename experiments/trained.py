@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import runs
+from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import inside, is_allowed
 
@@ -57,14 +58,12 @@ def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn
 
 def _load_best(model: "nn.Module", run: Path) -> Any:
     """Read checkpoints/best.ckpt into the model of a run; the iteration that it says."""
-    import torch
-
     from lightning_gans.models.export import check_finite, check_shapes
 
     path = inside(run / "checkpoints" / "best.ckpt", run)
     try:
         check_archive(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint = load(path)
         # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
         # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
         prefix = "ema.model."
@@ -73,11 +72,13 @@ def _load_best(model: "nn.Module", run: Path) -> Any:
         check_finite(state, path)
         model.load_state_dict(state)
         return checkpoint["game"]["iteration"]
+    except DamagedCheckpoint as error:
+        reason = error.why
     except UserError as error:
         raise UserError(f"{error} Try which=last.") from error
     except Exception as error:  # a file of anything else than a checkpoint fails anywhere
         reason = str(error).strip().split("\n")[0]
-        raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
+    raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.")
 
 
 def check_archive(path: Path) -> None:

@@ -1,18 +1,21 @@
 """Scores, every so many iterations and at the end, of the weights that would be exported."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import nn
 
 from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.training_log import tell_summary
+from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.metrics.names import METRICS
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation(pl.Callback):
@@ -80,7 +83,12 @@ class Evaluation(pl.Callback):
         if pl_module.scores.is_best(pl_module.headline, pl_module.iteration):
             self.test["best"] = dict(self.test["last"])
         elif best.is_file():
-            self.test["best"] = self._measure(trainer, _evaluated_weights(best, pl_module), "test").scores
+            try:
+                model = _evaluated_weights(best, pl_module)
+            except DamagedCheckpoint as error:
+                log.warning("The best checkpoint is not measured on the test split: %s", error)
+            else:
+                self.test["best"] = self._measure(trainer, model, "test").scores
         for name, model in pl_module.beside(_data(trainer)).items():
             self.test[name] = self._measure(trainer, model, "test").scores
         facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
@@ -93,7 +101,7 @@ def _data(trainer: pl.Trainer) -> Any:
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
     """The averaged model of a checkpoint, loaded into the game's own copy (training is over)."""
-    state = torch.load(checkpoint, map_location=game.device, weights_only=True)["state_dict"]
+    state = load(checkpoint)["state_dict"]
     prefix = "ema.model."
     game.ema.model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     game.invalidate_evaluated()
