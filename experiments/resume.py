@@ -11,6 +11,7 @@ from experiments.schemas.spec import plain
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, verify
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
 
 # May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
 # made for the global batch, so they do not depend on the devices.
@@ -79,6 +80,7 @@ def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, 
             one; `resume` says never, or names no intact checkpoint; `init_from` names none.
         DivergedBefore: the run there diverged.
     """
+    check_folder(Path(run_dir))
     found = _beginning(config, Path(run_dir), leads=leads)
     if found.mode == "new" and config.get("init_from"):
         check_source(Path(str(config["init_from"])))
@@ -215,6 +217,7 @@ def source_of(source: Path) -> Path:
         UserError: there is none.
     """
     source = source.expanduser()
+    check_folder(source)
     path = source / runs.LAST if source.is_dir() else source
     if path.is_file():
         return path

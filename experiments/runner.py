@@ -43,6 +43,7 @@ from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import isolated
+from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
 from lightning_gans.networks.spectral import estimate_norms
@@ -233,7 +234,7 @@ def warm_start(game: Game, source: Path) -> None:
     """Take over the weights of another run that fit by name and shape.
 
     Raises:
-        UserError: no intact checkpoint there, or none of its weights fits.
+        UserError: no intact checkpoint there, none of its weights fits, or one is not finite.
     """
     path = source_of(source)
     theirs = checkpoints.load(path)["state_dict"]
@@ -245,6 +246,7 @@ def warm_start(game: Game, source: Path) -> None:
     }
     if not fitting:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
+    check_finite(fitting, path)
     game.load_state_dict(fitting, strict=False)
     if len(fitting) < len(mine):
         estimate_norms(game)  # a weight may have come without its u and v, or they without it

@@ -30,14 +30,7 @@ LONGEST = 120  # characters of a run's name less its seed, or of a metric's
 UNNAMED = ("study", "seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
 UNNAMED_GROUPS = ("variant", "data", "logger", "callbacks", "trainer", "metrics")
 
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _Writer(_Dumper):  # type: ignore[misc]
-    """Writes a dictionary that occurs twice out twice: aliases are not read again."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 # Names
@@ -109,7 +102,7 @@ class Summary:
 
 def config_text(config: Mapping[str, Any]) -> str:
     """What config.yaml holds: the resolved configuration, enough to run it again."""
-    text: str = yaml.dump(dict(config), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=120)
+    text: str = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 

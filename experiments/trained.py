@@ -58,7 +58,6 @@ def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn
 
 def _load_best(model: "nn.Module", run: Path) -> Any:
     """Read checkpoints/best.ckpt into the model of a run; the iteration that it says."""
-
     from lightning_gans.models.export import check_finite, check_shapes
 
     path = inside(run / "checkpoints" / "best.ckpt", run)
@@ -74,12 +73,12 @@ def _load_best(model: "nn.Module", run: Path) -> Any:
         model.load_state_dict(state)
         return checkpoint["game"]["iteration"]
     except DamagedCheckpoint as error:
-        raise UserError(f"{path} is not a checkpoint of this run's model ({error.why}). Try which=last.") from error
+        reason = error.why
     except UserError as error:
         raise UserError(f"{error} Try which=last.") from error
     except Exception as error:  # a file of anything else than a checkpoint fails anywhere
         reason = str(error).strip().split("\n")[0]
-        raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.") from error
+    raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.")
 
 
 def check_archive(path: Path) -> None:

@@ -16,12 +16,14 @@ from lightning_gans.core.errors import UserError
 
 MOST_BYTES = 2**24  # of a text file
 MOST_YAML = 2**20  # a configuration takes about 4 kB
+MOST_VALUES = 100_000  # of a YAML file: a configuration has about 150
 DEEPEST = 64  # nesting: a configuration has 7 levels
 LARGEST = 2**64  # of a whole number: printing one takes time that grows with the square of its digits
 FOLDERS = ("generator", "checkpoints", "samples")  # of a run's folder, which commands read and write
 
 # The safe loaders make plain containers and scalars alone; tags such as !!python/object are errors.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
 
 def printable(text: object, most: int | None = None) -> str:
@@ -64,11 +66,12 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 def load_yaml(path: Path) -> Any:
     """The content of a YAML file: dictionaries, lists, strings, numbers, dates.
 
-    Aliases (`*name`) are refused: a few lines of them stand for more values than fit into memory.
+    A few lines of aliases (`*name`) could stand for more values than fit into memory: they are counted written out, and
+    merge keys (`<<`) are refused.
 
     Raises:
         OSError: it is not there or may not be read.
-        ValueError: no YAML, aliases, tags of Python objects, or beyond the bounds of this module; says why.
+        ValueError: no YAML, tags of Python objects, or beyond the bounds of this module; says why.
     """
     text = read_text(path, MOST_YAML)
     try:
@@ -91,28 +94,48 @@ def load_json(path: Path) -> Any:
     try:
         content = json.loads(text)
     except RecursionError as error:
-        raise ValueError(f"it is nested more than {DEEPEST} levels deep") from error
+        raise ValueError(_TOO_DEEP) from error
     _check(content)
     return content
 
 
 def _check_events(text: str) -> None:
-    """Refuse aliases and deep nesting before anything is built, for libyaml composes nodes recursively."""
-    depth = 0
+    """Refuse deep nesting and repetition before anything is built: libyaml composes nodes recursively.
+
+    An alias (`*name`) counts as what it stands for, so that what is read is as large as it looks.
+    """
+    known: dict[str, tuple[int, int]] = {}  # anchor -> number of values, levels
+    open_: list[list[Any]] = [[None, 0, 0]]  # anchor, number of values, levels below
     for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"it has an alias (*{event.anchor}), which is not read")
+        values, levels = 0, 0
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
+            open_.append([event.anchor, 1, 0])
         elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > DEEPEST:
-            raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+            anchor, values, levels = open_.pop()
+            levels += 1
+            if anchor is not None:
+                known[anchor] = values, levels
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor not in known:
+                raise ValueError(f"*{event.anchor} is an alias of nothing, or of what it stands in")
+            values, levels = known[event.anchor]
+        elif isinstance(event, yaml.ScalarEvent):
+            if event.value == "<<" and event.implicit[0]:
+                raise ValueError("it has a merge key (<<), which is not read")
+            values = 1
+            if event.anchor is not None:
+                known[event.anchor] = 1, 0
+        open_[-1][1] += values
+        open_[-1][2] = max(open_[-1][2], levels)
+        if open_[-1][1] > MOST_VALUES:
+            raise ValueError(f"it has more than {MOST_VALUES:,} values, aliases written out")
+        if len(open_) + open_[-1][2] - 1 > DEEPEST:
+            raise ValueError(_TOO_DEEP)
 
 
 def _check(value: Any, depth: int = 0) -> None:
     if depth > DEEPEST:
-        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        raise ValueError(_TOO_DEEP)
     if isinstance(value, int) and abs(value) > LARGEST:
         raise ValueError("it has a whole number of more than 64 bits")
     if isinstance(value, Mapping):

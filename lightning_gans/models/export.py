@@ -27,13 +27,6 @@ DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 Shape = tuple[int, ...]
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a dictionary that occurs twice out twice: aliases are not read again."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 def save_generator(
     model: nn.Module, spec: Mapping[str, Any], folder: str | PathLike[str], *, about: Mapping[str, Any] | None = None
 ) -> None:
@@ -44,8 +37,7 @@ def save_generator(
     folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_atomically(folder / "weights.safetensors", save(tensors))
-    content = {"format": FORMAT, "model": dict(spec), "about": dict(about or {})}
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+    text = yaml.safe_dump({"format": FORMAT, "model": dict(spec), "about": dict(about or {})}, sort_keys=False)
     write_atomically(folder / "model.yaml", text)
 
 
