@@ -1,5 +1,6 @@
 """What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
 
+import filecmp
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -101,5 +102,5 @@ class Checkpoints(Checkpoint):
         best = run_dir / "checkpoints" / "best.ckpt"
         if not game.scores.is_best(game.headline, game.iteration) or not newest.is_file():
             return
-        if not best.is_file() or not newest.samefile(best):
+        if not best.is_file() or not filecmp.cmp(newest, best, shallow=False):
             copy(newest, best)
