@@ -179,13 +179,12 @@ def make_trainer(
     place = launch.place(settings)
     several = max(place.size, launch.processes(settings) or 1) > 1
     players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
-    devices = settings["devices"]
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return pl.Trainer(
         accelerator=settings["accelerator"],
-        devices=devices if place.launcher is None or isinstance(devices, list) else place.local_size,
+        devices=_devices(settings, place),
         num_nodes=place.nodes,
         strategy=PlayerDDPStrategy() if players else settings["strategy"],
         precision=_precision(settings),
@@ -201,6 +200,15 @@ def make_trainer(
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
+
+
+def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
+    """The devices of this machine, as Lightning takes them: how many, which, or "auto"."""
+    if place.launcher is None or isinstance(settings["devices"], list):
+        return settings["devices"]
+    on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda")
+    # srun --gpus-per-task=1 shows each process its own GPU alone.
+    return 1 if on_cuda and torch.cuda.device_count() == 1 else place.local_size
 
 
 def _environment(place: launch.Place) -> GivenProcesses:

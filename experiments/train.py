@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
     worst = cli.DONE
     for number, job in enumerate(jobs, 1):
         print(f"\nJob {number} of {len(jobs)}: {job.name}", flush=True)
-        code = apart(job) if launch.processes(job.config["trainer"]) != 1 else cli.run(lambda job=job: train(job))  # type: ignore[misc]
+        several = launch.processes(job.config["trainer"]) != 1
+        code = apart(job) if several else cli.run(lambda job=job: train(job))  # type: ignore[misc]
         worst = max(worst, code)
         if code == cli.INTERRUPTED:
             return worst

@@ -22,8 +22,7 @@ ROOT = Path(__file__).parents[2]
 def elsewhere(tmp_path, monkeypatch):
     """No test sees the runs of another one."""
     monkeypatch.chdir(tmp_path)
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "HYDRA_FULL_ERROR"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
 
 def only(*argv):
@@ -252,11 +251,15 @@ def test_a_used_directory_is_continued_refused_or_finished():
 
 
 def test_other_processes_find_what_the_first_one_began(monkeypatch):
-    job = only("resume=never")
+    settings = ("resume=never", "trainer=ddp")
+    job = only(*settings)
     write_run(job, '{"status": "running", "iterations": 0}')
-    assert "resume=never" in refusal("resume=never")
+    assert "resume=never" in refusal(*settings)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert only("resume=never").resume.mode == "new"
+    assert "resume=never" in refusal(*settings), "a rank without a group is not another process"
+    for name, value in {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "4000"}.items():
+        monkeypatch.setenv(name, value)
+    assert only(*settings).resume.mode == "new"
 
 
 # A variant of one's own
