@@ -109,11 +109,11 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "dcgan32": Case(["data.image_size=32"], bare, "bare", 5, "ratio", 1.05),
+    "dcgan32": Case(["variant=dcgan", "data.image_size=32"], bare, "bare", 5, "ratio", 1.05),
     "ring": Case(["variant=vanilla", "data=ring"], bare, "bare", 100, "overhead_ms", 1.0),
-    "end_to_end": Case([], common, "common", 0, "speedup", 2.0),
+    "end_to_end": Case(["variant=dcgan"], common, "common", 0, "speedup", 2.0),
     "end_to_end_mlp": Case(["variant=vanilla"], common, "common", 0, "speedup"),
-    "end_to_end_without_workers": Case([], partial(common, workers=0), "common", 0, "speedup"),
+    "end_to_end_without_workers": Case(["variant=dcgan"], partial(common, workers=0), "common", 0, "speedup"),
 }
 
 
