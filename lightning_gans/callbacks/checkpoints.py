@@ -78,7 +78,7 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: pl.Trainer, game: Game) -> None:
         """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
-        game.read_losses()  # a run that diverged stops here, before it overwrites what is good
+        game.verify_losses()  # a run that diverged stops here, before it overwrites what is good
         game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
         run_dir = Path(trainer.default_root_dir)
         if trainer.is_global_zero:

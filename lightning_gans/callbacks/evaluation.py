@@ -69,7 +69,7 @@ class Evaluation(pl.Callback):
     def _validate(self, trainer: pl.Trainer, game: pl.LightningModule) -> None:
         """Measure and tell, or leave that to the next start where the run is asked to stop."""
         assert isinstance(game, Game)
-        game.read_losses()  # nothing is measured of a run that diverged
+        game.verify_losses()  # nothing is measured of a run that diverged
         self.pending = True
         try:
             with abandonable(game.device):

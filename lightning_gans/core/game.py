@@ -170,6 +170,16 @@ class Game(pl.LightningModule):
         """Say that the averaged copy was changed from outside and has to be read anew."""
         self._evaluated_at = -1
 
+    def verify_losses(self) -> None:
+        """Make sure that all losses and gradients so far were finite, and leave the running means as they are.
+
+        Every rank calls it.
+
+        Raises:
+            Diverged: one of them was not, on any rank.
+        """
+        self._record.verify()
+
     def read_losses(self) -> dict[str, float]:
         """Means of every loss term, gradient norm and monitored value since the last reading, over all ranks.
 
@@ -250,6 +260,7 @@ class Game(pl.LightningModule):
         return [(stage.batches, end) for (stage, _, _), end in zip(self._stages, self._ends, strict=True)]
 
     def on_train_start(self) -> None:
+        self._record.to(self.device)
         self._record.trail.watch(self.players())
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
 
@@ -361,6 +372,7 @@ class Game(pl.LightningModule):
             "iteration": self.iteration,
             "scores": self.scores.state_dict(),
             "latest": dict(self.latest),
+            "record": self._record.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -368,6 +380,8 @@ class Game(pl.LightningModule):
         self.iteration = state["iteration"]
         self.scores.load_state_dict(state["scores"])
         self.latest = dict(state["latest"])
+        if "record" in state:  # checkpoints of older versions have none
+            self._record.load_state_dict(state["record"])
         self._evaluated_at = -1
         if "loops" in checkpoint:
             loop = checkpoint["loops"]["fit_loop"]

@@ -10,9 +10,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
-from lightning_gans.strategies.exchange import any_says, processes
+from lightning_gans.strategies.exchange import any_says, processes, rank
 
 # Ctrl-C; `kill`, schedulers and hosts that shut down; a terminal that went away; submitit's and SLURM's warnings
 # before a pre-emption or a time limit; a processor-time limit.
@@ -169,7 +168,7 @@ def abandonable(device: torch.device) -> Iterator[None]:
 
 def _say(text: str) -> None:
     """A line on stderr from rank 0, by the system call: a handler may not enter the buffers that it interrupted."""
-    if processes() > 1 and dist.get_rank():
+    if rank():
         return
     with contextlib.suppress(OSError):
         start = b"\r\x1b[2K" if os.isatty(2) else b""

@@ -15,6 +15,11 @@ def processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """The number of this process among them, from 0."""
+    return dist.get_rank() if processes() > 1 else 0
+
+
 def average_gradients(gradients: Sequence[Tensor]) -> None:
     """Replace each rank's gradients by their mean over all ranks, in one message; nothing to do on one process."""
     world = processes()

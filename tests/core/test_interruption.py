@@ -108,7 +108,7 @@ def test_an_evaluation_is_left_at_once_and_only_once(training):
 def test_an_evaluation_of_several_processes_is_left_where_all_of_them_come_by(training, monkeypatch):
     monkeypatch.setattr(interruption, "processes", lambda: 2)
     monkeypatch.setattr(interruption, "any_says", lambda answer, device: answer)
-    monkeypatch.setattr(interruption.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(interruption, "rank", lambda: 1)
     passed = []
 
     def evaluate():
