@@ -13,10 +13,12 @@ from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
+from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.interruption import Interruption, StopRequested
 from tests.helpers.tiny import fit, tiny_game
 
 ITERATIONS = 8
+TIMED = ("seconds", "iterations_per_second", "images_per_second")
 
 
 class Raise(pl.Callback):
@@ -54,17 +56,19 @@ def sitting(run_dir, *, more=(), leave=None):
     pictures = SampleGrids(every=4, rows=2, columns=2)
     checkpoints = Checkpoints(every=100, minutes=60, spec=spec)
     with Interruption() as interruption:
-        callbacks = [GracefulStop(interruption), *more, summary, evaluation, pictures, checkpoints]
+        log = TrainingLog(every=3)
+        callbacks = [GracefulStop(interruption), *more, log, summary, evaluation, pictures, checkpoints]
         fit(game, run_dir, callbacks, checkpoint=last if last.is_file() else None)
     return interruption.agreed, evaluation.test
 
 
 def files(run_dir):
     """Everything that a run leaves but for seconds, by name."""
-    with (run_dir / "metrics.csv").open() as file:
-        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
     found = {path.name: path.read_bytes() for path in (run_dir / "samples").iterdir()}
-    found |= {"weights": (run_dir / "generator" / "weights.safetensors").read_bytes(), "metrics.csv": rows}
+    found["weights"] = (run_dir / "generator" / "weights.safetensors").read_bytes()
+    for name in ("metrics.csv", "losses.csv"):
+        with (run_dir / name).open() as file:
+            found[name] = [{key: row[key] for key in row if key not in TIMED} for row in csv.DictReader(file)]
     for path in sorted((run_dir / "checkpoints").iterdir()):
         checkpoint = torch.load(path, weights_only=True)
         state = {name: tensor.tolist() for name, tensor in checkpoint["state_dict"].items()}
