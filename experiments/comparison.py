@@ -32,7 +32,8 @@ class Run:
 
     @property
     def seed(self) -> Any:
-        return self.config.get("seed")
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else _shown(seed)
 
     @property
     def label(self) -> str:

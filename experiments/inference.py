@@ -107,7 +107,8 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
     array = np.frombuffer(content, dtype).reshape((rows, *shape), order="F" if columns else "C")[:most]
     if array.dtype == np.uint8:
         return normalise(torch.from_numpy(array.copy()))
-    x = torch.from_numpy(array.astype(np.float32))
+    with np.errstate(over="ignore"):
+        x = torch.from_numpy(array.astype(np.float32))
     if not x.isfinite().all():
         raise UserError(f"{key}={path}: `samples` holds NaN or infinite numbers, from which nothing can be inferred.")
     return x

@@ -27,12 +27,13 @@ def main(argv: Sequence[str]) -> int:
     if arguments.name not in names:
         hint = did_you_mean(nearest(arguments.name, names))
         raise UserError(f"{arguments.name}: there is no such study.{hint} There are {', '.join(names)}.")
-    found, _ = find(arguments.folders)
+    found, odd = find(arguments.folders)
     # A run that is named itself is meant, whatever it was made for: a paper's own budget beside ours.
     of_study = [run.path for run in found if run.path in arguments.folders or arguments.name in _group(run).split("-")]
     if not of_study:
+        seen = "".join(f" {path} {why}." for path, why in odd[:3])
         raise UserError(
-            f"There is no run of this study in {', '.join(map(str, arguments.folders))}. "
+            f"There is no run of this study in {', '.join(map(str, arguments.folders))}.{seen} "
             f"Make them: python -m experiments.train -m experiment=study/{arguments.name} seed=1,2,3"
         )
     for run_dir in of_study:

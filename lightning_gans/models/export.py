@@ -81,7 +81,10 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
         with torch.device("meta"), _at_most(len(shapes)):
             outline = build(spec, allow=allow)
     except ValueError as error:
-        raise UserError(f"{folder / 'model.yaml'} {error}, and {file.name} holds {size:,} numbers.") from error
+        raise UserError(
+            f"{folder / 'model.yaml'} {error}, and {file.name} holds {size:,} numbers: they are not of the same model, "
+            "or one of them is damaged."
+        ) from error
     if not isinstance(outline, nn.Module):
         raise UserError(f"{folder / 'model.yaml'} describes a {type(outline).__name__}, not a model.")
     check_shapes(outline, shapes, file)
