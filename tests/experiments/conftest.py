@@ -42,11 +42,11 @@ class Launcher:
         process.start()
         return process
 
-    def run(self, *argv: str, code: int = 0) -> str:
-        """What the run printed; it has to end with `code`."""
+    def run(self, *argv: str, code: int = 0, seconds: float = 120) -> str:
+        """What the run printed; it has to end with `code`, within so many seconds."""
         before = len(self.log.read_text()) if self.log.is_file() else 0
         process = self.start(*argv)
-        process.join(120)
+        process.join(seconds)
         assert process.exitcode == code, self.log.read_text()
         return self.log.read_text()[before:]
 
