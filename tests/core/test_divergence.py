@@ -68,7 +68,9 @@ def test_a_term_of_the_loss(tmp_path):
 
 def test_a_network_without_a_step_that_explains_it(tmp_path):
     game = tiny_game(4)
-    game.discriminator.register_forward_hook(lambda module, args, out: (out - 1e3).log() if game.iteration == 2 else None)
+    game.discriminator.register_forward_hook(
+        lambda module, args, out: (out - 1e3).log() if game.iteration == 2 else None
+    )
     found = cause(game, points(4), tmp_path)
     assert found[:2] == ("network", "D")
     assert found[2].startswith("The output of player D's network became NaN at iteration 3, in the phase of player D;")
