@@ -1,5 +1,6 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
@@ -24,8 +25,11 @@ from lightning_gans.core.prior import Prior
 from lightning_gans.core.protocols import Calibrates, CalibratesOnSamples, FollowsRun
 from lightning_gans.core.record import Record
 from lightning_gans.core.rng import Draws, stream_seed
+from lightning_gans.core.schedules import budget
 from lightning_gans.core.scores import Scores
 from lightning_gans.strategies.exchange import all_agree, average_gradients, processes
+
+log = logging.getLogger(__name__)
 
 CALIBRATION_SAMPLES = 1024
 
@@ -225,7 +229,7 @@ class Game(pl.LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         self._optimizers: list[dict[str, Optimizer]] = []
-        self._schedules: list[list[LRScheduler]] = []
+        self._schedules: list[dict[str, LRScheduler]] = []
         for _, updates, settings in self._stages:
             moving = {phase.player for phase in chain.from_iterable(updates)}
             optimizers = {
@@ -233,17 +237,21 @@ class Game(pl.LightningModule):
                 for player in self._owned
                 if player in moving and self._can_move(player, settings)
             }
-            schedules = [settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule]  # type: ignore[misc]
+            schedules = {
+                p: settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule
+            }  # type: ignore[misc]
             for optimizer in optimizers.values():
                 # torch would warn of a player who sits out the first iterations while its schedule goes on
                 optimizer._opt_called = True  # type: ignore[union-attr]
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
+        # a checkpoint brings the lengths that its schedules had
+        self._budgets = [{player: budget(s) for player, s in schedules.items()} for schedules in self._schedules]
         if not any(self._optimizers):
             raise UserError(f"{type(self).__name__}: no player can move; give at least one an optimizer.")
         return (
             [optimizer for optimizers in self._optimizers for optimizer in optimizers.values()],
-            list(chain.from_iterable(self._schedules)),
+            [schedule for schedules in self._schedules for schedule in schedules.values()],
         )
 
     def _can_move(self, player: str, settings: Mapping[str, PlayerSettings]) -> bool:
@@ -262,7 +270,28 @@ class Game(pl.LightningModule):
     def on_train_start(self) -> None:
         self._record.to(self.device)
         self._record.trail.watch(self.players())
+        if self.trainer.is_global_zero:
+            self._tell_old_schedules()
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
+
+    def _tell_old_schedules(self) -> None:
+        """Warn of learning rates that a continued run still lowers over the iterations of its first command."""
+        old: dict[str, tuple[int, float]] = {}
+        for stage in range(self.stage_at(self.iteration), len(self._stages)):
+            for player, schedule in self._schedules[stage].items():
+                length = budget(schedule)
+                if length is not None and length != self._budgets[stage][player]:
+                    old[player] = length, float(schedule.optimizer.param_groups[0]["lr"])
+        if old:
+            rates = ", ".join(f"player {player}'s is {rate:.2g} now" for player, (_, rate) in old.items())
+            log.warning(
+                "Learning rates keep the schedule of %s iterations that this run began with and do not follow "
+                "iterations=%d (%s): for a fresh schedule, start a new run_dir with init_from=%s.",
+                f"{max(length for length, _ in old.values()):,}",
+                self.iterations,
+                rates,
+                self.trainer.default_root_dir,
+            )
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         index = self.stage_at(self.iteration)
@@ -275,7 +304,7 @@ class Game(pl.LightningModule):
             moving = [phase for phase in update if self._moves(phase, index)]
             if moving:
                 self._update(number, moving, parts, self._optimizers[index], settings)
-        for schedule in self._schedules[index]:
+        for schedule in self._schedules[index].values():
             schedule.step()
         self.iteration += 1
         self.ema.update(self.model, images=self.images, batch=self.training_settings.batch_size)
