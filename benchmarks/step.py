@@ -32,6 +32,7 @@ from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.interruption import Interruption
 from lightning_gans.core.prior import Normal
 from lightning_gans.losses.adversarial import NonSaturating
 from lightning_gans.models.spec import build
@@ -176,7 +177,7 @@ def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[
         game, data = make_game(job.config), build(job.config["data"], trusted=True)
         turns = Turns(case, **turns_settings)
         callbacks = [
-            GracefulStop(),
+            GracefulStop(Interruption()),
             TrainingLog(every=trainer_settings["log_every"]),
             SampleGrids(every=NEVER),
             CollapseWatch(),

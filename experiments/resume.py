@@ -9,7 +9,9 @@ from typing import Any, Literal, NamedTuple
 from experiments import runs
 from experiments.schemas.spec import plain
 from experiments.suggest import did_you_mean, nearest
+from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, verify
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
 
 # May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
 # made for the global batch, so they do not depend on the devices.
@@ -37,10 +39,18 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Resume:
-    """mode: "new", or "continue" from `checkpoint`; "finished" and "diverged" runs have nothing left to do."""
+    """How a run begins.
+
+    Attributes:
+        mode: "new", or "continue" from `checkpoint`; "finished" and "diverged" runs have nothing left to do.
+        damaged: why `checkpoint` is not the one that would be continued from, if it is not.
+        newest: the last iteration that the run's files tell of, where `damaged` is set.
+    """
 
     mode: Literal["new", "continue", "finished", "diverged"]
     checkpoint: Path | None = None
+    damaged: str | None = None
+    newest: int = 0
 
 
 class DivergedBefore(UserError):
@@ -66,39 +76,156 @@ def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, 
         leads: False on other processes than the first, which find what the first one has just begun.
 
     Raises:
-        UserError: the folder cannot be written to or holds another configuration; `resume` says never, or names no
-            checkpoint.
+        UserError: the folder cannot be written to or holds another configuration, or no intact checkpoint of this
+            one; `resume` says never, or names no intact checkpoint; `init_from` names none.
         DivergedBefore: the run there diverged.
     """
-    run_dir, resume = Path(run_dir), str(config.get("resume", "auto"))
+    check_folder(Path(run_dir))
+    found = _beginning(config, Path(run_dir), leads=leads)
+    if found.mode == "new" and config.get("init_from"):
+        check_source(Path(str(config["init_from"])))
+    return found
+
+
+def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resume:
+    resume = str(config.get("resume", "auto"))
     check_writable(run_dir)
     start = None if resume in ("auto", "never") else _checkpoint(resume)
-    stored = runs.read_config(run_dir)
-    last = run_dir / runs.LAST
-    if stored is None:
-        if last.exists():
-            raise UserError(
-                f"{run_dir} holds checkpoints and no {runs.CONFIG} to say of what. Choose another run_dir, or start "
-                f"from them: resume={last}."
-            )
-        if start is None:
-            return Resume("new")
-        _refuse_differences(config, runs.read_config(start.parent.parent) or config, start, finished=True)
-        return Resume("continue", start)
-    if resume == "never" and leads:
+    if resume == "never" and leads and (run_dir / runs.CONFIG).exists():
         raise UserError(
             f"{run_dir} holds a run already and resume=never overwrites nothing. Choose another run_dir=, or continue "
             "it with resume=auto."
         )
-    summary = runs.read_summary(run_dir)
+    if not has_begun(run_dir):
+        _refuse_foreign(run_dir)
+        return Resume("new") if start is None else _other(config, start)
+    checkpoints = runs.checkpoints(run_dir)
+    stored = _stored(run_dir, checkpoints)
+    if stored is None:
+        if checkpoints:
+            raise UserError(
+                f"{run_dir} holds checkpoints and no {runs.CONFIG} to say of what. Choose another run_dir, or start "
+                f"from them: resume={checkpoints[0]}."
+            )
+        return Resume("new") if start is None else _other(config, start)
+    try:
+        summary = runs.read_summary(run_dir)
+    except UserError:
+        summary = None  # the checkpoint says all that matters
     _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
     if start is not None:
         return Resume("continue", start)
     if summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
         return Resume("finished")
     if summary is not None and summary.status == "diverged":
-        raise DivergedBefore(_diverged(run_dir, last))
-    return Resume("continue", last) if last.is_file() else Resume("new")
+        raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
+    return _newest_intact(run_dir, checkpoints)
+
+
+def has_begun(run_dir: Path) -> bool:
+    """Whether an iteration has run in `run_dir` that anything tells of; if not, the folder is free for any run."""
+    try:
+        summary = runs.read_summary(run_dir)
+    except UserError:
+        summary = None
+    return bool(
+        runs.checkpoints(run_dir)
+        or (run_dir / runs.EXPORT).exists()
+        or (summary is not None and summary.status in ("finished", "diverged"))
+        or runs.newest_iteration(run_dir)
+    )
+
+
+def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:
+    """Continue from last.ckpt or, where that is damaged or gone, from the newest one that is intact."""
+    last = run_dir / runs.LAST
+    found, damaged = newest_intact(checkpoints)
+    if found == last:
+        return Resume("continue", last)
+    reasons = [f"{path.name} ({error.why})" for path, error in zip(checkpoints, damaged, strict=False)]
+    if last not in checkpoints:
+        reasons.insert(0, f"{last.name} (it is not there)")
+    if found is not None:
+        return Resume("continue", found, damaged=", ".join(reasons), newest=runs.newest_iteration(run_dir))
+    if not checkpoints and not (run_dir / runs.EXPORT).exists():
+        return Resume("new")  # killed before the first one was written
+    raise UserError(
+        f"{run_dir} holds a run without an intact checkpoint: {', '.join(reasons)}. Nothing there was changed. Restore "
+        f"one of them from a backup, or begin again: choose another run_dir=, or delete {run_dir}."
+    )
+
+
+def _other(config: Mapping[str, Any], start: Path) -> Resume:
+    """Continue a run of another folder from its checkpoint."""
+    stored = _stored(start.parent.parent, None)
+    _refuse_differences(config, config if stored is None else stored, start, finished=True)
+    return Resume("continue", start)
+
+
+def _stored(run_dir: Path, checkpoints: list[Path] | None) -> Mapping[str, Any] | None:
+    """The configuration of the run in `run_dir`, None where there is none.
+
+    Raises:
+        UserError: it cannot be read, and `checkpoints` are what it would be needed for.
+    """
+    try:
+        return runs.read_config(run_dir)
+    except UserError as error:
+        if checkpoints is None:
+            return None
+        found, _ = newest_intact(checkpoints)
+        how = f", or continue in another folder from its checkpoint: run_dir=NEW resume={found}" if found else ""
+        raise UserError(
+            f"{str(error).partition('. Restore it')[0]}; without it nothing says that this command continues the run "
+            f"there. Restore it from a backup{how}."
+        ) from error
+
+
+def _refuse_foreign(run_dir: Path) -> None:
+    """Refuse a folder whose config.yaml is that of another program."""
+    if (run_dir / runs.COMMAND).exists():
+        return
+    try:
+        stored = runs.read_config(run_dir)
+    except UserError:
+        stored = {} if (run_dir / runs.CONFIG).stat().st_size else None
+    if stored is not None and not {"variant", "iterations", "run_dir"} <= stored.keys():
+        raise UserError(
+            f"{run_dir} holds a {runs.CONFIG} that no run has written, and a run would overwrite it. Choose another "
+            "run_dir=, or move it away."
+        )
+
+
+def check_source(source: Path) -> None:
+    """Refuse an `init_from=` that gives no weights.
+
+    Raises:
+        UserError: there is nothing, something else, or a damaged checkpoint.
+    """
+    try:
+        verify(source_of(source))
+    except DamagedCheckpoint as error:
+        others, _ = newest_intact(runs.checkpoints(source)) if source.is_dir() else (None, [])
+        hint = f" {others} is intact: init_from={others}." if others else ""
+        raise UserError(f"init_from={source}: {error} No run was begun.{hint}") from error
+
+
+def source_of(source: Path) -> Path:
+    """The checkpoint that `init_from=` names.
+
+    Raises:
+        UserError: there is none.
+    """
+    source = source.expanduser()
+    check_folder(source)
+    path = source / runs.LAST if source.is_dir() else source
+    if path.is_file():
+        return path
+    others = runs.checkpoints(source)
+    hint = f" Its newest one is init_from={others[0]}." if others else ""
+    if (source / "model.yaml").is_file():
+        hint = " An exported generator has no weights of the other players."
+    raise UserError(f"init_from={source}: no checkpoint there; name a run's folder or a .ckpt file.{hint}")
 
 
 def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
@@ -148,6 +275,7 @@ def check_writable(run_dir: Path) -> None:
 def _checkpoint(resume: str) -> Path:
     path = Path(resume).expanduser()
     if path.is_file():
+        verify(path)
         return path
     if path.is_dir():
         inside = next((p for p in (path / runs.LAST, path / runs.LAST.name) if p.is_file()), path / runs.LAST)

@@ -2,20 +2,25 @@
 
 import logging
 import os
+import signal
 import sys
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from experiments import launch
 from experiments.report import final_table
+from experiments.resume import source_of
 from experiments.scoring import make_scoring
 from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
@@ -33,11 +38,15 @@ from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.callbacks.translation import Translations
 from lightning_gans.callbacks.unprofiled import Unprofiled
+from lightning_gans.core import checkpoints
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import isolated
+from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
+from lightning_gans.networks.spectral import estimate_norms
 from lightning_gans.strategies.environment import GivenProcesses
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
@@ -56,11 +65,12 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
+def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Callable[[], None] | None = None) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
     Args:
         checkpoint: a Lightning checkpoint to continue from.
+        begin: called when everything is made and loaded, right before training.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -68,36 +78,66 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None) -> Exit:
     quiet_libraries()
     # Lightning has taken it from any rank variable there is.
     rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
-    run_dir = Path(config["run_dir"])
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
+    with Interruption() as interruption:
+        try:
+            return _run(config, checkpoint, begin, interruption)
+        except StopRequested:  # before training began, so there is nothing to save
+            interruption.agreed = True
+            print(
+                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
+            )
+            return Exit.INTERRUPTED
+        except Aborted:
+            return Exit.INTERRUPTED
+
+
+def _run(
+    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+) -> Exit:
+    run_dir = Path(config["run_dir"])
     data = build(config["data"], trusted=True)
     game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    progress, stop, summary = Progress(), GracefulStop(), RunSummary()
+    progress, summary = Progress(), RunSummary()
     settings = config["callbacks"]
-    callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
-    if config["metrics"]:
+    callbacks: list[pl.Callback] = [GracefulStop(interruption), TrainingLog(every=config["trainer"]["log_every"])]
+    callbacks += [CollapseWatch(), summary, progress]
+    if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         samples = settings["evaluation"]["samples"]
         scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
-    callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
+    if begin is not None:
+        write = begin
+        callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
     trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
         return _diverged(error, trainer, game, summary)
-    except BaseException:
+    except BaseException as error:
         if trainer.is_global_zero and game.iteration:
-            summary.write(trainer, game, "stopped")
+            with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
+                summary.write(trainer, game, "stopped")
+        if isinstance(error, StopRequested | Aborted):
+            _end_ranks(trainer)
         raise
+    stopped = interruption.agreed
     if trainer.is_global_zero:
-        summary.write(trainer, game, "stopped" if stop.stopped else "finished")
-    return _farewell(run_dir, game, stopped=stop.stopped, leads=trainer.is_global_zero)
+        summary.write(trainer, game, "stopped" if stopped else "finished")
+    return _farewell(run_dir, game, stopped=stopped, leads=trainer.is_global_zero)
+
+
+def _end_ranks(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning started for this run: they would wait for this one."""
+    end = getattr(trainer.strategy.launcher, "kill", None)
+    if callable(end):
+        end(signal.SIGTERM)
 
 
 def make_game(config: Mapping[str, Any]) -> Game:
@@ -124,6 +164,7 @@ def initialize(game: Game, init: Initialization) -> None:
             f"init= draws the weights of linear layers and convolutions, and {type(game).__name__}'s networks here "
             "have neither. Say init=own."
         )
+    estimate_norms(game)
     game.ema.model.load_state_dict(game.model.state_dict())
 
 
@@ -201,17 +242,22 @@ def warm_start(game: Game, source: Path) -> None:
     """Take over the weights of another run that fit by name and shape.
 
     Raises:
-        UserError: no checkpoint there, or none of its weights fits.
+        UserError: no intact checkpoint there, none of its weights fits, or one is not finite.
     """
-    path = source / "checkpoints" / "last.ckpt" if source.is_dir() else source
-    if not path.is_file():
-        raise UserError(f"init_from={source}: no checkpoint there; name a run's folder or a .ckpt file.")
-    theirs = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    path = source_of(source)
+    theirs = checkpoints.load(path)["state_dict"]
     mine = game.state_dict()
-    fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in theirs.items()
+        if name in mine and isinstance(value, torch.Tensor) and mine[name].shape == value.shape
+    }
     if not fitting:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
+    check_finite(fitting, path)
     game.load_state_dict(fitting, strict=False)
+    if len(fitting) < len(mine):
+        estimate_norms(game)  # a weight may have come without its u and v, or they without it
     log.warning("Starting from %d of %d tensors of %s.", len(fitting), len(mine), path)
 
 
@@ -228,14 +274,54 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     last = run_dir / "checkpoints" / "last.ckpt"
     good = f"The last good checkpoint is {last}." if last.is_file() else "No checkpoint had been written yet."
     if trainer.is_global_zero:
-        summary.write(trainer, game, "diverged")
-        print(
-            f"error: {error} {good} Two things to try in a new run_dir: a tenth of that player's learning rate "
-            "(variant.training.players.<player>.optimizer.lr=...), or clipped gradients "
-            "(variant.training.players.<player>.clip_norm=1).",
-            file=sys.stderr,
-        )
+        with suppress(UserError):
+            summary.write(trainer, game, "diverged")
+        print(f"error: {error} {good} {_advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED
+
+
+def _advice(error: Diverged, trainer: pl.Trainer) -> str:
+    """Sentences that tell how to remove the cause of a divergence."""
+    if error.cause == "data":
+        bad = _bad_samples(trainer)
+        found = f"In the training split it is {bad}. " if bad else ""
+        return f"{found}No setting of the training mends that: repair or remove these samples and start a new run_dir."
+    settings = f"variant.training.players.{error.player or '<player>'}"
+    slower = f"a tenth of player {error.player}'s learning rate ({settings}.optimizer.lr=...)"
+    exact = "" if trainer.precision in ("32-true", "64-true") else "trainer.precision=32-true, "
+    if error.cause == "network":
+        return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
+    if error.cause == "loss":
+        return (
+            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where its "
+            f"logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective or weight of "
+            f"that term, or {slower}."
+        )
+    return (
+        "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
+        f"where the gradients had grown (losses.csv shows that); clipping mends only the latter. To try in a new "
+        f"run_dir: {exact}{slower}, or {settings}.clip_norm=1."
+    )
+
+
+def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
+    """The first samples of the training split that are not finite, as words; "" where it has none or no time is left."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if not hasattr(data, "split"):
+        return ""
+    bad: list[int] = []
+    start, until = 0, time.monotonic() + seconds
+    for batch in data.split("train").batches(256):
+        columns = [column for column in batch if isinstance(column, torch.Tensor) and column.is_floating_point()]
+        rows = [~column.isfinite().flatten(1).all(1) for column in columns]
+        bad += [start + i for i in torch.stack(rows).any(0).nonzero().flatten().tolist()] if rows else []
+        start += len(batch[0])
+        if len(bad) > shown or time.monotonic() > until:
+            break
+    if not bad:
+        return ""
+    more = " and more" if len(bad) > shown else ""
+    return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
 
 
 def _farewell(run_dir: Path, game: Game, *, stopped: bool, leads: bool) -> Exit:

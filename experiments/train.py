@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +16,12 @@ from typing import NoReturn
 from hydra.core.hydra_config import HydraConfig
 
 from experiments import cli, launch
+from experiments.lock import in_use
 from experiments.preflight import Job, preflight
 from experiments.report import final_table
+from experiments.resume import check_resume
 from experiments.runs import COMMAND, CONFIG, STUDIES, config_text
+from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
@@ -53,16 +57,21 @@ def main(argv: list[str]) -> int:
 def train(job: Job) -> int:
     """One run, new or continued; its exit code."""
     if job.resume.mode == "finished":
-        if job.place.leads:
-            print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
-            final_table(job.run_dir)
-        return cli.DONE
+        return _finished(job)
     if job.resume.mode == "diverged":
         raise UserError(f"{job.run_dir} holds a run that diverged; see its summary.json. It is left as it is.")
-    if job.place.leads:
+    if not job.place.leads:
+        return _run(job)
+    with in_use(job.run_dir):
+        # Another process may have begun the run since it was checked, continued or finished it.
+        job = replace(job, resume=check_resume(job.config, job.run_dir))
+        if job.resume.mode == "finished":
+            return _finished(job)
         _announce(job)
-        write_atomically(job.run_dir / CONFIG, config_text(job.config))
-        _write_command(job.run_dir)
+        return _run(job)
+
+
+def _run(job: Job) -> int:
     if job.place.launcher is None:
         launch.forget_ranks()
     # Lightning starts the other processes of this run with this command line: of one job, its place spelt out. It
@@ -74,17 +83,38 @@ def train(job: Job) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from experiments.runner import run  # torch and Lightning take seconds: only now, when all is checked
 
-    return int(run(job.config, checkpoint=job.resume.checkpoint))
+    if job.place.leads:
+        _warn(job)
+    command = _command()
+
+    def begin() -> None:
+        write_atomically(job.run_dir / CONFIG, config_text(job.config))
+        _write_command(job.run_dir, command)
+
+    return int(run(job.config, checkpoint=job.resume.checkpoint, begin=begin if job.place.leads else None))
+
+
+def _finished(job: Job) -> int:
+    if job.place.leads:
+        print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
+        final_table(job.run_dir)
+    return cli.DONE
 
 
 def apart(job: Job) -> int:
-    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime."""
+    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime.
+
+    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+    """
+    from lightning_gans.core.interruption import SIGNALS
+
     child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which saves and leaves
+    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
     try:
         return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave_quietly() -> NoReturn:
@@ -100,8 +130,23 @@ def _announce(job: Job) -> None:
     print(f"{job.config['names']['variant']} on {job.config['names']['data']}{ranks}, {how}: {job.run_dir}", flush=True)
 
 
-def _write_command(run_dir: Path) -> None:
-    """Append the command line, the commit and the versions that this sitting of the run has."""
+def _warn(job: Job) -> None:
+    """Say on stderr what a damaged checkpoint costs."""
+    checkpoint, damaged = job.resume.checkpoint, job.resume.damaged
+    if checkpoint is None or damaged is None:
+        return
+    at = iteration_of(checkpoint)
+    lost = max(job.resume.newest - at, 0)
+    print(
+        f"warning: {job.run_dir} cannot go on from {damaged}. It goes on from {checkpoint}, iteration {at}: "
+        f"{lost} iterations are lost and done again.",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _command() -> str:
+    """The command line, the commit and the versions that this sitting of the run has."""
     packages = map(_version, ("torch", "pytorch-lightning", "torchvision"))
     lines = [
         f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(),
@@ -109,9 +154,14 @@ def _write_command(run_dir: Path) -> None:
         " ".join([f"python {platform.python_version()}", *packages]),
         f"{platform.platform()}, {os.cpu_count()} cores of {_processor()}",
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _write_command(run_dir: Path, command: str) -> None:
+    """Append this sitting's command to those of the sittings before, whatever is in that file."""
     file = run_dir / COMMAND
-    before = file.read_text() + "\n" if file.is_file() else ""
-    write_atomically(file, before + "\n".join(lines) + "\n")
+    before = file.read_bytes() + b"\n" if file.is_file() else b""
+    write_atomically(file, before + command.encode())
 
 
 def _version(package: str) -> str:

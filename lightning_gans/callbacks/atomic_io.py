@@ -1,23 +1,27 @@
-"""Checkpoints that are whole or not there, and are never unpickled."""
+"""Checkpoints that are whole or not there, are verified before they are read, and are never unpickled."""
 
 from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
-import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from lightning_gans.core.files import atomic
+from lightning_gans.core import checkpoints
+from lightning_gans.core.errors import UserError
 
 PathOrStr = str | PathLike[str]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside, fsync, rename: until the new checkpoint is whole, its path holds the old one."""
+    """Lightning's reading and writing of checkpoints by `core.checkpoints`.
+
+    Raises:
+        UserError: no space or no permission; the path keeps its old checkpoint.
+        DamagedCheckpoint: what is to be loaded is not intact.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: PathOrStr, storage_options: Any | None = None) -> None:
-        with atomic(path) as temporary:
-            torch.save(checkpoint, temporary)
+        checkpoints.save(checkpoint, path)
 
     def load_checkpoint(
         self,
@@ -25,5 +29,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         map_location: Callable[..., Any] | None = lambda storage, location: storage,
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = checkpoints.load(path, map_location=map_location)
+        if "game" not in checkpoint:
+            raise UserError(
+                f"{path} was not written by a run of this program, so no run can be continued from it. To start a new "
+                f"run from its weights: init_from={path}."
+            )
         return checkpoint

@@ -1,7 +1,6 @@
 """What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
 
-import os
-import shutil
+import filecmp
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_gans.core.checkpoints import copy
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
+from lightning_gans.core.files import flush
 from lightning_gans.core.game import Game
 from lightning_gans.models.export import save_generator
 from lightning_gans.strategies.exchange import any_says
@@ -23,8 +24,8 @@ class Checkpoints(Checkpoint):
     """Save last.ckpt every so many iterations or minutes, at every new best score, on a stop and at the end.
 
     With each one the exported generator/ is rewritten from the evaluated weights. best.ckpt is the checkpoint with the
-    best value of the game's headline metric. A checkpoint is written whole before it takes the old one's place, and
-    never after a loss or gradient stopped being finite.
+    best value of the game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old
+    one's place, and none is written after a loss or gradient stopped being finite.
 
     Args:
         every: iterations.
@@ -45,9 +46,20 @@ class Checkpoints(Checkpoint):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         self._saved_at = time.monotonic()
-        if pl_module.iteration and trainer.is_global_zero:
-            # killed between the two writes of a new best checkpoint: finish the second
-            self._keep_best(Path(trainer.default_root_dir) / "checkpoints", pl_module)
+        self._scores_before = pl_module.scores.state_dict()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Finish what the sitting before left: an evaluation that has been repeated now, or a save that was killed."""
+        assert isinstance(pl_module, Game)
+        if not pl_module.iteration or trainer.ckpt_path is None:
+            return
+        if pl_module.scores.state_dict() != self._scores_before:
+            self.save(trainer, pl_module)
+            return
+        if trainer.is_global_zero:
+            self._keep_best(Path(trainer.ckpt_path), Path(trainer.default_root_dir), pl_module)
+        if pl_module.iteration >= pl_module.iterations:  # no save is to come
+            self._export(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
@@ -67,24 +79,28 @@ class Checkpoints(Checkpoint):
     def save(self, trainer: pl.Trainer, game: Game) -> None:
         """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
         game.read_losses()  # a run that diverged stops here, before it overwrites what is good
-        model = game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
-        folder = Path(trainer.default_root_dir) / "checkpoints"
-        trainer.save_checkpoint(folder / "last.ckpt")
+        game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
+        run_dir = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
-            self._keep_best(folder, game)
-            about = {**self.about, "iteration": game.iteration, "images": game.images}
-            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+            for table in run_dir.glob("*.csv"):
+                flush(table)  # a run that goes on from this checkpoint does not write these rows again
+        last = run_dir / "checkpoints" / "last.ckpt"
+        trainer.save_checkpoint(last)
+        if trainer.is_global_zero:
+            self._keep_best(last, run_dir, game)
+        self._export(trainer, game)
         self._saved_at = time.monotonic()
 
-    def _keep_best(self, folder: Path, game: Game) -> None:
-        """Where last.ckpt is the best one so far, let best.ckpt be the same file."""
-        last = folder / "last.ckpt"
-        if not game.scores.is_best(game.headline, game.iteration) or not last.is_file():
+    def _export(self, trainer: pl.Trainer, game: Game) -> None:
+        model = game.evaluated_model()  # on every rank, so that they stay alike
+        if trainer.is_global_zero:
+            about = {**self.about, "iteration": game.iteration, "images": game.images}
+            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+
+    def _keep_best(self, newest: Path, run_dir: Path, game: Game) -> None:
+        """Where `newest`, which is intact, is the best one so far, let best.ckpt be a copy of it."""
+        best = run_dir / "checkpoints" / "best.ckpt"
+        if not game.scores.is_best(game.headline, game.iteration) or not newest.is_file():
             return
-        link = folder / ".best.ckpt"
-        link.unlink(missing_ok=True)
-        try:
-            os.link(last, link)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(last, link)
-        link.replace(folder / "best.ckpt")
+        if not best.is_file() or not filecmp.cmp(newest, best, shallow=False):
+            copy(newest, best)

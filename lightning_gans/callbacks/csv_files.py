@@ -2,6 +2,8 @@
 
 import csv
 import io
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -12,6 +14,10 @@ from lightning_gans.core.files import write_atomically
 LEADING = ("iteration", "images", "seconds")  # the first columns of every table
 
 Value = float | int | str | None
+
+log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class CsvFile:
@@ -29,14 +35,28 @@ class CsvFile:
         self._columns: list[str] | None = None  # None until the file has been looked at
 
     def resume(self, iteration: int) -> None:
-        """Forget the rows after `iteration`, which a resumed run writes again, and a row that a kill cut short."""
+        """Forget the rows after `iteration`, which a resumed run writes again, and a row that a kill cut short.
+
+        A file that is no table any more (its header is damaged) is set aside as NAME.damaged, with a warning.
+        """
         columns, rows = self._read()
         kept = [row for row in rows if int(row["iteration"]) <= iteration]
         if kept:
             self._rewrite(columns, kept)
-        else:
-            self._columns = []
-            self.path.unlink(missing_ok=True)
+            return
+        if iteration and not columns and self.path.is_file() and self.path.stat().st_size:
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            self.path.replace(aside)
+            log.warning(
+                "%s is damaged: its rows up to iteration %d are lost. It is kept as %s.", *(self.path, iteration, aside)
+            )
+        self._columns = []
+        self.path.unlink(missing_ok=True)
+
+    def newest(self) -> int:
+        """The last iteration that has a row; 0 where there is none."""
+        _, rows = self._read()
+        return max((int(row["iteration"]) for row in rows), default=0)
 
     def append(self, row: Mapping[str, Value]) -> None:
         """Add one row, which has an `iteration`."""
@@ -50,6 +70,8 @@ class CsvFile:
             return
         try:
             with self.path.open("a", newline="") as file:
+                if not file.tell():  # someone has removed or emptied it
+                    file.write(_lines(self._columns, [dict(zip(self._columns, self._columns, strict=True))]))
                 file.write(_lines(self._columns, [text]))
         except OSError as error:
             raise UserError(
@@ -62,16 +84,16 @@ class CsvFile:
         self._columns = columns
 
     def _read(self) -> tuple[list[str], list[dict[str, str]]]:
-        """Columns and whole rows of the file; none of either where there is no file."""
+        """Columns and whole rows of the file; none of either where there is no file, or another one."""
         try:
-            whole, _, _torn = self.path.read_text().rpartition("\n")
-        except FileNotFoundError:
+            whole, _, _torn = self.path.read_bytes().decode(errors="replace").rpartition("\n")
+            header, *rows = list(csv.reader(io.StringIO(whole.replace("\0", "")))) or [[]]
+        except (OSError, csv.Error):
             return [], []
-        header, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
         if "iteration" not in header:
             return [], []
         column = header.index("iteration")
-        whole_rows = [row for row in rows if len(row) == len(header) and row[column].isdigit()]
+        whole_rows = [row for row in rows if len(row) == len(header) and _NUMBER.fullmatch(row[column])]
         return header, [dict(zip(header, row, strict=True)) for row in whole_rows]
 
 

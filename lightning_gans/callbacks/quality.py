@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lightning_gans.core.events import Evidence
+from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.extractors.base import Extractor
@@ -100,10 +101,10 @@ class SampleQuality:
         """Features of samples 0 .. n - 1, in order: rank r makes chunks r, r + ranks, ..."""
         world, rank = processes(), dist.get_rank() if processes() > 1 else 0
         rounds = -(-n // (CHUNK * world))
-        made = [
-            self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + rank)))
-            for turn in range(rounds)
-        ]
+        made = []
+        for turn in range(rounds):
+            poll()
+            made.append(self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + rank))))
         features = _in_order([part.features for part in made], world)[:n]
         if made[0].probabilities is None:
             return features, None

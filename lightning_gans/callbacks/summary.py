@@ -9,8 +9,9 @@ import pytorch_lightning as pl
 
 from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
-from lightning_gans.core.files import write_atomically
+from lightning_gans.core.files import overwrite, write_atomically
 from lightning_gans.core.game import Game
 
 
@@ -51,7 +52,11 @@ class RunSummary(pl.Callback):
             self.write(trainer, game, "running")
 
     def write(self, trainer: pl.Trainer, game: Game, status: str) -> None:
-        """Write summary.json (rank 0 alone)."""
+        """Write summary.json (rank 0 alone); on a full disk over the old one, or at least its status and iteration.
+
+        Raises:
+            UserError: no space for a new file, or no permission.
+        """
         seconds = self.seconds
         summary: dict[str, Any] = {
             "status": status,
@@ -68,8 +73,23 @@ class RunSummary(pl.Callback):
             if isinstance(callback, Evaluation):
                 summary["evaluation"] = callback.facts()
                 summary["test"] = callback.test
-        text = json.dumps(_plain(summary), indent=2) + "\n"
-        write_atomically(Path(trainer.default_root_dir) / "summary.json", text)
+        path = Path(trainer.default_root_dir) / "summary.json"
+        try:
+            write_atomically(path, json.dumps(_plain(summary), indent=2) + "\n")
+        except UserError:
+            for known in (summary, _known(path) | {"status": status, "iterations": game.iteration}):
+                if overwrite(path, json.dumps(_plain(known), separators=(",", ":")).encode()):
+                    break
+            raise
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """What a summary said before."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -209,6 +209,7 @@ class Game(pl.LightningModule):
     def _release(self) -> None:
         """Every player's parameters take gradients again and nothing is shared; an update leaves only the mover's."""
         self._shared = None
+        self._record.trail.leave()
         for parameter in chain.from_iterable(self._owned.values()):
             parameter.requires_grad_(True)
 
@@ -249,12 +250,14 @@ class Game(pl.LightningModule):
         return [(stage.batches, end) for (stage, _, _), end in zip(self._stages, self._ends, strict=True)]
 
     def on_train_start(self) -> None:
+        self._record.trail.watch(self.players())
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         index = self.stage_at(self.iteration)
         _, updates, settings = self._stages[index]
         parts = split_batch(batch, self.training_settings.accumulate)
+        self._record.trail.batch(batch, self.iteration)
         for follower in self._followers:
             follower.follow(min(self.iteration / self.iterations, 1.0))
         for number, update in enumerate(updates):
@@ -271,7 +274,7 @@ class Game(pl.LightningModule):
         progress.increment_completed()
 
     def _moves(self, phase: Phase, stage: int) -> bool:
-        due = (self.iteration + 1) % phase.every == 0
+        due = (self.iteration + (not phase.opens)) % phase.every == 0
         return due and phase.player in self._optimizers[stage] and phase.active()
 
     def _update(
@@ -309,6 +312,7 @@ class Game(pl.LightningModule):
         losses: dict[str, Tensor] = {}
         for phase in moving:
             self.draws.start(self.iteration, number, shard)
+            self._record.trail.phase(phase.player)
             terms = phase.loss(part)
             if phase.gated and not all_agree(terms is not None, self.device):
                 continue
@@ -318,8 +322,10 @@ class Game(pl.LightningModule):
             losses[phase.player] = total / micros if micros > 1 else total
             for name, value in terms.items():
                 self._record.add(f"{phase.player}/{name}", value)
+                self._record.trail.note("loss", phase.player, name, value)
             if len(terms) > 1:
                 self._record.add(f"{phase.player}/loss", total)
+        self._record.trail.phase("")
         self._shared = None
         for left, (player, loss) in enumerate(losses.items(), start=1 - len(losses)):
             # `left` is 0 for the last one: until then the graph that the phases share is kept.
@@ -344,6 +350,7 @@ class Game(pl.LightningModule):
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
+        self._record.trail.note("gradient", player, "", norm)
         if clip_norm is not None:
             clip_grads_with_norm_(parameters, clip_norm, norm)
 
@@ -362,6 +369,10 @@ class Game(pl.LightningModule):
         self.scores.load_state_dict(state["scores"])
         self.latest = dict(state["latest"])
         self._evaluated_at = -1
-        if self.iteration < self.iterations and "loops" in checkpoint:
+        if "loops" in checkpoint:
+            loop = checkpoint["loops"]["fit_loop"]
+            # The run's one epoch is not over, whatever has been done since its last batch: its end is still to come.
+            for progress in loop["epoch_progress"].values():
+                progress["processed"] = progress["completed"] = 0
             # A finished run goes on with a larger budget: Lightning remembers that it has seen its last batch.
-            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
+            loop["epoch_loop.batch_progress"]["is_last_batch"] &= self.iteration >= self.iterations

@@ -1,21 +1,27 @@
-"""The running record of a game: means of loss terms between two readings, and where a player went wrong."""
+"""The running record of a game: means of loss terms between two readings, and whether all gradients were finite."""
 
 from collections import defaultdict
 
 import torch
 from torch import Tensor
 
+from lightning_gans.core.divergence import Trail
 from lightning_gans.core.errors import Diverged
 from lightning_gans.strategies.exchange import average
 
 
 class Record:
-    """Sums on the device; one transfer at a reading, none in between."""
+    """Sums on the device; one transfer at a reading, none in between.
+
+    Attributes:
+        trail: what to look at if a reading finds a divergence.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
         self._checks: dict[str, list[tuple[int, Tensor]]] = defaultdict(list)
+        self.trail = Trail()
 
     def add(self, name: str, value: Tensor) -> None:
         """Count a scalar towards the mean of `name`."""
@@ -31,7 +37,7 @@ class Record:
         """The means since the last reading, over all ranks; every rank calls it.
 
         Raises:
-            Diverged: a checked value was NaN or infinite on any rank; names the player and the iteration.
+            Diverged: a checked value was NaN or infinite on any rank; says what was so first.
         """
         checks = [(player, iteration) for player, kept in self._checks.items() for iteration, _ in kept]
         values = [value for kept in self._checks.values() for _, value in kept]
@@ -43,8 +49,10 @@ class Record:
         bad = [check for check, value in zip(checks, flat, strict=False) if not abs(value) < float("inf")]
         if bad:
             player, iteration = min(bad, key=lambda check: check[1])
-            raise Diverged(
-                f"The loss or gradient of player {player} became NaN or infinite at iteration {iteration + 1}."
+            raise self.trail.explain() or Diverged(
+                f"The loss or gradient of player {player} became NaN or infinite at iteration {iteration + 1}.",
+                player=player,
             )
+        self.trail.clear()
         sums = flat[len(checks) :]
         return {name: total / count for name, total, count in zip(names, sums, counts, strict=True)}

@@ -13,6 +13,7 @@ from experiments import cli, resolvers
 from experiments.preflight import preflight
 from lightning_gans.core.errors import Diverged, UserError
 from tests.helpers.composed import VARIANTS
+from tests.helpers.damage import write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -237,8 +238,7 @@ def test_a_used_directory_is_continued_refused_or_finished():
     job = only("iterations=10")
     write_run(job, '{"status": "stopped", "iterations": 4}')
     last = job.run_dir / "checkpoints" / "last.ckpt"
-    last.parent.mkdir()
-    last.touch()
+    write_checkpoint(last)
     again = only("iterations=10")
     assert (again.resume.mode, again.resume.checkpoint) == ("continue", last)
     assert only("iterations=20", "logger=none").resume.mode == "continue"

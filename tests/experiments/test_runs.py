@@ -8,6 +8,7 @@ import pytest
 from experiments import runs
 from experiments.resume import DivergedBefore, check_resume, differences, flatten
 from lightning_gans.core.errors import UserError
+from tests.helpers.damage import write_checkpoint
 
 CONFIG = {
     "seed": 0,
@@ -117,7 +118,7 @@ def run(tmp_path):
     folder = tmp_path / "run"
     (folder / "checkpoints").mkdir(parents=True)
     (folder / runs.CONFIG).write_text(runs.config_text(CONFIG))
-    (folder / runs.LAST).touch()
+    write_checkpoint(folder / runs.LAST)
 
     def at(status, iterations=100):
         (folder / runs.SUMMARY).write_text(f'{{"status": "{status}", "iterations": {iterations}}}')
