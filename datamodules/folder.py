@@ -16,6 +16,7 @@ from datamodules import checks
 from datamodules.base import SPLITS, SplitName
 from datamodules.catalogue import always_there
 from datamodules.images import ImageData, InMemory
+from datamodules.pixels import opened
 from datamodules.sources import Pictures, Source
 from lightning_gans.core.errors import UserError
 
@@ -57,7 +58,7 @@ class Files(Pictures):
         return len(self.paths)
 
     def open(self, index: int) -> Image.Image:
-        return Image.open(self.root / self.paths[index])
+        return opened(self.root / self.paths[index])
 
     def name(self, index: int) -> str:
         return self.paths[index]

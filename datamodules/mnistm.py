@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from datamodules import cache, checks
 from datamodules.folder import Folder
 from datamodules.images import ImageData
+from datamodules.pixels import opened
 from datamodules.sources import Source, Tensors
 from datamodules.textured import blend
 from datamodules.vision import Vision
@@ -112,9 +112,9 @@ class MNISTM(ImageData):
         photographs = []
         for path in self.files[split]:
             try:
-                with Image.open(path) as picture:
+                with opened(path) as picture:
                     photo = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
-            except (OSError, UnidentifiedImageError) as error:
+            except (OSError, ValueError, SyntaxError) as error:
                 raise UserError(f"data.photos: {path} cannot be read ({error}). Mend or remove it.") from error
             if min(photo.shape[1:]) >= self.image_size:
                 photographs.append(photo)

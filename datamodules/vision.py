@@ -204,7 +204,7 @@ class Lmdb(Pictures):
             self._open = _lmdb("lsun").open(str(self.path), readonly=True, lock=False, readahead=False)
         with self._open.begin() as transaction:
             content = transaction.get(bytes(self.keys[index].tolist()).rstrip(bytes(1)))
-        return Image.open(io.BytesIO(content))
+        return pixels.opened(io.BytesIO(content))
 
 
 def _keys(data: str, path: Path) -> Tensor:

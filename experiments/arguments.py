@@ -5,6 +5,7 @@ from pathlib import Path
 
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
 
 
 def pairs(arguments: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
@@ -58,7 +59,7 @@ def run_folder(given: Mapping[str, str], which: str) -> Path:
     """The folder that run=DIR names, if it holds an export, and the best checkpoint where `which` asks for that.
 
     Raises:
-        UserError: it does not.
+        UserError: it does not, or a symbolic link leads out of it.
     """
     text = given["run"]
     run = Path(text)
@@ -76,4 +77,5 @@ def run_folder(given: Mapping[str, str], which: str) -> Path:
             f"run={text} has no checkpoints/best.ckpt: it is kept from the first evaluation on, in a run's own folder. "
             "Say which=last for the newest export."
         )
+    check_folder(run)
     return run

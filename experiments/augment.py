@@ -27,11 +27,12 @@ from typing import Any
 
 from experiments import cli
 from experiments.arguments import allowed, pairs, run_folder, whole
-from experiments.trained import config_of, load_data, load_model
+from experiments.trained import config_of, load_data, load_model, using
 from lightning_gans.core.errors import UserError
 
 KEYS = ("run", "out", "n", "seed", "shares", "seeds", "allow")
 STEP = 256  # images made at a time
+LONGEST = 50  # characters of a folder's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +89,17 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     model, data = _load(request)
     labels = balanced(request.n, model.classes)
-    synthetic = _generated(model, labels, seed=request.seed)
-    names = data.classes or tuple(map(str, range(model.classes)))
-    _save(request.out, synthetic, labels, names)
-    print(f"{request.n:,} images of {model.classes} classes, by {request.run}: {request.out}")
+    with using(request.run):
+        synthetic = _generated(model, labels, seed=request.seed)
+    _save(request.out, synthetic, labels, data.classes)
+    cli.tell(f"{request.n:,} images of {model.classes} classes, by {request.run}: {request.out}")
     found = _measured(request, (synthetic, labels), data)
     facts = {"run": str(request.run), "n": request.n, "seed": request.seed, "seeds": request.seeds, "accuracy": found}
     from lightning_gans.core.files import write_atomically
 
     write_atomically(request.out / "report.json", json.dumps(facts, indent=2) + "\n")
-    print("\n".join(lines(found)))
+    for line in lines(found):
+        cli.tell(line)
     return 0
 
 
@@ -134,6 +136,11 @@ def _load(request: Request) -> tuple[Any, Any]:
     data = load_data(config_of(request.run), allow=request.allow)
     if data.split("train").labels is None or data.split("test").labels is None:
         raise UserError(f"run={request.run}: its data have no labels in the splits for training and test.")
+    if len(data.classes or ()) != model.classes:
+        raise UserError(
+            f"run={request.run}: its model is told {model.classes:,} classes, and its data have "
+            f"{len(data.classes or ()):,}. Both are of one run, so one of generator/ and config.yaml is another run's."
+        )
     return model, data
 
 
@@ -141,10 +148,12 @@ def _generated(model: Any, labels: Any, *, seed: int) -> Any:
     """One image for each label, uint8 (N, C, S, S)."""
     import torch
 
+    from experiments.inference import check_finite
     from lightning_gans.callbacks.media import to_uint8
 
     starts = range(0, len(labels), STEP)
     made = [model.sample(len(labels[s : s + STEP]), label=labels[s : s + STEP], seed=seed, start=s) for s in starts]
+    check_finite(*made)
     return torch.cat([to_uint8(part).cpu() for part in made])
 
 
@@ -171,9 +180,13 @@ def _save(out: Path, images: Any, labels: Any, names: Sequence[str]) -> None:
 
 
 def _folders(names: Sequence[str]) -> list[str]:
-    """A folder's name for each class, such that they sort as the classes do."""
-    plain = ["".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) for name in names]
-    if plain == sorted(set(plain)):
+    """A folder's name for each class, such that they sort as the classes do.
+
+    Names may be a stranger's (folders of images): what remains has no separator and no dot, and is of a length that
+    file systems take.
+    """
+    plain = ["".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:LONGEST] for name in names]
+    if plain == sorted(set(plain)) and all(plain):
         return plain
     return [f"{number:0{len(str(len(names) - 1))}d}-{name}" for number, name in enumerate(plain)]
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from lightning_gans.core.errors import Diverged, UserError
+from lightning_gans.core.received import printable
 
 DONE, REFUSED, DIVERGED, INTERRUPTED = 0, 2, 3, 130
 PIPE_CLOSED = 141  # what a shell reports for SIGPIPE
+LONGEST = 4000  # characters of an error, which may quote a file
 
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -54,11 +56,16 @@ def report(error: BaseException, message: str | None = None) -> None:
     if full_errors():
         traceback.print_exception(error)
         return
-    text = " ".join(f"error: {message or error}".split())
+    text = printable(" ".join(f"error: {message or error}".split()), LONGEST)
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
         text = textwrap.fill(text, width=width, break_long_words=False, break_on_hyphens=False)
     print(text, file=sys.stderr)
+
+
+def tell(line: str = "") -> None:
+    """Print a line whose parts may come from a file: control characters are escaped."""
+    print(printable(line))
 
 
 def full_errors() -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments import cli
@@ -129,20 +130,27 @@ def show(rows: Sequence[Row], metrics: Sequence[str], console: Console) -> None:
 def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
     many = any(len(row.runs) > 1 for row in rows)
+    # Cells and titles are read as markup, which names from files are not.
     table.add_column("configuration" if many else "run", no_wrap=True, vertical="middle")
     for title in ("n", "status", "iterations", "images/s"):
         table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True, vertical="middle")
     for metric in metrics:
         for kind in KINDS:
             title = f"{metric} {_arrow(metric, arrows)}".strip()
-            table.add_column(f"{title}\n{kind}", justify="right", no_wrap=True, vertical="bottom")
+            table.add_column(f"{escape(title)}\n{kind}", justify="right", no_wrap=True, vertical="bottom")
     for index, row in enumerate(rows):
         peers = [other for other in rows if other.protocol == row.protocol]
         cells = [_cell(row, metric, kind, peers, arrows) for metric in metrics for kind in KINDS]
         speed = "" if row.images_per_second is None else f"{row.images_per_second:,.0f}"
         ends = index + 1 < len(rows) and rows[index + 1].protocol != row.protocol
         table.add_row(
-            row.label, str(len(row.runs)), row.status, f"{row.iterations:,.0f}", speed, *cells, end_section=ends
+            escape(row.label),
+            str(len(row.runs)),
+            escape(row.status),
+            f"{row.iterations:,.0f}",
+            speed,
+            *cells,
+            end_section=ends,
         )
     return table
 
@@ -183,8 +191,8 @@ def _facts(rows: Sequence[Row]) -> Iterator[str]:
 def _notes(rows: Sequence[Row], odd: Sequence[tuple[Path, str]]) -> Iterator[str]:
     for row in rows:
         for run in row.runs:
-            if run.summary.status != "finished":
-                status = HELD if run.summary.status == "running" else run.summary.status
+            if run.status != "finished":
+                status = HELD if run.status == "running" else run.status
                 yield f"{run.path}: {status} at iteration {run.summary.iterations:,}"
         repeated = [seed for seed, count in Counter(str(run.seed) for run in row.runs).items() if count > 1]
         if repeated:

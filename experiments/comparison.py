@@ -13,10 +13,13 @@ from experiments import runs
 from experiments.resume import differences, flatten, is_free
 from experiments.schemas.spec import plain
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder, printable
 from lightning_gans.metrics.names import METRICS
 
 SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
 KINDS = ("best", "last")
+LONGEST = 150  # characters of a name that are shown
+DEEPEST = 30  # folders in folders that are searched for runs
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,25 @@ class Run:
 
     @property
     def seed(self) -> Any:
-        return self.config.get("seed")
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else _shown(seed)
 
     @property
     def label(self) -> str:
         """The run's name less its seed."""
         named = self.config.get("names")
         if isinstance(named, Mapping) and self.path.name == named.get("run"):
-            return str(named.get("group"))
-        return self.path.name.removesuffix(f"-{self.seed}")
+            return _shown(named.get("group"))
+        return _shown(self.path.name.removesuffix(f"-{self.seed}"))
 
     @property
     def data(self) -> str:
         named = self.config.get("names")
-        return str(named.get("data")) if isinstance(named, Mapping) else ""
+        return _shown(named.get("data")) if isinstance(named, Mapping) else ""
+
+    @property
+    def status(self) -> str:
+        return _shown(self.summary.status)
 
     @property
     def evaluated(self) -> bool:
@@ -53,15 +61,14 @@ class Run:
         """What its figures are of: runs that differ here have figures that cannot be compared."""
         about = self.summary.all.get("evaluation")
         about = about if isinstance(about, Mapping) else {}
-        return (self.data, *(str(about.get(key) or "") for key in ("extractor", "samples", "reference")))
+        return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
 
     @property
     def floor(self) -> float | None:
         """The fid of held-out real data, where it was measured."""
         about = self.summary.all.get("evaluation")
         floor = about.get("floor") if isinstance(about, Mapping) else None
-        value = floor.get("fid") if isinstance(floor, Mapping) else None
-        return value if isinstance(value, int | float) else None
+        return runs.number(floor.get("fid")) if isinstance(floor, Mapping) else None
 
     @property
     def configuration(self) -> str:
@@ -104,7 +111,7 @@ class Row:
 
     @property
     def status(self) -> str:
-        counts = Counter(run.summary.status for run in self.runs)
+        counts = Counter(run.status for run in self.runs)
         if len(counts) == 1:
             return next(iter(counts))
         return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
@@ -123,6 +130,11 @@ class Row:
         """kind: "best" or "last"."""
         values = [run.summary.metrics.get(metric, {}).get(kind) for run in self.runs]
         return Stats.of([value for value in values if value is not None])
+
+
+def _shown(text: object) -> str:
+    """Text of a run, which may be a stranger's, as it is shown: printable, and no longer than a line."""
+    return printable(text, LONGEST)
 
 
 def find(folders: Sequence[Path]) -> tuple[list[Run], list[tuple[Path, str]]]:
@@ -167,7 +179,7 @@ def group(found: Sequence[Run]) -> list[Row]:
 
 def single(found: Sequence[Run]) -> list[Row]:
     """A row a run."""
-    return [Row(run.path.name, (run,)) for run in found]
+    return [Row(_shown(run.path.name), (run,)) for run in found]
 
 
 def metrics_of(rows: Sequence[Row]) -> list[str]:
@@ -190,7 +202,9 @@ def best_of(rows: Sequence[Row], metric: str, kind: str) -> float | None:
     return min(medians) if lower_is_better(metric) else max(medians)
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
+def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
+    if depth > DEEPEST:
+        return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -202,7 +216,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     for entry in entries:
         # A link to a run is a run; links are not followed further.
         if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-            yield from _candidates(Path(entry.path))
+            yield from _candidates(Path(entry.path), depth + 1)
         elif entry.is_dir() and any((Path(entry.path) / sign).exists() for sign in SIGNS):
             yield Path(os.path.realpath(entry.path))
 
@@ -212,6 +226,7 @@ def _read(path: Path) -> Run | str:
     try:
         if not os.listdir(path):
             return "is empty"
+        check_folder(path)
         config, summary = runs.read_config(path), runs.read_summary(path)
     except (OSError, UserError) as error:
         return f"is broken: {str(error).split('. ')[0]}"
@@ -232,5 +247,5 @@ def _what_differs(row: Row, rows: Sequence[Row]) -> str:
     }
     if not found:
         return ", ".join(filter(None, row.protocol[1:]))
-    shown = [f"{key.rpartition('.')[2]}={value}" for key, value in found.items()]
+    shown = [_shown(f"{key.rpartition('.')[2]}={value}") for key, value in found.items()]
     return ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")

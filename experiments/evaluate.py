@@ -14,10 +14,11 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
   data_dir  where the data sets lie, if not where they lay in training
   out       a file for the figures and what they are of
   allow     names outside lightning_gans and datamodules that the run may use (code that you trust)
+            Without it, a run's folder from a stranger is safe to measure: docs/SECURITY.md.
 
 Where nothing else is chosen, the figures are those that the run's own summary has of its test split.
 
-  python -m experiments.evaluate run=runs/dcgan-digits-0 which=best samples=10000
+  python -m experiments.evaluate run=runs/acgan-digits-0 which=best samples=10000
 """
 
 import json
@@ -34,8 +35,9 @@ from typing import Any
 from experiments import cli
 from experiments.arguments import allowed, pairs, run_folder, whole
 from experiments.report import figure
+from experiments.resume import flatten
 from experiments.suggest import did_you_mean, nearest
-from experiments.trained import check_targets, config_of, load_data, load_model
+from experiments.trained import check_targets, config_of, extractors, load_data, load_model, using
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.metrics.names import METRICS
@@ -117,8 +119,9 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"run={request.run}: nothing that is measured applies to its model under this extractor.")
     if request.out is not None:
         write_atomically(request.out, json.dumps(as_dict(request, found), indent=2) + "\n")
-    print("\n".join(lines(request, found)))
-    print(f"measured in {time.monotonic() - began:.0f} s" + (f": {request.out}" if request.out else ""))
+    for line in lines(request, found):
+        cli.tell(line)
+    cli.tell(f"measured in {time.monotonic() - began:.0f} s" + (f": {request.out}" if request.out else ""))
     return 0
 
 
@@ -133,15 +136,16 @@ def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
     if request.metrics is not None:
         chosen: dict[str, Any] = yaml.safe_load((GROUP / f"{request.metrics}.yaml").read_text())
         return chosen | ({"weights": str(request.weights)} if request.weights else {})
-    if not config["metrics"]:
+    metrics = config.get("metrics")
+    if not metrics:
         raise UserError(
             f"run={request.run} was trained with metrics=none. Say by what it is to be measured: "
             f"metrics={', '.join(EXTRACTORS)}."
         )
-    check_targets(
-        config["metrics"], ("lightning_gans.extractors.factories.",), allow=request.allow, what="is measured by"
-    )
-    return dict(config["metrics"])
+    check_targets(metrics, extractors(), allow=request.allow, what="is measured by")
+    if "_target_" not in metrics:
+        raise UserError(f"run={request.run}: its metrics name no extractor. Say metrics={', '.join(EXTRACTORS)}.")
+    return dict(metrics)
 
 
 def moved(config: Mapping[str, Any], data_dir: Path | None) -> Mapping[str, Any]:
@@ -182,16 +186,15 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     from experiments.scoring import make_scoring
 
     quiet_libraries()
-    data = load_data(config, allow=request.allow)
+    data = load_data(config, allow=request.allow, data_dir=request.data_dir)
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
-    samples = request.samples or config["callbacks"]["evaluation"]["samples"]
-    scoring = make_scoring(metrics, samples=samples, task=task)
+    scoring = make_scoring(metrics, samples=request.samples or _samples(config), task=task)
     scoring.prepare(model, data, device)
     if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
-    with torch.no_grad():
+    with torch.no_grad(), using(request.run):
         scores = scoring(model, data, request.split).scores
         again = [scoring.drawn_again(model, request.split, draw) for draw in range(1, request.draws)]
     drawn = {name: [scores[name], *(other[name] for other in again)] for name in (again[0] if again else ())}
@@ -202,6 +205,16 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
         facts=scoring.facts(request.split),
         iteration=iteration,
     )
+
+
+def _samples(config: Mapping[str, Any]) -> int | None:
+    """How many samples the run was measured by; None for as many as there are real ones."""
+    samples = dict(flatten(config)).get("callbacks.evaluation.samples")
+    if samples is not None and (not isinstance(samples, int) or samples < 2):
+        raise UserError(
+            f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000."
+        )
+    return samples
 
 
 @contextmanager

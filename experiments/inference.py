@@ -1,9 +1,11 @@
 """What `experiments.sample` does with samples that it is shown: reconstruct, interpolate between, traverse, encode."""
 
 import zipfile
+import zlib
 from itertools import chain
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COLUMNS = 8  # of a picture of pairs
+MOST_BYTES = 2**30  # of an array that has to be read as a whole
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, MemoryError)  # what damaged files raise
 DONE = {"reconstruct": "reconstructions", "interpolate": "steps between pairs", "traverse": "steps along axes"}
 
 
@@ -46,7 +50,7 @@ def read(key: str, paths: tuple[Path, ...], shape: tuple[int, ...], most: int) -
 
     found: list[Tensor] = []
     for file in chain.from_iterable(map(_files, paths)):
-        found.append(_array(key, file, shape) if file.suffix == ".npz" else _picture(key, file, shape))
+        found.append(_array(key, file, shape, most) if file.suffix == ".npz" else _picture(key, file, shape))
         if sum(map(len, found)) >= most:
             break
     if not found:
@@ -63,37 +67,80 @@ def _files(path: Path) -> list[Path]:
 
 
 def _picture(key: str, path: Path, shape: tuple[int, ...]) -> "Tensor":
-    from PIL import Image
-
-    from datamodules.pixels import normalise, square
+    from datamodules.pixels import normalise, opened, square
 
     if len(shape) != 3:
         raise UserError(f"{key}={path}: this run's samples are points; name an .npz with an array `samples`.")
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return normalise(square(picture, size=shape[1], channels=shape[0])[None])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{key}={path} is not an image that can be read ({error}).") from error
 
 
-def _array(key: str, path: Path, shape: tuple[int, ...]) -> "Tensor":
+def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
+    """The first samples of an .npz, at most `most`; no more than those is read or allocated."""
     import numpy as np
     import torch
 
     from datamodules.pixels import normalise
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            array = archive["samples"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive, archive.open("samples.npy") as file:
+            (n, *rest), columns, dtype = _header(file)
+            of_array = tuple(rest)
+            fits = of_array == shape and dtype.kind in "uf" and dtype.itemsize <= 8
+            rows = n if columns else min(n, most)  # in Fortran order the first rows lie all over the file
+            size = rows * prod(shape) * dtype.itemsize
+            if columns and size > MOST_BYTES:
+                raise ValueError(f"it is in Fortran order and larger than {MOST_BYTES:,} bytes")
+            content = file.read(size) if fits else b""
+    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{key}={path} holds no array `samples` ({error}).") from error
-    if array.shape[1:] != shape or array.dtype.kind not in "uf":
+    if not fits:
         raise UserError(
-            f"{key}={path}: `samples` is {array.dtype} of shape {array.shape}, and this run's samples are of shape "
+            f"{key}={path}: `samples` is {dtype} of shape {(n, *of_array)}, and this run's samples are of shape "
             f"{shape}."
         )
-    x = torch.from_numpy(array)
-    return normalise(x) if array.dtype == np.uint8 else x.float()
+    if len(content) < size:
+        raise UserError(f"{key}={path} is cut short: `samples` says {n:,} samples and has fewer.")
+    array = np.frombuffer(content, dtype).reshape((rows, *shape), order="F" if columns else "C")[:most]
+    if array.dtype == np.uint8:
+        return normalise(torch.from_numpy(array.copy()))
+    with np.errstate(over="ignore"):
+        x = torch.from_numpy(array.astype(np.float32))
+    if not x.isfinite().all():
+        raise UserError(f"{key}={path}: `samples` holds NaN or infinite numbers, from which nothing can be inferred.")
+    return x
+
+
+def _header(file: "IO[bytes]") -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, whether in Fortran order, and dtype of a .npy file, which is read up to its content.
+
+    Raises:
+        ValueError: no such file, or one without samples.
+    """
+    from numpy.lib import format as npy
+
+    if npy.read_magic(file) != (1, 0):  # headers of later versions may say that they are gigabytes long
+        raise ValueError("it is written in another version of the .npy format than 1.0")
+    shape, fortran, dtype = npy.read_array_header_1_0(file)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"its shape is {shape}")
+    return shape, fortran and len(shape) > 1, dtype
+
+
+def check_finite(*made: "Tensor") -> None:
+    """Refuse samples or codes that are NaN or infinite: as a picture they would look like black pixels.
+
+    Raises:
+        UserError: some are.
+    """
+    if not all(bool(part.isfinite().all()) for part in made):
+        raise UserError(
+            "The model made numbers that are NaN or infinite, so nothing was written: its weights or its inputs are "
+            "damaged. Take another checkpoint, run or input."
+        )
 
 
 def need(task: str, model: Any, run: Path) -> None:
@@ -157,6 +204,7 @@ def draw(task: str, made: Made, path: Path) -> None:
     """
     from lightning_gans.callbacks.media import image_grid, save_png
 
+    check_finite(made.samples)
     if made.cells.dim() != 4:
         raise UserError(f"{task}= of points makes no picture: say npz=points.npz for the numbers.")
     save_png(image_grid(made.cells, made.columns), path)
@@ -171,7 +219,9 @@ def save_codes(path: Path, model: Any, x: "Tensor") -> tuple[int, ...]:
     from lightning_gans.core.files import write_atomically
     from lightning_gans.core.protocols import Categorises
 
-    arrays = {"codes": model.encode(x).cpu().numpy(), "features": model.features(x).cpu().numpy()}
+    codes, features = model.encode(x), model.features(x)
+    check_finite(codes, features)
+    arrays = {"codes": codes.cpu().numpy(), "features": features.cpu().numpy()}
     if isinstance(model, Categorises):
         arrays["category"] = model.category(x).cpu().numpy()
     buffer = io.BytesIO()

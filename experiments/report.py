@@ -1,6 +1,6 @@
 """What a run came to, in words and a table, from its summary.json alone. Imports no torch."""
 
-import json
+import contextlib
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -9,8 +9,11 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from experiments.runs import number
+from lightning_gans.core.received import load_json, printable, read_text
 from lightning_gans.metrics.names import METRICS
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
@@ -31,10 +34,10 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
     console = console or Console()
     run_dir = shown(run_dir)
     try:
-        summary = json.loads((run_dir / "summary.json").read_bytes())
+        summary = load_json(run_dir / "summary.json")
     except (OSError, ValueError):
         summary = None
-    if not isinstance(summary, dict):
+    if not isinstance(summary, Mapping):
         say(console, f"{run_dir} holds no summary of a run (summary.json).")
         return
     say(console)
@@ -42,7 +45,7 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
     say(console, f"{run_dir.name}: {ENDINGS.get(status, status)}")
     for line in _totals(summary):
         say(console, line)
-    if summary.get("metrics"):
+    if _group(summary, "metrics"):
         say(console)
         table = _table(summary, arrows=console.encoding.startswith("utf"))
         console.print(table, crop=False)
@@ -60,8 +63,11 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
 
 
 def say(console: Console, line: str = "") -> None:
-    """A line as it is: never wrapped, coloured or read as markup, so that paths and commands can be copied."""
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
+    """A line as it is: never wrapped, coloured or read as markup, so that paths and commands can be copied.
+
+    Control characters, which a received file may hold, are escaped.
+    """
+    console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
 
 
 def shown(path: Path) -> Path:
@@ -71,29 +77,45 @@ def shown(path: Path) -> Path:
 
 
 def _totals(summary: Mapping[str, Any]) -> Iterable[str]:
-    parts = [f"{summary[key]:,} {key}" for key in ("iterations", "images") if summary.get(key) is not None]
-    if summary.get("seconds") is not None:
-        parts.append(duration(summary["seconds"]))
-    if summary.get("images_per_second") is not None:
-        parts.append(f"{summary['images_per_second']:,.0f} images/s")
+    parts = [f"{n:,} {key}" for key in ("iterations", "images") if (n := number(summary.get(key))) is not None]
+    if (seconds := number(summary.get("seconds"))) is not None:
+        parts.append(duration(seconds))
+    if (speed := number(summary.get("images_per_second"))) is not None:
+        parts.append(f"{speed:,.0f} images/s")
     if parts:
         yield "  ".join(parts)
-    if isinstance(parameters := summary.get("parameters"), Mapping):
+    if parameters := _numbers(summary.get("parameters")):
         yield "parameters: " + ", ".join(f"{player} {count:,}" for player, count in parameters.items())
 
 
+def _group(summary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What a file has under `key`, where it is a dictionary; an empty one otherwise."""
+    value = summary.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    """The finite numbers of a dictionary."""
+    items = values.items() if isinstance(values, Mapping) else ()
+    return {str(name): found for name, value in items if (found := number(value)) is not None}
+
+
 def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
-    test, floor = summary.get("test") or {}, _about(summary).get("floor") or {}
+    test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
     floor = floor if isinstance(floor, Mapping) else {"fid": floor}
-    scores: Mapping[str, Mapping[str, Any]] = summary["metrics"]
+    scores = {name: _numbers(score) for name, score in _group(summary, "metrics").items()}
     # as many columns as there is something to say in
     extra = {
         title: values
         for title, values in (
-            ("floor", floor),
-            ("test\nbest", test.get("best") or {}),
-            ("test\nlast", test.get("last") or {}),
-            *((f"test\n{name}", values) for name, values in test.items() if name not in ("best", "last", "floor")),
+            ("floor", _numbers(floor)),
+            ("test\nbest", _numbers(test.get("best"))),
+            ("test\nlast", _numbers(test.get("last"))),
+            *(
+                (f"test\n{printable(name)}", _numbers(values))
+                for name, values in test.items()
+                if name not in ("best", "last", "floor")
+            ),
         )
         if any(name in values for name in scores)
     }
@@ -102,14 +124,16 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         iteration = score.get("best_iteration")
         at = "" if iteration is None else f"{iteration:,}"
         values = [score.get("last"), *(values.get(name) for values in extra.values())]
-        rows.append([f"{name} {_better(name, arrows)}", figure(score.get("best")), at, *map(figure, values)])
+        rows.append([f"{printable(name)} {_better(name, arrows)}", figure(score.get("best")), at, *map(figure, values)])
     table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
         # never narrower than what it holds: a figure cut short would be another figure
         width = max(map(len, [*title.split("\n"), *cells]))
-        table.add_column(title, justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom")
+        table.add_column(
+            escape(title), justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom"
+        )
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -122,8 +146,7 @@ def _better(name: str, arrows: bool) -> str:
 
 def _about(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the figures are of: under `evaluation`, or under `fid`."""
-    about = summary.get("evaluation") or summary.get("fid") or {}
-    return about if isinstance(about, Mapping) else {}
+    return _group(summary, "evaluation") or _group(summary, "fid")
 
 
 def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
@@ -131,9 +154,9 @@ def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
     parts = []
     if about.get("extractor"):
         parts.append(f"features: {about['extractor']}")
-    if about.get("samples"):
+    if samples := number(about.get("samples")):
         against = f" against {about['reference']}" if about.get("reference") else ""
-        parts.append(f"{about['samples']:,} samples{against}")
+        parts.append(f"{samples:,} samples{against}")
     if parts:
         yield " " + "; ".join(parts)
     if about.get("floor"):
@@ -161,7 +184,8 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
     if (run_dir / "generator").is_dir():
         places.append(("generator", f"{run_dir / 'generator'}{os.sep}"))
     if (url := run_dir / "wandb" / "url.txt").is_file():
-        places.append(("W&B", url.read_text(errors="replace").strip()))
+        with contextlib.suppress(OSError, ValueError):
+            places.append(("W&B", read_text(url, 4000).strip()))
     return places
 
 

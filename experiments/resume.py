@@ -11,6 +11,7 @@ from experiments.schemas.spec import plain
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, verify
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
 
 # May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
 # made for the global batch, so they do not depend on the devices.
@@ -79,6 +80,7 @@ def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, 
             one; `resume` says never, or names no intact checkpoint; `init_from` names none.
         DivergedBefore: the run there diverged.
     """
+    check_folder(Path(run_dir))
     found = _beginning(config, Path(run_dir), leads=leads)
     if found.mode == "new" and config.get("init_from"):
         check_source(Path(str(config["init_from"])))
@@ -113,9 +115,9 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
     _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
     if start is not None:
         return Resume("continue", start)
-    if leads and summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
+    if summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
         return Resume("finished")
-    if leads and summary is not None and summary.status == "diverged":
+    if summary is not None and summary.status == "diverged":
         raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
     return _newest_intact(run_dir, checkpoints)
 
@@ -215,6 +217,7 @@ def source_of(source: Path) -> Path:
         UserError: there is none.
     """
     source = source.expanduser()
+    check_folder(source)
     path = source / runs.LAST if source.is_dir() else source
     if path.is_file():
         return path

@@ -14,6 +14,7 @@ import yaml
 from experiments.schemas.spec import plain
 from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import load_json, load_yaml, printable
 
 RUNS = Path("runs")
 STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
@@ -23,13 +24,12 @@ LOCK = ".lock"  # of a run that is going on
 OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # what is there before the first iteration has run
 TABLES = ("losses.csv", "metrics.csv")
 WRITTEN = ("checkpoints", "generator", "samples")  # folders
-LONGEST = 120  # characters of a run's name less its seed
+LONGEST = 120  # characters of a run's name less its seed, or of a metric's
 
 # What says where or how a run is done, not which run it is: not in its name.
 UNNAMED = ("study", "seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
 UNNAMED_GROUPS = ("variant", "data", "logger", "callbacks", "trainer", "metrics")
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -114,10 +114,10 @@ def read_config(run_dir: Path) -> dict[str, Any] | None:
     """
     path = run_dir / CONFIG
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        config = load_yaml(path)
     except FileNotFoundError:
         return None
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(_unreadable(path, error)) from error
     if not isinstance(config, dict):
         raise UserError(_unreadable(path, "it holds no settings"))
@@ -147,7 +147,7 @@ def read_summary(run_dir: Path) -> Summary | None:
     """
     path = run_dir / SUMMARY
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = load_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -157,13 +157,13 @@ def read_summary(run_dir: Path) -> Summary | None:
     metrics = found.get("metrics")
     return Summary(
         status=found["status"],
-        iterations=int(_number(found.get("iterations")) or 0),
-        images=int(_number(found.get("images")) or 0),
-        seconds=_number(found.get("seconds")) or 0.0,
-        images_per_second=_number(found.get("images_per_second")),
+        iterations=int(number(found.get("iterations")) or 0),
+        images=int(number(found.get("images")) or 0),
+        seconds=number(found.get("seconds")) or 0.0,
+        images_per_second=number(found.get("images_per_second")),
         metrics={
-            name: {
-                key: _number(value.get(key)) if isinstance(value, dict) else None
+            printable(name, LONGEST): {
+                key: number(value.get(key)) if isinstance(value, dict) else None
                 for key in ("last", "best", "best_iteration")
             }
             for name, value in (metrics.items() if isinstance(metrics, dict) else ())
@@ -172,7 +172,8 @@ def read_summary(run_dir: Path) -> Summary | None:
     )
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A finite number as it is; None for anything else."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if fits else None
 

@@ -33,7 +33,7 @@ A run of cyclegan translates, and does nothing else:
 
 Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
 
-  python -m experiments.sample run=runs/dcgan-digits-0 n=64 seed=0 grid=digits.png
+  python -m experiments.sample run=runs/acgan-digits-0 n=64 seed=0 grid=digits.png
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
 """
@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli, inference, translation
 from experiments.sample_request import Request, file_name, parse
-from experiments.trained import load_model
+from experiments.trained import load_model, using
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -114,6 +114,7 @@ def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterat
 def _stored(x: Any) -> Any:
     from lightning_gans.callbacks.media import to_uint8
 
+    inference.check_finite(x)
     return (to_uint8(x) if x.dim() == 4 else x.float()).cpu().contiguous().numpy()
 
 
@@ -161,12 +162,13 @@ def main(argv: Sequence[str]) -> int:
         return translate(request, model, iteration)
     if request.task != "sample":
         return infer(request, model)
-    shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
+    with using(request.run):
+        shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
     facts += [f"class {request.label}"] if request.label is not None else []
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
-    print(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
+    cli.tell(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)
     _tell_places(request, f" (the first {most:,})" if request.n > most else "")
     return 0
@@ -175,7 +177,7 @@ def main(argv: Sequence[str]) -> int:
 def _tell_places(request: Request, of_grid: str = "") -> None:
     for key in ("grid", "npz", "folder"):
         if path := getattr(request, key):
-            print(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
+            cli.tell(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
 
 
 def translate(request: Request, model: Any, iteration: int | None) -> int:
@@ -189,13 +191,14 @@ def translate(request: Request, model: Any, iteration: int | None) -> int:
     start = time.monotonic()
     images = translation.places(request.translate, request.out)
     translation.check_sizes(model, list(images))
-    translation.translate(model, images, request.direction)
+    with using(request.run):
+        translation.translate(model, images, request.direction)
     of = f" (iteration {iteration:,})" if iteration is not None else ""
-    print(
+    cli.tell(
         f"{len(images):,} image{'s' * (len(images) > 1)} of {request.translate} translated {request.direction} by "
         f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
     )
-    print(f"  out     {request.out}")
+    cli.tell(f"  out     {request.out}")
     return 0
 
 
@@ -205,21 +208,25 @@ def infer(request: Request, model: Any) -> int:
     Raises:
         UserError: the model cannot, or the samples do not fit it.
     """
-    task, shape = request.task, tuple(model.sample(1).shape[1:])
+    task = request.task
     inference.need(task, model, request.run)
+    with using(request.run):
+        shape = tuple(model.sample(1).shape[1:])
     shown = () if task == "traverse" else getattr(request, task)
     x = inference.read(task, shown, shape, request.n) if shown else None
     if task == "encode":
         assert request.npz is not None
         assert x is not None  # a task that shows samples
-        n, dim = inference.save_codes(request.npz, model, x)
-        print(f"{n:,} codes of {dim} numbers, by {request.run}:")
+        with using(request.run):
+            n, dim = inference.save_codes(request.npz, model, x)
+        cli.tell(f"{n:,} codes of {dim} numbers, by {request.run}:")
     else:
-        made = inference.make(task, model, x, steps=request.steps, seed=request.seed, start=request.traverse or 0)
+        with using(request.run):
+            made = inference.make(task, model, x, steps=request.steps, seed=request.seed, start=request.traverse or 0)
         if request.grid:
             inference.draw(task, made, request.grid)
         write(replace(request, grid=None, n=len(made.samples)), [_stored(made.samples)])
-        print(f"{len(made.samples):,} {inference.DONE[task]} of {request.run}:")
+        cli.tell(f"{len(made.samples):,} {inference.DONE[task]} of {request.run}:")
     _tell_places(request)
     return 0
 

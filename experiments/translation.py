@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.inference import check_finite
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -103,17 +104,19 @@ def translate(model: Any, images: dict[Path, Path], direction: Any) -> None:
     for path, place in images.items():
         with _opened(path) as picture:
             x = normalise(whole(picture, channels=model.channels)[None])
+        translated = model.translate(x, direction)
+        check_finite(translated)
         place.parent.mkdir(parents=True, exist_ok=True)
-        save_png(to_picture(to_uint8(model.translate(x, direction))[0]), place)
+        save_png(to_picture(to_uint8(translated)[0]), place)
 
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[Image.Image]":
     """The picture; what is wrong with it, while it is read, is a UserError that names it."""
-    from PIL import Image
+    from datamodules.pixels import opened
 
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             yield picture
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} is not an image that can be read ({error}).") from error

@@ -11,6 +11,7 @@ from experiments.comparison import Run, find
 from experiments.runs import STUDIES
 from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
 
 HELPERS = ("__main__", "pages", "record")
 
@@ -26,20 +27,32 @@ def main(argv: Sequence[str]) -> int:
     if arguments.name not in names:
         hint = did_you_mean(nearest(arguments.name, names))
         raise UserError(f"{arguments.name}: there is no such study.{hint} There are {', '.join(names)}.")
-    found, _ = find(arguments.folders)
+    found, odd = find(arguments.folders)
     # A run that is named itself is meant, whatever it was made for: a paper's own budget beside ours.
     of_study = [run.path for run in found if run.path in arguments.folders or arguments.name in _group(run).split("-")]
     if not of_study:
+        seen = "".join(f" {path} {why}." for path, why in odd[:3])
         raise UserError(
-            f"There is no run of this study in {', '.join(map(str, arguments.folders))}. "
+            f"There is no run of this study in {', '.join(map(str, arguments.folders))}.{seen} "
             f"Make them: python -m experiments.train -m experiment=study/{arguments.name} seed=1,2,3"
         )
-    importlib.import_module(f"experiments.studies.{arguments.name}").report(of_study, STUDIES)
+    for run_dir in of_study:
+        check_folder(run_dir)
+    report = importlib.import_module(f"experiments.studies.{arguments.name}").report
+    try:
+        report(of_study, STUDIES)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
+        # The files of a run are whatever its sender wrote.
+        raise UserError(
+            f"Some of these runs are no runs of the study {arguments.name} ({type(error).__name__}: {error}). Name the "
+            "runs that it made; HYDRA_FULL_ERROR=1 shows what was looked for."
+        ) from error
     return cli.DONE
 
 
 def _group(run: Run) -> str:
-    return str(run.config.get("names", {}).get("group"))
+    names = run.config.get("names")
+    return str(names.get("group")) if isinstance(names, dict) else ""
 
 
 def _parser() -> cli.Parser:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import asked, settings_of
+from experiments.trained import load_data
 
 SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET = "source only", "gradient reversal", "alternating", "on target"
 ORDER = (SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET)
@@ -110,9 +111,8 @@ def _draw_features(axes: Sequence[Any], run_dir: Path) -> None:
     from lightning_gans import load_generator
     from lightning_gans.callbacks.domains import draw_embedding, features_of
     from lightning_gans.callbacks.splits import domains_of
-    from lightning_gans.models.spec import build
 
-    parts = domains_of(build(config_of(run_dir)["data"], trusted=True))
+    parts = domains_of(load_data(config_of(run_dir)))
     assert parts is not None
     model: Any = load_generator(run_dir)
     draw_embedding(axes, *features_of(model, parts))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import by_data, column, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
+from experiments.trained import load_data
 from lightning_gans.callbacks.splits import HELD_OUT, TRAIN
 
 METRICS = {
@@ -53,7 +54,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
 
 {commands}
 
-Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]} px. Accuracy on the test split
+Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]:,} px. Accuracy on the test split
 after the last iteration, with the training images as neighbours: of the layer before the encoder's last, and of its
 codes. The reconstruction ratio is the squared error of G(E(x)) to x over that between random pairs of images.
 [inference_{data}.csv](inference_{data}.csv) has every run, with its commit and machine.
@@ -78,7 +79,6 @@ def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Fi
     """Both curves, a line a seed, on validation, with the test's stars; reconstructions of one run."""
     from lightning_gans import load_generator
     from lightning_gans.callbacks.media import image_grid
-    from lightning_gans.models.spec import build
 
     figure = Figure(figsize=(13, 4), layout="constrained")
     *panels, picture = figure.subplots(1, 3)
@@ -92,7 +92,7 @@ def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Fi
         panels[0].axhline(value, color="grey", linestyle=(":", "--")[number], label=f"{name} (test)")
     panels[0].legend(fontsize=8)
     config = config_of(run_dir)
-    real = next(build(config["data"], trusted=True).split("test").at_most(4 * COLUMNS).batches(4 * COLUMNS)).x
+    real = next(load_data(config).split("test").at_most(4 * COLUMNS).batches(4 * COLUMNS)).x
     model: Any = load_generator(run_dir)
     picture.imshow(image_grid(_stacked(real, model.reconstruct(real)), COLUMNS), cmap="gray", vmin=0, vmax=255)
     picture.set_title(f"{config['names']['variant']}: images over reconstructions", fontsize=9)

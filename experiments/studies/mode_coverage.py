@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from experiments import cli
 from experiments.studies.pages import column, config_of, ended, game_of, spread, summary_of, table, write_page
 from experiments.studies.record import Line, Record
 
@@ -30,7 +31,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     record = Record(folder / "mode_coverage.csv", METRICS)
     for run_dir in ended(run_dirs, "finished", "diverged"):
         if config_of(run_dir)["names"]["data"] not in MODES:
-            print(f"left out of the report: {run_dir} (its data have no modes to count)")
+            cli.tell(f"left out of the report: {run_dir} (its data have no modes to count)")
             continue
         whole = summary_of(run_dir).status == "finished"
         values = {name: column(run_dir, name, file="metrics.csv")[1][-1] if whole else None for name in METRICS}

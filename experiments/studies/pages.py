@@ -8,9 +8,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from experiments import runs
+from experiments import cli, runs
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
+from lightning_gans.core.received import printable, read_text
+
+MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
 
 
 def finished(run_dirs: Sequence[Path]) -> list[Path]:
@@ -30,7 +33,7 @@ def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
         if summary is not None and summary.status in statuses:
             done.append(run_dir)
         else:
-            print(f"left out of the report: {run_dir} ({summary.status if summary else 'no summary'})")
+            cli.tell(f"left out of the report: {run_dir} ({summary.status if summary else 'no summary'})")
     return done
 
 
@@ -45,7 +48,7 @@ def tested(run_dirs: Sequence[Path]) -> list[Path]:
         if "test" in summary_of(run_dir).all:
             done.append(run_dir)
         else:
-            print(f"left out of the report: {run_dir} (measured nothing: metrics=none)")
+            cli.tell(f"left out of the report: {run_dir} (measured nothing: metrics=none)")
     if not done:
         raise UserError("No run of these ended and was measured, so there is nothing to report.")
     return done
@@ -67,14 +70,30 @@ def summary_of(run_dir: Path) -> runs.Summary:
 
 
 def config_of(run_dir: Path) -> dict[str, Any]:
-    """A run's resolved configuration."""
-    return runs.read_config(run_dir) or {}
+    """A run's resolved configuration; its `names`, which a page and its file are called by, in letters, digits and -._.
+
+    Names that a run gives itself are of those characters. Others (of a run from a stranger) could lead to another
+    folder, or write Markdown.
+    """
+    config = runs.read_config(run_dir) or {}
+    names = config.get("names")
+    if isinstance(names, dict):
+        config["names"] = {key: runs.clean(str(name)) for key, name in names.items()}
+    return config
 
 
 def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[int], list[float]]:
-    """Iterations and values of one logged quantity, where it has values."""
-    with (run_dir / file).open(newline="") as text:
-        rows = [(int(row["iteration"]), float(row[name])) for row in csv.DictReader(text) if row.get(name)]
+    """Iterations and values of one logged quantity, where it has values.
+
+    Raises:
+        UserError: the file is not there, or no such table.
+    """
+    path = run_dir / file
+    try:
+        table = csv.DictReader(io.StringIO(read_text(path, MOST_BYTES), newline=""))
+        rows = [(int(row["iteration"]), float(row[name])) for row in table if row.get(name)]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a table of this study ({error}).") from error
     return [iteration for iteration, _ in rows], [value for _, value in rows]
 
 
@@ -101,8 +120,9 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
+    """A Markdown table; cells may have markup of their own, but end no cell and no line."""
+    lines = [[printable(cell).replace("|", "\\|") for cell in line] for line in (head, *rows)]
+    lines.insert(1, ["---"] * len(head))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -112,4 +132,4 @@ def write_page(folder: Path, name: str, text: str, figure: Any) -> None:
     figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
     write_atomically(folder / f"{name}.png", picture.getvalue())
     write_atomically(folder / f"{name}.md", text)
-    print(f"{folder / name}.md and .png")
+    cli.tell(f"{folder / name}.md and .png")

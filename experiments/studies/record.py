@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from experiments.comparison import Run
 from experiments.studies.pages import config_of, summary_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
+from lightning_gans.core.received import printable, read_text
 
 KEYS = ("data", "game", "seed")
 FACTS = ("status", "iterations", "batch_size", "precision", "seconds", "recipe", "commit", "machine")
@@ -87,11 +89,11 @@ class Record:
 def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
     """What a run's configuration alone says in its line."""
     return {
-        "data": config["names"]["data"],
-        "seed": str(config["seed"]),
-        "iterations": str(config["iterations"]),
-        "batch_size": str(config["data"]["batch_size"]),
-        "precision": str(config["trainer"]["precision"]),
+        "data": runs.clean(str(config["names"]["data"])),
+        "seed": str(int(config["seed"])),
+        "iterations": str(int(config["iterations"])),
+        "batch_size": str(int(config["data"]["batch_size"])),
+        "precision": runs.clean(str(config["trainer"]["precision"])),
     }
 
 
@@ -128,6 +130,8 @@ def of_curve(cell: str) -> tuple[list[int], list[float]]:
 
 def _written(value: float | str | None) -> str:
     if isinstance(value, str):
+        if not re.fullmatch(r"[0-9.e+:nainf -]*", value):
+            raise ValueError(f"{printable(value, 80)} is neither a number nor a curve")
         return value
     return "" if value is None else f"{value:.6g}"
 
@@ -148,6 +152,9 @@ def _key(line: Line) -> tuple[str, ...]:
 def _sitting(run_dir: Path) -> dict[str, str]:
     """Commit and machine, from the run's last command."""
     file = run_dir / runs.COMMAND
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    try:
+        lines = list(map(printable, read_text(file).splitlines()))
+    except (OSError, ValueError):  # it is not there, or holds no text
+        lines = []
     commit = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
     return {"commit": commit[-1] if commit else "", "machine": lines[-1].rpartition(", ")[2] if lines else ""}

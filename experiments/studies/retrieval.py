@@ -46,8 +46,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     config = config_of(found["irgan"][0])
     name, share = config["names"]["data"], config["variant"]["pretraining"]
     budget = (
-        f"`data={name}`, {config['iterations']:,} iterations of {config['data']['batch_size']} queries, {share:.0%} of "
-        "them DNS before the game. Test split, over all documents but those known from training and validation; the "
+        f"`data={name}`, {config['iterations']:,} iterations of {config['data']['batch_size']:,} queries, {share:.0%} "
+        "of them DNS before the game. Test split, over all documents but those known from training and validation; the "
         "last weights unless said otherwise."
     )
     text = f"""# What does the game add to a ranking?

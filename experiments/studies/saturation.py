@@ -20,11 +20,11 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         name = NAMES[config["objective"]["_target_"].rpartition(".")[2]]
         colour = "tab:red" if name == "minimax" else "tab:blue"
         iterations, values = column(run_dir, "G/gradient_norm")
-        norms.semilogy(iterations, values, color=colour, alpha=0.8, label=f"{name}, seed {config['seed']}")
+        norms.semilogy(iterations, values, color=colour, alpha=0.8, label=f"{name}, seed {config['seed']:d}")
         at, counts = column(run_dir, "modes", file="metrics.csv")
         modes.plot(at, counts, "o-", color=colour, alpha=0.8)
         early = [value for iteration, value in zip(iterations, values, strict=True) if iteration <= iterations[-1] / 5]
-        rows.append([name, str(config["seed"]), f"{min(early):.2e}", f"{values[-1]:.2e}", f"{counts[-1]:g}"])
+        rows.append([name, str(int(config["seed"])), f"{min(early):.2e}", f"{values[-1]:.2e}", f"{counts[-1]:g}"])
     norms.set(xlabel="iteration", ylabel="norm of G's gradient", title="What G is given")
     norms.legend(fontsize=7)
     modes.set(xlabel="iteration", ylabel="modes of 8", title="What it makes of it", ylim=(-0.3, 8.3))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import by_data, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import asked, settings_of
+from experiments.trained import load_data
 from lightning_gans.core.errors import UserError
 
 ORDER = {
@@ -65,7 +66,7 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
     shown = [variant for variant in ORDER if variant in found]
     config = config_of(found[shown[0]][0])
     dim = config["network"]["model"]["prior"]["dim"]
-    budget = f"{config['iterations']:,} iterations of {config['data']['batch_size']}"
+    budget = f"{config['iterations']:,} iterations of {config['data']['batch_size']:,}"
     rows = []
     for variant in shown:
         tests = [_test(run_dir) for run_dir in found[variant]]
@@ -79,7 +80,7 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
 
     python -m experiments.train -m experiment=study/why_a_discriminator{command}
 
-One decoder (DCGAN's generator, codes of {dim} numbers), the same images, {budget}, and what trains it.
+One decoder (DCGAN's generator, codes of {dim:,} numbers), the same images, {budget}, and what trains it.
 FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
 
 ![Samples, reconstructions, half-way points]({name}.png)
@@ -98,9 +99,8 @@ def _figure(run_dirs: Sequence[Path], variants: Sequence[str]) -> Figure:
     from lightning_gans import load_generator
     from lightning_gans.callbacks.media import image_grid
     from lightning_gans.core.protocols import Reconstructs
-    from lightning_gans.models.spec import build
 
-    data = build(config_of(run_dirs[0])["data"], trusted=True)
+    data = load_data(config_of(run_dirs[0]))
     real = next(data.split("test").at_most(2 * COLUMNS).batches(2 * COLUMNS)).x
     figure = Figure(figsize=(12, 1.9 * len(run_dirs) + 0.4), layout="constrained")
     axes = figure.subplots(len(run_dirs), 3, squeeze=False)

@@ -11,6 +11,9 @@ from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
 
+# What a run's configuration from a stranger may name; see experiments.trained.
+__all__ = ["classifier", "coordinates", "inception", "own"]
+
 
 def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
     """A small classifier of the data's own labels, trained once; see `extractors.classifier`."""

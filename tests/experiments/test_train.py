@@ -6,12 +6,16 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 
+from experiments.train import apart
 from lightning_gans import load_generator
 from tests.experiments.conftest import Launcher
 from tests.helpers.damage import DAMAGES
@@ -198,11 +202,13 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(launcher, number):
 
 def test_divergence_is_named_and_exits_3(launcher):
     run = launcher.folder / "run"
-    # A rate that no float survives: after D's first step, what G learns from it is not finite.
+    # A rate that no float survives: G's loss is the first that is not finite, and D's step the reason.
     said = launcher.run(
         *RING, "iterations=100", "variant.training.players.D.optimizer.lr=1e30", f"run_dir={run}", code=3
     )
-    assert all(word in said for word in ("player G", "iteration 1", "lr="))
+    assert "The output of player D's network became NaN at iteration 1, in the phase of player G" in said
+    assert "variant.training.players.D.optimizer.lr=" in said
+    assert "players.G" not in said
     assert "Traceback" not in said
     assert summary(run)["status"] == "diverged"
 
@@ -243,3 +249,23 @@ def test_a_variant_from_outside_trains(launcher):
         *("--config-dir", "conf", "variant=half", "network=planar", *outside, "iterations=5", "run_dir=run")
     )
     assert summary(launcher.folder / "run")["status"] == "finished", said
+
+
+def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
+    script = (
+        "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(130))\nprint(flush=True)\nsignal.pause()"
+    )
+
+    class Asked(subprocess.Popen):
+        def __init__(self, command):
+            super().__init__([sys.executable, "-c", script], stdout=subprocess.PIPE)
+            self.stdout.readline()
+
+        def wait(self):
+            signal.raise_signal(signal.SIGUSR1)
+            return super().wait(60)
+
+    monkeypatch.setattr(subprocess, "Popen", Asked)
+    before = signal.getsignal(signal.SIGUSR1)
+    assert apart(SimpleNamespace(overrides=())) == 130
+    assert signal.getsignal(signal.SIGUSR1) == before
