@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = ("logger=none", "trainer.threads=1", "callbacks.grids.rows=2", "callbacks.grids.columns=2")
 RING = (
     *("variant=vanilla", "data=ring", "network.model.generator.width=16", "network.discriminator.width=16"),
-    *("data.batch_size=32", "iterations=1200", "callbacks.evaluation.every=100", "callbacks.evaluation.samples=20000"),
+    *("data.batch_size=32", "iterations=600", "callbacks.evaluation.every=100", "callbacks.evaluation.samples=4000"),
     *("callbacks.grids.every=200", "callbacks.checkpoint.every=150"),
 )
 DIGITS = (
