@@ -32,6 +32,7 @@ from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.interruption import Interruption
 from lightning_gans.core.prior import Normal
 from lightning_gans.losses.adversarial import NonSaturating
 from lightning_gans.models.spec import build
@@ -108,11 +109,11 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "dcgan32": Case(["data.image_size=32"], bare, "bare", 5, "ratio", 1.05),
+    "dcgan32": Case(["variant=dcgan", "data.image_size=32"], bare, "bare", 5, "ratio", 1.05),
     "ring": Case(["variant=vanilla", "data=ring"], bare, "bare", 100, "overhead_ms", 1.0),
-    "end_to_end": Case([], common, "common", 0, "speedup", 2.0),
+    "end_to_end": Case(["variant=dcgan"], common, "common", 0, "speedup", 2.0),
     "end_to_end_mlp": Case(["variant=vanilla"], common, "common", 0, "speedup"),
-    "end_to_end_without_workers": Case([], partial(common, workers=0), "common", 0, "speedup"),
+    "end_to_end_without_workers": Case(["variant=dcgan"], partial(common, workers=0), "common", 0, "speedup"),
 }
 
 
@@ -176,7 +177,7 @@ def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[
         game, data = make_game(job.config), build(job.config["data"], trusted=True)
         turns = Turns(case, **turns_settings)
         callbacks = [
-            GracefulStop(),
+            GracefulStop(Interruption()),
             TrainingLog(every=trainer_settings["log_every"]),
             SampleGrids(every=NEVER),
             CollapseWatch(),

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lightning_gans.core.digests import KEY, digest_of, matches
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import atomic, cache_folder, locked
 
@@ -31,14 +32,14 @@ def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
         if path.is_file():
             try:
                 return _load(path)
-            except (SafetensorError, OSError):
+            except (SafetensorError, OSError, ValueError):
                 pass  # damaged: prepare again and replace it
         start = time.monotonic()
         tensors, text = prepare()
         if time.monotonic() - start > WORTH:
             try:
                 with atomic(path) as temporary:
-                    save_file(tensors, temporary, metadata=text)
+                    save_file(tensors, temporary, metadata=text | {KEY: digest_of(tensors, text)})
             except (UserError, SafetensorError):
                 pass
         return tensors, text
@@ -46,4 +47,9 @@ def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
 
 def _load(path: Path) -> Kept:
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = dict(file.metadata() or {})
+    if not matches(tensors, text):
+        raise ValueError(f"{path} is damaged")
+    text.pop(KEY, None)
+    return tensors, text

@@ -25,6 +25,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from datamodules.catalogue import CATALOGUE
 from experiments import resolvers
 from experiments.schemas.registry import SCHEMAS
 from experiments.schemas.spec import plain
@@ -46,6 +47,7 @@ CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
+DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 MEANT = ("variant/", "recipe/", "experiment/")  # files that set values within what is usually chosen
 
 
@@ -172,9 +174,11 @@ class Composer:
         """
         lines = [override.input_line or "" for override in overrides if self.is_choice(override)]
         chosen = dict(line.partition("=")[::2] for line in lines)
-        own = f"{chosen.get('variant') or self.usual_choices(())['variant']}_{chosen.get('network')}"
-        if own in self.options("network"):
-            lines[lines.index(f"network={chosen['network']}")] = f"network={own}"
+        if "network" in chosen:
+            deciding = tuple(line for line in lines if line.partition("=")[0] in DECIDING)
+            own = f"{self.usual_choices(deciding).get('variant')}_{chosen['network']}"
+            if own in self.options("network"):
+                lines[lines.index(f"network={chosen['network']}")] = f"network={own}"
         return tuple(lines)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
@@ -225,12 +229,21 @@ class Composer:
         return Composed(config, choices_of(listing.overrides.known_choices))
 
     def _listing(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
-        """Which files make up the configuration; a recipe's `choose: {group: choice}` gives way to overrides."""
+        """Which files make up the configuration.
+
+        The main config's `choose: {labelled_images: {group: choice}}` holds for data that are known to be such, and gives
+        way to overrides and experiments; a recipe's `choose: {group: choice}` gives way to overrides.
+        """
         listing = self._defaults_list(overrides, repository)
+        if _labelled_images(listing.overrides.known_choices.get("data")):
+            usual = _choices(listing, repository, (CONFIG_NAME,), "choose.labelled_images")
+            known, said = listing.overrides.known_choices, listing.overrides.override_choices
+            lines = [f"{group}={choice}" for group, choice in usual.items() if group in known and group not in said]
+            if lines:
+                overrides = (*lines, *overrides)
+                listing = self._defaults_list(overrides, repository)
         places = {line.partition("=")[0] for line in overrides}
-        wanted: dict[str, str] = {}
-        for recipe in _sources(listing, repository, ("recipe/",)):
-            wanted |= OmegaConf.select(recipe, "choose") or {}
+        wanted = _choices(listing, repository, ("recipe/",), "choose")
         chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
         return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
 
@@ -323,12 +336,26 @@ class Composer:
         return f"{key}: there is no such setting.{hint} `--help` lists them all."
 
 
+def _labelled_images(data: str | None) -> bool:
+    """Whether this choice of data is known to be images with labels; a user's own files are not."""
+    entry = CATALOGUE.get(data or "")
+    return entry is not None and entry.kind == "image" and entry.classes is not None
+
+
 def _sources(listing: DefaultsList, repository: _Repository, prefixes: tuple[str, ...]) -> Iterator[DictConfig]:
     """What those files of a composition hold whose paths begin so."""
     for path in (default.config_path or "" for default in listing.defaults):
         file = repository.load_config(path) if path.startswith(prefixes) else None
         if file is not None and isinstance(file.config, DictConfig):
             yield file.config
+
+
+def _choices(listing: DefaultsList, repository: _Repository, prefixes: tuple[str, ...], key: str) -> dict[str, str]:
+    """group -> choice, as those files of a composition say under `key` whose paths begin so."""
+    found: dict[str, str] = {}
+    for source in _sources(listing, repository, prefixes):
+        found |= OmegaConf.select(source, key) or {}
+    return found
 
 
 def _drop_anothers_settings(config: DictConfig, choice: str, sources: Sequence[DictConfig]) -> None:

@@ -18,7 +18,7 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
 
 Where nothing else is chosen, the figures are those that the run's own summary has of its test split.
 
-  python -m experiments.evaluate run=runs/dcgan-digits-0 which=best samples=10000
+  python -m experiments.evaluate run=runs/acgan-digits-0 which=best samples=10000
 """
 
 import json

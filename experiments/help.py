@@ -19,17 +19,17 @@ HEAD = """\
 python -m experiments.train [variant=CHOICE] [data=CHOICE] [GROUP=CHOICE ...] [KEY=VALUE ...] [FLAGS]
 
 Trains an adversarial model, evaluates it on the way, and leaves samples, checkpoints, metrics and the exported
-generator in run_dir. The same command again continues the run. Without arguments: variant=dcgan data=digits.
+generator in run_dir. The same command again continues the run. Without arguments: variant=acgan data=digits.
 """
 
 EXAMPLES = """\
 Examples
-  python -m experiments.train                                          DCGAN on handwritten digits
+  python -m experiments.train                                          a conditional GAN on handwritten digits
   python -m experiments.train variant=vanilla data=ring                eight Gaussians, in the plane
   python -m experiments.train objective=minimax data.batch_size=128    other than the recipe
   python -m experiments.train -m seed=1,2,3                            three runs, one after the other
   python -m experiments.train trainer=ddp trainer.devices=2            two processes
-  python -m experiments.train data=folder data.root=pictures logger=none
+  python -m experiments.train data=folder data.root=pictures            DCGAN on images of yours
   python -m experiments.train --config-dir my_configs variant=mine     a variant of your own
 
 Flags

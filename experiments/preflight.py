@@ -14,8 +14,9 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments import help, runs
+from experiments import help, launch, runs
 from experiments.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
+from experiments.launch import Place
 from experiments.resume import DivergedBefore, Resume, check_resume, flatten
 from experiments.schemas import fits, validate
 from experiments.suggest import did_you_mean, nearest
@@ -25,7 +26,6 @@ from lightning_gans.core.errors import UserError
 FILLED_IN = ("names", "group")
 RECIPE = ("variant", "data", "experiment")  # the groups that choose all others
 INJECTED = ("objective", "penalty", "network")  # what a variant may ask for
-RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Job:
     choices: group -> choice.
     overrides: arguments that make this job alone, `--config-dir` and its `run_dir` among them.
     resume: how it begins; its checkpoint is what to continue from.
+    place: of this process among those of the run.
     study: the module that reports on the jobs of this command together, if any.
     """
 
@@ -43,6 +44,7 @@ class Job:
     choices: dict[str, str]
     overrides: tuple[str, ...]
     resume: Resume
+    place: Place
     study: str | None = None
 
     @property
@@ -93,17 +95,14 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
     else:
         jobs = [_job(composer, overrides, arguments)]
     _refuse_shared_directories(jobs)
+    if arguments.multirun:
+        _refuse_ranks(jobs)
     return jobs
 
 
 @cache
 def _composer(config_dir: str | None, config_name: str, config_path: str) -> Composer:
     return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
-
-
-def leads() -> bool:
-    """Whether this is the first process of its run."""
-    return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 def _parse(argv: Sequence[str]) -> Namespace:
@@ -154,8 +153,9 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
     fits.check(config, composed.choices)
+    place = launch.place(config["trainer"])
     try:
-        resume = check_resume(config, config["run_dir"], leads=leads())
+        resume = check_resume(config, config["run_dir"], leads=place.leads)
     except DivergedBefore:
         if not arguments.multirun:
             raise
@@ -164,7 +164,7 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     flags += ["--config-name", arguments.config_name] if arguments.config_name else []
     lines = [override.input_line or "" for override in overrides if override.key_or_group != "run_dir"]
     lines.append(f"run_dir={QuotedString(text=config['run_dir'], quote=Quote.double).with_quotes()}")
-    return Job(config=config, choices=composed.choices, overrides=(*flags, *lines), resume=resume)
+    return Job(config=config, choices=composed.choices, overrides=(*flags, *lines), resume=resume, place=place)
 
 
 def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
@@ -221,7 +221,7 @@ def _multirun(
             jobs.append(_job(composer, job, arguments))
         except UserError as error:
             line = " ".join(override.input_line or "" for override in job)
-            raise UserError(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
+            raise type(error)(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
     return jobs
 
 
@@ -248,6 +248,18 @@ def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) 
         chosen = " ".join(dict.fromkeys(wanted[key] for wanted in of_command for key in wanted if key in choosing))
         raise UserError(f"{chosen}: the study has these, but no job with all of them. Leave one out.")
     return list({frozenset(job): job for job in found}.values())
+
+
+def _refuse_ranks(jobs: Sequence[Job]) -> None:
+    """Refuse a sweep of runs whose processes a launcher has started: they can be joined to one run only."""
+    joined = next((job.place for job in jobs if job.place.size > 1), None)
+    if joined is not None:
+        raise launch.LauncherMismatch(
+            f"This process is one of {joined.size} of a run, started by a launcher "
+            f"({'WORLD_SIZE' if joined.launcher == 'variables' else joined.launcher}), and these jobs are {len(jobs)} "
+            "runs. Start each run with a launcher of its own, or the whole sweep as one process, which starts the "
+            "processes of each job by itself: python -m experiments.train -m ..."
+        )
 
 
 def _refuse_shared_directories(jobs: Sequence[Job]) -> None:

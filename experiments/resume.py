@@ -115,9 +115,9 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
     _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
     if start is not None:
         return Resume("continue", start)
-    if leads and summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
+    if summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
         return Resume("finished")
-    if leads and summary is not None and summary.status == "diverged":
+    if summary is not None and summary.status == "diverged":
         raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
     return _newest_intact(run_dir, checkpoints)
 

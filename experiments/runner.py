@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,8 +15,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from experiments import launch
 from experiments.report import final_table
 from experiments.resume import source_of
 from experiments.scoring import make_scoring
@@ -37,10 +41,13 @@ from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core import checkpoints
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import isolated
 from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
+from lightning_gans.networks.spectral import estimate_norms
+from lightning_gans.strategies.environment import GivenProcesses
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
@@ -69,22 +76,40 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
-    run_dir = Path(config["run_dir"])
+    # Lightning has taken it from any rank variable there is.
+    rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
+    with Interruption() as interruption:
+        try:
+            return _run(config, checkpoint, begin, interruption)
+        except StopRequested:  # before training began, so there is nothing to save
+            interruption.agreed = True
+            print(
+                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
+            )
+            return Exit.INTERRUPTED
+        except Aborted:
+            return Exit.INTERRUPTED
+
+
+def _run(
+    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+) -> Exit:
+    run_dir = Path(config["run_dir"])
     data = build(config["data"], trusted=True)
     game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    progress, stop, summary = Progress(), GracefulStop(), RunSummary()
+    progress, summary = Progress(), RunSummary()
     settings = config["callbacks"]
-    callbacks: list[pl.Callback] = [stop, TrainingLog(every=config["trainer"]["log_every"])]
-    if config["metrics"]:
+    callbacks: list[pl.Callback] = [GracefulStop(interruption), TrainingLog(every=config["trainer"]["log_every"])]
+    callbacks += [CollapseWatch(), summary, progress]
+    if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         samples = settings["evaluation"]["samples"]
         scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
         callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
     callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
-    callbacks += [CollapseWatch(), summary, progress]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
     if begin is not None:
@@ -95,14 +120,24 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
         return _diverged(error, trainer, game, summary)
-    except BaseException:
+    except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
                 summary.write(trainer, game, "stopped")
+        if isinstance(error, StopRequested | Aborted):
+            _end_ranks(trainer)
         raise
+    stopped = interruption.agreed
     if trainer.is_global_zero:
-        summary.write(trainer, game, "stopped" if stop.stopped else "finished")
-    return _farewell(run_dir, game, stopped=stop.stopped, leads=trainer.is_global_zero)
+        summary.write(trainer, game, "stopped" if stopped else "finished")
+    return _farewell(run_dir, game, stopped=stopped, leads=trainer.is_global_zero)
+
+
+def _end_ranks(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning started for this run: they would wait for this one."""
+    end = getattr(trainer.strategy.launcher, "kill", None)
+    if callable(end):
+        end(signal.SIGTERM)
 
 
 def make_game(config: Mapping[str, Any]) -> Game:
@@ -129,24 +164,31 @@ def initialize(game: Game, init: Initialization) -> None:
             f"init= draws the weights of linear layers and convolutions, and {type(game).__name__}'s networks here "
             "have neither. Say init=own."
         )
+    estimate_norms(game)
     game.ema.model.load_state_dict(game.model.state_dict())
 
 
 def make_trainer(
     settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Any]
 ) -> pl.Trainer:
-    """Lightning's trainer: one epoch, which the data module makes as long as the run."""
-    strategy = PlayerDDPStrategy() if settings["strategy"] == "players" else settings["strategy"]
+    """Lightning's trainer: one epoch, which the data module makes as long as the run.
+
+    Its processes are those of the launcher, where one started as many as the settings want, laid out as that launcher
+    laid them out; otherwise Lightning starts them on this machine.
+    """
+    place = launch.place(settings)
+    several = max(place.size, launch.processes(settings) or 1) > 1
+    players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     return pl.Trainer(
         accelerator=settings["accelerator"],
-        devices=settings["devices"],
-        num_nodes=settings["num_nodes"],
-        strategy=strategy,
+        devices=_devices(settings, place),
+        num_nodes=place.nodes,
+        strategy=PlayerDDPStrategy() if players else settings["strategy"],
         precision=_precision(settings),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), _environment(place)],
         profiler=Unprofiled(),
         default_root_dir=run_dir,
         callbacks=callbacks,
@@ -160,6 +202,26 @@ def make_trainer(
     )
 
 
+def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
+    """The devices of this machine, as Lightning takes them: how many, which, or "auto"."""
+    if place.launcher is None or isinstance(settings["devices"], list):
+        return settings["devices"]
+    on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda")
+    # srun --gpus-per-task=1 shows each process its own GPU alone.
+    return 1 if on_cuda and torch.cuda.device_count() == 1 else place.local_size
+
+
+def _environment(place: launch.Place) -> GivenProcesses:
+    return GivenProcesses(
+        rank=place.rank,
+        size=place.size,
+        local_rank=place.local_rank,
+        node=place.node,
+        address=place.address,
+        port=place.port,
+    )
+
+
 def _precision(settings: Mapping[str, Any]) -> Any:
     if settings["precision"] != "auto":
         return settings["precision"]
@@ -169,7 +231,7 @@ def _precision(settings: Mapping[str, Any]) -> Any:
 
 def make_loggers(config: Mapping[str, Any]) -> list[Any]:
     """The logger of this run, told its configuration; none on other ranks than the first."""
-    if not config["logger"] or int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
+    if not config["logger"] or not launch.place(config["trainer"]).leads:
         return []
     logger = build(config["logger"], trusted=True)
     logger.log_hyperparams(dict(config))
@@ -194,6 +256,8 @@ def warm_start(game: Game, source: Path) -> None:
         raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
     check_finite(fitting, path)
     game.load_state_dict(fitting, strict=False)
+    if len(fitting) < len(mine):
+        estimate_norms(game)  # a weight may have come without its u and v, or they without it
     log.warning("Starting from %d of %d tensors of %s.", len(fitting), len(mine), path)
 
 
@@ -212,13 +276,52 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     if trainer.is_global_zero:
         with suppress(UserError):
             summary.write(trainer, game, "diverged")
-        print(
-            f"error: {error} {good} Two things to try in a new run_dir: a tenth of that player's learning rate "
-            "(variant.training.players.<player>.optimizer.lr=...), or clipped gradients "
-            "(variant.training.players.<player>.clip_norm=1).",
-            file=sys.stderr,
-        )
+        print(f"error: {error} {good} {_advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED
+
+
+def _advice(error: Diverged, trainer: pl.Trainer) -> str:
+    """Sentences that tell how to remove the cause of a divergence."""
+    if error.cause == "data":
+        bad = _bad_samples(trainer)
+        found = f"In the training split it is {bad}. " if bad else ""
+        return f"{found}No setting of the training mends that: repair or remove these samples and start a new run_dir."
+    settings = f"variant.training.players.{error.player or '<player>'}"
+    slower = f"a tenth of player {error.player}'s learning rate ({settings}.optimizer.lr=...)"
+    exact = "" if trainer.precision in ("32-true", "64-true") else "trainer.precision=32-true, "
+    if error.cause == "network":
+        return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
+    if error.cause == "loss":
+        return (
+            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where its "
+            f"logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective or weight of "
+            f"that term, or {slower}."
+        )
+    return (
+        "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
+        f"where the gradients had grown (losses.csv shows that); clipping mends only the latter. To try in a new "
+        f"run_dir: {exact}{slower}, or {settings}.clip_norm=1."
+    )
+
+
+def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
+    """The first samples of the training split that are not finite, as words; "" where it has none or no time is left."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if not hasattr(data, "split"):
+        return ""
+    bad: list[int] = []
+    start, until = 0, time.monotonic() + seconds
+    for batch in data.split("train").batches(256):
+        columns = [column for column in batch if isinstance(column, torch.Tensor) and column.is_floating_point()]
+        rows = [~column.isfinite().flatten(1).all(1) for column in columns]
+        bad += [start + i for i in torch.stack(rows).any(0).nonzero().flatten().tolist()] if rows else []
+        start += len(batch[0])
+        if len(bad) > shown or time.monotonic() > until:
+            break
+    if not bad:
+        return ""
+    more = " and more" if len(bad) > shown else ""
+    return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
 
 
 def _farewell(run_dir: Path, game: Game, *, stopped: bool, leads: bool) -> Exit:

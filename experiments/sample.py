@@ -33,7 +33,7 @@ A run of cyclegan translates, and does nothing else:
 
 Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
 
-  python -m experiments.sample run=runs/dcgan-digits-0 n=64 seed=0 grid=digits.png
+  python -m experiments.sample run=runs/acgan-digits-0 n=64 seed=0 grid=digits.png
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
 """

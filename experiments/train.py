@@ -7,15 +7,17 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 
-from experiments import cli
+from experiments import cli, launch
 from experiments.lock import in_use
-from experiments.preflight import Job, leads, preflight
+from experiments.preflight import Job, preflight
 from experiments.report import final_table
 from experiments.resume import check_resume
 from experiments.runs import COMMAND, CONFIG, STUDIES, config_text
@@ -23,19 +25,27 @@ from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
+PATIENCE = 5.0  # seconds, in which another process of the launcher reports a refusal
+
 
 def main(argv: list[str]) -> int:
     """Run the jobs of the command line one after the other; the worst exit code of all.
 
     One job that fails or diverges never ends a sweep; Ctrl-C does.
     """
-    jobs = preflight(argv)
+    try:
+        jobs = preflight(argv)
+    except UserError as error:
+        if launch.repeats(error):
+            _leave_quietly()
+        raise
     if len(jobs) == 1 and jobs[0].study is None:
         return train(jobs[0])
     worst = cli.DONE
     for number, job in enumerate(jobs, 1):
         print(f"\nJob {number} of {len(jobs)}: {job.name}", flush=True)
-        code = apart(job) if _processes(job) > 1 else cli.run(lambda job=job: train(job))  # type: ignore[misc]
+        several = launch.processes(job.config["trainer"]) != 1
+        code = apart(job) if several else cli.run(lambda job=job: train(job))  # type: ignore[misc]
         worst = max(worst, code)
         if code == cli.INTERRUPTED:
             return worst
@@ -46,12 +56,12 @@ def main(argv: list[str]) -> int:
 
 def train(job: Job) -> int:
     """One run, new or continued; its exit code."""
-    if not leads():
-        return _run(job)
     if job.resume.mode == "finished":
         return _finished(job)
     if job.resume.mode == "diverged":
         raise UserError(f"{job.run_dir} holds a run that diverged; see its summary.json. It is left as it is.")
+    if not job.place.leads:
+        return _run(job)
     with in_use(job.run_dir):
         # Another process may have begun the run since it was checked, continued or finished it.
         job = replace(job, resume=check_resume(job.config, job.run_dir))
@@ -62,6 +72,8 @@ def train(job: Job) -> int:
 
 
 def _run(job: Job) -> int:
+    if job.place.launcher is None:
+        launch.forget_ranks()
     # Lightning starts the other processes of this run with this command line: of one job, its place spelt out. It
     # would build another if it took this for an application of Hydra's.
     HydraConfig.instance().cfg = None
@@ -71,7 +83,7 @@ def _run(job: Job) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from experiments.runner import run  # torch and Lightning take seconds: only now, when all is checked
 
-    if leads():
+    if job.place.leads:
         _warn(job)
     command = _command()
 
@@ -79,34 +91,43 @@ def _run(job: Job) -> int:
         write_atomically(job.run_dir / CONFIG, config_text(job.config))
         _write_command(job.run_dir, command)
 
-    return int(run(job.config, checkpoint=job.resume.checkpoint, begin=begin if leads() else None))
+    return int(run(job.config, checkpoint=job.resume.checkpoint, begin=begin if job.place.leads else None))
 
 
 def _finished(job: Job) -> int:
-    print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
-    final_table(job.run_dir)
+    if job.place.leads:
+        print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
+        final_table(job.run_dir)
     return cli.DONE
 
 
 def apart(job: Job) -> int:
-    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime."""
+    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime.
+
+    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+    """
+    from lightning_gans.core.interruption import SIGNALS
+
     child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the child too, which saves and leaves
+    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
     try:
         return child.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _processes(job: Job) -> int:
-    devices = job.config["trainer"]["devices"]
-    nodes: int = job.config["trainer"]["num_nodes"]
-    return (devices if isinstance(devices, int) else 2) * nodes
+def _leave_quietly() -> NoReturn:
+    """Exit 2 without a word, but not before the process that speaks: a launcher ends all processes with the first."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.REFUSED))
+    time.sleep(PATIENCE)
+    sys.exit(cli.REFUSED)
 
 
 def _announce(job: Job) -> None:
     how = "new run" if job.resume.checkpoint is None else f"continued from {job.resume.checkpoint}"
-    print(f"{job.config['names']['variant']} on {job.config['names']['data']}, {how}: {job.run_dir}", flush=True)
+    ranks = f", {job.place.size} processes of {job.place.launcher}" if job.place.size > 1 else ""
+    print(f"{job.config['names']['variant']} on {job.config['names']['data']}{ranks}, {how}: {job.run_dir}", flush=True)
 
 
 def _warn(job: Job) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.launch import RANKS
+
 # Set before anything imports torch, and inherited by the processes that tests start.
 os.environ.update(
     OMP_NUM_THREADS="1",
@@ -21,6 +23,11 @@ os.environ.update(
 )
 for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_RUN_ID", "WANDB_DIR"):
     os.environ.pop(name, None)
+
+# Tests that are started by a launcher, or in a job of SLURM, are none of its ranks.
+for name in [*os.environ]:
+    if name in RANKS or name.startswith(("SLURM_", "TORCHELASTIC_", "OMPI_", "PMI_", "JSM_", "MASTER_")):
+        del os.environ[name]
 
 # Processes that tests start find the tests' own helpers, wherever they run.
 os.environ["PYTHONPATH"] = os.pathsep.join(

@@ -6,6 +6,7 @@ from typing import Any
 from datamodules.catalogue import CATALOGUE, KINDS
 from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.precision import check_precision
 
 CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
 # Games with an encoder, and the models of lightning_gans.models that they take. Their networks are named after them.
@@ -37,6 +38,7 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     Raises:
         UserError: names the parts, and what would fit.
     """
+    check_precision(config["trainer"]["precision"])
     _check_followers(config)
     _check_batch(config)
     _check_penalty(config, choices)

@@ -25,7 +25,11 @@ def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
     """Those whose summary has one of `statuses`; the others are named on the terminal."""
     done = []
     for run_dir in run_dirs:
-        summary = runs.read_summary(run_dir)
+        try:
+            summary = runs.read_summary(run_dir)
+        except UserError as error:
+            print(f"left out of the report: {run_dir} ({error})")
+            continue
         if summary is not None and summary.status in statuses:
             done.append(run_dir)
         else:

@@ -152,6 +152,9 @@ def _key(line: Line) -> tuple[str, ...]:
 def _sitting(run_dir: Path) -> dict[str, str]:
     """Commit and machine, from the run's last command."""
     file = run_dir / runs.COMMAND
-    lines = list(map(printable, read_text(file).splitlines())) if file.is_file() else []
+    try:
+        lines = list(map(printable, read_text(file).splitlines()))
+    except (OSError, ValueError):  # it is not there, or holds no text
+        lines = []
     commit = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
     return {"commit": commit[-1] if commit else "", "machine": lines[-1].rpartition(", ")[2] if lines else ""}

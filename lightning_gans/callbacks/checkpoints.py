@@ -1,5 +1,6 @@
 """What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
 
+import filecmp
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,12 +44,17 @@ class Checkpoints(Checkpoint):
         self._saved_at = time.monotonic()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
         self._saved_at = time.monotonic()
+        self._scores_before = pl_module.scores.state_dict()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Finish what a kill interrupted between two writes of a save."""
+        """Finish what the sitting before left: an evaluation that has been repeated now, or a save that was killed."""
         assert isinstance(pl_module, Game)
         if not pl_module.iteration or trainer.ckpt_path is None:
+            return
+        if pl_module.scores.state_dict() != self._scores_before:
+            self.save(trainer, pl_module)
             return
         if trainer.is_global_zero:
             self._keep_best(Path(trainer.ckpt_path), Path(trainer.default_root_dir), pl_module)
@@ -72,7 +78,7 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: pl.Trainer, game: Game) -> None:
         """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
-        game.read_losses()  # a run that diverged stops here, before it overwrites what is good
+        game.verify_losses()  # a run that diverged stops here, before it overwrites what is good
         game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
         run_dir = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
@@ -96,5 +102,5 @@ class Checkpoints(Checkpoint):
         best = run_dir / "checkpoints" / "best.ckpt"
         if not game.scores.is_best(game.headline, game.iteration) or not newest.is_file():
             return
-        if not best.is_file() or not newest.samefile(best):
+        if not best.is_file() or not filecmp.cmp(newest, best, shallow=False):
             copy(newest, best)

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_gans.callbacks.splits import READ, domains_of, held_out
+from lightning_gans.callbacks.splits import domains_of, held_out, read
 from lightning_gans.core.protocols import Classifies
 
 
@@ -20,5 +20,5 @@ def classification(model: nn.Module, data: Any, split: str) -> dict[str, float]:
 
 def share_right(model: Classifies, samples: Any) -> float:
     """The share of labelled samples, a data module's split, whose likeliest class is their label, 0 to 1."""
-    right = sum(int((model.classify(b.x).argmax(1).cpu() == b.label.cpu()).sum()) for b in samples.batches(READ))
+    right = sum(int((model.classify(b.x).argmax(1).cpu() == b.label.cpu()).sum()) for b in read(samples))
     return right / len(samples)

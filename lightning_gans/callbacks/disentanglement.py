@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.callbacks.splits import READ, held_out, train_part
+from lightning_gans.callbacks.splits import held_out, read, train_part
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
 from lightning_gans.metrics.disentanglement import Recogniser, fresh_probe_accuracy
@@ -55,7 +55,7 @@ class Disentanglement:
 
 
 def _read(split: Any) -> Known:
-    x = torch.cat([batch.x for batch in split.batches(READ)])
+    x = torch.cat([batch.x for batch in read(split)])
     content = None if split.labels is None else split.labels.cpu()
     return Known(x, content, split.speakers.cpu())
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from lightning_gans.callbacks.classification import share_right
 from lightning_gans.callbacks.media import log_picture, save_png
-from lightning_gans.callbacks.splits import READ, domains_of, held_out
+from lightning_gans.callbacks.splits import READ, domains_of, held_out, read
+from lightning_gans.core.interruption import stopping
 from lightning_gans.core.protocols import Classifies, TellsDomains
 
 POINTS = 500  # of each domain in a picture
@@ -36,7 +37,7 @@ def adaptation(model: nn.Module, data: Any, split: str) -> dict[str, float]:
         shares = []
         for number, part in enumerate(parts.values()):
             asked = held_out(part, split)
-            right = sum(int((model.domain(b.x).argmax(1) == number).sum()) for b in asked.batches(READ))
+            right = sum(int((model.domain(b.x).argmax(1) == number).sum()) for b in read(asked))
             shares.append(right / len(asked))
         scores["domain_accuracy"] = sum(shares) / 2
     return scores
@@ -61,7 +62,7 @@ class Embeddings(pl.Callback):
             self._draw(trainer, pl_module, "before")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if pl_module.iteration >= pl_module.iterations:
+        if pl_module.iteration >= pl_module.iterations and not stopping():
             self._draw(trainer, pl_module, "after")
 
     def _draw(self, trainer: pl.Trainer, game: Any, when: str) -> None:

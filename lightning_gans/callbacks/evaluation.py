@@ -13,6 +13,7 @@ from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import StopRequested, abandonable, stopping
 from lightning_gans.metrics.names import METRICS
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,8 @@ class Evaluation(pl.Callback):
     """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
 
     Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
-    chosen one. What a model cannot do is not measured.
+    chosen one. What a model cannot do is not measured. A request to stop leaves an evaluation that is under way; the
+    checkpoint says so (`pending`), and the run makes up for it when it goes on.
 
     Args:
         every: iterations.
@@ -36,6 +38,13 @@ class Evaluation(pl.Callback):
         self.scoring = scoring
         self.floor: dict[str, float] = {}
         self.test: dict[str, dict[str, float]] = {}
+        self.pending = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pending": self.pending}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.pending = bool(state_dict["pending"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
@@ -49,50 +58,76 @@ class Evaluation(pl.Callback):
         facts = self.scoring.facts()
         return facts | {"floor": self.floor} if self.scoring.quality is not None or self.floor else facts
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.pending:
+            self._validate(trainer, pl_module)
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        assert isinstance(pl_module, Game)
-        if not due(pl_module, self.every):
+        if due(pl_module, self.every):
+            self._validate(trainer, pl_module)
+
+    def _validate(self, trainer: pl.Trainer, game: pl.LightningModule) -> None:
+        """Measure and tell, or leave that to the next start where the run is asked to stop."""
+        assert isinstance(game, Game)
+        game.verify_losses()  # nothing is measured of a run that diverged
+        self.pending = True
+        try:
+            with abandonable(game.device):
+                evidence = self._measure(trainer, game.evaluated_model(), "validation")
+        except StopRequested:
+            game.invalidate_evaluated()
+            trainer.should_stop = True
             return
-        pl_module.read_losses()  # nothing is measured of a run that diverged
-        evidence = self._measure(trainer, pl_module.evaluated_model(), "validation")
+        self.pending = False
         if not evidence.scores:
             return
         ranked = {name: value for name, value in evidence.scores.items() if name in METRICS}  # no deviations
-        pl_module.scores.record(ranked, pl_module.iteration)
+        game.scores.record(ranked, game.iteration)
         values = dict(evidence.scores)
         if "fid" in self.floor:
             values["fid_floor"] = self.floor["fid"]
         for logger in trainer.loggers:
-            logger.log_metrics(values, step=pl_module.iteration)
+            logger.log_metrics(values, step=game.iteration)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, EvaluationListener):
-                callback.on_evaluation(trainer, pl_module, evidence)
+                callback.on_evaluation(trainer, game, evidence)
 
     def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
         return self.scoring(model, _data(trainer), split)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
-        if pl_module.iteration < pl_module.iterations:
+        if pl_module.iteration < pl_module.iterations or stopping():
             return
+        try:
+            with abandonable(pl_module.device):
+                self.test = self._tested(trainer, pl_module)
+        except StopRequested:
+            trainer.should_stop = True
+            return
+        facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
+        tell_summary(trainer, facts)
+
+    def _tested(self, trainer: pl.Trainer, game: Game) -> dict[str, dict[str, float]]:
+        """Scores on the test split, by whose they are: floor, last, best, and the models that stand beside."""
+        found: dict[str, dict[str, float]] = {}
         if floor := self.scoring.floor("test"):
-            self.test["floor"] = floor
-        self.test["last"] = self._measure(trainer, pl_module.evaluated_model(), "test").scores
+            found["floor"] = floor
+        found["last"] = self._measure(trainer, game.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
         trainer.strategy.barrier()
-        if pl_module.scores.is_best(pl_module.headline, pl_module.iteration):
-            self.test["best"] = dict(self.test["last"])
+        if game.scores.is_best(game.headline, game.iteration):
+            found["best"] = dict(found["last"])
         elif best.is_file():
             try:
-                model = _evaluated_weights(best, pl_module)
+                model = _evaluated_weights(best, game)
             except DamagedCheckpoint as error:
                 log.warning("The best checkpoint is not measured on the test split: %s", error)
             else:
-                self.test["best"] = self._measure(trainer, model, "test").scores
-        for name, model in pl_module.beside(_data(trainer)).items():
-            self.test[name] = self._measure(trainer, model, "test").scores
-        facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
-        tell_summary(trainer, facts)
+                found["best"] = self._measure(trainer, model, "test").scores
+        for name, model in game.beside(_data(trainer)).items():
+            found[name] = self._measure(trainer, model, "test").scores
+        return found
 
 
 def _data(trainer: pl.Trainer) -> Any:

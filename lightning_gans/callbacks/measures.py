@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lightning_gans.callbacks.classification import classification
 from lightning_gans.callbacks.rankings import ranking
-from lightning_gans.callbacks.splits import READ, held_out, train_part
+from lightning_gans.callbacks.splits import held_out, read, train_part
 from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.metrics.representation import (
@@ -52,7 +52,7 @@ def reconstruction(model: nn.Module, data: Any, split: str) -> dict[str, float]:
         return {}
     error, count = 0.0, 0
     total = squares = torch.zeros(())
-    for batch in held_out(data, split).batches(READ):
+    for batch in read(held_out(data, split)):
         x = batch.x.double()
         error += (model.reconstruct(batch.x).to(x) - x).square().sum().item()
         total, squares, count = total + x.sum(0), squares + x.square().sum(0), count + len(x)
@@ -77,7 +77,7 @@ def representation(model: nn.Module, data: Any, split: str) -> dict[str, float]:
 
 
 def _encoded(model: Encodes, split: Any) -> tuple[Tensor, Tensor]:
-    parts = [(model.features(batch.x).float(), model.encode(batch.x).float()) for batch in split.batches(READ)]
+    parts = [(model.features(batch.x).float(), model.encode(batch.x).float()) for batch in read(split)]
     features, codes = zip(*parts, strict=True)
     return torch.cat(features), torch.cat(codes)
 
@@ -90,7 +90,7 @@ def categories(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     train, test = train_part(data, split), held_out(data, split)
     if not isinstance(model, Categorises) or train.labels is None or test.labels is None:
         return {}
-    known, asked = (torch.cat([model.category(b.x).cpu() for b in part.batches(READ)]) for part in (train, test))
+    known, asked = (torch.cat([model.category(b.x).cpu() for b in read(part)]) for part in (train, test))
     labels = test.labels.cpu()
     stands_for = category_classes(known, train.labels.cpu(), model.categories)
     return {
@@ -105,7 +105,7 @@ def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     if not isinstance(model, Evaluates):
         return {}
     total, count = 0.0, 0
-    for batch in held_out(data, split, LIKELIHOODS).batches(READ):
+    for batch in read(held_out(data, split, LIKELIHOODS)):
         found = model.log_likelihood(
             batch.x, samples=IMPORTANCE_SAMPLES[split], seed=stream_seed("likelihood", split), start=count
         )

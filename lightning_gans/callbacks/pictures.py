@@ -9,13 +9,15 @@ from PIL import Image
 from lightning_gans.callbacks.media import log_picture, save_png
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
+from lightning_gans.core.interruption import stopping
 
 
 class Pictures(pl.Callback):
     """Draws every `every` iterations and at the end, on the first process alone.
 
     A subclass says of which games (`applies`) and what (`draw`). Pictures of a `series` have the iteration in their
-    name, NAME-00002000.png; a resumed run forgets those that it is going to draw again.
+    name, NAME-00002000.png; a resumed run forgets those that it is going to draw again. A run that is asked to stop
+    draws when it goes on (`pending`).
 
     Args:
         every: iterations.
@@ -30,6 +32,13 @@ class Pictures(pl.Callback):
             if value < 1:
                 raise UserError(f"callbacks.grids.{name}={value}: must be at least 1.")
         self.every, self.rows, self.columns, self.seed = every, rows, columns, seed
+        self.pending = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"pending": self.pending}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.pending = bool(state_dict["pending"])
 
     def applies(self, game: Any, data: Any) -> bool:
         """Whether there is anything to draw of this game on these data (None: batches without a data module)."""
@@ -45,13 +54,20 @@ class Pictures(pl.Callback):
                 for path in drawn(trainer, name):
                     if iteration_of(path) > pl_module.iteration:
                         path.unlink(missing_ok=True)
+        if self.pending:
+            self._picture_due(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if due(pl_module, self.every):
+            self._picture_due(trainer, pl_module)
+
+    def _picture_due(self, trainer: pl.Trainer, game: Any) -> None:
         data = getattr(trainer, "datamodule", None)
-        if due(pl_module, self.every) and self.applies(pl_module, data):
-            model = pl_module.evaluated_model()  # on every rank, so that they stay alike
+        self.pending = stopping()
+        if not self.pending and self.applies(game, data):
+            model = game.evaluated_model()  # on every rank, so that they stay alike
             if trainer.is_global_zero:
-                self.draw(trainer, pl_module, model, data)
+                self.draw(trainer, game, model, data)
 
     def save(
         self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int, *, told: str | None = None

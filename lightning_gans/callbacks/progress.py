@@ -111,7 +111,10 @@ class Progress(pl.Callback):
             losses=player_losses(game.latest),
             scores=_headline(game),
         )
-        self._open().show(snapshot)
+        try:
+            self._open().show(snapshot)
+        except OSError:  # the reader is gone (`| head`, a dropped connection): the run goes on without one
+            self._next = float("inf")
 
 
 def player_losses(latest: Mapping[str, float]) -> dict[str, float]:

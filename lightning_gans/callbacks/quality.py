@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lightning_gans.core.events import Evidence
+from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
 from lightning_gans.core.rng import stream_seed
 from lightning_gans.extractors.base import Extractor
@@ -16,7 +17,7 @@ from lightning_gans.metrics.diversity import classes_covered
 from lightning_gans.metrics.modes import mode_coverage
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
-from lightning_gans.strategies.exchange import processes
+from lightning_gans.strategies.exchange import processes, rank
 
 
 class SampleQuality:
@@ -98,12 +99,12 @@ class SampleQuality:
     @torch.no_grad()
     def _features(self, model: Samples, n: int, *, seed: int) -> tuple[Tensor, Tensor | None]:
         """Features of samples 0 .. n - 1, in order: rank r makes chunks r, r + ranks, ..."""
-        world, rank = processes(), dist.get_rank() if processes() > 1 else 0
+        world, me = processes(), rank()
         rounds = -(-n // (CHUNK * world))
-        made = [
-            self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + rank)))
-            for turn in range(rounds)
-        ]
+        made = []
+        for turn in range(rounds):
+            poll()
+            made.append(self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + me))))
         features = _in_order([part.features for part in made], world)[:n]
         if made[0].probabilities is None:
             return features, None

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lightning_gans.callbacks.media import image_grid
 from lightning_gans.callbacks.pictures import Pictures
+from lightning_gans.callbacks.splits import read
 from lightning_gans.core.protocols import Ranks
 from lightning_gans.metrics.retrieval import MEASURES, ranking_scores
 
@@ -23,7 +24,7 @@ def ranking(model: nn.Module, data: Any, split: str) -> dict[str, float]:
     part = data.split(split)
     part = part if split == "test" else part.at_most(VALIDATION)
     found: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
-    for batch in part.batches(READ):
+    for batch in read(part, READ):
         for name, values in ranking_scores(model.score(batch.query).cpu(), batch.relevant, batch.candidate).items():
             found[name].append(values)
     return {name: torch.cat(values).mean().item() for name, values in found.items()}

@@ -9,6 +9,7 @@ from torch import nn
 from lightning_gans.callbacks.measures import MEASURES, Measure, Prepares
 from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.core.events import Evidence
+from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples
 
 MakesQuality = Callable[[nn.Module, Any, torch.device], SampleQuality | None]
@@ -67,5 +68,6 @@ class Scoring:
             evidence = self.quality.measure(model, split)
         if hasattr(data, "split"):
             for measure in self.measures:
+                poll()
                 evidence.scores.update(measure(model, data, split))
         return evidence

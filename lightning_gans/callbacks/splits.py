@@ -1,6 +1,9 @@
 """What a measure reads of the data."""
 
+from collections.abc import Iterator
 from typing import Any
+
+from lightning_gans.core.interruption import poll
 
 READ = 256  # samples read at a time
 TRAIN, HELD_OUT = 5000, 2000  # samples that are looked at while training goes on; the test is of all
@@ -16,6 +19,13 @@ def train_part(data: Any, split: str) -> Any:
     """The training samples that go with a measure on `split`."""
     found = data.split("train")
     return found if split == "test" else found.at_most(TRAIN)
+
+
+def read(split: Any, size: int = READ) -> Iterator[Any]:
+    """All of a split in batches of `size`, between which an evaluation may be left."""
+    for batch in split.batches(size):
+        poll()
+        yield batch
 
 
 def domains_of(data: Any) -> dict[str, Any] | None:

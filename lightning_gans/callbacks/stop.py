@@ -1,52 +1,50 @@
 """Stopping on request: finish the iteration, save, leave."""
 
-import signal
-from types import FrameType
-from typing import Any
+import time
 
 import pytorch_lightning as pl
 
 from lightning_gans.core.game import Game
-from lightning_gans.strategies.exchange import any_says, processes
+from lightning_gans.core.interruption import Interruption
+from lightning_gans.strategies.exchange import largest, processes
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ASK_EVERY = 10  # iterations between two questions to the other ranks
+ASK_SECONDS = 1.0  # of training between two questions to the other processes
 
 
 class GracefulStop(pl.Callback):
-    """Ctrl-C or SIGTERM ends the run after the iteration in hand, saved; a second one ends it at once.
+    """End the run between two iterations, saved, once any of its processes was asked to stop.
 
-    A handler that saved by itself could cut an update in two: it only raises a flag, which the ranks agree on between
-    iterations.
+    It is the first callback of a run: those behind it leave what takes time (evaluation, pictures) to the next start.
+
+    Args:
+        interruption: listens for the signals.
     """
 
-    def __init__(self) -> None:
-        self.requested: int | None = None
-        self.stopped = False
-        self._previous: dict[int, Any] = {}
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for number in SIGNALS:
-            self._previous[number] = signal.signal(number, self._handle)
+    def __init__(self, interruption: Interruption) -> None:
+        self.interruption = interruption
+        self._asked_at, self._asked_after, self._next = time.monotonic(), 0, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for number in SIGNALS:  # Lightning has put a handler of its own for SIGTERM before ours, which leaves unsaved
-            signal.signal(number, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested is not None:
-            raise KeyboardInterrupt
-        self.requested = number
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(pl_module, Game)
-        if processes() > 1 and pl_module.iteration % ASK_EVERY:
-            return
-        if any_says(self.requested is not None, pl_module.device):
-            self.stopped = pl_module.iteration < pl_module.iterations
+        self.interruption.begin()
+        self._asked_at, self._asked_after, self._next = time.monotonic(), pl_module.iteration, 0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        assert isinstance(pl_module, Game)
+        if processes() > 1:
+            if pl_module.iteration < self._next:
+                return
+            self._next = pl_module.iteration + self._stride(pl_module)
+        if self.interruption.agree(pl_module.device):
             trainer.should_stop = True
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+    def _stride(self, game: Game) -> int:
+        """Iterations until the next question: a second's worth of the slowest process."""
+        now, done = time.monotonic(), game.iteration - self._asked_after
+        seconds = largest((now - self._asked_at) / max(done, 1), game.device)
+        self._asked_at, self._asked_after = now, game.iteration
+        return max(1, min(int(ASK_SECONDS / max(seconds, 1e-3)), 1000))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.interruption.agree(pl_module.device):
+            trainer.should_stop = True

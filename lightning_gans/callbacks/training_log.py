@@ -11,6 +11,7 @@ from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.events import Evidence, due
 from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import stopping
 
 
 class TrainingLog(pl.Callback):
@@ -80,7 +81,7 @@ class TrainingLog(pl.Callback):
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        whole = isinstance(pl_module, Game) and pl_module.iteration >= pl_module.iterations
+        whole = isinstance(pl_module, Game) and pl_module.iteration >= pl_module.iterations and not stopping()
         self._end(trainer, pl_module, "finished" if whole else "stopped")
 
     def _end(self, trainer: pl.Trainer, game: pl.LightningModule, status: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lightning_gans.callbacks.media import image_grid
 from lightning_gans.callbacks.pictures import Pictures
-from lightning_gans.callbacks.splits import READ, held_out
+from lightning_gans.callbacks.splits import held_out, read
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.extractors.base import Extractor, Features
@@ -41,7 +41,7 @@ def cycle(model: nn.Module, data: Any, split: str) -> dict[str, float]:
         error, count = 0.0, 0
         if not len(data.parts[source(direction)].split(split)):
             return {}  # a folder of an image or two
-        for batch in held_out(data.parts[source(direction)], split).batches(READ):
+        for batch in read(held_out(data.parts[source(direction)], split)):
             again = model.translate(model.translate(batch.x, direction), back(direction))
             error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
             count += batch.x.numel()
@@ -106,7 +106,7 @@ class TranslationQuality:
         found: dict[str, float] = {}
         for direction in DIRECTIONS:
             real = held_out(self.domains[target(direction)], split)
-            found |= self._scores(direction, [self._seen(direction, batch.x) for batch in real.batches(READ)], real)
+            found |= self._scores(direction, [self._seen(direction, batch.x) for batch in read(real)], real)
         return self._both(found)
 
     def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]:
@@ -116,7 +116,7 @@ class TranslationQuality:
         for direction in DIRECTIONS:
             real = held_out(self.domains[source(direction)], split)
             made, untranslated = [], []
-            for batch in real.batches(READ):
+            for batch in read(real):
                 made.append(self._seen(direction, model.translate(batch.x, direction)))
                 untranslated.append(self._seen(direction, batch.x))
             found |= self._scores(direction, made, real)

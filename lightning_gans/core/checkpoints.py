@@ -20,6 +20,7 @@ from lightning_gans.core.files import atomic
 SEAL = b"sha256:"
 _DIGEST = 64  # characters
 _COMMENT = len(SEAL) + _DIGEST
+_END = 22  # bytes of a zip archive's last record
 _LENGTH = 2  # bytes of a zip archive's last field, the length of its comment: 0 as torch writes it
 _CHUNK = 2**20
 
@@ -47,7 +48,7 @@ def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
     with atomic(path) as temporary, temporary.open("wb") as file:
         sink = _Sink(file)
         try:
-            torch.save(dict(checkpoint), sink)
+            torch.save(dict(checkpoint), sink)  # type: ignore[arg-type]  # it asks for write and flush alone
         except RuntimeError as error:
             raise sink.error or error from error
         file.seek(-_LENGTH, 2)
@@ -151,14 +152,21 @@ class _Sink:
 def _verify(path: str | PathLike[str], file: IO[bytes]) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
-            sealed = bool(archive.comment)
-            intact = sealed or _checks(archive)
-        if sealed:
-            intact = archive.comment == SEAL + _digest(file)
+            if archive.comment:
+                intact = archive.comment == _seal(file)
+            else:
+                intact = _ends(file) and _checks(archive)
     except Exception as error:  # a damaged archive can raise nearly anything
         raise DamagedCheckpoint(path, _reason(error)) from error
     if not intact:
         raise DamagedCheckpoint(path, "its checksum does not match its content")
+
+
+def _ends(file: IO[bytes]) -> bool:
+    """Whether an archive ends as torch ends it, without a comment: nothing has been cut off or zeroed there."""
+    file.seek(-_END, 2)
+    end = file.read()
+    return end.startswith(zipfile.stringEndArchive) and end.endswith(bytes(_LENGTH))  # type: ignore[attr-defined]
 
 
 def _checks(archive: zipfile.ZipFile) -> bool:
@@ -166,15 +174,17 @@ def _checks(archive: zipfile.ZipFile) -> bool:
     return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist()) and archive.testzip() is None
 
 
-def _digest(file: IO[bytes]) -> bytes:
-    """What the seal of a file should be: the digest of what was there before it was sealed."""
+def _seal(file: IO[bytes]) -> bytes:
+    """What the seal of a file should be: the digest of what was there before it was sealed. Empty: there is none."""
     end = file.seek(0, 2) - _COMMENT - _LENGTH
     digest = hashlib.sha256()
     file.seek(0)
     while chunk := file.read(min(_CHUNK, end - file.tell())):
         digest.update(chunk)
+    if file.read(_LENGTH) != _COMMENT.to_bytes(_LENGTH, "little"):
+        return b""
     digest.update(bytes(_LENGTH))
-    return digest.hexdigest().encode()
+    return SEAL + digest.hexdigest().encode()
 
 
 def _reason(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from pytorch_lightning.strategies import ParallelStrategy
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Stage, Update
+from lightning_gans.core.precision import check_precision
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 Plan = Sequence[tuple[Stage, tuple[Update, ...], Mapping[str, PlayerSettings]]]
@@ -17,7 +18,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
     """Refuse a trainer under which players could not move by their own gradients.
 
     Raises:
-        UserError: a strategy that wraps the game, or a precision that scales losses.
+        UserError: a strategy that wraps the game, or float16.
     """
     strategy = trainer.strategy
     if isinstance(strategy, ParallelStrategy) and not isinstance(strategy, PlayerDDPStrategy):
@@ -26,11 +27,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
             "every backward pass. Players exchange their own: say trainer=ddp, or trainer.strategy=players (in Python, "
             "Trainer(strategy=PlayerDDPStrategy()))."
         )
-    if getattr(trainer.precision_plugin, "scaler", None) is not None:
-        raise UserError(
-            f"trainer.precision={trainer.precision}: float16 needs its losses scaled, and one scale does not fit "
-            "players who move in turn. Say trainer.precision=bf16-mixed, which needs none, or 32-true."
-        )
+    check_precision(trainer.precision)
 
 
 def check_plan(game: str, plan: Plan, players: Collection[str], *, accumulate: int) -> None:

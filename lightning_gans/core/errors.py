@@ -1,9 +1,24 @@
 """Errors that a user can mend: shown as one paragraph without a traceback."""
 
+from typing import Literal
+
+Cause = Literal["data", "network", "loss", "gradient"]
+
 
 class UserError(Exception):
     """A request that cannot be met: says what was given, what would fit and what to type next (exit code 2)."""
 
 
 class Diverged(Exception):
-    """A loss or gradient became NaN or infinite: says which player and at which iteration (exit code 3)."""
+    """Something became NaN or infinite (exit code 3); the message says what was the first, and at which iteration.
+
+    Attributes:
+        cause: "data", a training batch; "network", the output of a network of the player; "loss", a term of the
+            player's loss; "gradient", the player's gradient, where its loss was finite.
+        player: the player to blame; "" for data.
+    """
+
+    def __init__(self, message: str, *, cause: Cause = "loss", player: str = "") -> None:
+        super().__init__(message)
+        self.cause: Cause = cause
+        self.player = player

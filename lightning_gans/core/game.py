@@ -1,5 +1,6 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
@@ -24,8 +25,11 @@ from lightning_gans.core.prior import Prior
 from lightning_gans.core.protocols import Calibrates, CalibratesOnSamples, FollowsRun
 from lightning_gans.core.record import Record
 from lightning_gans.core.rng import Draws, stream_seed
+from lightning_gans.core.schedules import budget
 from lightning_gans.core.scores import Scores
 from lightning_gans.strategies.exchange import all_agree, average_gradients, processes
+
+log = logging.getLogger(__name__)
 
 CALIBRATION_SAMPLES = 1024
 
@@ -170,6 +174,16 @@ class Game(pl.LightningModule):
         """Say that the averaged copy was changed from outside and has to be read anew."""
         self._evaluated_at = -1
 
+    def verify_losses(self) -> None:
+        """Make sure that all losses and gradients so far were finite, and leave the running means as they are.
+
+        Every rank calls it.
+
+        Raises:
+            Diverged: one of them was not, on any rank.
+        """
+        self._record.verify()
+
     def read_losses(self) -> dict[str, float]:
         """Means of every loss term, gradient norm and monitored value since the last reading, over all ranks.
 
@@ -209,12 +223,13 @@ class Game(pl.LightningModule):
     def _release(self) -> None:
         """Every player's parameters take gradients again and nothing is shared; an update leaves only the mover's."""
         self._shared = None
+        self._record.trail.leave()
         for parameter in chain.from_iterable(self._owned.values()):
             parameter.requires_grad_(True)
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LRScheduler]]:
         self._optimizers: list[dict[str, Optimizer]] = []
-        self._schedules: list[list[LRScheduler]] = []
+        self._schedules: list[dict[str, LRScheduler]] = []
         for _, updates, settings in self._stages:
             moving = {phase.player for phase in chain.from_iterable(updates)}
             optimizers = {
@@ -222,17 +237,21 @@ class Game(pl.LightningModule):
                 for player in self._owned
                 if player in moving and self._can_move(player, settings)
             }
-            schedules = [settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule]  # type: ignore[misc]
+            schedules = {
+                p: settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule
+            }  # type: ignore[misc]
             for optimizer in optimizers.values():
                 # torch would warn of a player who sits out the first iterations while its schedule goes on
                 optimizer._opt_called = True  # type: ignore[union-attr]
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
+        # a checkpoint brings the lengths that its schedules had
+        self._budgets = [{player: budget(s) for player, s in schedules.items()} for schedules in self._schedules]
         if not any(self._optimizers):
             raise UserError(f"{type(self).__name__}: no player can move; give at least one an optimizer.")
         return (
             [optimizer for optimizers in self._optimizers for optimizer in optimizers.values()],
-            list(chain.from_iterable(self._schedules)),
+            [schedule for schedules in self._schedules for schedule in schedules.values()],
         )
 
     def _can_move(self, player: str, settings: Mapping[str, PlayerSettings]) -> bool:
@@ -249,19 +268,43 @@ class Game(pl.LightningModule):
         return [(stage.batches, end) for (stage, _, _), end in zip(self._stages, self._ends, strict=True)]
 
     def on_train_start(self) -> None:
+        self._record.to(self.device)
+        self._record.trail.watch(self.players())
+        if self.trainer.is_global_zero:
+            self._tell_old_schedules()
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
+
+    def _tell_old_schedules(self) -> None:
+        """Warn of learning rates that a continued run still lowers over the iterations of its first command."""
+        old: dict[str, tuple[int, float]] = {}
+        for stage in range(self.stage_at(self.iteration), len(self._stages)):
+            for player, schedule in self._schedules[stage].items():
+                length = budget(schedule)
+                if length is not None and length != self._budgets[stage][player]:
+                    old[player] = length, float(schedule.optimizer.param_groups[0]["lr"])
+        if old:
+            rates = ", ".join(f"player {player}'s is {rate:.2g} now" for player, (_, rate) in old.items())
+            log.warning(
+                "Learning rates keep the schedule of %s iterations that this run began with and do not follow "
+                "iterations=%d (%s): for a fresh schedule, start a new run_dir with init_from=%s.",
+                f"{max(length for length, _ in old.values()):,}",
+                self.iterations,
+                rates,
+                self.trainer.default_root_dir,
+            )
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         index = self.stage_at(self.iteration)
         _, updates, settings = self._stages[index]
         parts = split_batch(batch, self.training_settings.accumulate)
+        self._record.trail.batch(batch, self.iteration)
         for follower in self._followers:
             follower.follow(min(self.iteration / self.iterations, 1.0))
         for number, update in enumerate(updates):
             moving = [phase for phase in update if self._moves(phase, index)]
             if moving:
                 self._update(number, moving, parts, self._optimizers[index], settings)
-        for schedule in self._schedules[index]:
+        for schedule in self._schedules[index].values():
             schedule.step()
         self.iteration += 1
         self.ema.update(self.model, images=self.images, batch=self.training_settings.batch_size)
@@ -271,7 +314,7 @@ class Game(pl.LightningModule):
         progress.increment_completed()
 
     def _moves(self, phase: Phase, stage: int) -> bool:
-        due = (self.iteration + 1) % phase.every == 0
+        due = (self.iteration + (not phase.opens)) % phase.every == 0
         return due and phase.player in self._optimizers[stage] and phase.active()
 
     def _update(
@@ -309,6 +352,7 @@ class Game(pl.LightningModule):
         losses: dict[str, Tensor] = {}
         for phase in moving:
             self.draws.start(self.iteration, number, shard)
+            self._record.trail.phase(phase.player)
             terms = phase.loss(part)
             if phase.gated and not all_agree(terms is not None, self.device):
                 continue
@@ -318,8 +362,10 @@ class Game(pl.LightningModule):
             losses[phase.player] = total / micros if micros > 1 else total
             for name, value in terms.items():
                 self._record.add(f"{phase.player}/{name}", value)
+                self._record.trail.note("loss", phase.player, name, value)
             if len(terms) > 1:
                 self._record.add(f"{phase.player}/loss", total)
+        self._record.trail.phase("")
         self._shared = None
         for left, (player, loss) in enumerate(losses.items(), start=1 - len(losses)):
             # `left` is 0 for the last one: until then the graph that the phases share is kept.
@@ -344,6 +390,7 @@ class Game(pl.LightningModule):
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
+        self._record.trail.note("gradient", player, "", norm)
         if clip_norm is not None:
             clip_grads_with_norm_(parameters, clip_norm, norm)
 
@@ -354,6 +401,7 @@ class Game(pl.LightningModule):
             "iteration": self.iteration,
             "scores": self.scores.state_dict(),
             "latest": dict(self.latest),
+            "record": self._record.state_dict(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -361,7 +409,13 @@ class Game(pl.LightningModule):
         self.iteration = state["iteration"]
         self.scores.load_state_dict(state["scores"])
         self.latest = dict(state["latest"])
+        if "record" in state:  # checkpoints of older versions have none
+            self._record.load_state_dict(state["record"])
         self._evaluated_at = -1
-        if self.iteration < self.iterations and "loops" in checkpoint:
+        if "loops" in checkpoint:
+            loop = checkpoint["loops"]["fit_loop"]
+            # The run's one epoch is not over, whatever has been done since its last batch: its end is still to come.
+            for progress in loop["epoch_progress"].values():
+                progress["processed"] = progress["completed"] = 0
             # A finished run goes on with a larger budget: Lightning remembers that it has seen its last batch.
-            checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
+            loop["epoch_loop.batch_progress"]["is_last_batch"] &= self.iteration >= self.iterations

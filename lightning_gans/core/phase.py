@@ -24,6 +24,7 @@ class Phase(NamedTuple):
     loss: batch -> loss terms by name; their sum is descended. None: the phase sits this iteration out (only where
         `gated`, for then the ranks agree on it).
     every: on every k-th iteration.
+    opens: on the first of each k iterations instead of the last.
     after: run after the player's step (weight clipping, projections).
     active: asked once an iteration, before the forward pass; must answer alike on every rank.
     over: "mean", the loss is a mean over the batch; "gathered", it is a function of the whole batch and gathers it
@@ -39,6 +40,7 @@ class Phase(NamedTuple):
     active: Callable[[], bool] = always
     over: Literal["mean", "gathered", "per_rank"] = "mean"
     gated: bool = False
+    opens: bool = False
 
 
 Update = tuple[Phase, ...]

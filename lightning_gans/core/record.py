@@ -1,21 +1,29 @@
-"""The running record of a game: means of loss terms between two readings, and where a player went wrong."""
+"""The running record of a game: means of loss terms between two readings, and whether all gradients were finite."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lightning_gans.core.divergence import Trail
 from lightning_gans.core.errors import Diverged
-from lightning_gans.strategies.exchange import average
+from lightning_gans.strategies.exchange import average, from_all, processes, rank
 
 
 class Record:
-    """Sums on the device; one transfer at a reading, none in between."""
+    """Sums on the device; one transfer at a reading, none in between. They are part of a checkpoint.
+
+    Attributes:
+        trail: what to look at if a reading finds a divergence.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
         self._checks: dict[str, list[tuple[int, Tensor]]] = defaultdict(list)
+        self.trail = Trail()
 
     def add(self, name: str, value: Tensor) -> None:
         """Count a scalar towards the mean of `name`."""
@@ -27,24 +35,58 @@ class Record:
         """Remember a scalar that has to be finite."""
         self._checks[player].append((iteration, value))
 
+    def verify(self) -> None:
+        """Look at the checked values since the last look, over all ranks; means are left alone. Every rank calls it.
+
+        Raises:
+            Diverged: one of them was NaN or infinite on any rank; says what was so first.
+        """
+        checks = [(player, iteration) for player, kept in self._checks.items() for iteration, _ in kept]
+        values = _averages([value for kept in self._checks.values() for _, value in kept])
+        self._checks = defaultdict(list)
+        bad = [check for check, value in zip(checks, values, strict=True) if not abs(value) < float("inf")]
+        if bad:
+            player, iteration = min(bad, key=lambda check: check[1])
+            raise self.trail.explain() or Diverged(
+                f"The loss or gradient of player {player} became NaN or infinite at iteration {iteration + 1}.",
+                player=player,
+            )
+        self.trail.clear()
+
     def read(self) -> dict[str, float]:
         """The means since the last reading, over all ranks; every rank calls it.
 
         Raises:
-            Diverged: a checked value was NaN or infinite on any rank; names the player and the iteration.
+            Diverged: as `verify`.
         """
-        checks = [(player, iteration) for player, kept in self._checks.items() for iteration, _ in kept]
-        values = [value for kept in self._checks.values() for _, value in kept]
-        names = list(self._sums)
-        kept = [value.float() for value in [*values, *self._sums.values()]]
-        flat = average(torch.stack(kept)).tolist() if kept else []
-        counts = [self._counts[name] for name in names]
-        self._sums, self._counts, self._checks = {}, defaultdict(int), defaultdict(list)
-        bad = [check for check, value in zip(checks, flat, strict=False) if not abs(value) < float("inf")]
-        if bad:
-            player, iteration = min(bad, key=lambda check: check[1])
-            raise Diverged(
-                f"The loss or gradient of player {player} became NaN or infinite at iteration {iteration + 1}."
-            )
-        sums = flat[len(checks) :]
-        return {name: total / count for name, total, count in zip(names, sums, counts, strict=True)}
+        self.verify()
+        totals = _averages(list(self._sums.values()))
+        means = {name: total / self._counts[name] for name, total in zip(self._sums, totals, strict=True)}
+        self._sums, self._counts = {}, defaultdict(int)
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been summed since the last reading: each rank's sums, and counts. Every rank calls it."""
+        sums = from_all({name: value.cpu() for name, value in self._sums.items()})
+        return {"sums": sums, "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what was summed, by as many ranks or by others."""
+        sums: list[dict[str, Tensor]] = state["sums"]
+        if len(sums) == processes():
+            self._sums = dict(sums[rank()])
+        else:
+            self._sums = {name: torch.stack([part[name] for part in sums]).mean(0) for name in sums[0]}
+        self._counts = defaultdict(int, state["counts"])
+
+    def to(self, device: torch.device) -> None:
+        """Sum on `device` from now on."""
+        self._sums = {name: value.to(device) for name, value in self._sums.items()}
+
+
+def _averages(values: list[Tensor]) -> list[float]:
+    """The mean of each scalar over all ranks, in one transfer."""
+    if not values:
+        return []
+    found: list[float] = average(torch.stack([value.float() for value in values])).tolist()
+    return found

@@ -18,6 +18,12 @@ def saturating(progress: float, *, steepness: float = 10.0) -> float:
     return tanh(steepness * progress / 2)
 
 
+def budget(schedule: LRScheduler) -> int | None:
+    """The iterations that a schedule was laid out for; None where it has no end, or none that is known."""
+    lengths = (getattr(schedule, name, None) for name in ("iterations", "total_iters", "T_max"))
+    return next((int(length) for length in lengths if isinstance(length, int)), None)
+
+
 class Cosine(LRScheduler):
     """The learning rate to `end_factor` of itself and Adam's beta2 to `beta2` along half a cosine, in closed form.
 

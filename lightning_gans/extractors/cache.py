@@ -16,7 +16,10 @@ from lightning_gans.core.files import locked, write_atomically
 
 
 class Kept(NamedTuple):
-    """tensors: by name. record: what is known about them, plain JSON; `sha256` of the tensors' file is added to it."""
+    """tensors: by name. record: what is known about them, plain JSON.
+
+    Added to the record are `sha256` of the tensors' file and `digest` of the record itself.
+    """
 
     tensors: dict[str, Tensor]
     record: dict[str, Any]
@@ -45,16 +48,18 @@ def _read(path: Path) -> Kept | None:
     try:
         record = json.loads(path.with_suffix(".json").read_bytes())
         data = path.read_bytes()
-        if record["sha256"] != hashlib.sha256(data).hexdigest():
+        whole = {key: value for key, value in record.items() if key != "digest"}
+        if record["sha256"] != hashlib.sha256(data).hexdigest() or record.get("digest", digest(whole)) != digest(whole):
             return None
         return Kept(load(data), record)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):
         return None
 
 
 def _write(path: Path, fresh: Kept) -> Kept:
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in fresh.tensors.items()})
     record = fresh.record | {"sha256": hashlib.sha256(data).hexdigest()}
+    record["digest"] = digest(record)
     try:
         write_atomically(path, data)
         write_atomically(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")

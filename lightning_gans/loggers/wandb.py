@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import string
 from argparse import Namespace
@@ -206,7 +207,8 @@ class WandbLogger(Logger):
 def pinned_id(run_dir: Path) -> str:
     """The W&B id of this run directory, made on first use."""
     file = run_dir / "wandb" / "id.txt"
-    if file.is_file() and (known := file.read_text().strip()):
+    known = file.read_text(errors="replace").strip() if file.is_file() else ""
+    if re.fullmatch(r"[\w-]+", known, re.ASCII):  # a damaged file costs the joint history, not the logging
         return known
     fresh = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
     write_atomically(file, f"{fresh}\n")

@@ -1,7 +1,7 @@
 """Penalties on the discriminator's gradient, added to what D descends.
 
 All are means over samples of a function of each sample's own gradient, in float32: not with batch norm in D, where one
-sample's logit depends on the others.
+sample's logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack.
 """
 
 from collections.abc import Callable

@@ -10,16 +10,18 @@ from typing import Any
 import torch
 import yaml
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from lightning_gans.core.digests import KEY, digest_of, matches
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import inside, load_yaml, printable
 from lightning_gans.models.spec import build
 
 FORMAT = 1
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.yaml"
 # What a description may ask for beside what its weights take up on disk; see `_check_numbers`.
 FREE_NUMBER, FREE_PRODUCT, FREE_TENSORS = 1024, 2**22, 1024
 DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -30,15 +32,28 @@ Shape = tuple[int, ...]
 def save_generator(
     model: nn.Module, spec: Mapping[str, Any], folder: str | PathLike[str], *, about: Mapping[str, Any] | None = None
 ) -> None:
-    """Write `model`, which `spec` builds, to `folder`; each file whole or not at all.
+    """Write `model`, which `spec` builds, to `folder`: each file whole or not at all, weights first.
+
+    A process that is killed between the two leaves the new weights beside the old description, which is of the same
+    model, or a folder without an export. The weights hold a digest of themselves.
 
     about: plain facts to keep beside it (iteration, data, metrics ...).
     """
     folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(folder / "weights.safetensors", save(tensors))
+    if _spec(folder) != dict(spec):
+        (folder / DESCRIPTION).unlink(missing_ok=True)  # weights of another model must never stand beside it
+    write_atomically(folder / WEIGHTS, save(tensors, metadata={KEY: digest_of(tensors)}))
     text = yaml.safe_dump({"format": FORMAT, "model": dict(spec), "about": dict(about or {})}, sort_keys=False)
-    write_atomically(folder / "model.yaml", text)
+    write_atomically(folder / DESCRIPTION, text)
+
+
+def _spec(folder: Path) -> Any:
+    """The model that an exported folder describes, None where it describes none."""
+    try:
+        return yaml.safe_load((folder / DESCRIPTION).read_bytes())["model"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
 
 
 def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> nn.Module:
@@ -193,7 +208,14 @@ def _at_most(tensors: int) -> Iterator[None]:
 def load_weights(model: nn.Module, file: Path) -> None:
     """Load a safetensors file into `model`: names and shapes exact, numbers finite; raises UserError."""
     try:
-        tensors = load_file(file)
+        with safe_open(file, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            metadata = opened.metadata()
+        if not matches(tensors, metadata):
+            raise UserError(
+                f"{file} is damaged: the digest in it is not that of its tensors. Restore it from a backup; the run "
+                "that wrote it exports it again at its next checkpoint."
+            )
         dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
         if not dtypes <= DTYPES:
             raise TypeError(f"they are {', '.join(sorted(map(str, dtypes)))}")

@@ -10,6 +10,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 M = TypeVar("M", bound=nn.Module)
 
+FIRST_ITERATIONS = 15  # power iterations on new weights: sigma to about 1 %, as in torch's own parametrization
+
 
 class _Clock:
     """Counts the optimizer steps of this process: fused ones leave no other trace on a weight."""
@@ -28,10 +30,12 @@ _clock = _Clock()
 class SpectralNorm(nn.Module):
     """W -> W / sigma(W), sigma = u^T W v: W a matrix of one row per output, u and v constants to the gradient.
 
-    Algorithm 1 of the paper: one power iteration an update, from a random u that is kept with the weights. The first
-    forward pass after an optimizer's step makes it, in training mode and while the weight takes gradients. Evaluation,
-    further passes and another player's turn find u and v as they are, so that neither the number of micro-batches nor a
-    resume changes a run (torch.nn.utils.parametrizations.spectral_norm moves u in every forward pass).
+    Algorithm 1 of the paper: one power iteration an update, from a u that is kept with the weights. New weights get
+    `FIRST_ITERATIONS` of them, because u^T W v of a random u and v is noise around 0, which G would divide by until D
+    moves. The first forward pass after an optimizer's step makes an iteration, in training mode and while the weight
+    takes gradients. Evaluation, further passes and another player's turn find u and v as they are, so that neither the
+    number of micro-batches nor a resume changes a run (torch.nn.utils.parametrizations.spectral_norm moves u in every
+    forward pass).
     """
 
     u: Tensor
@@ -41,8 +45,14 @@ class SpectralNorm(nn.Module):
         super().__init__()
         matrix = weight.detach().flatten(1)
         self.register_buffer("u", normalize(torch.randn_like(matrix[:, 0]), dim=0))
-        self.register_buffer("v", normalize(torch.randn_like(matrix[0]), dim=0))
+        self.register_buffer("v", torch.zeros_like(matrix[0]))
+        self.estimate(weight)
         self._moved_at: int | None = None
+
+    def estimate(self, weight: Tensor) -> None:
+        """Find u and v of weights that no optimizer's step led to: new, redrawn or loaded in part."""
+        for _ in range(FIRST_ITERATIONS):
+            self.iterate(weight)
 
     @torch.no_grad()
     def iterate(self, weight: Tensor) -> None:
@@ -69,3 +79,12 @@ def spectrally_normalized(module: M) -> M:
     # unsafe: without the forward pass that would check shapes, and move u
     parametrize.register_parametrization(module, "weight", SpectralNorm(weight), unsafe=True)
     return module
+
+
+def estimate_norms(network: nn.Module) -> None:
+    """Find u and v of every spectrally normalised weight of a network anew, after its weights were replaced."""
+    for module in network.modules():
+        if isinstance(module, parametrize.ParametrizationList):
+            for parametrization in module:
+                if isinstance(parametrization, SpectralNorm):
+                    parametrization.estimate(module.original)

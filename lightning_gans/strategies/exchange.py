@@ -1,15 +1,23 @@
 """Gradient exchange per player: only what moves is sent."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+T = TypeVar("T")
+
 
 def processes() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process among them, from 0."""
+    return dist.get_rank() if processes() > 1 else 0
 
 
 def average_gradients(gradients: Sequence[Tensor]) -> None:
@@ -30,6 +38,14 @@ def average(values: Tensor) -> Tensor:
     return values
 
 
+def from_all(value: T) -> list[T]:
+    """Every rank's value, in rank order; pickled, so not for every iteration. Every rank must ask."""
+    values = [value] * processes()
+    if len(values) > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
 def all_agree(answer: bool, device: torch.device) -> bool:
     """True when every rank says yes; every rank must ask."""
     if processes() == 1:
@@ -42,3 +58,12 @@ def all_agree(answer: bool, device: torch.device) -> bool:
 def any_says(answer: bool, device: torch.device) -> bool:
     """True when any rank says yes; every rank must ask."""
     return not all_agree(not answer, device)
+
+
+def largest(value: float, device: torch.device) -> float:
+    """The largest of the ranks' values; every rank must ask."""
+    if processes() == 1:
+        return value
+    found = torch.tensor(value, device=device)
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return float(found)

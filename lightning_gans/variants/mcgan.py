@@ -52,10 +52,7 @@ class McGAN(GAN):
     def phases(self) -> Sequence[Phase]:
         # The dual forms are norms of the batch's statistics, the primal ones means over samples.
         over: Any = "gathered" if self.loss.relativistic else "mean"
-        return [
-            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator, over=over),
-            Phase("G", self.generator_loss, every=self.discriminator_steps, over=over),
-        ]
+        return [phase._replace(over=over) for phase in super().phases()]
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
         """Phi (N, m); of the whole batch where the matching is a function of it."""

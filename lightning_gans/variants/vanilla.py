@@ -35,7 +35,7 @@ class GAN(Game):
         augment: what D's inputs, real and generated, go through first, or None.
         packing: samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018, 1712.04086).
         discriminator_steps: k of Algorithm 1; an iteration is one step of D.
-        generator_steps: the other way round: steps of G for one of D; an iteration is then one step of G.
+        generator_steps: the other way round: one step of D, then this many of G; an iteration is then one step of G.
         generator_batches: G's batch, in batches of D.
     """
 
@@ -103,7 +103,14 @@ class GAN(Game):
     def phases(self) -> Sequence[Phase]:
         over: Any = self.loss.over if self.loss.over != "mean" else getattr(self.penalty, "over", "mean")
         return [
-            Phase("D", self.discriminator_loss, every=self.generator_steps, after=self.after_discriminator, over=over),
+            Phase(
+                "D",
+                self.discriminator_loss,
+                every=self.generator_steps,
+                opens=True,  # several steps of G follow one of D, the first of them too
+                after=self.after_discriminator,
+                over=over,
+            ),
             Phase("G", self.generator_loss, every=self.discriminator_steps, over=self.loss.over),
         ]
 
@@ -123,7 +130,15 @@ class GAN(Game):
         """Samples (N, C, ...) as D is shown them: augmented, and packed to (N / m, m C, ...)."""
         if self.augment is not None:
             x = self.augment(x, self.draws.uniform(len(x), self.augment.numbers))
+        return self.packed(x)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """Samples (N, C, ...) -> packs (N / m, m C, ...)."""
         return x.unflatten(0, (-1, self.packing)).flatten(1, 2) if self.packing > 1 else x
+
+    def unpacked(self, packs: Tensor) -> Tensor:
+        """Packs (N / m, m C, ...) -> samples (N, C, ...)."""
+        return packs.unflatten(1, (self.packing, -1)).flatten(0, 1) if self.packing > 1 else packs
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
         """D's logits on samples, real or generated, that stand in the places of the batch's."""
@@ -145,9 +160,15 @@ class GAN(Game):
         self.diagnose(on_real, on_fake, terms)
         self.observe(on_real)
         if self.penalty is not None:
-            uniform = partial(self.draws.uniform, len(batch.x))
-            terms["penalty"] = self.penalty(partial(self.judge, batch=batch), batch.x, fake, uniform)
+            terms["penalty"] = self.gradient_penalty(batch, fake)
         return terms
+
+    def gradient_penalty(self, batch: SampleBatch, fake: Tensor) -> Tensor:
+        """The penalty with a pack as D's sample: the norm is over all of its numbers, and its points are of packs."""
+        assert self.penalty is not None
+        real, fake = self.packed(batch.x), self.packed(fake)
+        uniform = partial(self.draws.uniform, len(real))
+        return self.penalty(lambda packs: self.judge(self.unpacked(packs), batch), real, fake, uniform)
 
     def diagnose(self, on_real: Tensor, on_fake: Tensor, terms: Mapping[str, Tensor]) -> None:
         """Log D's accuracy, where it has one, and the divergence that its loss stands for."""

@@ -79,3 +79,42 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     table.path.mkdir()
     with pytest.raises(UserError, match=r"Could not write .*a\.csv"):
         table.append(row(2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe\x00\x80" * 9, b"iterat", b"\x00" * 5000, b"[1, 2]\nnull\n", b'"' + b"x" * 200_000 + b"\n"],
+)
+def test_a_damaged_table_never_blocks_a_run(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    assert CsvFile(path).newest() == 0
+    table = CsvFile(path)
+    table.resume(20)
+    table.append(row(30, x=1.0))
+    assert [int(r["iteration"]) for r in rows(path)] == [30]
+    aside = path.with_name("a.csv.damaged")
+    assert not content or aside.read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\0" * 9, b'"', "²".encode(), b"\n"])
+def test_of_a_table_that_is_damaged_in_between_the_rest_is_kept(damage: bytes, tmp_path: Path) -> None:
+    first = CsvFile(tmp_path / "a.csv")
+    for iteration in range(10, 60, 10):
+        first.append(row(iteration, x=0.5))
+    text = first.path.read_bytes()
+    at = text.index(b"50,400")
+    first.path.write_bytes(text[:at] + damage + text[at + len(damage) :])
+    second = CsvFile(first.path)
+    second.resume(50)
+    second.append(row(60, x=0.5))
+    assert [int(r["iteration"]) for r in rows(first.path)][:4] == [10, 20, 30, 40]
+    assert second.newest() == 60
+
+
+def test_a_table_that_is_removed_while_it_grows_has_its_columns_again(tmp_path: Path) -> None:
+    table = CsvFile(tmp_path / "a.csv")
+    table.append(row(1, x=1.0))
+    table.path.unlink()
+    table.append(row(2, x=1.0))
+    assert table.path.read_text() == "iteration,images,seconds,x\n2,16,0.5,1\n"

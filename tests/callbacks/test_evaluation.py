@@ -95,3 +95,15 @@ def test_a_games_own_headline_goes_before_that_of_its_samples(tmp_path, monkeypa
 def test_never_is_refused():
     with pytest.raises(UserError, match="every=0"):
         Evaluation(every=0, scoring=Scoring(lambda *_: None))
+
+
+def test_a_damaged_best_checkpoint_is_left_out_of_the_test(tmp_path, caplog):
+    class Damage(pl.Callback):
+        def on_train_end(self, trainer, pl_module):
+            (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"half")
+
+    quality = Quality([3.0, 1.0, 2.0])
+    evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: quality, ()))
+    fit(tiny_game(6), tmp_path, [Damage(), evaluation, Listener()])
+    assert set(evaluation.test) == {"floor", "last"}
+    assert "best.ckpt is damaged" in caplog.text

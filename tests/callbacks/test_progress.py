@@ -89,6 +89,16 @@ def test_the_terminal_is_given_back_when_training_fails(view: Watches, tmp_path:
     assert view.closed == 1
 
 
+def test_a_run_goes_on_when_its_reader_is_gone(view: Watches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(now: Snapshot) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(view, "show", gone)
+    game = tiny_game(4)
+    fit(game, tmp_path, [Progress()])
+    assert game.iteration == 4
+
+
 def test_tasks_are_shown_until_they_end(view: Watches) -> None:
     progress = Progress()
     with progress.task("nothing to do"):

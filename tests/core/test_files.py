@@ -1,10 +1,15 @@
+import errno
+import fcntl
+import multiprocessing
 import os
+import signal
 import stat
+import time
 
 import pytest
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.files import atomic, cache_folder, write_atomically
+from lightning_gans.core.files import Held, atomic, cache_folder, held, overwrite, remove_temporaries, write_atomically
 
 
 def test_text_and_bytes_are_written_whole(tmp_path):
@@ -57,3 +62,106 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path
     monkeypatch.delenv("LIGHTNING_GANS_CACHE")
     assert cache_folder().parts[-2:] == (".cache", "lightning-gans")
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    kept = ["last.ckpt", ".hidden", ".gitignore", ".a.b.c", ".last.ckpt.abcd1234.txt", ".nfs0123456789abcdef", "x"]
+    for name in [*kept, ".last.ckpt.abcd_234.ckpt", ".x.abcdefgh"]:
+        (tmp_path / name).touch()
+    remove_temporaries(tmp_path)
+    remove_temporaries(tmp_path / "nothing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_file_is_written_over_as_long_as_it_fits(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    assert not overwrite(path, b"x")
+    path.write_bytes(b"12345")
+    assert overwrite(path, b"ab")
+    assert path.read_bytes() == b"ab   "
+    assert overwrite(path, b"1234567")
+    assert path.read_bytes() == b"1234567"
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert not overwrite(path, b"12345678")
+    assert path.read_bytes() == b"1234567"
+
+
+def hold(path, said, release):
+    with held(path, "process 7"):
+        said.send("held")
+        release.recv()
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds tmp_path/lock; other.end() lets it go on, other.kill() does not."""
+    context = multiprocessing.get_context("spawn")
+    (here, there), (end, ended) = context.Pipe(), context.Pipe()
+    process = context.Process(target=hold, args=(tmp_path / "lock", there, ended), daemon=True)
+    process.start()
+    assert here.recv() == "held"
+    process.finish = lambda: (end.send("end"), process.join())
+    yield process
+    process.kill()
+    process.join()
+
+
+def take(path):
+    with held(path, "me") as works:
+        assert works
+        return path.read_text()
+
+
+def test_a_lock_is_held_by_one_process_and_removed_by_it(tmp_path, other):
+    with pytest.raises(Held) as caught:
+        take(tmp_path / "lock")
+    assert caught.value.holder == "process 7"
+    other.finish()
+    assert not (tmp_path / "lock").exists()
+    assert take(tmp_path / "lock") == "me"
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_lock_dies_with_its_process(tmp_path, other):
+    other.kill()
+    other.join()
+    assert (tmp_path / "lock").read_text() == "process 7"
+    assert take(tmp_path / "lock") == "me"
+
+
+def test_a_lock_is_not_inherited(tmp_path):
+    """A child process that outlives its parent, as a data loader's may, holds nothing."""
+    path = tmp_path / "lock"
+    read, write = os.pipe()
+    parent = os.fork()
+    if not parent:
+        with held(path, "parent"):
+            child = os.fork()
+            if not child:
+                time.sleep(30)
+                os._exit(0)
+            os.write(write, str(child).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+    child = int(os.read(read, 20))
+    os.waitpid(parent, 0)
+    assert take(path) == "me"
+    os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_that_was_removed_while_it_was_opened_is_made_anew(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    lockf, opened = fcntl.lockf, []
+
+    def late(descriptor, command):
+        if not opened:
+            path.unlink()  # the one who had it ends between our open and our lock
+        opened.append(descriptor)
+        lockf(descriptor, command)
+
+    monkeypatch.setattr(fcntl, "lockf", late)
+    assert take(path) == "me"
+    assert len(opened) == 2

@@ -1,10 +1,16 @@
+from dataclasses import replace
+from functools import partial
 from math import cos, exp, pi
 
 import pytest
 import torch
+from torch.optim.lr_scheduler import LambdaLR, LinearLR
 
+from datamodules import Ring
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.schedules import Cosine, HoldThenDecay, HoldThenLinear, InverseDecay, cosine, saturating
+from tests.helpers.play import StopAfter, play
+from tests.helpers.tiny import tiny_game
 
 
 def adam(*, lr=2e-4, beta2=0.9):
@@ -118,3 +124,53 @@ def test_an_inverse_decay():
     assert seen[4] == pytest.approx(0.0016556, abs=1e-6)
     with pytest.raises(UserError, match=r"schedule\.power=-1"):
         InverseDecay(sgd, iterations=4, power=-1)
+
+
+# A run that goes on with more iterations than its schedules were laid out for
+
+
+def lasting(iterations, schedule=None):
+    """A game whose D has a schedule over the run; the player G has none."""
+    game = tiny_game(iterations, learning_rate=1e-2)
+    players = game.training_settings.players
+    players["D"] = replace(players["D"], schedule=schedule and partial(schedule, iterations=iterations))
+    return game
+
+
+def linear(optimizer, *, iterations):
+    return LinearLR(optimizer, start_factor=1.0, end_factor=0.5, total_iters=iterations)
+
+
+@pytest.mark.parametrize(
+    "schedule, rate",
+    [
+        (partial(Cosine, end_factor=0.1), "0.001"),
+        (partial(HoldThenLinear, hold=0.5), "0"),
+        (partial(HoldThenDecay, hold=0.5, end_factor=0.2), "0.002"),
+        (InverseDecay, "0.0017"),
+        (linear, "0.005"),
+    ],
+    ids=["cosine", "hold_then_linear", "hold_then_decay", "inverse_decay", "linear"],
+)
+def test_an_extended_run_says_at_which_rate_it_goes_on(tmp_path, caplog, schedule, rate):
+    path = tmp_path / "end.ckpt"
+    play(lasting(4, schedule), Ring(batch_size=8), tmp_path, StopAfter(4, path))
+    assert not caplog.messages or "schedule" not in caplog.text
+    play(lasting(6, schedule), Ring(batch_size=8), tmp_path, checkpoint=path)
+    (said,) = [message for message in caplog.messages if "schedule" in message]
+    assert said == (
+        "Learning rates keep the schedule of 4 iterations that this run began with and do not follow iterations=6 "
+        f"(player D's is {rate} now): for a fresh schedule, start a new run_dir with init_from={tmp_path}."
+    )
+
+
+@pytest.mark.parametrize(
+    "first, second, schedule",
+    [(4, 6, None), (4, 6, lambda optimizer, iterations: LambdaLR(optimizer, lambda step: 0.9**step)), (6, 6, linear)],
+    ids=["none", "endless", "resumed"],
+)
+def test_a_run_whose_rates_do_not_depend_on_its_length_says_nothing(tmp_path, caplog, first, second, schedule):
+    path = tmp_path / "some.ckpt"
+    play(lasting(first, schedule), Ring(batch_size=8), tmp_path, StopAfter(3, path))
+    play(lasting(second, schedule), Ring(batch_size=8), tmp_path, checkpoint=path)
+    assert "schedule" not in caplog.text

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from datamodules import cache
@@ -45,3 +46,19 @@ def test_no_place_to_keep_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setenv("LIGHTNING_GANS_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(cache, "WORTH", -1.0)
     assert cache.kept("key", prepare([]))[1] == {"content": "abc"}
+
+
+@pytest.mark.parametrize("of", ["tensor", "text"])
+def test_a_flipped_bit_is_noticed(monkeypatch, of):
+    monkeypatch.setattr(cache, "WORTH", -1.0)
+    calls = []
+    cache.kept("key", prepare(calls))
+    (file,) = cache.folder().glob("*.safetensors")
+    data = bytearray(file.read_bytes())
+    data[-1 if of == "tensor" else data.index(b'"abc"') + 1] ^= 2
+    file.write_bytes(data)
+    for _ in range(2):
+        tensors, text = cache.kept("key", prepare(calls))
+        assert torch.equal(tensors["x"], torch.arange(3, dtype=torch.uint8))
+        assert text == {"content": "abc"}
+    assert len(calls) == 2

@@ -11,7 +11,8 @@ import pytest
 from experiments import cli
 
 
-def _child(argv: list[str], folder: str, log: str) -> None:
+def _child(argv: list[str], folder: str, log: str, environ: dict[str, str]) -> None:
+    os.environ |= environ
     os.chdir(folder)
     with open(log, "a") as file:
         os.dup2(file.fileno(), 1)
@@ -24,24 +25,28 @@ def _child(argv: list[str], folder: str, log: str) -> None:
 
 
 class Launcher:
-    """Starts `python -m experiments.train` in a folder, without its seconds of imports."""
+    """Starts `python -m experiments.train` in a folder, without its seconds of imports.
+
+    environ: variables that the commands find besides the tests' own.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "log.txt"
+        self.environ: dict[str, str] = {}
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["experiments.runner"])
 
     def start(self, *argv: str) -> BaseProcess:
-        process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log)))
+        process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log), self.environ))
         process.start()
         return process
 
-    def run(self, *argv: str, code: int = 0) -> str:
-        """What the run printed; it has to end with `code`."""
+    def run(self, *argv: str, code: int = 0, seconds: float = 120) -> str:
+        """What the run printed; it has to end with `code`, within so many seconds."""
         before = len(self.log.read_text()) if self.log.is_file() else 0
         process = self.start(*argv)
-        process.join(120)
+        process.join(seconds)
         assert process.exitcode == code, self.log.read_text()
         return self.log.read_text()[before:]
 

@@ -22,8 +22,7 @@ ROOT = Path(__file__).parents[2]
 def elsewhere(tmp_path, monkeypatch):
     """No test sees the runs of another one."""
     monkeypatch.chdir(tmp_path)
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID", "HYDRA_FULL_ERROR"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
 
 def only(*argv):
@@ -37,18 +36,71 @@ def refusal(*argv):
     return str(caught.value)
 
 
-def test_no_arguments_are_dcgan_on_digits():
+def test_no_arguments_are_acgan_on_digits():
     job = only()
-    assert (job.choices["variant"], job.choices["data"]) == ("dcgan", "digits")
-    assert job.run_dir == Path("runs/dcgan-digits-0")
-    assert job.group == "dcgan-digits"
+    assert (job.choices["variant"], job.choices["data"]) == ("acgan", "digits")
+    assert job.run_dir == Path("runs/acgan-digits-0")
+    assert job.group == "acgan-digits"
     assert job.resume.mode == "new"
     assert job.config["names"] == {
-        "variant": "dcgan",
+        "variant": "acgan",
         "data": "digits",
-        "run": "dcgan-digits-0",
-        "group": "dcgan-digits",
+        "run": "acgan-digits-0",
+        "group": "acgan-digits",
     }
+
+
+@pytest.mark.parametrize(
+    "argv, variant",
+    [
+        ("data=digits", "acgan"),
+        ("data=mnist", "acgan"),
+        ("data=cifar100", "acgan"),
+        ("data=folder data.root=mine", "dcgan"),  # whether it has labels is not known before its files are read
+        ("data=celeba", "dcgan"),
+        ("data=folder data.root=mine variant=acgan network.model.classes=3", "acgan"),
+        ("data=digits variant=dcgan", "dcgan"),
+        ("variant=vanilla data=ring", "vanilla"),
+        ("experiment=infogan_steady", "infogan"),  # an experiment's own variant and data
+        ("experiment=infogan_steady data=digits", "infogan"),
+        ("experiment=paper/sngan_cifar10", "sngan"),
+    ],
+)
+def test_the_usual_variant_follows_the_data(argv, variant):
+    job = only(*argv.split())
+    assert job.choices["variant"] == job.config["names"]["variant"] == variant
+    assert job.name.startswith(f"{variant}-")
+    assert only(*job.overrides).config == job.config
+    assert "choose" not in job.config
+
+
+def test_every_job_of_a_sweep_follows_its_own_data():
+    names = [job.name for job in preflight(["-m", "data=digits,celeba,kmnist", "seed=1"])]
+    assert names == ["acgan-digits-1", "dcgan-celeba-1", "acgan-kmnist-1"]
+
+
+def test_the_usual_variants_own_networks_and_recipe_are_meant():
+    assert only("network=mlp").choices["network"] == "acgan_mlp"
+    assert only("network=mlp", "data=celeba").choices["network"] == "mlp"
+    assert only("experiment=infogan_steady", "network=mlp").choices["network"] == "infogan_mlp"
+    assert only("data=digits").config == only("data=digits", "variant=acgan").config
+    assert only().config["callbacks"]["grids"]["rows"] == 10  # of recipe/acgan/digits
+    assert "class_weight" in refusal("data=celeba", "variant.generator_class_weight=0.1")
+
+
+def test_labels_of_data_of_ones_own_are_not_known(own):
+    (own / "data").mkdir()
+    text = (Path(resolvers.__file__).parent / "conf" / "data" / "digits.yaml").read_text()
+    (own / "data" / "pictures.yaml").write_text(text)
+    assert only("--config-dir", str(own), "data=pictures").choices["variant"] == "dcgan"
+
+
+def test_another_main_config_keeps_its_own_default(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults:\n  - train\n  - override variant: wgan\n  - _self_\n")
+    (tmp_path / "same.yaml").write_text("defaults:\n  - train\n  - _self_\n")
+    of = ("--config-dir", str(tmp_path), "--config-name")
+    assert only(*of, "mine").choices["variant"] == "wgan"
+    assert only(*of, "same").choices["variant"] == "acgan"
 
 
 def test_the_configuration_is_plain_and_resolved():
@@ -138,17 +190,17 @@ def test_what_does_not_fit_is_refused_in_one_paragraph(argv, said):
     [
         (
             "seed=3 iterations=9 logger=none data_dir=elsewhere trainer.threads=1 callbacks.grids.every=7",
-            "dcgan-digits-3",
+            "acgan-digits-3",
         ),
-        ("metrics=none", "dcgan-digits-0"),
-        ("augment=adaptive augment.speed=1000", "dcgan-digits-adaptive-speed1000-0"),
-        ("objective=non_saturating data.batch_size=64", "dcgan-digits-0"),  # as the recipe has it
-        ("objective=minimax data.batch_size=128", "dcgan-digits-batch_size128-minimax-0"),
-        ("data.batch_size=128 objective=minimax seed=2", "dcgan-digits-batch_size128-minimax-2"),
-        ("data={batch_size:128}", "dcgan-digits-batch_size128-0"),
-        ("variant.training.players.D.optimizer.lr=1e-3", "dcgan-digits-D.optimizer.lr0.001-0"),
-        ("variant.training.players.D.optimizer._target_=torch.optim.AdamW", "dcgan-digits-D.optimizerAdamW-0"),
-        ("+variant.training.players.D.optimizer.eps=1e-6", "dcgan-digits-eps1e-06-0"),
+        ("metrics=none", "acgan-digits-0"),
+        ("augment=adaptive augment.speed=1000", "acgan-digits-adaptive-speed1000-0"),
+        ("objective=non_saturating data.batch_size=64", "acgan-digits-0"),  # as the recipe has it
+        ("objective=minimax data.batch_size=128", "acgan-digits-batch_size128-minimax-0"),
+        ("data.batch_size=128 objective=minimax seed=2", "acgan-digits-batch_size128-minimax-2"),
+        ("data={batch_size:128}", "acgan-digits-batch_size128-0"),
+        ("variant.training.players.D.optimizer.lr=1e-3", "acgan-digits-D.optimizer.lr0.001-0"),
+        ("variant.training.players.D.optimizer._target_=torch.optim.AdamW", "acgan-digits-D.optimizerAdamW-0"),
+        ("+variant.training.players.D.optimizer.eps=1e-6", "acgan-digits-eps1e-06-0"),
         ("variant=vanilla data=ring network.discriminator.width=64", "vanilla-ring-discriminator.width64-0"),
     ],
 )
@@ -182,6 +234,7 @@ def test_composition_is_hydras_own():
     resolvers.register()
     with initialize_config_module("experiments.conf", version_base="1.3"):
         theirs = compose("train", [*argv, "run_dir=here", "+group=vanilla-ring-batch_size32-minimax"])
+    del theirs.choose  # Composer's own
     assert OmegaConf.to_container(theirs, resolve=True) == {k: v for k, v in config.items() if k != "names"}
 
 
@@ -197,7 +250,7 @@ def test_a_multirun_is_every_combination_the_last_fastest():
         (2, 64),
     ]
     assert len({job.run_dir for job in jobs}) == 4
-    assert {job.group for job in jobs} == {"dcgan-digits", "dcgan-digits-batch_size32"}
+    assert {job.group for job in jobs} == {"acgan-digits", "acgan-digits-batch_size32"}
     assert "seed=2" in jobs[3].overrides
 
 
@@ -252,11 +305,15 @@ def test_a_used_directory_is_continued_refused_or_finished():
 
 
 def test_other_processes_find_what_the_first_one_began(monkeypatch):
-    job = only("resume=never")
+    settings = ("resume=never", "trainer=ddp")
+    job = only(*settings)
     write_run(job, '{"status": "running", "iterations": 0}')
-    assert "resume=never" in refusal("resume=never")
+    assert "resume=never" in refusal(*settings)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert only("resume=never").resume.mode == "new"
+    assert "resume=never" in refusal(*settings), "a rank without a group is not another process"
+    for name, value in {"NODE_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "4000"}.items():
+        monkeypatch.setenv(name, value)
+    assert only(*settings).resume.mode == "new"
 
 
 # A variant of one's own
@@ -306,7 +363,7 @@ def test_help_says_what_there_is(capsys):
 def test_help_names_choices_of_ones_own(own, capsys):
     with pytest.raises(SystemExit):
         preflight(["--config-dir", str(own), "--help"])
-    assert " dcgan* " in (page := capsys.readouterr().out)
+    assert " acgan* " in (page := capsys.readouterr().out)
     assert "mine" in page.split()
 
 
@@ -393,7 +450,7 @@ def test_the_command_refuses_with_exit_code_2():
 def test_another_optimizer_is_not_given_the_settings_of_the_recipes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     place = "variant.training.players.D.optimizer"
-    (job,) = preflight([f"optimizer@{place}=rmsprop", f"{place}.alpha=0.8"])  # the recipe of dcgan says Adam's betas
+    (job,) = preflight([f"optimizer@{place}=rmsprop", f"{place}.alpha=0.8"])  # the recipe of acgan says Adam's betas
     optimizer = job.config["variant"]["training"]["players"]["D"]["optimizer"]
     assert optimizer["_target_"] == "torch.optim.RMSprop"
     assert (optimizer["alpha"], optimizer["lr"]) == (0.8, 3e-4)
@@ -467,7 +524,8 @@ def test_none_of_a_group_takes_none_of_its_recipes_settings(tmp_path, monkeypatc
     [
         (["variant=autoencoder", "network=mlp"], "autoencoder_mlp"),
         (["variant=cgan", "network=mlp"], "cgan_mlp"),
-        (["network=mlp"], "mlp"),
+        (["network=mlp"], "acgan_mlp"),
+        (["variant=dcgan", "network=mlp"], "mlp"),
         (["variant=cgan", "network=cgan_mlp"], "cgan_mlp"),
     ],
 )

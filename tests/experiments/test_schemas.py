@@ -256,7 +256,7 @@ def test_settings_without_a_class_are_those_of_their_files():
     trainer = yaml.safe_load((CONF / "trainer" / "auto.yaml").read_text())
     assert set(trainer) == set(PLACES["trainer"].schema.settings)
     main = yaml.safe_load((CONF / "train.yaml").read_text())
-    assert set(main) - {"defaults", "hydra"} == set(TOP)
+    assert set(main) - {"defaults", "hydra", "choose"} == set(TOP)
 
 
 def test_every_setting_of_every_run_is_explained():

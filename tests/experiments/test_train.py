@@ -4,24 +4,24 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 
+from experiments.train import apart
 from lightning_gans import load_generator
+from tests.experiments.conftest import Launcher
+from tests.helpers.damage import DAMAGES
+from tests.helpers.ring import RING
+from tests.helpers.same import assert_same_run
 
-RING = (
-    "variant=vanilla",
-    "data=ring",
-    "network.model.generator.width=16",
-    "network.discriminator.width=16",
-    "data.batch_size=32",
-    "logger=none",
-    "callbacks.evaluation.samples=256",
-)
 DIGITS = (
     "variant=dcgan",
     "data.image_size=8",
@@ -118,6 +118,71 @@ def test_ten_kills(launcher):
     same_run(*killed_and_continued(launcher, (*DIGITS, *EVERY, *steps), kills=10))
 
 
+@pytest.mark.parametrize("damage", ["flip", "remove"])
+def test_a_run_with_a_damaged_checkpoint_goes_on_from_the_best_one_to_the_same_files(launcher, straight, damage):
+    run = launcher.folder / "run"
+    shutil.copytree(straight, run)
+    # As killed after its last checkpoint
+    text = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(text.replace('"finished"', '"running"'))
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["game"]["iteration"]
+    DAMAGES[damage](run / "checkpoints" / "last.ckpt", random.Random(0))
+    said = launcher.run(*RING, *TWO_HUNDRED, f"run_dir={run}")
+    assert f"warning: {run} cannot go on from last.ckpt" in said
+    assert f"iteration {best}: {200 - best} iterations are lost" in said
+    assert 0 < best < 200
+    assert_same_run(run, straight)
+
+
+TWO_HUNDRED = ("iterations=200", "callbacks.evaluation.every=20", "callbacks.checkpoint.every=50", "seed=1")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    Launcher(folder).run(*RING, *TWO_HUNDRED, f"run_dir={folder / 'run'}")
+    return folder / "run"
+
+
+def test_where_nothing_is_intact_it_says_what_to_do_and_changes_nothing(launcher, straight):
+    run = launcher.folder / "run"
+    shutil.copytree(straight, run)
+    for name in ("last.ckpt", "best.ckpt"):
+        (run / "checkpoints" / name).write_bytes(b"half")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    said = launcher.run(*RING, *TWO_HUNDRED, "iterations=300", f"run_dir={run}", code=2)
+    assert len(said.strip().splitlines()) == 1
+    assert "without an intact checkpoint" in said
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\x00half"], ids=["missing", "binary"])
+def test_damaged_reports_never_block_a_run(launcher, straight, content):
+    run = launcher.folder / "run"
+    shutil.copytree(straight, run)
+    for name in ("summary.json", "metrics.csv", "losses.csv", "command.txt"):
+        (run / name).unlink() if content is None else (run / name).write_bytes(content)
+    launcher.run(*RING, *TWO_HUNDRED, "iterations=210", f"run_dir={run}")
+    assert summary(run)["status"] == "finished"
+    assert summary(run)["iterations"] == 210
+    assert [row["iteration"] for row in rows(run / "metrics.csv")][-1] == "210"
+
+
+def test_damaged_weights_begin_no_run(launcher, straight):
+    damaged, run = launcher.folder / "damaged.ckpt", launcher.folder / "runs" / "new"
+    damaged.write_bytes((straight / "checkpoints" / "last.ckpt").read_bytes()[:-200])
+    for key in ("init_from", "resume"):
+        said = launcher.run(*RING, *TWO_HUNDRED, f"{key}={damaged}", f"run_dir={run}", code=2)
+        assert len(said.strip().splitlines()) == 1
+        assert "is damaged" in said
+    torch.save({"state_dict": {"other": torch.zeros(3)}}, damaged)
+    said = launcher.run(*RING, *TWO_HUNDRED, f"init_from={damaged}", f"run_dir={run}", code=2)
+    assert "none of its 1 tensors fits" in said
+    said = launcher.run(*RING, *TWO_HUNDRED, f"resume={damaged}", f"run_dir={run}", code=2)
+    assert "not written by a run" in said
+    assert not run.parent.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(launcher, number):
     run = launcher.folder / "run"
@@ -137,11 +202,13 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(launcher, number):
 
 def test_divergence_is_named_and_exits_3(launcher):
     run = launcher.folder / "run"
-    # A rate that no float survives: after D's first step, what G learns from it is not finite.
+    # A rate that no float survives: G's loss is the first that is not finite, and D's step the reason.
     said = launcher.run(
         *RING, "iterations=100", "variant.training.players.D.optimizer.lr=1e30", f"run_dir={run}", code=3
     )
-    assert all(word in said for word in ("player G", "iteration 1", "lr="))
+    assert "The output of player D's network became NaN at iteration 1, in the phase of player G" in said
+    assert "variant.training.players.D.optimizer.lr=" in said
+    assert "players.G" not in said
     assert "Traceback" not in said
     assert summary(run)["status"] == "diverged"
 
@@ -182,3 +249,23 @@ def test_a_variant_from_outside_trains(launcher):
         *("--config-dir", "conf", "variant=half", "network=planar", *outside, "iterations=5", "run_dir=run")
     )
     assert summary(launcher.folder / "run")["status"] == "finished", said
+
+
+def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
+    script = (
+        "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(130))\nprint(flush=True)\nsignal.pause()"
+    )
+
+    class Asked(subprocess.Popen):
+        def __init__(self, command):
+            super().__init__([sys.executable, "-c", script], stdout=subprocess.PIPE)
+            self.stdout.readline()
+
+        def wait(self):
+            signal.raise_signal(signal.SIGUSR1)
+            return super().wait(60)
+
+    monkeypatch.setattr(subprocess, "Popen", Asked)
+    before = signal.getsignal(signal.SIGUSR1)
+    assert apart(SimpleNamespace(overrides=())) == 130
+    assert signal.getsignal(signal.SIGUSR1) == before

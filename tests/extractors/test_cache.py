@@ -33,7 +33,9 @@ def test_prepared_once(tmp_path: Path) -> None:
     assert json.loads(path.with_suffix(".json").read_text())["accuracy"] == 0.5
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "empty", "gone", "record cut", "record gone", "record other"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "bit", "empty", "gone", "record cut", "record gone", "record other", "record bit"]
+)
 def test_damage_is_mended(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "x.safetensors"
     record = path.with_suffix(".json")
@@ -51,6 +53,8 @@ def test_damage_is_mended(tmp_path: Path, damage: str) -> None:
         record.write_text(record.read_text()[:10])
     elif damage == "record gone":
         record.unlink()
+    elif damage == "record bit":
+        record.write_text(record.read_text().replace("0.5", "0.7"))
     else:
         record.write_text("[1]")
     check(kept(path, prepare))

@@ -23,7 +23,7 @@ def trainer(folder: Path, *callbacks: pl.Callback, **options: Any) -> pl.Trainer
         plugins=[AtomicCheckpointIO(), *options.pop("plugins", [])],
         default_root_dir=folder,
         enable_progress_bar=False,
-        enable_checkpointing=False,
+        enable_checkpointing=options.pop("enable_checkpointing", False),
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

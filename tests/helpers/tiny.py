@@ -20,12 +20,14 @@ from lightning_gans.variants.vanilla import GAN
 BATCH = 8
 
 
-def tiny_game(iterations: int, *, learning_rate: float = 1e-3) -> GAN:
+def tiny_game(iterations: int, *, learning_rate: float = 1e-3, depth: int = 1) -> GAN:
     """The same initial weights every time."""
     adam = PlayerSettings(optimizer=partial(torch.optim.Adam, lr=learning_rate))
     with isolated("tiny"):
-        generator = MLPGenerator(latent_dim=4, sample_shape=(2,), width=8, depth=1, batch_norm=False, output="linear")
-        discriminator = MLPDiscriminator(sample_shape=(2,), width=8, depth=1, dropout=0.0)
+        generator = MLPGenerator(
+            latent_dim=4, sample_shape=(2,), width=8, depth=depth, batch_norm=False, output="linear"
+        )
+        discriminator = MLPDiscriminator(sample_shape=(2,), width=8, depth=depth, dropout=0.0)
     return GAN(
         model=GenerativeModel(generator=generator, prior=Normal(dim=4)),
         discriminator=discriminator,
@@ -50,7 +52,7 @@ def fit(
         callbacks=list(callbacks),
         default_root_dir=run_dir,
         enable_progress_bar=False,
-        enable_checkpointing=False,
+        enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )

@@ -4,13 +4,14 @@ import sys
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import lightning_gans
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import write_atomically
 from lightning_gans.core.rng import isolated
-from lightning_gans.models import build, load_generator, save_generator
+from lightning_gans.models import build, export, load_generator, save_generator
 
 SPEC = {
     "_target_": "lightning_gans.models.generative.GenerativeModel",
@@ -154,3 +155,59 @@ print(heavy & {{"pytorch_lightning", "lightning", "lightning_fabric", "hydra", "
     total, heavy = done.stdout.splitlines()
     assert heavy == "set()"
     assert float(total) == model().sample(2, seed=5).sum().item()
+
+
+def test_a_flipped_bit_of_the_weights_is_noticed(folder):
+    weights = folder / "weights.safetensors"
+    whole = weights.read_bytes()
+    for place in range(8, len(whole), 41):
+        data = bytearray(whole)
+        data[place] ^= 1 << place % 8
+        weights.write_bytes(data)
+        try:
+            loaded = load_generator(folder)
+        except UserError:
+            continue
+        # The digest's own name, or spaces: what is loaded is still what was saved.
+        assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model().state_dict().items())
+
+
+def test_a_flipped_bit_of_a_tensor_is_said_to_be_damage(folder):
+    weights = folder / "weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-3] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(UserError, match=r"weights\.safetensors is damaged: the digest.*Restore it"):
+        load_generator(folder)
+
+
+def test_an_older_export_without_a_digest_is_loaded(folder):
+    save_file(load_file(folder / "weights.safetensors"), folder / "weights.safetensors")
+    assert torch.equal(load_generator(folder).sample(2), model().sample(2))
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("spec", [SPEC, {**SPEC, "prior": {"_target_": "lightning_gans.core.prior.Uniform", "dim": 5}}])
+def test_a_kill_between_the_two_files_leaves_weights_and_description_of_one_model(folder, spec, monkeypatch):
+    def kill_after(count):
+        left = iter(range(count))
+
+        def write(path, data):
+            if next(left, None) is None:
+                raise Killed
+            write_atomically(path, data)
+
+        monkeypatch.setattr(export, "write_atomically", write)
+        with pytest.raises(Killed):
+            save_generator(model("another"), spec, folder)
+
+    kill_after(0)
+    kill_after(1)
+    if spec == SPEC:
+        assert torch.equal(load_generator(folder).sample(2), model("another").sample(2))
+    else:
+        with pytest.raises(UserError, match="holds no exported generator"):
+            load_generator(folder)

@@ -8,7 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_gans.networks.spectral import SpectralNorm, spectrally_normalized
+from experiments.runner import make_game, warm_start
+from lightning_gans.networks.resnet import ResNetDiscriminator
+from lightning_gans.networks.spectral import SpectralNorm, estimate_norms, spectrally_normalized
+from tests.helpers.composed import composed, data_of
+from tests.helpers.play import Watch, play
 
 LAYERS = {
     "convolution": (lambda: nn.Conv2d(3, 8, 3), torch.randn(2, 3, 8, 8)),
@@ -37,6 +41,7 @@ def test_power_iterations_rise_to_the_largest_singular_value():
         torch.manual_seed(0)
         weight = torch.randn(64, 27)
         norm = SpectralNorm(weight)
+        norm.u.copy_(nn.functional.normalize(torch.randn(64), dim=0))
     ratios = []
     for _ in range(100):
         norm.iterate(weight)
@@ -45,6 +50,34 @@ def test_power_iterations_rise_to_the_largest_singular_value():
     assert ratios[0] < 0.9
     assert ratios[9] > 0.97
     assert 0.999 < ratios[99] < 1 + 1e-5
+
+
+def estimates(network):
+    """sigma(W) as estimated by each normalised layer, relative to its largest singular value."""
+    lists = [module for module in network.modules() if isinstance(module, nn.utils.parametrize.ParametrizationList)]
+    return [
+        (norm.u @ part.original.flatten(1) @ norm.v).item() / largest(part.original)
+        for part, norm in ((part, part[0]) for part in lists)
+    ]
+
+
+def test_new_weights_are_normalised_before_any_update():
+    """A generator may move first: it must not divide by u^T W v of two random directions."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = ResNetDiscriminator(
+            channels=3, image_size=32, width=128, pool="sum", spectral_norm=True, bias=False, classes=10
+        )
+        found = estimates(network)
+        assert len(found) == 12
+        assert all(0.95 < ratio < 1 + 1e-5 for ratio in found), found
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight.normal_()
+        assert not all(0.9 < ratio < 1.1 for ratio in estimates(network))
+        estimate_norms(network)
+
+        assert all(0.95 < ratio < 1 + 1e-5 for ratio in estimates(network)), estimates(network)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -130,3 +163,31 @@ def test_a_module_without_a_weight_is_refused():
         spectrally_normalized(nn.ReLU())
     with pytest.raises(TypeError, match="BatchNorm2d has no weight"):
         spectrally_normalized(nn.BatchNorm2d(3, affine=False))
+
+
+# In a run
+
+
+def small_sngan(*overrides):
+    return composed("geometric", "network=sngan", "data=digits", "variant.generator_steps=10", *overrides)
+
+
+def test_weights_of_another_kind_of_start_are_normalised_too(tmp_path):
+    def ratios(game):
+        return estimates(game.discriminator)
+
+    game = make_game(small_sngan("init=normal", "init.std=0.5"))
+    assert all(0.9 < ratio < 1 + 1e-5 for ratio in ratios(game)), ratios(game)
+    # Of another run, whose u, v and weights fit in part: its images have three channels.
+    other, path = make_game(small_sngan("data.channels=3", "seed=5")), tmp_path / "other.ckpt"
+    torch.save({"state_dict": other.state_dict()}, path)
+    warm_start(game, path)
+    assert all(0.9 < ratio < 1 + 1e-5 for ratio in ratios(game)), ratios(game)
+
+
+def test_a_generator_that_moves_ten_times_for_each_step_of_d_meets_logits_of_order_one(tmp_path):
+    config = small_sngan()
+    watch = Watch(lambda trainer, game: game.read_losses())
+    play(make_game(config), data_of(config), tmp_path, watch)
+    assert ["D/loss" in losses for losses in watch.seen] == [step % 10 == 0 for step in range(12)]
+    assert max(abs(losses["G/loss"]) for losses in watch.seen) < 10

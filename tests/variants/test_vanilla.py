@@ -14,7 +14,7 @@ from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import isolated
 from lightning_gans.losses.adversarial import LeastSquares, Minimax, NonSaturating, RelativisticAverage, Wasserstein
-from lightning_gans.losses.penalties import DRAGAN, R1
+from lightning_gans.losses.penalties import DRAGAN, R1, R1R2, R2, GradientPenalty
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.networks.augment import Adaptive, Composition, Translation
 from lightning_gans.networks.mlp import AffineGenerator, MLPDiscriminator, MLPGenerator
@@ -52,8 +52,8 @@ def gan(*, iterations=1, discriminator=None, loss=None, sgd=0.0, **settings):
     )
 
 
-@pytest.mark.parametrize("k", [1, 2, 5])
-def test_k_steps_of_d_then_one_of_g(tmp_path, k):
+def order_of_steps(folder, **settings):
+    """The players of a run of ten iterations in the order of their steps."""
     steps = []
 
     class Counting(torch.optim.SGD):
@@ -64,12 +64,22 @@ def test_k_steps_of_d_then_one_of_g(tmp_path, k):
         def step(self, closure=None):
             steps.append(self.player)
 
-    game = gan(iterations=10, discriminator_steps=k)
+    game = gan(iterations=10, **settings)
     for player in "DG":
         game.training_settings.players[player] = PlayerSettings(optimizer=partial(Counting, player=player))
-    play(game, Ring(batch_size=4), tmp_path)
-    assert "".join(steps) == ("D" * k + "G") * (10 // k)
-    assert (steps.count("D"), steps.count("G")) == (10, 10 // k)
+    play(game, Ring(batch_size=4), folder)
+    return "".join(steps)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_k_steps_of_d_then_one_of_g(tmp_path, k):
+    assert order_of_steps(tmp_path, discriminator_steps=k) == ("D" * k + "G") * (10 // k)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_one_step_of_d_then_k_of_g(tmp_path, k):
+    """G would otherwise move k times against a D that has learnt nothing."""
+    assert order_of_steps(tmp_path, generator_steps=k) == ("D" + "G" * k) * (10 // k)
 
 
 def test_every_step_of_d_has_fresh_data_and_every_step_fresh_noise(tmp_path):
@@ -108,6 +118,61 @@ def test_a_penalty_is_taken_on_real_samples(tmp_path):
     play(game, Ring(batch_size=4), tmp_path)
     expected = 1.5 * game.discriminator.layer.weight.square().sum().item()
     assert game.read_losses()["D/penalty"] == pytest.approx(expected, rel=1e-5)
+
+
+class Linear(nn.Module):
+    """A discriminator of packs of m points: <w, pack>, the norm of w given."""
+
+    def __init__(self, m, norm):
+        super().__init__()
+        weight = torch.arange(1.0, 2 * m + 1)
+        self.weight = nn.Parameter(norm * weight / weight.norm())
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+@pytest.mark.parametrize("norm", [1.0, 3.0])
+@pytest.mark.parametrize(
+    "penalty, expected",
+    [
+        (GradientPenalty(weight=2.0), lambda norm: 2 * (norm - 1) ** 2),
+        (GradientPenalty(weight=2.0, one_sided=True), lambda norm: 2 * (norm - 1) ** 2),
+        (DRAGAN(weight=2.0), lambda norm: 2 * (norm - 1) ** 2),
+        (R1(gamma=2.0), lambda norm: norm**2),
+        (R2(gamma=2.0), lambda norm: norm**2),
+        (R1R2(gamma=2.0), lambda norm: 2 * norm**2),
+    ],
+    ids=["gradient_penalty", "one_sided", "dragan", "r1", "r2", "r1_r2"],
+)
+def test_a_penalty_is_on_the_gradient_by_the_whole_pack(tmp_path, penalty, expected, m, norm):
+    game = gan(penalty=penalty, packing=m, discriminator=Linear(m, norm))
+    play(game, Ring(batch_size=6), tmp_path)
+    assert game.read_losses()["D/penalty"] == pytest.approx(expected(norm), abs=1e-5)
+
+
+def test_the_points_of_a_penalty_are_packs_of_augmented_samples(tmp_path):
+    """One line from a real pack to a generated one, and the logits of D's own way from samples to packs."""
+    seen = []
+
+    def penalty(discriminator, real, fake, uniform):
+        seen.append((real, fake, uniform(1), discriminator(real)))
+        return seen[0][-1].mean()
+
+    class Shift:
+        numbers = 1
+
+        def __call__(self, x, uniform):
+            return x + uniform
+
+    game = gan(penalty=penalty, packing=2, discriminator=Linear(2, 1.0), augment=Shift())
+    batch = next(Ring(batch_size=6).iteration_batches(0, 1, game.seed))
+    play(game, Ring(batch_size=6), tmp_path)
+    ((real, fake, uniform, logits),) = seen
+    assert torch.equal(real, torch.cat([batch.x[0::2], batch.x[1::2]], dim=1))
+    assert (real.shape, fake.shape, uniform.shape, logits.shape) == ((3, 4), (3, 4), (3, 1), (3,))
+    assert (logits > game.discriminator(real)).all()  # every weight is positive, and so is every shift
 
 
 class Sure(nn.Module):
