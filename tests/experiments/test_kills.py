@@ -1,4 +1,4 @@
-"""Runs that are killed twenty times, and runs whose checkpoints are damaged, come to what an undisturbed run comes to."""
+"""Runs that are killed, or whose checkpoints are damaged, end with the files of an undisturbed run."""
 
 import os
 import random
