@@ -17,6 +17,7 @@ from datamodules.speech_files import SUFFIXES, recordings
 from datamodules.utterances import SpeechData, Utterances
 from lightning_gans.core.errors import UserError
 
+MOST_NUMBERS = 2**29  # of a recording: nine hours at 16 kHz
 SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
 
 
@@ -127,8 +128,14 @@ class Speech(SpeechData):
         import soundfile  # a library of the system's behind it
 
         try:
-            wave, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, OSError) as error:
+            with soundfile.SoundFile(path) as file:
+                rate = file.samplerate
+                if file.frames * file.channels > MOST_NUMBERS:
+                    raise ValueError(f"it says that it holds more than {MOST_NUMBERS:,} numbers. Cut it in parts.")
+                wave = file.read(dtype="float32", always_2d=True)
+            if not np.isfinite(wave).all():
+                raise ValueError("it holds numbers that are NaN or infinite.")
+        except (soundfile.SoundFileError, OSError, ValueError) as error:
             raise UserError(
                 f"{path} cannot be read as sound: {error} Mend it, convert it to wav, or take it out of {self.root}."
             ) from error

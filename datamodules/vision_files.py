@@ -9,7 +9,7 @@ import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from lightning_gans.core.errors import UserError
 Files = Mapping[str, Path]  # by role
 Layout = Mapping[str, Sequence[str]]  # role -> the names its file may have
 Arrays = dict[str, Tensors]  # "train" and "test": uint8 (N, C, H, W) and int64 labels, at native size
+
+MOST_BYTES = 2**29  # of a file or archive, unpacked: CIFAR has 186 MB, EMNIST 88 MB
 
 GREY_SETS = ("mnist", "fashionmnist", "kmnist", "emnist")  # their files have the same names
 
@@ -84,7 +86,7 @@ def read_transposed_idx(files: Files) -> Arrays:
 
 
 def _idx(path: Path) -> np.ndarray[Any, Any]:
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    content = _unpacked(gzip.open(path)) if path.suffix == ".gz" else path.read_bytes()
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise ValueError(f"{path.name} is not an idx file of bytes")
     dimensions = content[3]
@@ -92,11 +94,20 @@ def _idx(path: Path) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()
 
 
+def _unpacked(file: IO[bytes]) -> bytes:
+    """The content of a compressed file, or ValueError where it is larger than that of any of these sets."""
+    with file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+    return content
+
+
 def read_usps(files: Files) -> Arrays:
     """libsvm text: label 1 .. 10, then 256 index:value pairs in [-1, 1]; bytes as torchvision makes them."""
     arrays = {}
     for split in ("train", "test"):
-        text = re.sub(rb"\d+:", b"", bz2.decompress(files[split].read_bytes())).decode()
+        text = re.sub(rb"\d+:", b"", _unpacked(bz2.open(files[split]))).decode()
         values = np.array(text.split(), dtype=np.float32).reshape(-1, 257)
         images = ((values[:, 1:] + 1) / 2 * 255).astype(np.uint8).reshape(-1, 1, 16, 16)
         arrays[split] = Tensors(torch.from_numpy(images), torch.from_numpy(values[:, 0]).long() - 1)
@@ -128,8 +139,13 @@ def read_stl10(files: Files) -> Arrays:
 def read_cifar(files: Files) -> Arrays:
     """The "python version" of CIFAR-10 or CIFAR-100 (fine labels): unpacked, or the archive itself."""
     if "archive" in files:
+        content, left = {}, MOST_BYTES
         with tarfile.open(files["archive"]) as archive:
-            content = {Path(m.name).name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+            for member in archive:
+                if member.isfile() and (left := left - member.size) >= 0:
+                    content[Path(member.name).name] = archive.extractfile(member).read()  # type: ignore[union-attr]
+        if left < 0:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
     else:
         content = {path.name: path.read_bytes() for path in files.values()}
     batches = {
