@@ -31,14 +31,15 @@ def in_use(run_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         made = _missing(run_dir)
         stack.callback(_remove_empty, made)
-        if not _lock(stack, run_dir):
+        if _lock(stack, run_dir):
+            for folder in (run_dir, *(run_dir / name for name in runs.WRITTEN)):
+                remove_temporaries(folder)
+        else:
             print(
                 f"warning: the file system of {run_dir} has no locks. Make sure that no other process trains there.",
                 file=sys.stderr,
             )
-        for folder in (run_dir, *(run_dir / name for name in runs.WRITTEN)):
-            remove_temporaries(folder)
-        stack.callback(_free, run_dir, whole=bool(made))
+        stack.callback(_free, run_dir, whole=bool(made), kept=set(os.listdir(run_dir)))
         yield
 
 
@@ -66,14 +67,15 @@ def _missing(run_dir: Path) -> list[Path]:
     return list(takewhile(lambda folder: not folder.exists(), (run_dir, *run_dir.parents)))
 
 
-def _free(run_dir: Path, *, whole: bool) -> None:
-    """Where no iteration has run: remove what this command has written, or all of it."""
-    if has_begun(run_dir):
+def _free(run_dir: Path, *, whole: bool, kept: set[str]) -> None:
+    """Where no iteration has run: remove all of it, or what says of which run it is and is not among `kept`."""
+    if has_begun(run_dir) or not run_dir.is_dir():
         return
-    for path in list(run_dir.iterdir()) if whole else [run_dir / name for name in runs.OF_A_RUN]:
+    for name in set(os.listdir(run_dir) if whole else runs.OF_A_RUN) - kept:
+        path = run_dir / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != runs.LOCK:
+        else:
             with suppress(OSError):
                 path.unlink()
 

@@ -115,7 +115,7 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
     _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
     if start is not None:
         return Resume("continue", start)
-    if summary is not None and summary.status == "finished" and config["iterations"] <= summary.iterations:
+    if _is_done(run_dir, summary, config["iterations"]):
         return Resume("finished")
     if summary is not None and summary.status == "diverged":
         raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
@@ -134,6 +134,14 @@ def has_begun(run_dir: Path) -> bool:
         or (summary is not None and summary.status in ("finished", "diverged"))
         or runs.newest_iteration(run_dir)
     )
+
+
+def _is_done(run_dir: Path, summary: runs.Summary | None, iterations: int) -> bool:
+    """Whether nothing is left to do; where its exported weights are gone, a run makes them from its last checkpoint."""
+    if summary is None or summary.status != "finished" or iterations > summary.iterations:
+        return False
+    export = run_dir / runs.EXPORT
+    return iterations < summary.iterations or not export.is_dir() or (export / runs.WEIGHTS).is_file()
 
 
 def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:

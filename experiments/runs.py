@@ -19,7 +19,7 @@ from lightning_gans.core.received import load_json, load_yaml, printable
 RUNS = Path("runs")
 STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
 CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
-EXPORT = Path("generator")
+EXPORT, WEIGHTS = Path("generator"), "weights.safetensors"
 LOCK = ".lock"  # of a run that is going on
 OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # what is there before the first iteration has run
 TABLES = ("losses.csv", "metrics.csv")

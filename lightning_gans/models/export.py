@@ -213,8 +213,8 @@ def load_weights(model: nn.Module, file: Path) -> None:
             metadata = opened.metadata()
         if not matches(tensors, metadata):
             raise UserError(
-                f"{file} is damaged: the digest in it is not that of its tensors. Restore it from a backup; the run "
-                "that wrote it exports it again at its next checkpoint."
+                f"{file} is damaged: the digest in it is not that of its tensors. Restore it from a backup, or delete "
+                "it and give the command of its run again, which exports the weights of its last checkpoint."
             )
         dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
         if not dtypes <= DTYPES:

@@ -139,6 +139,13 @@ def test_the_configuration_of_another_program_is_not_overwritten(tmp_path, conte
         check_resume(CONFIG, tmp_path)
 
 
+def test_a_finished_run_without_its_exported_weights_makes_them_again(run):
+    (run / runs.SUMMARY).write_text('{"status": "finished", "iterations": 100}')
+    assert check_resume(CONFIG, run).checkpoint == last(run)
+    (run / runs.EXPORT / "weights.safetensors").touch()
+    assert check_resume(CONFIG, run).mode == "finished"
+
+
 # Checkpoints of other folders
 
 

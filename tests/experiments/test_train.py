@@ -168,6 +168,14 @@ def test_damaged_reports_never_block_a_run(launcher, straight, content):
     assert [row["iteration"] for row in rows(run / "metrics.csv")][-1] == "210"
 
 
+def test_deleted_weights_are_exported_again(launcher, straight):
+    run = launcher.folder / "run"
+    shutil.copytree(straight, run)
+    (run / "generator" / "weights.safetensors").unlink()
+    launcher.run(*RING, *TWO_HUNDRED, f"run_dir={run}")
+    assert_same_run(run, straight)
+
+
 def test_damaged_weights_begin_no_run(launcher, straight):
     damaged, run = launcher.folder / "damaged.ckpt", launcher.folder / "runs" / "new"
     damaged.write_bytes((straight / "checkpoints" / "last.ckpt").read_bytes()[:-200])
