@@ -28,7 +28,7 @@ def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
         try:
             summary = runs.read_summary(run_dir)
         except UserError as error:
-            print(f"left out of the report: {run_dir} ({error})")
+            cli.tell(f"left out of the report: {run_dir} ({error})")
             continue
         if summary is not None and summary.status in statuses:
             done.append(run_dir)
