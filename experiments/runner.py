@@ -293,9 +293,9 @@ def _advice(error: Diverged, trainer: pl.Trainer) -> str:
         return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
     if error.cause == "loss":
         return (
-            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where its "
-            f"logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective or weight of "
-            f"that term, or {slower}."
+            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where "
+            f"its logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective, "
+            f"another weight of that term, or {slower}."
         )
     return (
         "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
@@ -305,7 +305,7 @@ def _advice(error: Diverged, trainer: pl.Trainer) -> str:
 
 
 def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
-    """The first samples of the training split that are not finite, as words; "" where it has none or no time is left."""
+    """The training split's first samples that are not finite, as words; "" where there are none, or time is up."""
     data: Any = getattr(trainer, "datamodule", None)
     if not hasattr(data, "split"):
         return ""

@@ -126,7 +126,8 @@ def _leave_quietly() -> NoReturn:
 
 def _announce(job: Job) -> None:
     how = "new run" if job.resume.checkpoint is None else f"continued from {job.resume.checkpoint}"
-    ranks = f", {job.place.size} processes of {job.place.launcher}" if job.place.size > 1 else ""
+    by = "" if job.place.launcher in (None, "variables") else f" of {job.place.launcher}"
+    ranks = f", {job.place.size} processes{by}" if job.place.size > 1 else ""
     print(f"{job.config['names']['variant']} on {job.config['names']['data']}{ranks}, {how}: {job.run_dir}", flush=True)
 
 

@@ -122,28 +122,26 @@ class Trail:
         for place, event in enumerate(self._events):
             size = event.magnitude()
             if not isfinite(size):
-                break
+                blamed = event if grown is None or event.cause == "data" else grown[0]
+                message = _message(event, size, grown)
+                return (event.iteration, place), message[0].upper() + message[1:], blamed.cause, blamed.player
             if event.cause == "network" and grown is None:
                 usual = torch.linalg.vector_norm(self._usual[event.player, event.name].float(), inf).item()
                 grown = (event, size) if size > GROWTH * max(usual, 1.0) else None
-        else:
-            return None
-        became = f"became {'NaN' if isnan(size) else 'infinite'} at iteration {event.iteration + 1}"
-        where = event.iteration, place
-        if event.cause == "data":
-            message = f"{event} of iteration {event.iteration + 1} holds NaN or infinite numbers."
-            return where, message[0].upper() + message[1:], "data", ""
-        if grown is not None:
-            first, size = grown
-            message = (
-                f"{first} grew to {size:.0e} at iteration {first.iteration + 1}, in the phase of player {first.phase}; "
-                f"then {event} {became}."
-            )
-            return where, message[0].upper() + message[1:], "network", first.player
-        before = {
-            "network": f", in the phase of player {event.phase}; the batch and all that was computed before were finite.",
-            "loss": "; the batch and the outputs of the networks before it were finite.",
-            "gradient": "; its loss was finite.",
-        }[event.cause]
-        message = f"{event} {became}{before}"
-        return where, message[0].upper() + message[1:], event.cause, event.player
+        return None
+
+
+def _message(event: Event, size: float, grown: tuple[Event, float] | None) -> str:
+    """A sentence on the first event that is not finite, and on the output that had grown before, if one had."""
+    if event.cause == "data":
+        return f"{event} of iteration {event.iteration + 1} holds NaN or infinite numbers."
+    became = f"{event} became {'NaN' if isnan(size) else 'infinite'} at iteration {event.iteration + 1}"
+    if grown is not None:
+        first, peak = grown
+        when = f"at iteration {first.iteration + 1}, in the phase of player {first.phase}"
+        return f"{first} grew to {peak:.0e} {when}; then {became}."
+    if event.cause == "network":
+        return f"{became}, in the phase of player {event.phase}; the batch and all computed before it were finite."
+    if event.cause == "loss":
+        return f"{became}; the batch and the outputs of the networks before it were finite."
+    return f"{became}; its loss was finite."

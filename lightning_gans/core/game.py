@@ -238,8 +238,10 @@ class Game(pl.LightningModule):
                 if player in moving and self._can_move(player, settings)
             }
             schedules = {
-                p: settings[p].schedule(optimizer) for p, optimizer in optimizers.items() if settings[p].schedule
-            }  # type: ignore[misc]
+                player: schedule(optimizer)
+                for player, optimizer in optimizers.items()
+                if (schedule := settings[player].schedule) is not None
+            }
             for optimizer in optimizers.values():
                 # torch would warn of a player who sits out the first iterations while its schedule goes on
                 optimizer._opt_called = True  # type: ignore[union-attr]

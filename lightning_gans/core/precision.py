@@ -16,6 +16,6 @@ def check_precision(precision: str | int) -> None:
         )
     if precision == "16-true":
         raise UserError(
-            "trainer.precision=16-true: float16 has no numbers between 0 and 6e-8, so the squares of small gradients and "
-            "Adam's eps of 1e-8 become 0, and a step divides by them. Say trainer.precision=bf16-mixed, or 32-true."
+            "trainer.precision=16-true: float16 has no numbers between 0 and 6e-8, so the squares of small gradients "
+            "and Adam's eps of 1e-8 become 0, and a step divides by them. Say trainer.precision=bf16-mixed, or 32-true."
         )

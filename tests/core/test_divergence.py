@@ -61,7 +61,7 @@ def test_a_term_of_the_loss(tmp_path):
         return [Phase("X", game.x_loss), Phase("Y", loss)]
 
     game = played(Duel(plan, iterations=4, y=0.1), tmp_path)
-    with pytest.raises(Diverged, match="^The loss term Y/root became NaN at iteration 2; the batch") as caught:
+    with pytest.raises(Diverged, match=r"^The loss term Y/root became NaN at iteration 2; the batch") as caught:
         game.read_losses()
     assert (caught.value.cause, caught.value.player) == ("loss", "Y")
 

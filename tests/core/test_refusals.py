@@ -68,6 +68,12 @@ def test_a_precision_that_scales_losses_is_refused(tmp_path):
     played(Duel(in_turn), tmp_path, precision="bf16-mixed")
 
 
+def test_weights_of_float16_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"precision=16-true: float16 has no numbers .*bf16-mixed"):
+        played(Duel(in_turn), tmp_path, precision="16-true")
+    played(Duel(in_turn), tmp_path, precision="bf16-true")
+
+
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_find_unused_parameters_true", "fsdp"])
 def test_a_strategy_that_wraps_the_game_is_refused(strategy):
     from lightning_gans.core.checks import check_trainer

@@ -21,14 +21,21 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of random weights for the network, which knows no way to be built without a file."""
+    """A file of random weights for the network, which knows no way to be built without a file.
+
+    Of He's scale: with torch's own, features of 1e-8 are all that is left of an image behind the last layer.
+    """
     module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     network = module.FeatureExtractorInceptionV3
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "load_state_dict_from_url", lambda *args, **kwargs: {})
         patch.setattr(network, "load_state_dict", lambda self, state: None)
         torch.manual_seed(0)
-        state = network("random", ["2048"]).state_dict()
+        built = network("random", ["2048"])
+    for name, parameter in built.named_parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.kaiming_normal_(parameter, nonlinearity="linear" if name.startswith("fc") else "relu")
+    state = built.state_dict()
     folder = tmp_path_factory.mktemp("inception")
     torch.save(state, folder / "weights.pth")
     save_file(state, folder / "weights.safetensors")
@@ -61,6 +68,13 @@ def test_weights_are_downloaded_into_the_hub_folder(tmp_path: Path, monkeypatch:
     assert not any(Path.cwd().iterdir())
 
 
+def distance(found: Tensor, expected: Tensor) -> float:
+    """Of (N, d) from (N, d), relative to how far the N images are from each other."""
+    spread = (expected - expected.mean(0)).norm()
+    assert spread > 1e-2 * expected.norm()
+    return ((found - expected).norm() / spread).item()
+
+
 def test_features_are_those_of_torch_fidelity(weights: Path, images: Tensor) -> None:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -70,9 +84,9 @@ def test_features_are_those_of_torch_fidelity(weights: Path, images: Tensor) -> 
     features, probabilities = extractor(images)
     original = FeatureExtractorInceptionV3("original", ["2048", "logits_unbiased"], str(weights))
     expected, logits = original((images * 127.5 + 127.5).round().to(torch.uint8))
-    torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(probabilities, logits.softmax(1), rtol=1e-4, atol=1e-6)
-    assert expected.std() > 0
+    assert distance(features, expected) < 1e-3
+    assert distance(probabilities, logits.softmax(1)) < 1e-3
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(len(images)))
     # From safetensors; and in other batches, to the last bit.
     other = InceptionExtractor(weights.with_suffix(".safetensors"))
     assert other.fingerprint == extractor.fingerprint
