@@ -206,7 +206,8 @@ def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
     if depth > DEEPEST:
         return
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        found = [entry for entry in os.scandir(folder) if entry.name != runs.LOCK]
+        entries = sorted(found, key=lambda entry: entry.name)
     except OSError:
         yield folder
         return
@@ -224,7 +225,7 @@ def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
 def _read(path: Path) -> Run | str:
     """A run, or why it is none."""
     try:
-        if not os.listdir(path):
+        if set(os.listdir(path)) <= {runs.LOCK}:
             return "is empty"
         check_folder(path)
         config, summary = runs.read_config(path), runs.read_summary(path)

@@ -34,13 +34,22 @@ class Launcher:
         self.folder = folder
         self.log = folder / "log.txt"
         self.environ: dict[str, str] = {}
+        self._started: list[BaseProcess] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["experiments.runner"])
 
     def start(self, *argv: str) -> BaseProcess:
         process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log), self.environ))
         process.start()
+        self._started.append(process)
         return process
+
+    def end(self) -> None:
+        """Kill what a failed test has left running: pytest would wait for it."""
+        for process in self._started:
+            if process.is_alive():
+                process.kill()
+                process.join()
 
     def run(self, *argv: str, code: int = 0, seconds: float = 120) -> str:
         """What the run printed; it has to end with `code`, within so many seconds."""
@@ -53,4 +62,6 @@ class Launcher:
 
 @pytest.fixture
 def launcher(tmp_path):
-    return Launcher(tmp_path)
+    launcher = Launcher(tmp_path)
+    yield launcher
+    launcher.end()

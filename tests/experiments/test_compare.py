@@ -135,6 +135,26 @@ def test_what_is_not_finished_or_not_whole_is_named(make):
     assert row(text, "dcgan")[5:] == ["-", "-", "-", "-"]
 
 
+@pytest.mark.parametrize("content", [b"", b'{"status": "fini', b"\x00" * 50, b"\xff\xfe", b"null"])
+def test_a_damaged_summary_is_said_in_a_line(make, content):
+    make("done", 0, (10.0, 10.0))
+    (make("dcgan", 0) / runs.SUMMARY).write_bytes(content)
+    text = table(make.root)
+    assert row(text, "done")[1] == "1"
+    (line,) = [line for line in text.splitlines() if "left out" in line]
+    assert f"{make.root / 'dcgan-0'} is broken" in line
+
+
+def test_a_lock_is_nothing_that_a_directory_holds(make):
+    make("done", 0, (10.0, 10.0))
+    for name in ("beginning", "done-0"):
+        (make.root / name).mkdir(exist_ok=True)
+        (make.root / name / runs.LOCK).touch()
+    text = table(make.root)
+    assert row(text, "done")[1] == "1"
+    assert f"{make.root / 'beginning'} is empty" in text
+
+
 def test_a_run_without_figures_yet_belongs_to_its_configuration(make):
     make("dcgan-digits", 0, (10.0, 10.0))
     make("dcgan-digits", 1, status="running")

@@ -149,3 +149,14 @@ def test_numbers_and_durations() -> None:
 def test_no_torch() -> None:
     code = "import experiments.report, sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"null", b"\xff\xfe\x00", b'{"status": "fin'])
+def test_a_damaged_summary_is_said_in_a_line(run_dir: Path, content: bytes) -> None:
+    (run_dir / "summary.json").write_bytes(content)
+    assert "holds no summary of a run" in printed(run_dir)
+
+
+def test_a_damaged_address_is_no_error(run_dir: Path) -> None:
+    (run_dir / "wandb" / "url.txt").write_bytes(b"https://\xff")
+    assert "W&B" in printed(run_dir)

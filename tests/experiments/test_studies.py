@@ -6,7 +6,7 @@ import re
 import pytest
 
 from experiments.preflight import preflight
-from experiments.studies import adaptation
+from experiments.studies import adaptation, pages
 from experiments.studies.__main__ import main as main_of_studies
 from lightning_gans.core.errors import UserError
 from tests.helpers.studied import coverage, covered, write
@@ -120,3 +120,13 @@ def test_a_study_of_one_job_ends_in_its_page_too(launcher):
     )
     assert "docs/studies/mode_coverage.md" in said
     assert len((launcher.folder / "docs/studies/mode_coverage.csv").read_text().splitlines()) == 2
+
+
+def test_a_run_with_a_damaged_summary_is_left_out(tmp_path, capsys):
+    whole, damaged = tmp_path / "whole", tmp_path / "damaged"
+    for folder in (whole, damaged):
+        folder.mkdir()
+        (folder / "summary.json").write_text('{"status": "finished"}')
+    (damaged / "summary.json").write_bytes(b'{"status": "fini')
+    assert pages.finished([damaged, whole]) == [whole]
+    assert f"left out of the report: {damaged}" in capsys.readouterr().out

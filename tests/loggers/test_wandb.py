@@ -115,6 +115,16 @@ def test_the_id_stays_with_the_directory(tmp_path: Path) -> None:
     assert WandbLogger(run_dir=tmp_path / "b").version != first
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"\x00" * 8, b"../../x"])
+def test_a_damaged_id_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "id.txt").write_bytes(content)
+    made = pinned_id(tmp_path)
+    assert len(made) == 8
+    assert made.isalnum()
+    assert pinned_id(tmp_path) == made
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """W&B whose run raises on the method named `fails`, and remembers the others."""
