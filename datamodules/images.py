@@ -14,6 +14,7 @@ from datamodules import cache, checks, pixels
 from datamodules.base import DataModule
 from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import printable
 from lightning_gans.core.rng import stream
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class ImageData(DataModule):
             return
         first = not self.bad_files
         self.bad_files |= new
-        named = ", ".join(f"{name} ({reason})" for name, reason in list(new.items())[:5])
+        named = ", ".join(printable(f"{name} ({reason})", 300) for name, reason in list(new.items())[:5])
         more = f" and {len(new) - 5} more" if len(new) > 5 else ""
         text = f"{len(new)} image file{'s' * (len(new) > 1)} cannot be read: {named}{more}."
         if self.on_bad_file == "error":

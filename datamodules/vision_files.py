@@ -9,7 +9,7 @@ import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,7 +86,7 @@ def read_transposed_idx(files: Files) -> Arrays:
 
 
 def _idx(path: Path) -> np.ndarray[Any, Any]:
-    content = _unpacked(gzip.open(path)) if path.suffix == ".gz" else path.read_bytes()
+    content = _unpacked(gzip.GzipFile(path)) if path.suffix == ".gz" else path.read_bytes()
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise ValueError(f"{path.name} is not an idx file of bytes")
     dimensions = content[3]
@@ -94,7 +94,7 @@ def _idx(path: Path) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()
 
 
-def _unpacked(file: IO[bytes]) -> bytes:
+def _unpacked(file: gzip.GzipFile | bz2.BZ2File) -> bytes:
     """The content of a compressed file, or ValueError where it is larger than that of any of these sets."""
     with file:
         content = file.read(MOST_BYTES + 1)
@@ -107,7 +107,7 @@ def read_usps(files: Files) -> Arrays:
     """libsvm text: label 1 .. 10, then 256 index:value pairs in [-1, 1]; bytes as torchvision makes them."""
     arrays = {}
     for split in ("train", "test"):
-        text = re.sub(rb"\d+:", b"", _unpacked(bz2.open(files[split]))).decode()
+        text = re.sub(rb"\d+:", b"", _unpacked(bz2.BZ2File(files[split]))).decode()
         values = np.array(text.split(), dtype=np.float32).reshape(-1, 257)
         images = ((values[:, 1:] + 1) / 2 * 255).astype(np.uint8).reshape(-1, 1, 16, 16)
         arrays[split] = Tensors(torch.from_numpy(images), torch.from_numpy(values[:, 0]).long() - 1)

@@ -231,7 +231,7 @@ class Composer:
     def _listing(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
         """Which files make up the configuration.
 
-        The main config's `choose: {labelled_images: {group: choice}}` holds for data that are known to be such, and gives
+        The main config's `choose: {labelled_images: {group: choice}}` holds for data known to be such. It gives
         way to overrides and experiments; a recipe's `choose: {group: choice}` gives way to overrides.
         """
         listing = self._defaults_list(overrides, repository)

@@ -19,7 +19,8 @@ HEAD = """\
 python -m experiments.train [variant=CHOICE] [data=CHOICE] [GROUP=CHOICE ...] [KEY=VALUE ...] [FLAGS]
 
 Trains an adversarial model, evaluates it on the way, and leaves samples, checkpoints, metrics and the exported
-generator in run_dir. The same command again continues the run. Without arguments: variant=acgan data=digits.
+generator in run_dir. The same command again continues the run. Without arguments: variant=acgan data=digits; without
+variant=, it is acgan for images that are known to have labels and dcgan for other data.
 """
 
 EXAMPLES = """\

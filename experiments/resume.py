@@ -317,8 +317,8 @@ def _larger(more: Difference) -> bool:
 def _diverged(run_dir: Path, last: Path) -> str:
     again = f" To try the same steps once more from the last good checkpoint: resume={last}." if last.is_file() else ""
     return (
-        f"The run in {run_dir} diverged: a loss or gradient was no longer finite. A run is deterministic, so the same "
-        "command would end the same way. Change what it descends, for example "
-        "variant.training.players.D.optimizer.lr= or variant.training.players.D.clip_norm=1, and give it another "
+        f"The run in {run_dir} diverged: a batch, a loss or a gradient was no longer finite. A run is deterministic, "
+        "so the same command would end the same way. Change what the run named as the cause when it ended, for example "
+        "variant.training.players.<player>.optimizer.lr= of the player to blame, and give it another "
         f"run_dir=.{again}"
     )

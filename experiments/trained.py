@@ -5,8 +5,6 @@ whatever else a file names takes `allow=`. See docs/SECURITY.md.
 """
 
 import os
-import pickle
-import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +60,6 @@ def _load_best(model: "nn.Module", run: Path) -> Any:
 
     path = inside(run / "checkpoints" / "best.ckpt", run)
     try:
-        check_archive(path)
         checkpoint = load(path)
         # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
         # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
@@ -79,18 +76,6 @@ def _load_best(model: "nn.Module", run: Path) -> Any:
     except Exception as error:  # a file of anything else than a checkpoint fails anywhere
         reason = str(error).strip().split("\n")[0]
     raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.")
-
-
-def check_archive(path: Path) -> None:
-    """Refuse a checkpoint whose content is larger than its file, as torch never writes one.
-
-    Raises:
-        pickle.UnpicklingError: it is compressed, or no zip archive (torch's older format is a pickle).
-        OSError, zipfile.BadZipFile: it cannot be read.
-    """
-    with zipfile.ZipFile(path) as archive:
-        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise pickle.UnpicklingError("it is compressed")
 
 
 def config_of(run: Path) -> Mapping[str, Any]:

@@ -152,6 +152,8 @@ class _Sink:
 def _verify(path: str | PathLike[str], file: IO[bytes]) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("it is compressed, and torch compresses nothing")
             if archive.comment:
                 intact = archive.comment == _seal(file)
             else:
@@ -170,8 +172,8 @@ def _ends(file: IO[bytes]) -> bool:
 
 
 def _checks(archive: zipfile.ZipFile) -> bool:
-    """Whether every entry of an archive without a seal has its checksum; torch compresses none."""
-    return all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist()) and archive.testzip() is None
+    """Whether every entry of an archive without a seal has its checksum."""
+    return archive.testzip() is None
 
 
 def _seal(file: IO[bytes]) -> bytes:

@@ -6,6 +6,7 @@ from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import torch
 import yaml
@@ -51,8 +52,8 @@ def save_generator(
 def _spec(folder: Path) -> Any:
     """The model that an exported folder describes, None where it describes none."""
     try:
-        return yaml.safe_load((folder / DESCRIPTION).read_bytes())["model"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return load_yaml(folder / DESCRIPTION)["model"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -73,20 +74,20 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
     """
     folder = _folder(Path(path))
     spec = described(folder).get("model")
-    file = inside(folder / "weights.safetensors", Path(path))
+    file = inside(folder / WEIGHTS, Path(path))
     shapes = stored_shapes(file)
     size = sum(map(prod, shapes.values()))
     try:
         _check_numbers(spec, size)
-        with torch.device("meta"), _at_most(len(shapes)):
+        with torch.device("meta"), _at_most(len(shapes)), catch_warnings(action="ignore"):
             outline = build(spec, allow=allow)
     except ValueError as error:
         raise UserError(
-            f"{folder / 'model.yaml'} {error}, and {file.name} holds {size:,} numbers: they are not of the same model, "
+            f"{folder / DESCRIPTION} {error}, and {file.name} holds {size:,} numbers: they are not of the same model, "
             "or one of them is damaged."
         ) from error
     if not isinstance(outline, nn.Module):
-        raise UserError(f"{folder / 'model.yaml'} describes a {type(outline).__name__}, not a model.")
+        raise UserError(f"{folder / DESCRIPTION} describes a {type(outline).__name__}, not a model.")
     check_shapes(outline, shapes, file)
     model: nn.Module = build(spec, allow=allow)
     load_weights(model, file)
@@ -99,7 +100,7 @@ def described(path: str | PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: no export there, or a file that is no description.
     """
-    file = inside(_folder(Path(path)) / "model.yaml", Path(path))
+    file = inside(_folder(Path(path)) / DESCRIPTION, Path(path))
     try:
         content = load_yaml(file)
     except (OSError, ValueError) as error:
@@ -111,8 +112,8 @@ def described(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _folder(path: Path) -> Path:
-    folder = path / "generator" if (path / "generator" / "model.yaml").is_file() else path
-    if not (folder / "model.yaml").is_file():
+    folder = path / "generator" if (path / "generator" / DESCRIPTION).is_file() else path
+    if not (folder / DESCRIPTION).is_file():
         raise UserError(
             f"{path} holds no exported generator (model.yaml and weights.safetensors). Name a run's folder, or its "
             "generator/ folder; a run exports at its first checkpoint."

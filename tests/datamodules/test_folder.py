@@ -1,5 +1,7 @@
 import itertools
+import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -210,3 +212,20 @@ def test_the_fingerprint_follows_names_content_and_preprocessing(flat):
 def test_a_value_out_of_range_is_refused(settings, key):
     with pytest.raises(UserError, match=rf"data\.{key}="):
         Folder(**{"root": ".", **settings})
+
+
+def test_a_decompression_bomb_is_a_bad_file(tmp_path):
+    """A few hundred bytes that declare 3.6 billion pixels, and a script that PIL would give to Ghostscript."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    for name in "abcdefgh":
+        Image.new("L", (8, 8)).save(tmp_path / f"{name}.png")
+    for name, side in (("bomb", 60_000), ("large", 10_000)):
+        head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+        bomb = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+        (tmp_path / f"{name}.png").write_bytes(bomb)
+    (tmp_path / "script.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(UserError, match=r"3 image files cannot be read: .*declares more than 89,478,485 pixels"):
+        _ = Folder(root=str(tmp_path), image_size=8, channels=1, on_bad_file="error").sources

@@ -155,3 +155,10 @@ def test_shares_that_leave_nothing(root):
 
 def test_frames_go_by_fours(root):
     assert "Say data.frames=8 or 12." in refusal(root, frames=10)
+
+
+def test_recordings_that_are_not_finite_or_too_large_are_named(root, monkeypatch):
+    soundfile.write(root / "anna" / "day" / "0.wav", np.full(4000, np.nan, np.float32), RATE, subtype="FLOAT")
+    assert "0.wav cannot be read as sound: it holds numbers that are NaN or infinite." in refusal(root)
+    monkeypatch.setattr("datamodules.speech.MOST_NUMBERS", 1000)
+    assert "it says that it holds more than 1,000 numbers" in refusal(root)

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules import Vision, download
+from datamodules import Vision, download, vision_files
 from datamodules.vision_table import SETS
 from lightning_gans.core.errors import UserError
 
@@ -326,3 +326,20 @@ def test_a_download_is_in_place_only_when_whole(tmp_path, monkeypatch):
 def test_a_name_that_is_none_is_refused():
     with pytest.raises(UserError, match=r"data.name='mnits' .*mnist"):
         vision("mnits", ".")
+
+
+@pytest.mark.parametrize("pack", ["gz", "tar.gz"])
+def test_an_archive_that_unpacks_to_more_than_a_set_is_refused(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(vision_files, "MOST_BYTES", 10_000)
+    if pack == "gz":
+        write_idx(tmp_path, packed=True)
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\3" + bytes(20_000)))
+        name = "mnist"
+    else:
+        name = "cifar10"
+        with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+            member.size = 20_000
+            archive.addfile(member, io.BytesIO(bytes(20_000)))
+    with pytest.raises(UserError, match="unpacks to more than 10,000 bytes"):
+        vision(name, tmp_path, download=False).setup()

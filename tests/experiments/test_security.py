@@ -70,7 +70,7 @@ def data(**settings: object) -> Callable[[Path], object]:
 
 
 def nested(run: Path) -> None:
-    received.config(run, data={"batch_size": [{"deep": SHELL}]})
+    received.config(run, data={"more": [{"deep": SHELL}]})
 
 
 def in_place_of(name: str) -> Callable[[Path], None]:
@@ -112,22 +112,26 @@ ATTACKS: dict[str, Attack] = {
     "a module imported by the package": Attack(
         data(_target_="datamodules.import_module", name="payload"),
         {*OF_DATA, "resume"},
-        r"allow=datamodules\.import_module|another configuration",
+        r"allow=datamodules\.import_module|another configuration|no runs of the study",
     ),
-    "a function of the system": Attack(data(**SHELL), {*OF_DATA, "resume"}, r"allow=os\.system|another configuration"),
+    "a function of the system": Attack(
+        data(**SHELL), {*OF_DATA, "resume"}, r"allow=os\.system|another configuration|no runs of the study"
+    ),
     "a module of the working directory": Attack(
-        data(_target_="payload.run"), {*OF_DATA, "resume"}, r"allow=payload\.run|another configuration"
+        lambda run: received.config(run, data={"_target_": "payload.run"}),
+        {*OF_DATA, "resume"},
+        r"allow=payload\.run|another configuration",
     ),
     "a module inside the package's name": Attack(
         data(_target_="datamodules.cache.shutil.rmtree"),
         {*OF_DATA, "resume"},
-        r"allow=datamodules\.cache|another configuration",
+        r"allow=datamodules\.cache|another configuration|no runs of the study",
     ),
     "a nested target": Attack(nested, {*OF_DATA, "resume"}, r"allow=os\.system|another configuration"),
     "a partial": Attack(
         data(_target_="functools.partial", _partial_=True, func=SHELL),
         {*OF_DATA, "resume"},
-        r"allow=functools\.partial|another configuration",
+        r"allow=functools\.partial|another configuration|no runs of the study",
     ),
     "a partial of a data module": Attack(
         lambda run: received.config(run, data={"_partial_": True}),
@@ -140,7 +144,9 @@ ATTACKS: dict[str, Attack] = {
         r"allow=os\.system|another configuration",
     ),
     "no data": Attack(
-        lambda run: received.config(run, data=5), {*OF_DATA, "resume"}, r"no settings of a run|another configuration"
+        lambda run: received.config(run, data=5),
+        {*OF_DATA, "resume"},
+        r"no settings of a run|another configuration|no runs of the study",
     ),
     "a private function among the extractors": Attack(
         lambda run: received.config(

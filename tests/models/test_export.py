@@ -125,6 +125,72 @@ def test_weights_that_do_not_fit_are_refused(folder, damage):
         load_generator(folder)
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"width": 400_000}, r"model\.yaml says width=400000, and weights\.safetensors holds [0-9,]+ numbers"),
+        ({"image_size": 10**12}, "says image_size=10*,"),
+        ({"width": -(10**9)}, "says width=-10*,"),
+        ({"channels": [4000] * 3}, r"says channels=\[4000, 4000, 4000\]"),
+        ({"width": 8}, "does not hold this model's weights"),
+        ({"width": "4"}, "_target_ lightning_gans.networks.dcgan.DCGANGenerator"),
+        ({"width": 0}, "does not hold this model's weights|_target_"),
+    ],
+)
+def test_sizes_are_compared_before_memory_is_taken(folder, monkeypatch, change, says):
+    """All is refused by a model on the meta device: no tensor of these sizes is made."""
+    monkeypatch.setattr("lightning_gans.models.export.load_weights", None)
+    rewrite(folder, model={**SPEC, "generator": {**SPEC["generator"], **change}})
+    with pytest.raises(UserError, match=says):
+        load_generator(folder)
+
+
+def test_a_network_of_more_layers_than_weights_is_refused(tmp_path):
+    """Small weights beside a description of ten thousand layers, which its numbers would allow."""
+    deep = {"_target_": "lightning_gans.networks.mlp.MLPGenerator", "latent_dim": 5, "sample_shape": [2], "width": 1}
+    deep |= {"batch_norm": False, "output": "linear"}
+    spec = {**SPEC, "generator": deep | {"depth": 1}}
+    save_generator(build(spec), spec, tmp_path)
+    save_file({"x": torch.zeros(20_000)}, tmp_path / "weights.safetensors")
+    rewrite(tmp_path, model={**SPEC, "generator": deep | {"depth": 10_000}})
+    with pytest.raises(UserError, match="more layers than it has weights"):
+        load_generator(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder, value):
+    broken = model()
+    broken.generator.layers[0].weight.data.view(-1)[0] = value
+    save_generator(broken, SPEC, folder)
+    with pytest.raises(UserError, match=r"weights that are NaN or infinite \(generator\.layers\.0\.weight\)"):
+        load_generator(folder)
+
+
+def test_weights_of_another_kind_of_number_are_refused(folder):
+    tensors = {name: t.to(torch.float8_e4m3fn) for name, t in load_file(folder / "weights.safetensors").items()}
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(UserError, match="float8"):
+        load_generator(folder)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "model.yaml", "."])
+def test_links_out_of_the_folder_are_refused(folder, name):
+    there, outside = folder / name, folder.parent.parent / f"outside-{folder.parent.name}"
+    there.resolve().rename(outside)
+    (folder if name == "." else there).symlink_to(outside)
+    with pytest.raises(UserError, match="is a symbolic link out of"):
+        load_generator(folder.parent)
+
+
+def test_loading_draws_no_more_random_numbers_than_building(folder):
+    torch.manual_seed(0)
+    build(SPEC)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    load_generator(folder)
+    assert torch.equal(torch.rand(1), expected)
+
+
 class Doubled(nn.Module):
     """A user's own generator."""
 

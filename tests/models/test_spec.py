@@ -1,13 +1,18 @@
+import ast
 import functools
+import importlib
+import inspect
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.prior import Mixed, Normal
+from lightning_gans.core.prior import Mixed, Normal, Prior
 from lightning_gans.losses.adversarial import Minimax
 from lightning_gans.models import GenerativeModel, build
+from lightning_gans.models.spec import exportable
 from lightning_gans.networks.mlp import MLPGenerator
 
 GENERATOR = {
@@ -135,6 +140,45 @@ def test_a_package_of_ones_own_can_be_allowed():
         build(
             {"_target_": "torch.nn.modules.utils.consume_prefix_in_state_dict_if_present"}, allow=["torch.nn.modules."]
         )
+
+
+def test_allowing_ends_at_a_dot():
+    spec = {"_target_": "torch.nn.modules.linear.Linear", "in_features": 2, "out_features": 1}
+    for allow in ("torch.nn.modules", "torch.nn.modules.linear.Linear"):
+        assert type(build(spec, allow=[allow])) is nn.Linear
+    for allow in ("torch.nn.mod", "", ".", "torch.nn.modules.linear.Lin"):
+        with pytest.raises(UserError, match="is not among"):
+            build(spec, allow=[allow])
+
+
+def test_names_are_looked_up_and_never_imported(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "payload.py").write_text(f"open({str(tmp_path / 'MARKER')!r}, 'w')\n")
+    for target in ("payload.Net", "payload", "lightning_gans.networks.payload.Net", "lightning_gans.models..payload.x"):
+        with pytest.raises(UserError):
+            build({"_target_": target})
+    assert not (tmp_path / "MARKER").exists()
+
+
+def test_listed_classes_are_those_of_their_names_and_read_no_files():
+    """What a description may name takes numbers, words, and other parts: no place of a file."""
+    assert len(exportable()) > 60
+    for name, found in exportable().items():
+        module, _, last = name.rpartition(".")
+        assert getattr(importlib.import_module(module), last) is found
+        assert issubclass(found, (nn.Module, Prior))
+        for parameter in inspect.signature(found).parameters.values():
+            assert parameter.annotation is not str, name
+            assert "Path" not in str(parameter.annotation), name
+        source = ast.parse(Path(inspect.getfile(found)).read_text())
+        called = {ast.unparse(node.func) for node in ast.walk(source) if isinstance(node, ast.Call)}
+        assert not called & {"open", "eval", "exec", "torch.load", "import_module", "load_file", "Path"}, name
+
+
+def test_parts_that_do_not_fit_are_named():
+    for change in ({"generator": 5}, {"prior": [1]}, {"generator": GENERATOR | {"width": "wide"}}):
+        with pytest.raises(UserError, match="_target_ lightning_gans"):
+            build({**MODEL, "_target_": "lightning_gans.models.infogan.InfoGANModel", "codes": [], **change})
 
 
 def test_a_trusted_description_may_name_anything():

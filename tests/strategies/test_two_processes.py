@@ -1,5 +1,7 @@
 """Two processes play the game that one plays: weights, scores, refusals, resumes."""
 
+import os
+
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -37,6 +39,7 @@ def everything(folder, job):
     found["gathered"] = gathered(folder)
     found["gated"] = gated(folder)
     found["diverged"] = refusal(lambda: diverging(folder), Diverged)
+    found["spoilt"] = refusal(lambda: spoilt(folder), Diverged)
     found["wrapped"] = refusal(lambda: wrapped(folder), UserError)
     found["undivided"] = refusal(lambda: undivided(folder, job["configs"]["vanilla"]), UserError)
     return found
@@ -132,6 +135,18 @@ def diverging(folder):
 
     game = play(Duel(plan, iterations=3), batches(3), folder, devices=2, strategy=PlayerDDPStrategy())
     game.read_losses()
+
+
+def spoilt(folder):
+    """The batch of rank 1 alone holds a NaN."""
+    data = batches(3)
+    if os.environ["LOCAL_RANK"] == "1":
+        data[1].x[0] = float("nan")
+
+    def plan(game):
+        return [Phase("X", lambda batch: {"loss": game.model.x * batch.x.mean()})]
+
+    play(Duel(plan, iterations=3), data, folder, devices=2, strategy=PlayerDDPStrategy()).read_losses()
 
 
 def wrapped(folder):
@@ -241,6 +256,7 @@ def test_what_goes_wrong_on_one_rank_is_said_by_all(ranks):
             "The loss term X/loss became NaN at iteration 2; the batch and the outputs of the networks before it were "
             "finite."
         )
+        assert rank["spoilt"] == "The training batch (x) of iteration 2 holds NaN or infinite numbers."
 
 
 def test_lightnings_own_ddp_is_refused(ranks):
