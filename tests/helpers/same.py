@@ -12,7 +12,8 @@ CLOCK = ("seconds", "iterations_per_second", "images_per_second")
 
 def assert_same_run(found: Path, expected: Path) -> None:
     """Weights bit for bit, rows, scores and pictures."""
-    assert _names(found) == _names(expected)
+    names = _names(found), _names(expected)
+    assert names[0] == names[1], f"only here: {names[0] - names[1]}; missing: {names[1] - names[0]}"
     for name in ("generator/weights.safetensors", "generator/model.yaml"):
         assert (found / name).read_bytes() == (expected / name).read_bytes(), name
     for name in ("last.ckpt", "best.ckpt"):
@@ -32,8 +33,8 @@ def rows(path: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
 
 
-def _names(run: Path) -> list[str]:
-    return sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
+def _names(run: Path) -> set[str]:
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
 
 
 def _summary(run: Path) -> dict[str, Any]:
