@@ -1,4 +1,4 @@
-"""A run's directory in use: by one process at a time, and not at all by one that was refused."""
+"""The lock on a run's directory: one process trains there at a time, and one that is refused leaves nothing."""
 
 import os
 import shutil
@@ -20,10 +20,10 @@ ATTEMPTS = 3
 
 @contextmanager
 def in_use(run_dir: Path) -> Iterator[None]:
-    """Keep other processes from training in `run_dir`, which is made, until the block ends or the process dies.
+    """Keep other processes from training in `run_dir` until the block ends or the process dies; makes the directory.
 
-    What killed processes left half written is removed. Where no iteration has run when the block ends, so are the
-    directory, if it was made here, and else the files that say of which run it is: it is free for another command.
+    Temporary files of killed processes are removed. If no iteration has run when the block ends, the directory is left
+    free for another command: a directory that was made here is removed, otherwise the files that describe the run.
 
     Raises:
         UserError: another process trains there; names its host and number.
@@ -63,12 +63,12 @@ def _lock(stack: ExitStack, run_dir: Path) -> bool:
 
 
 def _missing(run_dir: Path) -> list[Path]:
-    """The folders that have to be made for it, the innermost first."""
+    """The folders above and including `run_dir` that do not exist yet, the innermost first."""
     return list(takewhile(lambda folder: not folder.exists(), (run_dir, *run_dir.parents)))
 
 
 def _free(run_dir: Path, *, whole: bool, kept: set[str]) -> None:
-    """Where no iteration has run: remove all of it, or what says of which run it is and is not among `kept`."""
+    """If no iteration has run, remove the content (`whole`) or the files that describe the run, except `kept`."""
     if has_begun(run_dir) or not run_dir.is_dir():
         return
     for name in set(os.listdir(run_dir) if whole else runs.OF_A_RUN) - kept:

@@ -39,7 +39,7 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Resume:
-    """How a run begins.
+    """The beginning of a run.
 
     Attributes:
         mode: "new", or "continue" from `checkpoint`; "finished" and "diverged" runs have nothing left to do.
@@ -123,7 +123,7 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
 
 
 def has_begun(run_dir: Path) -> bool:
-    """Whether an iteration has run in `run_dir` that anything tells of; if not, the folder is free for any run."""
+    """Whether any file in `run_dir` shows that an iteration has run; if not, the folder is free for any run."""
     try:
         summary = runs.read_summary(run_dir)
     except UserError:
@@ -137,7 +137,7 @@ def has_begun(run_dir: Path) -> bool:
 
 
 def _is_done(run_dir: Path, summary: runs.Summary | None, iterations: int) -> bool:
-    """Whether nothing is left to do; where its exported weights are gone, a run makes them from its last checkpoint."""
+    """Whether nothing is left to do. Exported weights that are missing are: the last checkpoint gives them."""
     if summary is None or summary.status != "finished" or iterations > summary.iterations:
         return False
     export = run_dir / runs.EXPORT

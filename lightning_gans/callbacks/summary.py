@@ -52,7 +52,9 @@ class RunSummary(pl.Callback):
             self.write(trainer, game, "running")
 
     def write(self, trainer: pl.Trainer, game: Game, status: str) -> None:
-        """Write summary.json (rank 0 alone); on a full disk over the old one, or at least its status and iteration.
+        """Write summary.json (rank 0 alone).
+
+        On a full disk it is written over the old file; if that has no room either, its status and iteration are.
 
         Raises:
             UserError: no space for a new file, or no permission.
@@ -84,7 +86,7 @@ class RunSummary(pl.Callback):
 
 
 def _known(path: Path) -> dict[str, Any]:
-    """What a summary said before."""
+    """The content of an existing summary; empty if it cannot be read."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -26,7 +26,7 @@ _CHUNK = 2**20
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint that cannot be read: cut short, changed, unreadable, or no checkpoint at all.
+    """A checkpoint that is truncated, changed, unreadable, or no checkpoint at all.
 
     Attributes:
         why: the reason alone.
@@ -56,7 +56,7 @@ def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Let `target` be a file of its own with the bytes of `source`; on the disk before it replaces what was there.
+    """Copy a checkpoint into a separate file, which is on the disk before it replaces an older `target`.
 
     Raises:
         UserError: no space or no permission.
@@ -103,7 +103,7 @@ def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, A
 
 
 def iteration_of(path: str | PathLike[str]) -> int:
-    """How many iterations the run of an intact checkpoint had finished; its tensors are not read.
+    """The iteration count in an intact checkpoint; its tensors are not read.
 
     Raises:
         DamagedCheckpoint: it does not say.
@@ -117,7 +117,7 @@ def iteration_of(path: str | PathLike[str]) -> int:
 
 
 def newest_intact(paths: Iterable[Path]) -> tuple[Path | None, list[DamagedCheckpoint]]:
-    """The first of `paths` that is intact, if any, and what is wrong with those before it."""
+    """The first intact one of `paths`, None if there is none, and the errors of those before it."""
     damaged = []
     for path in paths:
         try:
@@ -130,7 +130,7 @@ def newest_intact(paths: Iterable[Path]) -> tuple[Path | None, list[DamagedCheck
 
 
 class _Sink:
-    """What torch.save writes to: hashes on the way, and keeps why the disk refused, which torch does not tell."""
+    """A file for torch.save: hashes what is written and keeps the OSError of a failed write, which torch hides."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.digest = file, hashlib.sha256()
@@ -177,7 +177,7 @@ def _checks(archive: zipfile.ZipFile) -> bool:
 
 
 def _seal(file: IO[bytes]) -> bytes:
-    """What the seal of a file should be: the digest of what was there before it was sealed. Empty: there is none."""
+    """The seal that a file should have: the digest of its bytes before the seal; empty if its length is wrong."""
     end = file.seek(0, 2) - _COMMENT - _LENGTH
     digest = hashlib.sha256()
     file.seek(0)

@@ -150,7 +150,7 @@ def test_a_disk_that_gets_full_keeps_the_older_checkpoint(tmp_path, paths):
     assert sorted(path.name for path in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-# What Lightning reads
+# Loading by Lightning
 
 
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path, paths):

@@ -14,7 +14,7 @@ CONFIG = {"seed": 0, "iterations": 100, "run_dir": "x", "resume": "auto", "init_
 OTHER = CONFIG | {"seed": 1}
 ROWS = "iteration,images,seconds\n25,200,1\n50,400,2\n75,600,3\n"
 
-# What a file may hold after a power cut, a full disk or a failing one.
+# Contents of files after a power cut, a full disk or a disk failure.
 BROKEN = [b"", b'{"status": "run', b"\x00" * 300, b"\xff\xfe\x00\x80", b"[1, 2]", b"null"]
 
 

@@ -28,7 +28,7 @@ def assert_same_run(found: Path, expected: Path) -> None:
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """Of a table, less its clocks."""
+    """The rows of a table without its clock columns."""
     with path.open(newline="") as file:
         return [{k: v for k, v in row.items() if k not in CLOCK} for row in csv.DictReader(file)]
 
