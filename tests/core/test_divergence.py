@@ -105,7 +105,7 @@ def test_networks_are_watched_in_training_alone(tmp_path):
     trail, events = Trail(), game._record.trail._events
     trail.watch({"D": [game.discriminator]})
     twin = copy.deepcopy(game.discriminator)
-    trail.phase("D")
+    trail.phase = "D"
     before = len(trail._events)
     twin(torch.zeros(1, 2))  # a copy's outputs are not the player's
     assert len(trail._events) == before
