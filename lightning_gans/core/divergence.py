@@ -1,13 +1,13 @@
 """Finding the cause of a divergence: the batches, outputs, losses and gradients between two readings, in program order.
 
-Nothing here waits for the device until a run has diverged. Small tensors are kept as they are, large ones as their
-largest magnitude; `Trail.explain` looks for the first one that is not finite.
+Nothing here waits for the device until a run has diverged. Every tensor is kept as its sum, which is NaN or infinite if
+one of its numbers is: the cheapest reduction, and the tensors themselves would hold memory that the next iteration
+needs. `Trail.explain` looks for the first sum that is not finite.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
-from math import inf, isfinite, isnan
+from math import isfinite, isnan
 from typing import Any, NamedTuple
 
 import torch
@@ -17,9 +17,8 @@ from torch.utils.hooks import RemovableHandle
 from lightning_gans.core.errors import Cause, Diverged
 from lightning_gans.strategies.exchange import from_all
 
-SMALL = 1024  # as many numbers take less time to keep than to reduce
 KEPT = 10_000  # events, where nobody reads the losses
-GROWTH = 1e5  # of the output of a network since training began, which makes it the cause of what follows
+GROWTH = 1e5  # of a network's mean output since training began, which makes it the cause of what follows
 
 
 class Label(NamedTuple):
@@ -44,17 +43,17 @@ class Label(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A quantity at an iteration (from 0), in the update of the player `phase`."""
+    """A quantity at an iteration (from 0), in the update of the player `phase`: the sum of its numbers, their count."""
 
     label: Label
     iteration: int
     phase: str
-    value: Tensor
+    total: Tensor
+    count: int
 
-
-def magnitude(value: Tensor) -> float:
-    """The largest absolute value, NaN where there is one; waits for the device."""
-    return torch.linalg.vector_norm(value.float(), inf).item() if value.numel() else 0.0
+    def size(self) -> float:
+        """The absolute mean, NaN or infinite where one of the numbers is; waits for the device."""
+        return abs(self.total.item()) / max(self.count, 1)
 
 
 class Trail:
@@ -68,8 +67,9 @@ class Trail:
     def __init__(self) -> None:
         self.iteration, self.phase = 0, ""
         # Plain tuples: this is the training loop, and on small networks every microsecond of it counts.
-        self._events: deque[tuple[Label, int, str, Tensor]] = deque(maxlen=KEPT)
-        self._usual: dict[Label, Tensor] = {}
+        self._events: list[tuple[Label, int, str, Tensor, int]] = []
+        self._slots: list[Tensor] = []  # reused: new small tensors among the networks' own would scatter their memory
+        self._usual: dict[Label, Event] = {}
         self._handles: list[RemovableHandle] = []
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Trail":
@@ -91,10 +91,10 @@ class Trail:
         self._handles, self.phase = [], ""
 
     def clear(self) -> None:
-        """Forget the events, but for the first outputs of each network."""
+        """Forget the events, but for the first output of each network."""
         if not self._usual:
-            for label, _, _, value in self._events:
-                self._usual.setdefault(label, value)
+            for event in map(Event._make, self._events):
+                self._usual.setdefault(event.label, event._replace(total=event.total.clone()))
         self._events.clear()
 
     def batch(self, batch: Any, iteration: int) -> None:
@@ -106,9 +106,17 @@ class Trail:
 
     def note(self, label: Label, value: Tensor) -> None:
         """Keep a tensor without a graph."""
-        if value.numel() > SMALL:
-            value = torch.linalg.vector_norm(value, inf) if value.is_floating_point() else value[:0]
-        self._events.append((label, self.iteration, self.phase, value))
+        place, count = len(self._events), value.numel()
+        if place == len(self._slots):
+            self._slots.append(value.new_empty((), dtype=torch.float32))
+        slot = self._slots[place]
+        if value.dim() == 0:
+            slot.copy_(value)
+        else:
+            torch.sum(value, (), dtype=torch.float32, out=slot)
+        self._events.append((label, self.iteration, self.phase, slot, count))
+        if place == KEPT:
+            self.clear()
 
     def _after_forward(self, label: Label, module: nn.Module, args: Any, output: Any) -> None:
         if not self.phase:
@@ -132,13 +140,13 @@ class Trail:
         """Of this rank's first event that is not finite: (iteration, place), message, cause and player to blame."""
         grown: tuple[Event, float] | None = None
         for place, event in enumerate(map(Event._make, self._events)):
-            size = magnitude(event.value)
+            size = event.size()
             if not isfinite(size):
                 blamed = event.label if grown is None or event.label.cause == "data" else grown[0].label
                 message = _message(event, size, grown)
                 return (event.iteration, place), message[0].upper() + message[1:], blamed.cause, blamed.player
             if event.label.cause == "network" and grown is None:
-                usual = magnitude(self._usual.setdefault(event.label, event.value))
+                usual = self._usual.setdefault(event.label, event).size()
                 grown = (event, size) if size > GROWTH * max(usual, 1.0) else None
         return None
 
@@ -151,7 +159,7 @@ def _message(event: Event, size: float, grown: tuple[Event, float] | None) -> st
     if grown is not None:
         first, peak = grown
         when = f"at iteration {first.iteration + 1}, in the phase of player {first.phase}"
-        return f"{first.label} grew to {peak:.0e} {when}; then {became}."
+        return f"{first.label} grew to {peak:.0e} on average {when}; then {became}."
     if event.label.cause == "network":
         return f"{became}, in the phase of player {event.phase}; the batch and all computed before it were finite."
     if event.label.cause == "loss":

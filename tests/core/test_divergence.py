@@ -33,7 +33,7 @@ def cause(game, data, folder):
 
 
 @pytest.mark.parametrize("by", [NAN, float("inf"), -float("inf")])
-@pytest.mark.parametrize("size", [BATCH, 1024])  # kept as it is, and reduced
+@pytest.mark.parametrize("size", [BATCH, 1024])
 def test_a_number_of_the_batch(tmp_path, by, size):
     found = cause(tiny_game(5), points(5, spoilt=2, by=by, size=size), tmp_path)
     assert found == ("data", "", "The training batch (x) of iteration 3 holds NaN or infinite numbers.")
