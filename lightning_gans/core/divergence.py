@@ -49,11 +49,11 @@ class Event(NamedTuple):
     iteration: int
     phase: str
     total: Tensor
-    count: int
+    numbers: int
 
     def size(self) -> float:
         """The absolute mean, NaN or infinite where one of the numbers is; waits for the device."""
-        return abs(self.total.item()) / max(self.count, 1)
+        return abs(self.total.item()) / max(self.numbers, 1)
 
 
 class Trail:
