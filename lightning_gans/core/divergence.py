@@ -1,13 +1,13 @@
 """Finding the cause of a divergence: the batches, outputs, losses and gradients between two readings, in program order.
 
-Nothing here waits for the device until a run has diverged. Small tensors are kept as they are, large ones as their
-largest magnitude; `Trail.explain` looks for the first one that is not finite.
+Nothing here waits for the device until a run has diverged. Every tensor is kept as its sum, which is NaN or infinite if
+one of its numbers is: the cheapest reduction, and the tensors themselves would hold memory that the next iteration
+needs. `Trail.explain` looks for the first sum that is not finite.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
-from math import inf, isfinite, isnan
+from math import isfinite, isnan
 from typing import Any, NamedTuple
 
 import torch
@@ -17,26 +17,21 @@ from torch.utils.hooks import RemovableHandle
 from lightning_gans.core.errors import Cause, Diverged
 from lightning_gans.strategies.exchange import from_all
 
-SMALL = 1024  # as many numbers take less time to keep than to reduce
 KEPT = 10_000  # events, where nobody reads the losses
-GROWTH = 1e5  # of the output of a network since training began, which makes it the cause of what follows
+GROWTH = 1e5  # of a network's mean output since training began, which makes it the cause of what follows
 
 
-class Event(NamedTuple):
-    """A tensor of an update that has to be finite.
+class Label(NamedTuple):
+    """A quantity that has to be finite.
 
     cause: "data", a field of the batch; "network", an output of a network of the player; "loss", a term of the player's
         loss; "gradient", the norm of the player's gradient.
     player, name: the player, or ""; the field's, the output's or the term's name.
-    iteration, phase: the iteration, from 0, and the player whose update it was.
     """
 
     cause: Cause
     player: str
     name: str
-    iteration: int
-    phase: str
-    value: Tensor
 
     def __str__(self) -> str:
         return {
@@ -46,19 +41,36 @@ class Event(NamedTuple):
             "gradient": f"the gradient of player {self.player}",
         }[self.cause]
 
-    def magnitude(self) -> float:
-        """The largest absolute value, NaN where there is one; waits for the device."""
-        return torch.linalg.vector_norm(self.value.float(), inf).item() if self.value.numel() else 0.0
+
+class Event(NamedTuple):
+    """A quantity at an iteration (from 0), in the update of the player `phase`: the sum of its numbers, their count."""
+
+    label: Label
+    iteration: int
+    phase: str
+    total: Tensor
+    numbers: int
+
+    def size(self) -> float:
+        """The absolute mean, NaN or infinite where one of the numbers is; waits for the device."""
+        return abs(self.total.item()) / max(self.numbers, 1)
 
 
 class Trail:
-    """The events since the last reading of the losses."""
+    """The events since the last reading of the losses.
+
+    Attributes:
+        iteration: of the events to come.
+        phase: the player whose update they belong to; outputs of networks are noted only while there is one.
+    """
 
     def __init__(self) -> None:
-        self._events: deque[Event] = deque(maxlen=KEPT)
-        self._usual: dict[tuple[str, str], Tensor] = {}
+        self.iteration, self.phase = 0, ""
+        # Plain tuples: this is the training loop, and on small networks every microsecond of it counts.
+        self._events: list[tuple[Label, int, str, Tensor, int]] = []
+        self._slots: list[Tensor] = []  # reused: new small tensors among the networks' own would scatter their memory
+        self._usual: dict[Label, Event] = {}
         self._handles: list[RemovableHandle] = []
-        self._iteration, self._phase = 0, ""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Trail":
         return Trail()  # copies of a network have its hooks
@@ -70,43 +82,51 @@ class Trail:
         for player, parts in players.items():
             for number, part in enumerate(parts):
                 if isinstance(part, nn.Module):
-                    hook = partial(self._after_forward, player, str(number))
+                    hook = partial(self._after_forward, Label("network", player, str(number)))
                     self._handles.append(part.register_forward_hook(hook))
 
     def leave(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._phase = [], ""
+        self._handles, self.phase = [], ""
 
     def clear(self) -> None:
+        """Forget the events, but for the first output of each network."""
+        if not self._usual:
+            for event in map(Event._make, self._events):
+                self._usual.setdefault(event.label, event._replace(total=event.total.clone()))
         self._events.clear()
 
     def batch(self, batch: Any, iteration: int) -> None:
         """Begin an iteration on a typed batch."""
-        self._iteration = iteration
+        self.iteration = iteration
         for name, value in zip(getattr(batch, "_fields", ()), batch, strict=False):
             if isinstance(value, Tensor) and value.is_floating_point():
-                self.note("data", "", name, value)
+                self.note(Label("data", "", name), value)
 
-    def phase(self, player: str) -> None:
-        """Begin an update of `player`; "" ends it, and outputs are no longer noted."""
-        self._phase = player
+    def note(self, label: Label, value: Tensor) -> None:
+        """Keep a tensor without a graph."""
+        place, count = len(self._events), value.numel()
+        if place == len(self._slots):
+            self._slots.append(value.new_empty((), dtype=torch.float32))
+        slot = self._slots[place]
+        if value.dim() == 0:
+            slot.copy_(value)
+        else:
+            torch.sum(value, (), dtype=torch.float32, out=slot)
+        self._events.append((label, self.iteration, self.phase, slot, count))
+        if place == KEPT:
+            self.clear()
 
-    def note(self, cause: Cause, player: str, name: str, value: Tensor) -> None:
-        """Keep a tensor of this iteration."""
-        value = value.detach()
-        if value.numel() > SMALL:
-            value = torch.linalg.vector_norm(value, inf)
-        self._events.append(Event(cause, player, name, self._iteration, self._phase, value))
-
-    def _after_forward(self, player: str, part: str, module: nn.Module, args: Any, output: Any) -> None:
-        if not self._phase:
+    def _after_forward(self, label: Label, module: nn.Module, args: Any, output: Any) -> None:
+        if not self.phase:
             return
-        for number, value in enumerate(output) if isinstance(output, tuple | list) else ((0, output),):
-            if isinstance(value, Tensor) and value.is_floating_point():
-                name = f"{part}.{number}"
-                self.note("network", player, name, value)
-                self._usual.setdefault((player, name), self._events[-1].value)
+        if isinstance(output, Tensor):
+            self.note(label, output.detach())
+        elif isinstance(output, tuple | list):
+            for number, value in enumerate(output):
+                if isinstance(value, Tensor):
+                    self.note(label._replace(name=f"{label.name}.{number}"), value.detach())
 
     def explain(self) -> Diverged | None:
         """The error for the first event that was not finite on any rank, None if there is none; every rank calls it."""
@@ -119,29 +139,29 @@ class Trail:
     def _first_here(self) -> tuple[tuple[int, int], str, Cause, str] | None:
         """Of this rank's first event that is not finite: (iteration, place), message, cause and player to blame."""
         grown: tuple[Event, float] | None = None
-        for place, event in enumerate(self._events):
-            size = event.magnitude()
+        for place, event in enumerate(map(Event._make, self._events)):
+            size = event.size()
             if not isfinite(size):
-                blamed = event if grown is None or event.cause == "data" else grown[0]
+                blamed = event.label if grown is None or event.label.cause == "data" else grown[0].label
                 message = _message(event, size, grown)
                 return (event.iteration, place), message[0].upper() + message[1:], blamed.cause, blamed.player
-            if event.cause == "network" and grown is None:
-                usual = torch.linalg.vector_norm(self._usual[event.player, event.name].float(), inf).item()
+            if event.label.cause == "network" and grown is None:
+                usual = self._usual.setdefault(event.label, event).size()
                 grown = (event, size) if size > GROWTH * max(usual, 1.0) else None
         return None
 
 
 def _message(event: Event, size: float, grown: tuple[Event, float] | None) -> str:
     """A sentence on the first event that is not finite, and on the output that had grown before, if one had."""
-    if event.cause == "data":
-        return f"{event} of iteration {event.iteration + 1} holds NaN or infinite numbers."
-    became = f"{event} became {'NaN' if isnan(size) else 'infinite'} at iteration {event.iteration + 1}"
+    if event.label.cause == "data":
+        return f"{event.label} of iteration {event.iteration + 1} holds NaN or infinite numbers."
+    became = f"{event.label} became {'NaN' if isnan(size) else 'infinite'} at iteration {event.iteration + 1}"
     if grown is not None:
         first, peak = grown
         when = f"at iteration {first.iteration + 1}, in the phase of player {first.phase}"
-        return f"{first} grew to {peak:.0e} {when}; then {became}."
-    if event.cause == "network":
+        return f"{first.label} grew to {peak:.0e} on average {when}; then {became}."
+    if event.label.cause == "network":
         return f"{became}, in the phase of player {event.phase}; the batch and all computed before it were finite."
-    if event.cause == "loss":
+    if event.label.cause == "loss":
         return f"{became}; the batch and the outputs of the networks before it were finite."
     return f"{became}; its loss was finite."

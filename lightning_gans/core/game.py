@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.core.batches import split_batch
 from lightning_gans.core.checks import check_plan, check_trainer
+from lightning_gans.core.divergence import Label
 from lightning_gans.core.ema import ExponentialMovingAverage
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.ownership import own
@@ -354,7 +355,7 @@ class Game(pl.LightningModule):
         losses: dict[str, Tensor] = {}
         for phase in moving:
             self.draws.start(self.iteration, number, shard)
-            self._record.trail.phase(phase.player)
+            self._record.trail.phase = phase.player
             terms = phase.loss(part)
             if phase.gated and not all_agree(terms is not None, self.device):
                 continue
@@ -363,11 +364,11 @@ class Game(pl.LightningModule):
             total = reduce(add, terms.values())
             losses[phase.player] = total / micros if micros > 1 else total
             for name, value in terms.items():
-                self._record.add(f"{phase.player}/{name}", value)
-                self._record.trail.note("loss", phase.player, name, value)
+                scalar = self._record.add(f"{phase.player}/{name}", value)
+                self._record.trail.note(Label("loss", phase.player, name), scalar)
             if len(terms) > 1:
                 self._record.add(f"{phase.player}/loss", total)
-        self._record.trail.phase("")
+        self._record.trail.phase = ""
         self._shared = None
         for left, (player, loss) in enumerate(losses.items(), start=1 - len(losses)):
             # `left` is 0 for the last one: until then the graph that the phases share is kept.
@@ -392,7 +393,7 @@ class Game(pl.LightningModule):
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
-        self._record.trail.note("gradient", player, "", norm)
+        self._record.trail.note(Label("gradient", player, ""), norm)
         if clip_norm is not None:
             clip_grads_with_norm_(parameters, clip_norm, norm)
 

@@ -25,11 +25,12 @@ class Record:
         self._checks: dict[str, list[tuple[int, Tensor]]] = defaultdict(list)
         self.trail = Trail()
 
-    def add(self, name: str, value: Tensor) -> None:
-        """Count a scalar towards the mean of `name`."""
+    def add(self, name: str, value: Tensor) -> Tensor:
+        """Count a scalar towards the mean of `name`; the scalar without its graph."""
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] += 1
+        return value
 
     def check(self, player: str, iteration: int, value: Tensor) -> None:
         """Remember a scalar that has to be finite."""

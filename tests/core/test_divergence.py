@@ -33,7 +33,7 @@ def cause(game, data, folder):
 
 
 @pytest.mark.parametrize("by", [NAN, float("inf"), -float("inf")])
-@pytest.mark.parametrize("size", [BATCH, 1024])  # kept as it is, and reduced
+@pytest.mark.parametrize("size", [BATCH, 1024])
 def test_a_number_of_the_batch(tmp_path, by, size):
     found = cause(tiny_game(5), points(5, spoilt=2, by=by, size=size), tmp_path)
     assert found == ("data", "", "The training batch (x) of iteration 3 holds NaN or infinite numbers.")
@@ -105,7 +105,7 @@ def test_networks_are_watched_in_training_alone(tmp_path):
     trail, events = Trail(), game._record.trail._events
     trail.watch({"D": [game.discriminator]})
     twin = copy.deepcopy(game.discriminator)
-    trail.phase("D")
+    trail.phase = "D"
     before = len(trail._events)
     twin(torch.zeros(1, 2))  # a copy's outputs are not the player's
     assert len(trail._events) == before
