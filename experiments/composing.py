@@ -231,8 +231,8 @@ class Composer:
     def _listing(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
         """Which files make up the configuration.
 
-        The main config's `choose: {labelled_images: {group: choice}}` holds for data that are known to be such, and gives
-        way to overrides and experiments; a recipe's `choose: {group: choice}` gives way to overrides.
+        The main config's `choose: {labelled_images: {group: choice}}` holds for data that are known to be such, and
+        gives way to overrides and experiments; a recipe's `choose: {group: choice}` gives way to overrides.
         """
         listing = self._defaults_list(overrides, repository)
         if _labelled_images(listing.overrides.known_choices.get("data")):
