@@ -126,13 +126,14 @@ class Row(NamedTuple):
 
     group: what the runs of a line have in common.
     relative_fid: test FID over its floor, None where it was not measured.
-    real: the verdict on held-out digits of the run's size.
+    image_size, real: the run's, and the verdict on held-out digits of that size.
     """
 
     group: str
     seconds: float | None
     relative_fid: float | None
     verdict: Verdict
+    image_size: int
     real: Verdict
 
 
@@ -158,6 +159,7 @@ def judged(run: Path, *, draws: int = 1) -> Row:
         seconds=summary.seconds if summary else None,
         relative_fid=last["fid"] / floor["fid"] if last.get("fid") and floor.get("fid") else None,
         verdict=Verdict(*map(statistics.fmean, zip(*verdicts, strict=True))),
+        image_size=data["image_size"],
         real=judge.real,
     )
 
@@ -168,8 +170,8 @@ HEADER = ("run", "seconds", "FID / floor", "sharp", "precision", "recall", "cove
 def table(rows: Sequence[Row]) -> str:
     """A Markdown table: held-out real digits, then a line for each group of runs."""
     lines = [HEADER, ("---",) * len(HEADER)]
-    for real in dict.fromkeys(row.real for row in rows):
-        lines.append(("held-out real digits", "", "1", *(f"{value:.2f}" for value in real)))
+    for size, real in {row.image_size: row.real for row in rows}.items():
+        lines.append((f"held-out real digits, {size} px", "", "1", *(f"{value:.2f}" for value in real)))
     for group in dict.fromkeys(row.group for row in rows):
         of_group = [row for row in rows if row.group == group]
         lines.append(

@@ -101,7 +101,7 @@ def test_exported_runs(model, make_run, capsys):
     header, _, real, line = capsys.readouterr().out.strip().splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (header, real, line)]
     assert cells[0][:4] == ["run", "seconds", "FID / floor", "sharp"]
-    assert cells[1][0] == "held-out real digits"
+    assert cells[1][0] == "held-out real digits, 8 px"
     assert 0.83 <= float(cells[1][3]) <= 0.87
     assert cells[2][:3] == ["mine, 1,500 iterations (2)", "92 +- 1", "2.50 +- 0.71"]
     assert cells[2][3] == "0.00 +- 0.00"  # an untrained generator
@@ -110,9 +110,9 @@ def test_exported_runs(model, make_run, capsys):
 def test_a_line_is_a_group_and_what_was_not_measured_is_left_out():
     real = Verdict(0.85, 0.95, 0.97, 0.65, 0.96, 0.7)
     rows = [
-        Row("a", 100, None, Verdict(0.5, 0.6, 0.7, 0.8, 0.9, 0.1), real),
-        Row("b", 10, 1.25, Verdict(0, 0, 0, 0, 0, 0), real),
-        Row("a", 200, None, Verdict(0.7, 0.6, 0.7, 0.8, 0.9, 0.1), real),
+        Row("a", 100, None, Verdict(0.5, 0.6, 0.7, 0.8, 0.9, 0.1), 32, real),
+        Row("b", 10, 1.25, Verdict(0, 0, 0, 0, 0, 0), 32, real),
+        Row("a", 200, None, Verdict(0.7, 0.6, 0.7, 0.8, 0.9, 0.1), 32, real),
     ]
     lines = table(rows).splitlines()
     assert len(lines) == 5
