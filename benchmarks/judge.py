@@ -14,10 +14,11 @@ pixel recall
 native     Pixel recall against the digits as scikit-learn has them, 8x8. Resizing them to 32 pixels and back smooths
            them, so held-out digits of 32 pixels have less of this recall as well: no figure of samples' variety.
 
-A run's samples are those of its exported generator, rounded to 256 levels as files hold them; images of any size become
-8x8 by averages over blocks, training and held-out digits of the run's size as well. The runs of one group (all settings
-but the seed) make one row, of means and standard deviations over the runs. FID / floor is of the test split, from
-summary.json; so are the seconds, which are CPU seconds of a run alone on its thread (trainer.threads=1).
+A run's samples are those of its exported generator, rounded to 256 levels as files hold them, and its figures are means
+over several sets of them: a figure of one set scatters by 0.01 to 0.02. Images of any size become 8x8 by averages over
+blocks, training and held-out digits of the run's size as well. The runs of one group (all settings but the seed) make
+one row, of means and standard deviations over the runs. FID / floor is of the test split, from summary.json; so are the
+seconds, which are CPU seconds of a run that has a core for its one thread (trainer.threads=1).
 """
 
 import statistics
@@ -125,18 +126,19 @@ class Row(NamedTuple):
 
     group: what the runs of a line have in common.
     relative_fid: test FID over its floor, None where it was not measured.
-    real: the verdict on held-out digits of the run's size.
+    image_size, real: the run's, and the verdict on held-out digits of that size.
     """
 
     group: str
     seconds: float | None
     relative_fid: float | None
     verdict: Verdict
+    image_size: int
     real: Verdict
 
 
-def judged(run: Path, *, seed: int = 0) -> Row:
-    """The row of one run; seed: of its samples.
+def judged(run: Path, *, draws: int = 1) -> Row:
+    """The row of one run; its verdict is the mean over `draws` sets of samples, of seeds 0, 1, ...
 
     Raises:
         UserError: no exported generator, or none of digits.
@@ -150,12 +152,14 @@ def judged(run: Path, *, seed: int = 0) -> Row:
         )
     judge = judge_for(image_size=data["image_size"], channels=data["channels"])
     test = (summary.all.get("test") if summary else None) or {}
+    verdicts = [judge(model.sample(len(judge.held_out), seed=seed)) for seed in range(draws)]
     last, floor = (test.get(name) or {} for name in ("last", "floor"))
     return Row(
         group=f"{config.get('group', run.name)}, {summary.iterations if summary else 0:,} iterations",
         seconds=summary.seconds if summary else None,
         relative_fid=last["fid"] / floor["fid"] if last.get("fid") and floor.get("fid") else None,
-        verdict=judge(model.sample(len(judge.held_out), seed=seed)),
+        verdict=Verdict(*map(statistics.fmean, zip(*verdicts, strict=True))),
+        image_size=data["image_size"],
         real=judge.real,
     )
 
@@ -166,8 +170,8 @@ HEADER = ("run", "seconds", "FID / floor", "sharp", "precision", "recall", "cove
 def table(rows: Sequence[Row]) -> str:
     """A Markdown table: held-out real digits, then a line for each group of runs."""
     lines = [HEADER, ("---",) * len(HEADER)]
-    for real in dict.fromkeys(row.real for row in rows):
-        lines.append(("held-out real digits", "", "1", *(f"{value:.2f}" for value in real)))
+    for size, real in {row.image_size: row.real for row in rows}.items():
+        lines.append((f"held-out real digits, {size} px", "", "1", *(f"{value:.2f}" for value in real)))
     for group in dict.fromkeys(row.group for row in rows):
         of_group = [row for row in rows if row.group == group]
         lines.append(
@@ -192,10 +196,12 @@ def _spread(found: Sequence[float | None], *, digits: int) -> str:
 def main(argv: Sequence[str]) -> int:
     parser = cli.Parser(prog="benchmarks.judge", description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folders of runs, also as run=DIR")
-    parser.add_argument("--seed", type=int, default=0, help="of the samples (default %(default)s)")
+    parser.add_argument("--draws", type=int, default=8, help="sets of samples of each run (default %(default)s)")
     chosen = parser.parse_args(argv)
     quiet_libraries()
-    print(table([judged(Path(run.removeprefix("run=")), seed=chosen.seed) for run in chosen.runs]))
+    if chosen.draws < 1:
+        raise UserError(f"--draws {chosen.draws}: at least one set of samples is judged.")
+    print(table([judged(Path(run.removeprefix("run=")), draws=chosen.draws) for run in chosen.runs]))
     return 0
 
 

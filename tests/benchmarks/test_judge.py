@@ -8,6 +8,7 @@ import yaml
 
 from benchmarks import judge
 from benchmarks.judge import Row, Verdict, judge_for, pixels, table
+from lightning_gans import load_generator
 from lightning_gans.core.errors import UserError
 from lightning_gans.models import build
 from lightning_gans.models.export import save_generator
@@ -96,11 +97,11 @@ def test_samples_are_judged_as_files_hold_them(of_digits):
 @pytest.mark.parametrize("model", [UNCONDITIONAL, CONDITIONAL], ids=["unconditional", "conditional"])
 def test_exported_runs(model, make_run, capsys):
     folders = [str(make_run(model, seed=1)), f"run={make_run(model, seed=2, fid=1.0)}"]
-    assert judge.main(folders) == 0
+    assert judge.main([*folders, "--draws", "2"]) == 0
     header, _, real, line = capsys.readouterr().out.strip().splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (header, real, line)]
     assert cells[0][:4] == ["run", "seconds", "FID / floor", "sharp"]
-    assert cells[1][0] == "held-out real digits"
+    assert cells[1][0] == "held-out real digits, 8 px"
     assert 0.83 <= float(cells[1][3]) <= 0.87
     assert cells[2][:3] == ["mine, 1,500 iterations (2)", "92 +- 1", "2.50 +- 0.71"]
     assert cells[2][3] == "0.00 +- 0.00"  # an untrained generator
@@ -109,14 +110,24 @@ def test_exported_runs(model, make_run, capsys):
 def test_a_line_is_a_group_and_what_was_not_measured_is_left_out():
     real = Verdict(0.85, 0.95, 0.97, 0.65, 0.96, 0.7)
     rows = [
-        Row("a", 100, None, Verdict(0.5, 0.6, 0.7, 0.8, 0.9, 0.1), real),
-        Row("b", 10, 1.25, Verdict(0, 0, 0, 0, 0, 0), real),
-        Row("a", 200, None, Verdict(0.7, 0.6, 0.7, 0.8, 0.9, 0.1), real),
+        Row("a", 100, None, Verdict(0.5, 0.6, 0.7, 0.8, 0.9, 0.1), 32, real),
+        Row("b", 10, 1.25, Verdict(0, 0, 0, 0, 0, 0), 32, real),
+        Row("a", 200, None, Verdict(0.7, 0.6, 0.7, 0.8, 0.9, 0.1), 32, real),
     ]
     lines = table(rows).splitlines()
     assert len(lines) == 5
     assert lines[3].startswith("| a (2) | 150 +- 71 |  | 0.60 +- 0.14 | 0.60 +- 0.00 |")
     assert lines[4].startswith("| b (1) | 10 | 1.25 | 0.00 |")
+
+
+def test_a_runs_verdict_is_the_mean_over_sets_of_samples(make_run, of_digits):
+    folder = make_run(CONDITIONAL, seed=1)
+    model = load_generator(folder)
+    of_each = [of_digits(model.sample(360, seed=seed)) for seed in range(2)]
+    found = judge.judged(folder, draws=2).verdict
+    assert found == pytest.approx([sum(pair) / 2 for pair in zip(*of_each, strict=True)])
+    with pytest.raises(UserError, match="--draws 0"):
+        judge.main([str(folder), "--draws", "0"])
 
 
 def test_runs_of_other_data_are_refused(make_run):
