@@ -89,7 +89,7 @@ def _totals(summary: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _group(summary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """What a file has under `key`, where it is a dictionary; an empty one otherwise."""
+    """The dictionary under `key` of a file; an empty one where there is none."""
     value = summary.get(key)
     return value if isinstance(value, Mapping) else {}
 

@@ -67,7 +67,7 @@ class Record:
         return means
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been summed since the last reading: each rank's sums, and counts. Every rank calls it."""
+        """The sums of each rank since the last reading, and their counts. Every rank calls it."""
         sums = from_all({name: value.cpu() for name, value in self._sums.items()})
         return {"sums": sums, "counts": dict(self._counts)}
 

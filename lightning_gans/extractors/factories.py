@@ -11,7 +11,7 @@ from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
 
-# What a run's configuration from a stranger may name; see experiments.trained.
+# The names that a configuration from a stranger may use; see experiments.trained.
 __all__ = ["classifier", "coordinates", "inception", "own"]
 
 

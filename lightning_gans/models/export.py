@@ -23,7 +23,7 @@ from lightning_gans.models.spec import build
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.yaml"
-# What a description may ask for beside what its weights take up on disk; see `_check_numbers`.
+# Allowances of a description beyond the size of its weights on disk; see `_check_numbers`.
 FREE_NUMBER, FREE_PRODUCT, FREE_TENSORS = 1024, 2**22, 1024
 DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
@@ -95,7 +95,7 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
 
 
 def described(path: str | PathLike[str]) -> dict[str, Any]:
-    """What model.yaml of an export says: `model`, the description, and `about`, facts beside it (a dictionary).
+    """The content of an export's model.yaml: `model`, the description, and `about`, facts beside it (a dictionary).
 
     Raises:
         UserError: no export there, or a file that is no description.

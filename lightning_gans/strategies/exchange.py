@@ -16,7 +16,7 @@ def processes() -> int:
 
 
 def rank() -> int:
-    """The number of this process among them, from 0."""
+    """The number of this process among those that train together, from 0."""
     return dist.get_rank() if processes() > 1 else 0
 
 

@@ -136,5 +136,5 @@ def test_links_may_not_lead_out(tmp_path):
 
 def test_the_logs_of_loggers_are_left_alone(tmp_path):
     (tmp_path / "wandb" / "run").mkdir(parents=True)
-    (tmp_path / "wandb" / "run" / "debug.log").symlink_to("/tmp/debug.log")
+    (tmp_path / "wandb" / "run" / "debug.log").symlink_to("/elsewhere/debug.log")
     check_folder(tmp_path)
