@@ -63,7 +63,7 @@ class Interruption:
         global _active
         _active = None
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not Python's, and lost
         if self.agreed and kind is None:
             for number in self.received:
                 handler = self._previous.get(number)
