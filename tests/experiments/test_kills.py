@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 EVERY = (
     "callbacks.checkpoint.every=10",
-    "callbacks.checkpoint.minutes=1000",  # by the clock, rows would be means over other iterations
+    "callbacks.checkpoint.minutes=1000",  # none by the clock: kills come at the same places
     "callbacks.evaluation.every=40",
     "callbacks.evaluation.samples=64",
     "callbacks.grids.every=100",
