@@ -52,7 +52,7 @@ class Launcher:
                 process.join()
 
     def run(self, *argv: str, code: int = 0, seconds: float = 120) -> str:
-        """What the run printed; it has to end with `code`, within so many seconds."""
+        """The output of the run, which has to end with `code` within so many seconds."""
         before = len(self.log.read_text()) if self.log.is_file() else 0
         process = self.start(*argv)
         process.join(seconds)

@@ -85,7 +85,7 @@ def srun(rank, tasks, *, nodes=1, step=0):
 
 
 def lightning(rank, size):
-    """What Lightning's own launcher sets for the processes that it starts."""
+    """The variables that Lightning's own launcher sets for the processes that it starts."""
     return {
         "LOCAL_RANK": str(rank),
         "NODE_RANK": "0",
@@ -393,7 +393,7 @@ def started(*argv, environ, folder, module=("-m", "experiments.train")):
 
 
 def python(*argv, environ, folder, **options):
-    """What the command printed; it has to end well."""
+    """The output of the command, which has to end well."""
     process = started(*argv, environ=environ, folder=folder, **options)
     said = heard(process)
     assert process.returncode == 0, said

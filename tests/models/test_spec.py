@@ -161,7 +161,7 @@ def test_names_are_looked_up_and_never_imported(tmp_path, monkeypatch):
 
 
 def test_listed_classes_are_those_of_their_names_and_read_no_files():
-    """What a description may name takes numbers, words, and other parts: no place of a file."""
+    """Constructors on the list take numbers, words and other parts, and no place of a file."""
     assert len(exportable()) > 60
     for name, found in exportable().items():
         module, _, last = name.rpartition(".")
