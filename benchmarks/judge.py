@@ -18,7 +18,7 @@ A run's samples are those of its exported generator, rounded to 256 levels as fi
 over several sets of them: a figure of one set scatters by 0.01 to 0.02. Images of any size become 8x8 by averages over
 blocks, training and held-out digits of the run's size as well. The runs of one group (all settings but the seed) make
 one row, of means and standard deviations over the runs. FID / floor is of the test split, from summary.json; so are the
-seconds, which are CPU seconds of a run that has a core for its one thread (trainer.threads=1).
+seconds, which are wall time, evaluations included.
 """
 
 import statistics
