@@ -119,9 +119,12 @@ def apart(job: Job) -> int:
 
 def _leave_quietly() -> NoReturn:
     """Exit 2 without a word, but not before the process that speaks: a launcher ends all processes with the first."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.REFUSED))
-    time.sleep(PATIENCE)
-    sys.exit(cli.REFUSED)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.REFUSED))
+    try:
+        time.sleep(PATIENCE)
+        sys.exit(cli.REFUSED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _announce(job: Job) -> None:

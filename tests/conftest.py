@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -70,6 +71,19 @@ def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _signal_handlers() -> Iterator[None]:
+    """No test leaves a signal handler behind: it would answer to signals of the tests that follow it."""
+    from lightning_gans.core.interruption import SIGNALS  # imports torch, which reads the variables above
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    left = [number.name for number in SIGNALS if signal.getsignal(number) is not before[number]]
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert not left, f"handlers of {', '.join(left)} are not those from before the test"
 
 
 @pytest.fixture(scope="session")
