@@ -37,8 +37,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from datamodules import Digits
-from experiments import cli, runs
-from experiments.runner import quiet_libraries
+from experiments import cli
+from experiments.jobs.runner import quiet_libraries
+from experiments.runs import directory as runs
 from lightning_gans import load_generator
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import cache_folder

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from experiments import cli
-from experiments.preflight import preflight
-from experiments.runner import make_game, quiet_libraries
+from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import make_game, quiet_libraries
 from lightning_gans.callbacks.splits import READ
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import CalibratesOnSamples, Encodes

@@ -22,8 +22,8 @@ import torch
 from rich.console import Console
 
 from benchmarks.loops import BareLoop, CommonLoop, PictureDigits
-from experiments.preflight import preflight
-from experiments.runner import make_game, make_trainer, quiet_libraries
+from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import make_game, make_trainer, quiet_libraries
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.grids import SampleGrids

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli
-from experiments.arguments import allowed, pairs, run_folder, whole
-from experiments.trained import config_of, load_data, load_model, using
+from experiments.trained.arguments import allowed, pairs, run_folder, whole
+from experiments.trained.loading import config_of, load_data, load_model, using
 from lightning_gans.core.errors import UserError
 
 KEYS = ("run", "out", "n", "seed", "shares", "seeds", "allow")
@@ -148,7 +148,7 @@ def _generated(model: Any, labels: Any, *, seed: int) -> Any:
     """One image for each label, uint8 (N, C, S, S)."""
     import torch
 
-    from experiments.inference import check_finite
+    from experiments.trained.inference import check_finite
     from lightning_gans.callbacks.media import to_uint8
 
     starts = range(0, len(labels), STEP)

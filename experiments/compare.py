@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments import cli
-from experiments.comparison import (
+from experiments.runs.report import figure, say
+from experiments.settings.suggest import did_you_mean, nearest
+from experiments.trained.comparison import (
     KINDS,
     Row,
     Stats,
@@ -26,8 +28,6 @@ from experiments.comparison import (
     metrics_of,
     single,
 )
-from experiments.report import figure, say
-from experiments.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.metrics.names import METRICS

@@ -33,11 +33,11 @@ from statistics import fmean, stdev
 from typing import Any
 
 from experiments import cli
-from experiments.arguments import allowed, pairs, run_folder, whole
-from experiments.report import figure
-from experiments.resume import flatten
-from experiments.suggest import did_you_mean, nearest
-from experiments.trained import check_targets, config_of, extractors, load_data, load_model, using
+from experiments.runs.report import figure
+from experiments.runs.resume import flatten
+from experiments.settings.suggest import did_you_mean, nearest
+from experiments.trained.arguments import allowed, pairs, run_folder, whole
+from experiments.trained.loading import check_targets, config_of, extractors, load_data, load_model, using
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.metrics.names import METRICS
@@ -182,7 +182,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     """
     import torch
 
-    from experiments.runner import quiet_libraries
+    from experiments.jobs.runner import quiet_libraries
     from experiments.scoring import make_scoring
 
     quiet_libraries()

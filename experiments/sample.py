@@ -45,9 +45,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from experiments import cli, inference, translation
-from experiments.sample_request import Request, file_name, parse
-from experiments.trained import load_model, using
+from experiments import cli
+from experiments.trained import inference, translation
+from experiments.trained.loading import load_model, using
+from experiments.trained.sample_request import Request, file_name, parse
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -124,7 +125,7 @@ def write(request: Request, parts: Iterable[Any]) -> tuple[int, ...]:
     Raises:
         UserError: samples that an output cannot hold, or a file that cannot be written.
     """
-    from experiments import sample_files
+    from experiments.trained import sample_files
 
     takes: list[sample_files.Take] = []
     shape: tuple[int, ...] = ()

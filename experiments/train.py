@@ -15,12 +15,13 @@ from typing import NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 
-from experiments import cli, launch
-from experiments.lock import in_use
-from experiments.preflight import Job, preflight
-from experiments.report import final_table
-from experiments.resume import check_resume
-from experiments.runs import COMMAND, CONFIG, STUDIES, config_text
+from experiments import cli
+from experiments.jobs import launch
+from experiments.jobs.preflight import Job, preflight
+from experiments.runs.directory import COMMAND, CONFIG, STUDIES, config_text
+from experiments.runs.lock import in_use
+from experiments.runs.report import final_table
+from experiments.runs.resume import check_resume
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
@@ -81,7 +82,7 @@ def _run(job: Job) -> int:
 
     # Threads that spin while they wait for each other lose nine tenths of their speed where they have to share a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from experiments.runner import run  # torch and Lightning take seconds: only now, when all is checked
+    from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
 
     if job.place.leads:
         _warn(job)

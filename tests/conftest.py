@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.launch import RANKS
+from experiments.jobs.launch import RANKS
 
 # Set before anything imports torch, and inherited by the processes that tests start.
 os.environ.update(

@@ -7,9 +7,9 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from experiments import cli, studies
-from experiments.comparison import Run, find
-from experiments.runs import STUDIES
-from experiments.suggest import did_you_mean, nearest
+from experiments.runs.directory import STUDIES
+from experiments.settings.suggest import did_you_mean, nearest
+from experiments.trained.comparison import Run, find
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import asked, settings_of
-from experiments.trained import load_data
+from experiments.trained.loading import load_data
 
 SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET = "source only", "gradient reversal", "alternating", "on target"
 ORDER = (SOURCE_ONLY, REVERSAL, ALTERNATING, ON_TARGET)

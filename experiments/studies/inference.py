@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.studies.pages import by_data, column, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
-from experiments.trained import load_data
+from experiments.trained.loading import load_data
 from lightning_gans.callbacks.splits import HELD_OUT, TRAIN
 
 METRICS = {

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from experiments import cli, runs
+from experiments import cli
+from experiments.runs import directory as runs
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import printable, read_text

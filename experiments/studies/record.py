@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import runs
-from experiments.comparison import Run
+from experiments.runs import directory as runs
 from experiments.studies.pages import config_of, summary_of
+from experiments.trained.comparison import Run
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import printable, read_text

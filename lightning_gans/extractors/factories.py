@@ -11,7 +11,7 @@ from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
 
-# The names that a configuration from a stranger may use; see experiments.trained.
+# The names that a configuration from a stranger may use; see experiments.trained.loading.
 __all__ = ["classifier", "coordinates", "inception", "own"]
 
 

@@ -36,7 +36,7 @@ class Launcher:
         self.environ: dict[str, str] = {}
         self._started: list[BaseProcess] = []
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["experiments.runner"])
+        self._context.set_forkserver_preload(["experiments.jobs.runner"])
 
     def start(self, *argv: str) -> BaseProcess:
         process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log), self.environ))

@@ -9,7 +9,8 @@ import statistics
 import pytest
 from rich.console import Console
 
-from experiments import cli, compare, runs
+from experiments import cli, compare
+from experiments.runs import directory as runs
 from lightning_gans.core.errors import UserError
 
 

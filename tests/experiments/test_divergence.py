@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from experiments.preflight import preflight
-from experiments.runner import _advice
+from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import _advice
 from lightning_gans.core.batches import SampleBatch, UnpairedBatch
 from lightning_gans.core.errors import Diverged, UserError
 

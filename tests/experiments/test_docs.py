@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

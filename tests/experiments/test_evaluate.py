@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from experiments import evaluate
-from experiments.trained import check_targets, load_data
+from experiments.trained.loading import check_targets, load_data
 from lightning_gans.core.errors import UserError
 
 TINY = ["iterations=4", "callbacks.evaluation.every=2", "callbacks.evaluation.samples=100", "logger=none"]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from experiments.runs import read_summary
+from experiments.runs.directory import read_summary
 from tests.experiments.conftest import Launcher
 from tests.helpers.damage import DAMAGES
 from tests.helpers.same import assert_same_run

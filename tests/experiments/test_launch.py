@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import cli, launch, train
-from experiments.launch import LauncherMismatch, Place, place
-from experiments.preflight import preflight
+from experiments import cli, train
+from experiments.jobs import launch
+from experiments.jobs.launch import LauncherMismatch, Place, place
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import UserError
 
 RING = (
@@ -305,7 +306,7 @@ def test_other_ranks_of_a_finished_run_have_nothing_to_do_either(environ, capsys
     """They would wait for the first, which has left."""
     settings = (*RING, *DDP, "iterations=10", "run_dir=run")
     (job,) = preflight(settings)
-    from experiments.runs import CONFIG, config_text
+    from experiments.runs.directory import CONFIG, config_text
 
     job.run_dir.mkdir()
     (job.run_dir / CONFIG).write_text(config_text(job.config))
@@ -366,7 +367,7 @@ def test_a_process_that_sees_one_gpu_uses_that_one(monkeypatch):
     """srun --gpus-per-task=1 numbers it 0 in every task."""
     import torch
 
-    from experiments.runner import _devices
+    from experiments.jobs.runner import _devices
     from lightning_gans.strategies.environment import GivenProcesses
     from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from experiments import runs
-from experiments.lock import in_use
-from experiments.runs import read_summary
+from experiments.runs import directory as runs
+from experiments.runs.directory import read_summary
+from experiments.runs.lock import in_use
 from lightning_gans.core.errors import UserError
 from tests.helpers.ring import RING
 

@@ -9,8 +9,9 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from experiments import cli, resolvers
-from experiments.preflight import preflight
+from experiments import cli
+from experiments.configuration import resolvers
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import Diverged, UserError
 from tests.helpers.composed import VARIANTS
 from tests.helpers.damage import write_checkpoint
@@ -90,7 +91,7 @@ def test_the_usual_variants_own_networks_and_recipe_are_meant():
 
 def test_labels_of_data_of_ones_own_are_not_known(own):
     (own / "data").mkdir()
-    text = (Path(resolvers.__file__).parent / "conf" / "data" / "digits.yaml").read_text()
+    text = (ROOT / "experiments" / "conf" / "data" / "digits.yaml").read_text()
     (own / "data" / "pictures.yaml").write_text(text)
     assert only("--config-dir", str(own), "data=pictures").choices["variant"] == "dcgan"
 
@@ -281,7 +282,7 @@ def test_a_diverged_run_never_ends_a_sweep_and_cannot_be_repeated_alone():
 
 
 def write_run(job, summary):
-    from experiments.runs import CONFIG, config_text
+    from experiments.runs.directory import CONFIG, config_text
 
     job.run_dir.mkdir(parents=True)
     (job.run_dir / CONFIG).write_text(config_text(job.config))
@@ -430,7 +431,7 @@ def python(*arguments):
 def test_nothing_heavy_is_imported():
     script = (
         "import sys\n"
-        "from experiments.preflight import preflight\n"
+        "from experiments.jobs.preflight import preflight\n"
         "from experiments import compare, train\n"
         "assert preflight(['variant=vanilla', 'data=ring', 'objective=minimax'])[0].name\n"
         "heavy = {'torch', 'pytorch_lightning', 'lightning', 'pandas', 'matplotlib', 'sklearn', 'wandb'}\n"

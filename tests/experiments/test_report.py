@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.report import duration, figure, final_table
+from experiments.runs.report import duration, figure, final_table
 
 SUMMARY: dict[str, Any] = {
     "status": "finished",
@@ -147,7 +147,7 @@ def test_numbers_and_durations() -> None:
 
 
 def test_no_torch() -> None:
-    code = "import experiments.report, sys; sys.exit('torch' in sys.modules)"
+    code = "import experiments.runs.report, sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

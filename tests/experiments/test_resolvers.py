@@ -3,7 +3,7 @@
 import pytest
 
 from datamodules.catalogue import CATALOGUE
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import UserError
 from tests.helpers.composed import composed
 

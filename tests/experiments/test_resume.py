@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from experiments import runs
-from experiments.resume import check_resume, has_begun
+from experiments.runs import directory as runs
+from experiments.runs.resume import check_resume, has_begun
 from lightning_gans.core.checkpoints import DamagedCheckpoint
 from lightning_gans.core.errors import UserError
 from tests.helpers.damage import DAMAGES, write_checkpoint

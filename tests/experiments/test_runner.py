@@ -5,10 +5,10 @@ import tempfile
 
 import pytest
 
-from experiments import runs
-from experiments.preflight import preflight
-from experiments.resume import check_resume
-from experiments.runner import Exit, run
+from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import Exit, run
+from experiments.runs import directory as runs
+from experiments.runs.resume import check_resume
 from lightning_gans.core import checkpoints
 from lightning_gans.core.errors import UserError
 from tests.helpers.ring import RING

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from experiments import runs
-from experiments.resume import DivergedBefore, check_resume, differences, flatten
+from experiments.runs import directory as runs
+from experiments.runs.resume import DivergedBefore, check_resume, differences, flatten
 from lightning_gans.core.errors import UserError
 from tests.helpers.damage import write_checkpoint
 

@@ -17,8 +17,8 @@ import lightning_gans
 from datamodules import Digits
 from datamodules.pixels import normalise, square
 from experiments import sample
-from experiments.sample_request import KEYS
-from experiments.trained import load_model
+from experiments.trained.loading import load_model
+from experiments.trained.sample_request import KEYS
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.media import to_uint8
 from lightning_gans.core.errors import UserError

@@ -14,12 +14,12 @@ import yaml
 
 import experiments
 from datamodules.catalogue import CATALOGUE
-from experiments.composing import Composer
-from experiments.preflight import preflight
-from experiments.schemas import validate
-from experiments.schemas.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP
-from experiments.schemas.schema import Schema
-from experiments.schemas.spec import (
+from experiments.configuration.composing import Composer
+from experiments.jobs.preflight import preflight
+from experiments.settings import validate
+from experiments.settings.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP
+from experiments.settings.schema import Schema
+from experiments.settings.spec import (
     Bool,
     Choice,
     Float,

@@ -13,7 +13,7 @@ import yaml
 
 from experiments import augment, cli, compare, evaluate, sample, train
 from experiments.studies.__main__ import main as report_of_study
-from experiments.trained import check_targets, data_modules, extractors, load_data
+from experiments.trained.loading import check_targets, data_modules, extractors, load_data
 from lightning_gans.core.errors import UserError
 from tests.helpers import received
 from tests.helpers.received import MARKER, MODULE, SHELL, TAGS

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 from experiments.studies import adaptation, pages
 from experiments.studies.__main__ import main as main_of_studies
 from lightning_gans.core.errors import UserError

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import experiments
-from experiments.composing import Composer
+from experiments.configuration.composing import Composer
 from lightning_gans.core.game import Game
 from lightning_gans.core.rng import isolated
 from lightning_gans.models import build

@@ -22,7 +22,7 @@ def on_ranks(work: Work, folder: Path, job: dict[str, Any], *, world: int = 2) -
     """
     context = multiprocessing.get_context("forkserver")
     # One server serves all tests of a session: it imports what any of them needs.
-    context.set_forkserver_preload(["experiments.runner", "tests.helpers.ranks", "tests.helpers.composed"])
+    context.set_forkserver_preload(["experiments.jobs.runner", "tests.helpers.ranks", "tests.helpers.composed"])
     port = _free_port()
     processes = [
         context.Process(target=_rank, args=(work, folder, job, rank, world, port), daemon=True) for rank in range(world)

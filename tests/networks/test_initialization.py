@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.preflight import preflight
-from experiments.runner import initialize, make_game
+from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import initialize, make_game
 from lightning_gans.core.errors import UserError
 from lightning_gans.networks.initialization import He, Normal, Orthogonal, Xavier
 from lightning_gans.networks.spectral import spectrally_normalized

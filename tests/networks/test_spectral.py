@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.runner import make_game, warm_start
+from experiments.jobs.runner import make_game, warm_start
 from lightning_gans.networks.resnet import ResNetDiscriminator
 from lightning_gans.networks.spectral import SpectralNorm, estimate_norms, spectrally_normalized
 from tests.helpers.composed import composed, data_of

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from experiments.schemas import fits
+from experiments.settings import compatibility as fits
 from lightning_gans.core.errors import UserError
 from tests.helpers.composed import CONF, composed, data_of, game_of
 from tests.helpers.play import play

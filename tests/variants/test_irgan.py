@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import logsigmoid
 
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError

@@ -6,7 +6,7 @@ from math import log, pi
 import pytest
 import torch
 
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training

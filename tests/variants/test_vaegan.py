@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.preflight import preflight
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training

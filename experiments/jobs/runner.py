@@ -1,0 +1,333 @@
+"""One run, from its resolved configuration to its summary. Everything heavy is imported here, after all is checked."""
+
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
+
+from experiments.jobs import launch
+from experiments.runs.report import final_table
+from experiments.runs.resume import source_of
+from experiments.scoring import make_scoring
+from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
+from lightning_gans.callbacks.chains import Chains
+from lightning_gans.callbacks.checkpoints import Checkpoints
+from lightning_gans.callbacks.collapse import CollapseWatch
+from lightning_gans.callbacks.conversions import Conversions
+from lightning_gans.callbacks.domains import Embeddings
+from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.progress import Progress
+from lightning_gans.callbacks.rankings import Rankings
+from lightning_gans.callbacks.reconstructions import Reconstructions
+from lightning_gans.callbacks.stop import GracefulStop
+from lightning_gans.callbacks.summary import RunSummary
+from lightning_gans.callbacks.training_log import TrainingLog
+from lightning_gans.callbacks.translation import Translations
+from lightning_gans.callbacks.unprofiled import Unprofiled
+from lightning_gans.core import checkpoints
+from lightning_gans.core.errors import Diverged, UserError
+from lightning_gans.core.game import Game
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
+from lightning_gans.core.rng import isolated
+from lightning_gans.models.export import check_finite
+from lightning_gans.models.spec import build
+from lightning_gans.networks.initialization import Initialization
+from lightning_gans.networks.spectral import estimate_norms
+from lightning_gans.strategies.environment import GivenProcesses
+from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
+
+log = logging.getLogger("lightning_gans")
+
+# Each draws what a model can do, and nothing of one that cannot.
+PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains, Rankings)
+
+
+class Exit(IntEnum):
+    """What the process says when it ends."""
+
+    DONE = 0
+    REFUSED = 2
+    DIVERGED = 3
+    INTERRUPTED = 130
+
+
+def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Callable[[], None] | None = None) -> Exit:
+    """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
+
+    Args:
+        checkpoint: a Lightning checkpoint to continue from.
+        begin: called when everything is made and loaded, right before training.
+
+    Raises:
+        UserError: the pieces do not fit each other.
+    """
+    quiet_libraries()
+    # Lightning has taken it from any rank variable there is.
+    rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
+    if config["trainer"]["threads"]:
+        torch.set_num_threads(config["trainer"]["threads"])
+    with Interruption() as interruption:
+        try:
+            return _run(config, checkpoint, begin, interruption)
+        except StopRequested:  # before training began, so there is nothing to save
+            interruption.agreed = True
+            print(
+                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
+            )
+            return Exit.INTERRUPTED
+        except Aborted:
+            return Exit.INTERRUPTED
+
+
+def _run(
+    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+) -> Exit:
+    run_dir = Path(config["run_dir"])
+    data = build(config["data"], trusted=True)
+    game = make_game(config)
+    if config["init_from"] and checkpoint is None:
+        warm_start(game, Path(config["init_from"]))
+    progress, summary = Progress(), RunSummary()
+    settings = config["callbacks"]
+    callbacks: list[pl.Callback] = [GracefulStop(interruption), TrainingLog(every=config["trainer"]["log_every"])]
+    callbacks += [CollapseWatch(), summary, progress]
+    if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
+        samples = settings["evaluation"]["samples"]
+        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
+        callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
+    callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
+    about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
+    callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
+    if begin is not None:
+        write = begin
+        callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
+    trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
+    try:
+        trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except Diverged as error:
+        return _diverged(error, trainer, game, summary)
+    except BaseException as error:
+        if trainer.is_global_zero and game.iteration:
+            with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
+                summary.write(trainer, game, "stopped")
+        if isinstance(error, StopRequested | Aborted):
+            _end_ranks(trainer)
+        raise
+    stopped = interruption.agreed
+    if trainer.is_global_zero:
+        summary.write(trainer, game, "stopped" if stopped else "finished")
+    return _farewell(run_dir, game, stopped=stopped, leads=trainer.is_global_zero)
+
+
+def _end_ranks(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning started for this run: they would wait for this one."""
+    end = getattr(trainer.strategy.launcher, "kill", None)
+    if callable(end):
+        end(signal.SIGTERM)
+
+
+def make_game(config: Mapping[str, Any]) -> Game:
+    """The variant with its networks, initialised from the run's seed alone."""
+    with isolated(config["seed"], "init"):
+        game = build(config["variant"], trusted=True)
+        if not isinstance(game, Game):
+            target = config["variant"].get("_target_")
+            raise UserError(f"variant._target_={target} is no lightning_gans.core.game.Game.")
+        if config["init"] is not None:
+            initialize(game, build(config["init"], trusted=True))
+    return game.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
+
+
+def initialize(game: Game, init: Initialization) -> None:
+    """Draw every player's weights anew.
+
+    Raises:
+        UserError: there is no layer to initialise.
+    """
+    parts = [part for player in game.players().values() for part in player]
+    if not sum(init(part) for part in parts if isinstance(part, nn.Module)):
+        raise UserError(
+            f"init= draws the weights of linear layers and convolutions, and {type(game).__name__}'s networks here "
+            "have neither. Say init=own."
+        )
+    estimate_norms(game)
+    game.ema.model.load_state_dict(game.model.state_dict())
+
+
+def make_trainer(
+    settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Any]
+) -> pl.Trainer:
+    """Lightning's trainer: one epoch, which the data module makes as long as the run.
+
+    Its processes are those of the launcher, where one started as many as the settings want, laid out as that launcher
+    laid them out; otherwise Lightning starts them on this machine.
+    """
+    place = launch.place(settings)
+    several = max(place.size, launch.processes(settings) or 1) > 1
+    players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
+    if not torch.cuda.is_available():
+        # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    return pl.Trainer(
+        accelerator=settings["accelerator"],
+        devices=_devices(settings, place),
+        num_nodes=place.nodes,
+        strategy=PlayerDDPStrategy() if players else settings["strategy"],
+        precision=_precision(settings),
+        plugins=[AtomicCheckpointIO(), _environment(place)],
+        profiler=Unprofiled(),
+        default_root_dir=run_dir,
+        callbacks=callbacks,
+        logger=loggers or False,
+        max_epochs=1,
+        enable_progress_bar=False,
+        enable_checkpointing=True,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
+    """The devices of this machine, as Lightning takes them: how many, which, or "auto"."""
+    if place.launcher is None or isinstance(settings["devices"], list):
+        return settings["devices"]
+    on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda")
+    # srun --gpus-per-task=1 shows each process its own GPU alone.
+    return 1 if on_cuda and torch.cuda.device_count() == 1 else place.local_size
+
+
+def _environment(place: launch.Place) -> GivenProcesses:
+    return GivenProcesses(
+        rank=place.rank,
+        size=place.size,
+        local_rank=place.local_rank,
+        node=place.node,
+        address=place.address,
+        port=place.port,
+    )
+
+
+def _precision(settings: Mapping[str, Any]) -> Any:
+    if settings["precision"] != "auto":
+        return settings["precision"]
+    on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def make_loggers(config: Mapping[str, Any]) -> list[Any]:
+    """The logger of this run, told its configuration; none on other ranks than the first."""
+    if not config["logger"] or not launch.place(config["trainer"]).leads:
+        return []
+    logger = build(config["logger"], trusted=True)
+    logger.log_hyperparams(dict(config))
+    return [logger]
+
+
+def warm_start(game: Game, source: Path) -> None:
+    """Take over the weights of another run that fit by name and shape.
+
+    Raises:
+        UserError: no intact checkpoint there, none of its weights fits, or one is not finite.
+    """
+    path = source_of(source)
+    theirs = checkpoints.load(path)["state_dict"]
+    mine = game.state_dict()
+    fitting = {
+        name: value
+        for name, value in theirs.items()
+        if name in mine and isinstance(value, torch.Tensor) and mine[name].shape == value.shape
+    }
+    if not fitting:
+        raise UserError(f"init_from={source}: none of its {len(theirs)} tensors fits this model by name and shape.")
+    check_finite(fitting, path)
+    game.load_state_dict(fitting, strict=False)
+    if len(fitting) < len(mine):
+        estimate_norms(game)  # a weight may have come without its u and v, or they without it
+    log.warning("Starting from %d of %d tensors of %s.", len(fitting), len(mine), path)
+
+
+def quiet_libraries() -> None:
+    """Our terminal is for the run: libraries speak up for warnings that a user can act on."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+
+
+def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSummary) -> Exit:
+    run_dir = Path(trainer.default_root_dir)
+    last = run_dir / "checkpoints" / "last.ckpt"
+    good = f"The last good checkpoint is {last}." if last.is_file() else "No checkpoint had been written yet."
+    if trainer.is_global_zero:
+        with suppress(UserError):
+            summary.write(trainer, game, "diverged")
+        print(f"error: {error} {good} {_advice(error, trainer)}", file=sys.stderr)
+    return Exit.DIVERGED
+
+
+def _advice(error: Diverged, trainer: pl.Trainer) -> str:
+    """Sentences that tell how to remove the cause of a divergence."""
+    if error.cause == "data":
+        bad = _bad_samples(trainer)
+        found = f"In the training split it is {bad}. " if bad else ""
+        return f"{found}No setting of the training mends that: repair or remove these samples and start a new run_dir."
+    settings = f"variant.training.players.{error.player or '<player>'}"
+    slower = f"a tenth of player {error.player}'s learning rate ({settings}.optimizer.lr=...)"
+    exact = "" if trainer.precision in ("32-true", "64-true") else "trainer.precision=32-true, "
+    if error.cause == "network":
+        return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
+    if error.cause == "loss":
+        return (
+            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where "
+            f"its logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective, "
+            f"another weight of that term, or {slower}."
+        )
+    return (
+        "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
+        f"where the gradients had grown (losses.csv shows that); clipping mends only the latter. To try in a new "
+        f"run_dir: {exact}{slower}, or {settings}.clip_norm=1."
+    )
+
+
+def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
+    """The training split's first samples that are not finite, as words; "" where there are none, or time is up."""
+    data: Any = getattr(trainer, "datamodule", None)
+    if not hasattr(data, "split"):
+        return ""
+    bad: list[int] = []
+    start, until = 0, time.monotonic() + seconds
+    for batch in data.split("train").batches(256):
+        columns = [column for column in batch if isinstance(column, torch.Tensor) and column.is_floating_point()]
+        rows = [~column.isfinite().flatten(1).all(1) for column in columns]
+        bad += [start + i for i in torch.stack(rows).any(0).nonzero().flatten().tolist()] if rows else []
+        start += len(batch[0])
+        if len(bad) > shown or time.monotonic() > until:
+            break
+    if not bad:
+        return ""
+    more = " and more" if len(bad) > shown else ""
+    return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
+
+
+def _farewell(run_dir: Path, game: Game, *, stopped: bool, leads: bool) -> Exit:
+    if leads and not stopped:
+        final_table(run_dir)
+    if leads and stopped:
+        print(f"Stopped after iteration {game.iteration} of {game.iterations}; everything is saved in {run_dir}.")
+        print("The same command continues it.")
+    return Exit.INTERRUPTED if stopped else Exit.DONE

@@ -1,0 +1,1 @@
+"""Run directories: names, files, lock, resumption and reports."""

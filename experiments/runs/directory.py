@@ -1,0 +1,183 @@
+"""A run's directory: what it is called, and what its config.yaml and summary.json say."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.settings.spec import plain
+from lightning_gans.callbacks.csv_files import CsvFile
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import load_json, load_yaml, printable
+
+RUNS = Path("runs")
+STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
+CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
+EXPORT, WEIGHTS = Path("generator"), "weights.safetensors"
+LOCK = ".lock"  # of a run that is going on
+OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # what is there before the first iteration has run
+TABLES = ("losses.csv", "metrics.csv")
+WRITTEN = ("checkpoints", "generator", "samples")  # folders
+LONGEST = 120  # characters of a run's name less its seed, or of a metric's
+
+# What says where or how a run is done, not which run it is: not in its name.
+UNNAMED = ("study", "seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
+UNNAMED_GROUPS = ("variant", "data", "logger", "callbacks", "trainer", "metrics")
+
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+# Names
+
+
+def group_name(variant: str, data: str, differences: Mapping[str, str]) -> str:
+    """`<variant>-<data>[-<what differs from the recipe>]`: letters, digits and `-._`.
+
+    Args:
+        differences: short key -> value, or a choice -> "".
+    """
+    tokens = [clean(variant), clean(data), *(clean(key) + clean(differences[key]) for key in sorted(differences))]
+    name = "-".join(tokens)
+    if len(name) > LONGEST:
+        name = f"{name[: LONGEST - 9].rstrip('-._')}-{digest(name)}"
+    return name
+
+
+def clean(text: str) -> str:
+    """`text` in letters, digits and `-._`; where others are lost, a digest tells such texts apart."""
+    if not text or not re.search(r"[^A-Za-z0-9._-]", text):
+        return text
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(text).name).strip("_")
+    return f"{readable}.{digest(text)[:4]}"
+
+
+def digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def short_key(key: str, keys: Collection[str]) -> str:
+    """The shortest ending of the dotted `key` that no other of `keys` has; all of it where it is none of them."""
+    if key not in keys:
+        return key
+    parts, others = key.split("."), [other.split(".") for other in keys if other != key]
+    for count in range(1, len(parts)):
+        if all(other[-count:] != parts[-count:] for other in others):
+            return ".".join(parts[-count:])
+    return key
+
+
+def is_unnamed(key: str) -> bool:
+    """Whether a setting is left out of a run's name."""
+    return key in UNNAMED or key.partition(".")[0] in ("logger", "callbacks", "trainer", "metrics", "hydra", "names")
+
+
+def as_token(value: Any) -> str:
+    """A setting's value for a name: 128, 0.0001, true, null, tanh."""
+    if isinstance(value, list):
+        return "_".join(map(as_token, value))
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else plain(value)
+
+
+# Files
+
+
+@dataclass(frozen=True)
+class Summary:
+    """summary.json; `metrics` are name -> {last, best, best_iteration}, None where a number was not finite."""
+
+    status: str
+    iterations: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    images_per_second: float | None = None
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    all: Mapping[str, Any] = field(default_factory=dict)
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """What config.yaml holds: the resolved configuration, enough to run it again."""
+    text: str = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def read_config(run_dir: Path) -> dict[str, Any] | None:
+    """The configuration of a run, or None where it holds none.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = run_dir / CONFIG
+    try:
+        config = load_yaml(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(_unreadable(path, error)) from error
+    if not isinstance(config, dict):
+        raise UserError(_unreadable(path, "it holds no settings"))
+    return config
+
+
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run, the one to continue from first: last.ckpt, then the others from the newest on."""
+    found = [path for path in (run_dir / LAST).parent.glob("*.ckpt") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (path.name != LAST.name, -path.stat().st_mtime))
+
+
+def newest_iteration(run_dir: Path) -> int:
+    """The last iteration that any of a run's files tells of, whatever state they are in; 0 where none does."""
+    try:
+        summary = read_summary(run_dir)
+    except UserError:
+        summary = None
+    return max(summary.iterations if summary else 0, *(CsvFile(run_dir / name).newest() for name in TABLES))
+
+
+def read_summary(run_dir: Path) -> Summary | None:
+    """What a run has come to, or None where it has not said.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = run_dir / SUMMARY
+    try:
+        found = load_json(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(_unreadable(path, error)) from error
+    if not isinstance(found, dict) or not isinstance(found.get("status"), str):
+        raise UserError(_unreadable(path, "it has no status"))
+    metrics = found.get("metrics")
+    return Summary(
+        status=found["status"],
+        iterations=int(number(found.get("iterations")) or 0),
+        images=int(number(found.get("images")) or 0),
+        seconds=number(found.get("seconds")) or 0.0,
+        images_per_second=number(found.get("images_per_second")),
+        metrics={
+            printable(name, LONGEST): {
+                key: number(value.get(key)) if isinstance(value, dict) else None
+                for key in ("last", "best", "best_iteration")
+            }
+            for name, value in (metrics.items() if isinstance(metrics, dict) else ())
+        },
+        all=found,
+    )
+
+
+def number(value: Any) -> float | None:
+    """A finite number as it is; None for anything else."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if fits else None
+
+
+def _unreadable(path: Path, error: object) -> str:
+    why = str(error).partition("\n")[0].rstrip(".")
+    return f"{path} cannot be read: {why}. Restore it, or choose another run_dir."

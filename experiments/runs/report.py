@@ -1,0 +1,223 @@
+"""What a run came to, in words and a table, from its summary.json alone. Imports no torch."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments.runs.directory import number
+from lightning_gans.core.received import load_json, printable, read_text
+from lightning_gans.metrics.names import METRICS
+
+TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
+
+ENDINGS = {
+    "finished": "finished",
+    "running": "running, or killed: the same command goes on from the last checkpoint",
+    "stopped": "stopped: the same command goes on from here",
+    "diverged": "diverged: a loss or gradient became NaN or infinite",
+}
+
+
+def final_table(run_dir: Path, console: Console | None = None) -> None:
+    """Print status, speed, every metric's best and last value, where things lie, and what to type next.
+
+    Keys that summary.json does not have are left out; without the file, one line says so.
+    """
+    console = console or Console()
+    run_dir = shown(run_dir)
+    try:
+        summary = load_json(run_dir / "summary.json")
+    except (OSError, ValueError):
+        summary = None
+    if not isinstance(summary, Mapping):
+        say(console, f"{run_dir} holds no summary of a run (summary.json).")
+        return
+    say(console)
+    status = str(summary.get("status"))
+    say(console, f"{run_dir.name}: {ENDINGS.get(status, status)}")
+    for line in _totals(summary):
+        say(console, line)
+    if _group(summary, "metrics"):
+        say(console)
+        table = _table(summary, arrows=console.encoding.startswith("utf"))
+        console.print(table, crop=False)
+        for line in _facts(summary):
+            say(console, line)
+    places, commands = _places(run_dir), _commands(run_dir)
+    if places:
+        say(console)
+    for name, place in places:
+        say(console, f"{name:<14} {place}")
+    say(console)
+    say(console, f"To {', '.join(commands)}:")
+    for command in commands.values():
+        say(console, f"  {command}")
+
+
+def say(console: Console, line: str = "") -> None:
+    """A line as it is: never wrapped, coloured or read as markup, so that paths and commands can be copied.
+
+    Control characters, which a received file may hold, are escaped.
+    """
+    console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
+
+
+def shown(path: Path) -> Path:
+    """The path as one would type it here: relative where it lies below the working directory."""
+    path = Path(os.path.abspath(path))
+    return path.relative_to(Path.cwd()) if path != Path.cwd() and path.is_relative_to(Path.cwd()) else path
+
+
+def _totals(summary: Mapping[str, Any]) -> Iterable[str]:
+    parts = [f"{n:,} {key}" for key in ("iterations", "images") if (n := number(summary.get(key))) is not None]
+    if (seconds := number(summary.get("seconds"))) is not None:
+        parts.append(duration(seconds))
+    if (speed := number(summary.get("images_per_second"))) is not None:
+        parts.append(f"{speed:,.0f} images/s")
+    if parts:
+        yield "  ".join(parts)
+    if parameters := _numbers(summary.get("parameters")):
+        yield "parameters: " + ", ".join(f"{player} {count:,}" for player, count in parameters.items())
+
+
+def _group(summary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The dictionary under `key` of a file; an empty one where there is none."""
+    value = summary.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    """The finite numbers of a dictionary."""
+    items = values.items() if isinstance(values, Mapping) else ()
+    return {str(name): found for name, value in items if (found := number(value)) is not None}
+
+
+def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
+    test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
+    floor = floor if isinstance(floor, Mapping) else {"fid": floor}
+    scores = {name: _numbers(score) for name, score in _group(summary, "metrics").items()}
+    # as many columns as there is something to say in
+    extra = {
+        title: values
+        for title, values in (
+            ("floor", _numbers(floor)),
+            ("test\nbest", _numbers(test.get("best"))),
+            ("test\nlast", _numbers(test.get("last"))),
+            *(
+                (f"test\n{printable(name)}", _numbers(values))
+                for name, values in test.items()
+                if name not in ("best", "last", "floor")
+            ),
+        )
+        if any(name in values for name in scores)
+    }
+    rows = [["metric", "best", "at\niteration", "last", *extra]]
+    for name, score in scores.items():
+        iteration = score.get("best_iteration")
+        at = "" if iteration is None else f"{iteration:,}"
+        values = [score.get("last"), *(values.get(name) for values in extra.values())]
+        rows.append([f"{printable(name)} {_better(name, arrows)}", figure(score.get("best")), at, *map(figure, values)])
+    table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
+    for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
+        # never narrower than what it holds: a figure cut short would be another figure
+        width = max(map(len, [*title.split("\n"), *cells]))
+        table.add_column(
+            escape(title), justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom"
+        )
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _better(name: str, arrows: bool) -> str:
+    if name not in METRICS:
+        return ""
+    low, high = ("↓", "↑") if arrows else ("(low)", "(high)")
+    return low if METRICS[name].direction == "min" else high
+
+
+def _about(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the figures are of: under `evaluation`, or under `fid`."""
+    return _group(summary, "evaluation") or _group(summary, "fid")
+
+
+def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
+    about = _about(summary)
+    parts = []
+    if about.get("extractor"):
+        parts.append(f"features: {about['extractor']}")
+    if samples := number(about.get("samples")):
+        against = f" against {about['reference']}" if about.get("reference") else ""
+        parts.append(f"{samples:,} samples{against}")
+    if parts:
+        yield " " + "; ".join(parts)
+    if about.get("floor"):
+        yield " floor: held-out real samples in place of generated ones"
+
+
+def _places(run_dir: Path) -> list[tuple[str, str]]:
+    samples, checkpoints = run_dir / "samples", run_dir / "checkpoints"
+    found = []
+    for name, pattern in (
+        ("last grid", "iteration-*.png"),
+        ("last pairs", "reconstructions-*.png"),
+        ("conversions", "conversions-*.png"),
+        *TRANSLATIONS,
+    ):
+        found += [(name, path) for path in sorted(samples.glob(pattern))[-1:]]
+    found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
+    found += [("traversal", samples / "traversal.png"), ("chains", samples / "chains.png")]
+    found += [("energy", samples / "energy.gif")]
+    found = [(name, path) for name, path in found if path.is_file()]
+    places = [(name, str(path)) for name, path in found]
+    kept = [name for name in ("best.ckpt", "last.ckpt") if (checkpoints / name).is_file()]
+    if kept:
+        places.append(("checkpoints", f"{checkpoints}{os.sep} ({', '.join(kept)})"))
+    if (run_dir / "generator").is_dir():
+        places.append(("generator", f"{run_dir / 'generator'}{os.sep}"))
+    if (url := run_dir / "wandb" / "url.txt").is_file():
+        with contextlib.suppress(OSError, ValueError):
+            places.append(("W&B", read_text(url, 4000).strip()))
+    return places
+
+
+def _commands(run_dir: Path) -> dict[str, str]:
+    """What to type next, by what for."""
+    commands = {}
+    if (run_dir / "generator").is_dir():
+        run = shlex.quote(f"run={run_dir}")
+        if any((run_dir / "samples").glob("translations-*.png")):
+            out = "out=translated direction=a2b"
+            commands["translate with it"] = f"python -m experiments.sample {run} translate=FOLDER {out}"
+        elif any((run_dir / "samples").glob("iteration-*.png")) or not any((run_dir / "samples").glob("*.png")):
+            commands["sample from it"] = f"python -m experiments.sample {run} n=64 grid=samples.png"
+    runs = f"{run_dir.parent}{os.sep}" if run_dir.parent != Path() else "."
+    commands["compare runs"] = f"python -m experiments.compare {shlex.quote(runs)}"
+    if any((run_dir / "wandb").glob("offline-run-*")):
+        commands["upload it to W&B"] = f"wandb sync {shlex.quote(str(run_dir / 'wandb'))}"
+    return commands
+
+
+def figure(value: float | None) -> str:
+    """Four or more significant digits, thousands apart; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, int) or (abs(value) >= 1000 and abs(value) < 1e7):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """45 s, 3 min 41 s, 2 h 05 min."""
+    minutes, second = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {second:02} s" if minutes else f"{second} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"

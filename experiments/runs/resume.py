@@ -1,0 +1,324 @@
+"""What a run directory holds, and whether this command may go on with it; from plain files, before anything heavy."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from experiments.runs import directory as runs
+from experiments.settings.spec import plain
+from experiments.settings.suggest import did_you_mean, nearest
+from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, verify
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder
+
+# May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
+# made for the global batch, so they do not depend on the devices.
+FREE = (
+    "names",
+    "group",
+    "run_dir",
+    "data_dir",
+    "resume",
+    "logger",
+    "callbacks",
+    "data.root",
+    "data.download",
+    "data.workers",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.threads",
+    "trainer.log_every",
+)
+SHOWN = 6
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The beginning of a run.
+
+    Attributes:
+        mode: "new", or "continue" from `checkpoint`; "finished" and "diverged" runs have nothing left to do.
+        damaged: why `checkpoint` is not the one that would be continued from, if it is not.
+        newest: the last iteration that the run's files tell of, where `damaged` is set.
+    """
+
+    mode: Literal["new", "continue", "finished", "diverged"]
+    checkpoint: Path | None = None
+    damaged: str | None = None
+    newest: int = 0
+
+
+class DivergedBefore(UserError):
+    """The directory holds a run that diverged, and would diverge again."""
+
+
+class Difference(NamedTuple):
+    """Values of a dotted key; MISSING where it is not there."""
+
+    key: str
+    there: Any
+    here: Any
+
+    def __str__(self) -> str:
+        there, here = ("not set" if value is MISSING else plain(value) for value in (self.there, self.here))
+        return f"{self.key}: {there} there, {here} here"
+
+
+def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, leads: bool = True) -> Resume:
+    """How a run with this resolved configuration begins in `run_dir`.
+
+    Args:
+        leads: False on other processes than the first, which find what the first one has just begun.
+
+    Raises:
+        UserError: the folder cannot be written to or holds another configuration, or no intact checkpoint of this
+            one; `resume` says never, or names no intact checkpoint; `init_from` names none.
+        DivergedBefore: the run there diverged.
+    """
+    check_folder(Path(run_dir))
+    found = _beginning(config, Path(run_dir), leads=leads)
+    if found.mode == "new" and config.get("init_from"):
+        check_source(Path(str(config["init_from"])))
+    return found
+
+
+def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resume:
+    resume = str(config.get("resume", "auto"))
+    check_writable(run_dir)
+    start = None if resume in ("auto", "never") else _checkpoint(resume)
+    if resume == "never" and leads and (run_dir / runs.CONFIG).exists():
+        raise UserError(
+            f"{run_dir} holds a run already and resume=never overwrites nothing. Choose another run_dir=, or continue "
+            "it with resume=auto."
+        )
+    if not has_begun(run_dir):
+        _refuse_foreign(run_dir)
+        return Resume("new") if start is None else _other(config, start)
+    checkpoints = runs.checkpoints(run_dir)
+    stored = _stored(run_dir, checkpoints)
+    if stored is None:
+        if checkpoints:
+            raise UserError(
+                f"{run_dir} holds checkpoints and no {runs.CONFIG} to say of what. Choose another run_dir, or start "
+                f"from them: resume={checkpoints[0]}."
+            )
+        return Resume("new") if start is None else _other(config, start)
+    try:
+        summary = runs.read_summary(run_dir)
+    except UserError:
+        summary = None  # the checkpoint says all that matters
+    _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
+    if start is not None:
+        return Resume("continue", start)
+    if _is_done(run_dir, summary, config["iterations"]):
+        return Resume("finished")
+    if summary is not None and summary.status == "diverged":
+        raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
+    return _newest_intact(run_dir, checkpoints)
+
+
+def has_begun(run_dir: Path) -> bool:
+    """Whether any file in `run_dir` shows that an iteration has run; if not, the folder is free for any run."""
+    try:
+        summary = runs.read_summary(run_dir)
+    except UserError:
+        summary = None
+    return bool(
+        runs.checkpoints(run_dir)
+        or (run_dir / runs.EXPORT).exists()
+        or (summary is not None and summary.status in ("finished", "diverged"))
+        or runs.newest_iteration(run_dir)
+    )
+
+
+def _is_done(run_dir: Path, summary: runs.Summary | None, iterations: int) -> bool:
+    """Whether nothing is left to do. Exported weights that are missing are: the last checkpoint gives them."""
+    if summary is None or summary.status != "finished" or iterations > summary.iterations:
+        return False
+    export = run_dir / runs.EXPORT
+    return iterations < summary.iterations or not export.is_dir() or (export / runs.WEIGHTS).is_file()
+
+
+def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:
+    """Continue from last.ckpt or, where that is damaged or gone, from the newest one that is intact."""
+    last = run_dir / runs.LAST
+    found, damaged = newest_intact(checkpoints)
+    if found == last:
+        return Resume("continue", last)
+    reasons = [f"{path.name} ({error.why})" for path, error in zip(checkpoints, damaged, strict=False)]
+    if last not in checkpoints:
+        reasons.insert(0, f"{last.name} (it is not there)")
+    if found is not None:
+        return Resume("continue", found, damaged=", ".join(reasons), newest=runs.newest_iteration(run_dir))
+    if not checkpoints and not (run_dir / runs.EXPORT).exists():
+        return Resume("new")  # killed before the first one was written
+    raise UserError(
+        f"{run_dir} holds a run without an intact checkpoint: {', '.join(reasons)}. Nothing there was changed. Restore "
+        f"one of them from a backup, or begin again: choose another run_dir=, or delete {run_dir}."
+    )
+
+
+def _other(config: Mapping[str, Any], start: Path) -> Resume:
+    """Continue a run of another folder from its checkpoint."""
+    stored = _stored(start.parent.parent, None)
+    _refuse_differences(config, config if stored is None else stored, start, finished=True)
+    return Resume("continue", start)
+
+
+def _stored(run_dir: Path, checkpoints: list[Path] | None) -> Mapping[str, Any] | None:
+    """The configuration of the run in `run_dir`, None where there is none.
+
+    Raises:
+        UserError: it cannot be read, and `checkpoints` are what it would be needed for.
+    """
+    try:
+        return runs.read_config(run_dir)
+    except UserError as error:
+        if checkpoints is None:
+            return None
+        found, _ = newest_intact(checkpoints)
+        how = f", or continue in another folder from its checkpoint: run_dir=NEW resume={found}" if found else ""
+        raise UserError(
+            f"{str(error).partition('. Restore it')[0]}; without it nothing says that this command continues the run "
+            f"there. Restore it from a backup{how}."
+        ) from error
+
+
+def _refuse_foreign(run_dir: Path) -> None:
+    """Refuse a folder whose config.yaml is that of another program."""
+    if (run_dir / runs.COMMAND).exists():
+        return
+    try:
+        stored = runs.read_config(run_dir)
+    except UserError:
+        stored = {} if (run_dir / runs.CONFIG).stat().st_size else None
+    if stored is not None and not {"variant", "iterations", "run_dir"} <= stored.keys():
+        raise UserError(
+            f"{run_dir} holds a {runs.CONFIG} that no run has written, and a run would overwrite it. Choose another "
+            "run_dir=, or move it away."
+        )
+
+
+def check_source(source: Path) -> None:
+    """Refuse an `init_from=` that gives no weights.
+
+    Raises:
+        UserError: there is nothing, something else, or a damaged checkpoint.
+    """
+    try:
+        verify(source_of(source))
+    except DamagedCheckpoint as error:
+        others, _ = newest_intact(runs.checkpoints(source)) if source.is_dir() else (None, [])
+        hint = f" {others} is intact: init_from={others}." if others else ""
+        raise UserError(f"init_from={source}: {error} No run was begun.{hint}") from error
+
+
+def source_of(source: Path) -> Path:
+    """The checkpoint that `init_from=` names.
+
+    Raises:
+        UserError: there is none.
+    """
+    source = source.expanduser()
+    check_folder(source)
+    path = source / runs.LAST if source.is_dir() else source
+    if path.is_file():
+        return path
+    others = runs.checkpoints(source)
+    hint = f" Its newest one is init_from={others[0]}." if others else ""
+    if (source / "model.yaml").is_file():
+        hint = " An exported generator has no weights of the other players."
+    raise UserError(f"init_from={source}: no checkpoint there; name a run's folder or a .ckpt file.{hint}")
+
+
+def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
+    """What a run may not change when it goes on; settings that follow `iterations` count with it."""
+    here, there = dict(flatten(config)), dict(flatten(stored))
+    budget = there.get("iterations"), here.get("iterations")
+    found = []
+    for key in [*here, *(key for key in there if key not in here)]:
+        pair = there.get(key, MISSING), here.get(key, MISSING)
+        # A setting that came after the run was begun, and is not made use of, is no difference.
+        unused = pair in ((MISSING, None), (None, MISSING))
+        if pair[0] == pair[1] or unused or is_free(key) or (pair == budget and key != "iterations"):
+            continue
+        found.append(Difference(key, *pair))
+    return found
+
+
+def is_free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf; an empty group is one."""
+    if isinstance(config, Mapping) and (config or not prefix):
+        for key, value in config.items():
+            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, config
+
+
+def check_writable(run_dir: Path) -> None:
+    """Refuse a place where a run cannot be written.
+
+    Raises:
+        UserError: a file is in the way, or permission is missing.
+    """
+    place = run_dir.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        what = "a link to nowhere" if place.is_symlink() and not place.exists() else "a file"
+        raise UserError(f"run_dir={run_dir}: {place} is {what}, not a folder. Choose another run_dir.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"run_dir={run_dir}: no permission to write in {place}. Choose a folder you may write to.")
+
+
+def _checkpoint(resume: str) -> Path:
+    path = Path(resume).expanduser()
+    if path.is_file():
+        verify(path)
+        return path
+    if path.is_dir():
+        inside = next((p for p in (path / runs.LAST, path / runs.LAST.name) if p.is_file()), path / runs.LAST)
+        raise UserError(f"resume={resume} is a folder. Name the checkpoint: resume={inside}.")
+    hint = did_you_mean(f"resume={word}" for word in nearest(resume, ("auto", "never")))
+    raise UserError(
+        f"resume={resume}: there is no such file.{hint} It is auto (continue what run_dir holds), never (overwrite "
+        "nothing) or the path of a .ckpt file."
+    )
+
+
+def _refuse_differences(config: Mapping[str, Any], stored: Mapping[str, Any], source: Path, *, finished: bool) -> None:
+    found = differences(config, stored)
+    more = next((d for d in found if d.key == "iterations"), None)
+    if more is not None and (_larger(more) or finished):
+        found.remove(more)
+    if found:
+        rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        hint = "Only a larger iterations continues a run. " if more in found else ""
+        raise UserError(
+            f"{source} {'is' if source.is_file() else 'holds'} a run with another configuration "
+            f"({'; '.join(map(str, found[:SHOWN]))}{rest}). {hint}Choose another run_dir=, or start a new run from its "
+            f"weights with init_from={source}."
+        )
+
+
+def _larger(more: Difference) -> bool:
+    return isinstance(more.there, int) and isinstance(more.here, int) and more.here > more.there
+
+
+def _diverged(run_dir: Path, last: Path) -> str:
+    again = f" To try the same steps once more from the last good checkpoint: resume={last}." if last.is_file() else ""
+    return (
+        f"The run in {run_dir} diverged: a batch, a loss or a gradient was no longer finite. A run is deterministic, "
+        "so the same command would end the same way. Change what the run named as the cause when it ended, for example "
+        "variant.training.players.<player>.optimizer.lr= of the player to blame, and give it another "
+        f"run_dir=.{again}"
+    )

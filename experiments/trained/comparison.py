@@ -1,0 +1,252 @@
+"""Runs found on disk, and what the seeds of one configuration came to. Imports nothing heavy."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+from experiments.runs import directory as runs
+from experiments.runs.resume import differences, flatten, is_free
+from experiments.settings.spec import plain
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import check_folder, printable
+from lightning_gans.metrics.names import METRICS
+
+SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
+KINDS = ("best", "last")
+LONGEST = 150  # characters of a name that are shown
+DEEPEST = 30  # folders in folders that are searched for runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder with what it says of itself."""
+
+    path: Path
+    config: Mapping[str, Any]
+    summary: runs.Summary
+
+    @property
+    def seed(self) -> Any:
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else _shown(seed)
+
+    @property
+    def label(self) -> str:
+        """The run's name less its seed."""
+        named = self.config.get("names")
+        if isinstance(named, Mapping) and self.path.name == named.get("run"):
+            return _shown(named.get("group"))
+        return _shown(self.path.name.removesuffix(f"-{self.seed}"))
+
+    @property
+    def data(self) -> str:
+        named = self.config.get("names")
+        return _shown(named.get("data")) if isinstance(named, Mapping) else ""
+
+    @property
+    def status(self) -> str:
+        return _shown(self.summary.status)
+
+    @property
+    def evaluated(self) -> bool:
+        return bool(self.summary.metrics)
+
+    @property
+    def protocol(self) -> tuple[str, ...]:
+        """What its figures are of: runs that differ here have figures that cannot be compared."""
+        about = self.summary.all.get("evaluation")
+        about = about if isinstance(about, Mapping) else {}
+        return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
+
+    @property
+    def floor(self) -> float | None:
+        """The fid of held-out real data, where it was measured."""
+        about = self.summary.all.get("evaluation")
+        floor = about.get("floor") if isinstance(about, Mapping) else None
+        return runs.number(floor.get("fid")) if isinstance(floor, Mapping) else None
+
+    @property
+    def configuration(self) -> str:
+        """Equal for runs that differ in seed, place and machine alone."""
+        kept = [
+            (key, value)
+            for key, value in flatten(self.config)
+            # Settings that follow the seed differ with it.
+            if value is not None and not is_free(key) and not (key.rpartition(".")[2] == "seed" and value == self.seed)
+        ]
+        return json.dumps(sorted(kept), default=str)
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Over seeds; std is the sample's (n - 1), None for one seed."""
+
+    n: int
+    median: float
+    mean: float
+    std: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Stats | None":
+        if not values:
+            return None
+        return cls(len(values), median(values), fmean(values), stdev(values) if len(values) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration: its runs, one or more seeds."""
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def protocol(self) -> tuple[str, ...]:
+        return self.runs[0].protocol
+
+    @property
+    def status(self) -> str:
+        counts = Counter(run.status for run in self.runs)
+        if len(counts) == 1:
+            return next(iter(counts))
+        return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+
+    @property
+    def iterations(self) -> int:
+        return round(median(run.summary.iterations for run in self.runs))
+
+    @property
+    def images_per_second(self) -> float | None:
+        speeds = [run.summary.images_per_second for run in self.runs]
+        found = [speed for speed in speeds if speed is not None]
+        return median(found) if found else None
+
+    def stats(self, metric: str, kind: str) -> Stats | None:
+        """kind: "best" or "last"."""
+        values = [run.summary.metrics.get(metric, {}).get(kind) for run in self.runs]
+        return Stats.of([value for value in values if value is not None])
+
+
+def _shown(text: object) -> str:
+    """Text of a run, which may be a stranger's, as it is shown: printable, and no longer than a line."""
+    return printable(text, LONGEST)
+
+
+def find(folders: Sequence[Path]) -> tuple[list[Run], list[tuple[Path, str]]]:
+    """The runs at and below `folders`, and (folder, what is wrong) of those that cannot be compared.
+
+    Raises:
+        UserError: a folder is not there.
+    """
+    found, odd, seen = [], [], set[str]()
+    for folder in folders:
+        if not folder.is_dir():
+            what = "is a file; name the run's folder" if folder.is_file() else "is not there"
+            raise UserError(f"{folder} {what}. Give folders that hold runs, as in: python -m experiments.compare runs/")
+        for path in _candidates(folder):
+            if (real := os.path.realpath(path)) in seen:
+                continue
+            seen.add(real)
+            run = _read(path)
+            if isinstance(run, Run):
+                found.append(run)
+            else:
+                odd.append((path, run))
+    return found, odd
+
+
+def group(found: Sequence[Run]) -> list[Row]:
+    """Rows of equal configurations; equal names of unequal ones are told apart by what differs."""
+    by_key: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
+    # What has been evaluated comes first: a run that has not been belongs to its configuration's first row.
+    for run in sorted(found, key=lambda run: not run.evaluated):
+        same = [key for key in by_key if key[0] == run.configuration] if not run.evaluated else []
+        by_key.setdefault(same[0] if same else (run.configuration, run.protocol), []).append(run)
+    rows = [
+        Row(members[0].label, tuple(sorted(members, key=lambda run: (not run.evaluated, str(run.path)))))
+        for members in by_key.values()
+    ]
+    counts = Counter(row.label for row in rows)
+    return [
+        Row(f"{row.label} ({_what_differs(row, rows)})", row.runs) if counts[row.label] > 1 else row for row in rows
+    ]
+
+
+def single(found: Sequence[Run]) -> list[Row]:
+    """A row a run."""
+    return [Row(_shown(run.path.name), (run,)) for run in found]
+
+
+def metrics_of(rows: Sequence[Row]) -> list[str]:
+    """The metrics that any run has, in the order of the list of all metrics."""
+    found = {name for row in rows for run in row.runs for name in run.summary.metrics}
+    return [name for name in METRICS if name in found] + sorted(found - set(METRICS))
+
+
+def lower_is_better(metric: str) -> bool:
+    return metric in METRICS and METRICS[metric].direction == "min"
+
+
+def best_of(rows: Sequence[Row], metric: str, kind: str) -> float | None:
+    """The best median; None where there is nothing to compare."""
+    if metric not in METRICS:
+        return None
+    medians = [stats.median for row in rows if (stats := row.stats(metric, kind)) is not None]
+    if len(medians) < 2:
+        return None
+    return min(medians) if lower_is_better(metric) else max(medians)
+
+
+def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
+    if depth > DEEPEST:
+        return
+    try:
+        found = [entry for entry in os.scandir(folder) if entry.name != runs.LOCK]
+        entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    if any(entry.name in SIGNS for entry in entries) or not entries:
+        yield folder
+        return
+    for entry in entries:
+        # A link to a run is a run; links are not followed further.
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+            yield from _candidates(Path(entry.path), depth + 1)
+        elif entry.is_dir() and any((Path(entry.path) / sign).exists() for sign in SIGNS):
+            yield Path(os.path.realpath(entry.path))
+
+
+def _read(path: Path) -> Run | str:
+    """A run, or why it is none."""
+    try:
+        if set(os.listdir(path)) <= {runs.LOCK}:
+            return "is empty"
+        check_folder(path)
+        config, summary = runs.read_config(path), runs.read_summary(path)
+    except (OSError, UserError) as error:
+        return f"is broken: {str(error).split('. ')[0]}"
+    if config is None:
+        return f"is broken: it has no {runs.CONFIG}"
+    if summary is None:
+        return f"has not come to its first evaluation: it has no {runs.SUMMARY}"
+    return Run(path, config, summary)
+
+
+def _what_differs(row: Row, rows: Sequence[Row]) -> str:
+    others = [other for other in rows if other.label == row.label and other is not row]
+    found = {
+        difference.key: plain(difference.here)
+        for other in others
+        for difference in differences(row.runs[0].config, other.runs[0].config)
+        if difference.key.rpartition(".")[2] != "seed"
+    }
+    if not found:
+        return ", ".join(filter(None, row.protocol[1:]))
+    shown = [_shown(f"{key.rpartition('.')[2]}={value}") for key, value in found.items()]
+    return ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")

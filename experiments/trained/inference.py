@@ -1,0 +1,230 @@
+"""What `experiments.sample` does with samples that it is shown: reconstruct, interpolate between, traverse, encode."""
+
+import zipfile
+import zlib
+from itertools import chain
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from experiments.settings.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+
+# Nothing above imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COLUMNS = 8  # of a picture of pairs
+MOST_BYTES = 2**30  # of an array that has to be read as a whole
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, MemoryError)  # what damaged files raise
+DONE = {"reconstruct": "reconstructions", "interpolate": "steps between pairs", "traverse": "steps along axes"}
+
+
+def inputs(key: str, text: str) -> tuple[Path, ...]:
+    """The files and folders that `text` names, with commas between them.
+
+    Raises:
+        UserError: one of them is not there.
+    """
+    paths = tuple(Path(part.strip()) for part in text.split(",") if part.strip())
+    for path in paths:
+        if not path.exists():
+            beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+            hint = did_you_mean(str(path.parent / name) for name in nearest(path.name, beside))
+            raise UserError(
+                f"{key}={path}: there is no such file or folder.{hint or ' Name images, a folder of them, or an .npz.'}"
+            )
+    return paths
+
+
+def read(key: str, paths: tuple[Path, ...], shape: tuple[int, ...], most: int) -> "Tensor":
+    """The samples in files, at most `most`, as the model takes them: (n, *shape), images in [-1, 1].
+
+    Images are brought to the model's size and channels as training images are. An .npz holds one array `samples`, as
+    this command writes it.
+
+    Raises:
+        UserError: a file that is neither, cannot be read, or holds samples of another shape; none at all.
+    """
+    import torch
+
+    found: list[Tensor] = []
+    for file in chain.from_iterable(map(_files, paths)):
+        found.append(_array(key, file, shape, most) if file.suffix == ".npz" else _picture(key, file, shape))
+        if sum(map(len, found)) >= most:
+            break
+    if not found:
+        raise UserError(f"{key}={','.join(map(str, paths))} holds no images (png, jpg, ...).")
+    return torch.cat(found)[:most]
+
+
+def _files(path: Path) -> list[Path]:
+    from datamodules.folder import SUFFIXES
+
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def _picture(key: str, path: Path, shape: tuple[int, ...]) -> "Tensor":
+    from datamodules.pixels import normalise, opened, square
+
+    if len(shape) != 3:
+        raise UserError(f"{key}={path}: this run's samples are points; name an .npz with an array `samples`.")
+    try:
+        with opened(path) as picture:
+            return normalise(square(picture, size=shape[1], channels=shape[0])[None])
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{key}={path} is not an image that can be read ({error}).") from error
+
+
+def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
+    """The first samples of an .npz, at most `most`; no more than those is read or allocated."""
+    import numpy as np
+    import torch
+
+    from datamodules.pixels import normalise
+
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("samples.npy") as file:
+            (n, *rest), columns, dtype = _header(file)
+            of_array = tuple(rest)
+            fits = of_array == shape and dtype.kind in "uf" and dtype.itemsize <= 8
+            rows = n if columns else min(n, most)  # in Fortran order the first rows lie all over the file
+            size = rows * prod(shape) * dtype.itemsize
+            if columns and size > MOST_BYTES:
+                raise ValueError(f"it is in Fortran order and larger than {MOST_BYTES:,} bytes")
+            content = file.read(size) if fits else b""
+    except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{key}={path} holds no array `samples` ({error}).") from error
+    if not fits:
+        raise UserError(
+            f"{key}={path}: `samples` is {dtype} of shape {(n, *of_array)}, and this run's samples are of shape "
+            f"{shape}."
+        )
+    if len(content) < size:
+        raise UserError(f"{key}={path} is cut short: `samples` says {n:,} samples and has fewer.")
+    array = np.frombuffer(content, dtype).reshape((rows, *shape), order="F" if columns else "C")[:most]
+    if array.dtype == np.uint8:
+        return normalise(torch.from_numpy(array.copy()))
+    with np.errstate(over="ignore"):
+        x = torch.from_numpy(array.astype(np.float32))
+    if not x.isfinite().all():
+        raise UserError(f"{key}={path}: `samples` holds NaN or infinite numbers, from which nothing can be inferred.")
+    return x
+
+
+def _header(file: "IO[bytes]") -> tuple[tuple[int, ...], bool, Any]:
+    """Shape, whether in Fortran order, and dtype of a .npy file, which is read up to its content.
+
+    Raises:
+        ValueError: no such file, or one without samples.
+    """
+    from numpy.lib import format as npy
+
+    if npy.read_magic(file) != (1, 0):  # headers of later versions may say that they are gigabytes long
+        raise ValueError("it is written in another version of the .npy format than 1.0")
+    shape, fortran, dtype = npy.read_array_header_1_0(file)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"its shape is {shape}")
+    return shape, fortran and len(shape) > 1, dtype
+
+
+def check_finite(*made: "Tensor") -> None:
+    """Refuse samples or codes that are NaN or infinite: as a picture they would look like black pixels.
+
+    Raises:
+        UserError: some are.
+    """
+    if not all(bool(part.isfinite().all()) for part in made):
+        raise UserError(
+            "The model made numbers that are NaN or infinite, so nothing was written: its weights or its inputs are "
+            "damaged. Take another checkpoint, run or input."
+        )
+
+
+def need(task: str, model: Any, run: Path) -> None:
+    """Refuse what the model cannot do.
+
+    Raises:
+        UserError: names the variants that can.
+    """
+    from lightning_gans.core.protocols import Encodes, Reconstructs, Traverses
+
+    if not isinstance(model, {"encode": Encodes, "traverse": Traverses}.get(task, Reconstructs)):
+        also = "" if task in ("reconstruct", "interpolate") else " or infogan"
+        raise UserError(
+            f"{task}=: the {type(model).__name__} of run={run} cannot do that. Name a run of variant=autoencoder, vae, "
+            f"vaegan, bigan, ali{also}."
+        )
+
+
+class Made(NamedTuple):
+    """samples: (n, *shape). cells: those of a picture, row by row, `columns` in each."""
+
+    samples: "Tensor"
+    cells: "Tensor"
+    columns: int
+
+
+def make(task: str, model: Any, x: "Tensor | None", *, steps: int, seed: int, start: int) -> Made:
+    """Reconstructions of samples x, paths between pairs of them, or the traversal of sample `start` of `seed`.
+
+    Raises:
+        UserError: a path from a single sample.
+    """
+    if task == "traverse":
+        rows = model.traverse(steps, seed=seed, start=start)
+    else:
+        assert x is not None
+        if task == "reconstruct":
+            samples = model.reconstruct(x)
+            return Made(samples, *_pairs(x, samples))
+        if len(x) < 2:
+            raise UserError("interpolate= of one sample: two make a path.")
+        rows = model.between(x[: len(x) // 2 * 2 : 2], x[1::2], steps)
+    return Made(rows.flatten(0, 1), rows.flatten(0, 1), steps)
+
+
+def _pairs(x: "Tensor", again: "Tensor") -> tuple["Tensor", int]:
+    """Samples and their reconstructions, (n, ...) each, in rows that take turns; how many in a row."""
+    import torch
+
+    columns = min(COLUMNS, len(x))
+    white = x.new_ones(-len(x) % columns, *x.shape[1:])
+    rows = [torch.cat([part, white]).unflatten(0, (-1, columns)) for part in (x, again.to(x))]
+    return torch.stack(rows, dim=1).flatten(0, 2), columns
+
+
+def draw(task: str, made: Made, path: Path) -> None:
+    """Write the picture.
+
+    Raises:
+        UserError: of points.
+    """
+    from lightning_gans.callbacks.media import image_grid, save_png
+
+    check_finite(made.samples)
+    if made.cells.dim() != 4:
+        raise UserError(f"{task}= of points makes no picture: say npz=points.npz for the numbers.")
+    save_png(image_grid(made.cells, made.columns), path)
+
+
+def save_codes(path: Path, model: Any, x: "Tensor") -> tuple[int, ...]:
+    """Write codes (n, d), features (n, f) and, where the model names one, category (n,); the codes' shape."""
+    import io
+
+    import numpy as np
+
+    from lightning_gans.core.files import write_atomically
+    from lightning_gans.core.protocols import Categorises
+
+    codes, features = model.encode(x), model.features(x)
+    check_finite(codes, features)
+    arrays = {"codes": codes.cpu().numpy(), "features": features.cpu().numpy()}
+    if isinstance(model, Categorises):
+        arrays["category"] = model.category(x).cpu().numpy()
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomically(path, buffer.getvalue())
+    return tuple(arrays["codes"].shape)

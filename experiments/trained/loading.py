@@ -1,0 +1,181 @@
+"""A run's model and data, for the commands that read a run's folder. The folder may come from a stranger.
+
+Classes and functions are those of three lists of this project (`data_modules`, `extractors`, `models.spec.exportable`);
+whatever else a file names takes `allow=`. See docs/SECURITY.md.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.runs import directory as runs
+from lightning_gans.core.checkpoints import DamagedCheckpoint, load
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import inside, is_allowed
+
+# Nothing above imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def data_modules() -> frozenset[str]:
+    """The data modules that a received configuration may name: those of `datamodules.__all__`, by dotted name."""
+    import datamodules
+
+    return frozenset(f"datamodules.{name}" for name in datamodules.__all__ if name not in ("DataModule", "Modes"))
+
+
+def extractors() -> frozenset[str]:
+    """The extractors that a received configuration may name: those of `factories.__all__`, by dotted name."""
+    from lightning_gans.extractors import factories
+
+    return frozenset(f"{factories.__name__}.{name}" for name in factories.__all__)
+
+
+def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn.Module", int | None]:
+    """The newest export of a run ("last") or its best checkpoint ("best"), and the iteration where that is known.
+
+    Its networks refuse to give numbers that are not finite.
+
+    Raises:
+        UserError: files that cannot be read, or that hold something else.
+    """
+    from lightning_gans import load_generator
+    from lightning_gans.models.export import described
+
+    model = load_generator(run, allow=allow)
+    if which == "last":
+        iteration = described(run)["about"].get("iteration")
+    else:
+        iteration = _load_best(model, run)
+    _watch(model, run)
+    return model, iteration if isinstance(iteration, int) and not isinstance(iteration, bool) else None
+
+
+def _load_best(model: "nn.Module", run: Path) -> Any:
+    """Read checkpoints/best.ckpt into the model of a run; the iteration that it says."""
+    from lightning_gans.models.export import check_finite, check_shapes
+
+    path = inside(run / "checkpoints" / "best.ckpt", run)
+    try:
+        checkpoint = load(path)
+        # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
+        # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
+        prefix = "ema.model."
+        state = {key.removeprefix(prefix): t for key, t in checkpoint["state_dict"].items() if key.startswith(prefix)}
+        check_shapes(model, {name: tuple(tensor.shape) for name, tensor in state.items()}, path)
+        check_finite(state, path)
+        model.load_state_dict(state)
+        return checkpoint["game"]["iteration"]
+    except DamagedCheckpoint as error:
+        reason = error.why
+    except UserError as error:
+        raise UserError(f"{error} Try which=last.") from error
+    except Exception as error:  # a file of anything else than a checkpoint fails anywhere
+        reason = str(error).strip().split("\n")[0]
+    raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.")
+
+
+def config_of(run: Path) -> Mapping[str, Any]:
+    """A run's settings; `data` is a dictionary, and `metrics` a dictionary or None.
+
+    Raises:
+        UserError: it has none, as an export alone has not, or they are no settings of a run.
+    """
+    config = runs.read_config(run)
+    if config is None:
+        raise UserError(f"run={run} has no {runs.CONFIG}, which says what data it was trained on.")
+    if not isinstance(config.get("data"), Mapping) or not isinstance(config.get("metrics") or {}, Mapping):
+        raise UserError(f"{run / runs.CONFIG} holds no settings of a run: `data` and `metrics` are dictionaries there.")
+    return config
+
+
+def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), data_dir: Path | None = None) -> Any:
+    """The data that a run's settings describe.
+
+    Args:
+        allow: dotted names of code outside this project that the settings may use.
+        data_dir: where the user says that data lie. Only there are missing data sets downloaded to: any other place is
+            the choice of whoever wrote the settings.
+
+    Raises:
+        UserError: they name code that is neither ours nor among `allow`, or describe no data.
+    """
+    from lightning_gans.models.spec import build
+
+    settings = dict(config["data"])
+    check_targets(settings, data_modules(), allow=allow, what="was trained on")
+    place = settings.get("root", settings.get("data_dir"))
+    if settings.get("download") and (data_dir is None or place != str(data_dir)):
+        settings["download"] = False
+    if isinstance(workers := settings.get("workers"), int):
+        settings["workers"] = min(workers, os.cpu_count() or 1)
+    try:
+        data = build(settings, trusted=True)
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        raise UserError(f"The data of this run cannot be made ({type(error).__name__}: {error}).") from error
+    if not callable(getattr(data, "split", None)):
+        raise UserError("The settings of this run describe no data: data._target_ names no data module.")
+    return data
+
+
+def check_targets(settings: Any, known: Collection[str], *, allow: Sequence[str], what: str) -> None:
+    """Refuse settings that name anything but the classes and functions `known`, or code among `allow`.
+
+    Names are compared as a whole. A known one is an attribute of a module of this project that is imported already, so
+    it means the listed object, and nothing is imported by a name from a file.
+
+    Raises:
+        UserError: says how to allow it.
+    """
+    for target in targets(settings):
+        if target not in known and not is_allowed(target, allow):
+            raise UserError(f"This run {what} {target}. If you trust that code, say allow={target}.")
+
+
+def targets(settings: Any) -> Iterator[str]:
+    """Every `_target_` in settings, however deep."""
+    if isinstance(settings, Mapping):
+        if "_target_" in settings:
+            yield str(settings["_target_"])
+        for value in settings.values():
+            yield from targets(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from targets(value)
+
+
+@contextmanager
+def using(run: Path) -> Iterator[None]:
+    """Within, errors of the run's model (parts that do not fit each other, too little memory) are UserErrors."""
+    try:
+        yield
+    except (RuntimeError, IndexError, KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"The model of run={run} cannot be used: {reason.rstrip('.')}. Its description and its weights do not fit "
+            "each other or this machine; HYDRA_FULL_ERROR=1 shows where."
+        ) from error
+
+
+def _watch(model: "nn.Module", run: Path) -> None:
+    """Have the networks of a model raise a UserError where their outputs are not finite."""
+    import torch
+
+    def check(name: str) -> Any:
+        def hook(module: "nn.Module", inputs: Any, outputs: Any) -> None:
+            for output in outputs if isinstance(outputs, tuple | list) else (outputs,):
+                if isinstance(output, torch.Tensor) and output.is_floating_point() and not output.isfinite().all():
+                    raise UserError(
+                        f"The model of run={run} gives numbers that are NaN or infinite ({name}), so there is nothing "
+                        "to write. Its weights or its inputs are damaged: take another checkpoint, run or input."
+                    )
+
+        return hook
+
+    for name, network in model.named_children():
+        network.register_forward_hook(check(name))
+        for inner, part in network.named_children():
+            part.register_forward_hook(check(f"{name}.{inner}"))

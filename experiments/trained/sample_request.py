@@ -1,0 +1,149 @@
+"""What `experiments.sample` is asked for: key=value arguments, checked as far as that goes without loading anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from experiments.trained import inference
+from experiments.trained.arguments import allowed, pairs, run_folder, whole
+from lightning_gans.core.errors import UserError
+
+# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One command's."""
+
+    run: Path
+    n: int = 64
+    seed: int = 0
+    label: int | None = None
+    grid: Path | None = None
+    npz: Path | None = None
+    folder: Path | None = None
+    which: str = "last"
+    allow: tuple[str, ...] = ()
+    reconstruct: tuple[Path, ...] = ()
+    interpolate: tuple[Path, ...] = ()
+    traverse: int | None = None
+    encode: tuple[Path, ...] = ()
+    steps: int = 8
+    translate: Path | None = None
+    out: Path | None = None
+    direction: str | None = None
+
+    @property
+    def task(self) -> str:
+        """What is made."""
+        return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
+
+
+TASKS = ("reconstruct", "interpolate", "traverse", "encode", "translate")
+TRANSLATES = ("run", "which", "allow", "translate", "out", "direction")  # what goes with translate=
+KEYS = tuple(field.name for field in fields(Request))
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """key=value arguments -> a request.
+
+    Raises:
+        UserError: an unknown or repeated key, a value out of range, or a run that cannot be sampled.
+    """
+    given = pairs(arguments, KEYS)
+    if (which := given.get("which", "last")) not in ("last", "best"):
+        raise UserError(f"which={which}: say which=last (the newest export) or which=best (the best checkpoint).")
+    request = Request(
+        run=run_folder(given, which),
+        n=whole("n", given.get("n", "64"), least=1),
+        seed=whole("seed", given.get("seed", "0"), least=0),
+        label=whole("label", given["label"], least=0) if "label" in given else None,
+        grid=_file("grid", given.get("grid"), ".png"),
+        npz=_file("npz", given.get("npz"), ".npz"),
+        folder=None if "folder" not in given else Path(given["folder"]),
+        which=which,
+        allow=allowed(given),
+        reconstruct=inference.inputs("reconstruct", given.get("reconstruct", "")),
+        interpolate=inference.inputs("interpolate", given.get("interpolate", "")),
+        traverse=whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
+        encode=inference.inputs("encode", given.get("encode", "")),
+        steps=whole("steps", given.get("steps", "8"), least=2),
+        translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
+        out=Path(given["out"]) if "out" in given else None,
+        direction=given.get("direction"),
+    )
+    _check_task(request, given)
+    if request.folder is not None:
+        _check_folder(request.folder, request.n)
+    if request.grid or request.npz or request.folder or request.task == "translate":
+        return request
+    if request.task == "encode":
+        return replace(request, npz=request.run / "samples" / "codes.npz")
+    if request.task != "sample":
+        return replace(request, grid=request.run / "samples" / f"{request.task}.png")
+    of_class = "" if request.label is None else f"-label{request.label}"
+    picture = f"{'sample' if which == 'last' else which}-seed{request.seed}{of_class}.png"
+    return replace(request, grid=request.run / "samples" / picture)
+
+
+def _check_task(request: Request, given: Mapping[str, str]) -> None:
+    """Refuse several tasks at once, and settings that the one asked for does not read."""
+    tasks = [task for task in TASKS if task in given]
+    if len(tasks) > 1:
+        raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
+    _check_translation(request, given)
+    if request.task != "sample" and request.label is not None:
+        raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
+    if "steps" in given and request.task not in ("interpolate", "traverse"):
+        raise UserError(f"steps={request.steps}: only interpolate= and traverse= take steps. Leave it out.")
+    if request.task == "encode" and (request.grid or request.folder):
+        raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
+
+
+def _check_translation(request: Request, given: Mapping[str, str]) -> None:
+    """Refuse translate= without a place and a direction, those without it, and what it does not read."""
+    if request.task != "translate":
+        for key in ("out", "direction"):
+            if key in given:
+                raise UserError(f"{key}={given[key]} goes with translate=FOLDER, the images to translate. Say which.")
+        return
+    if "," in given["translate"]:
+        raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
+    if request.out is None or request.direction is None:
+        raise UserError(
+            f"translate={request.translate} needs a place and a direction: say out=FOLDER direction=a2b, or b2a."
+        )
+    if request.direction not in ("a2b", "b2a"):
+        raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
+    if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
+        raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
+
+
+def _file(key: str, text: str | None, suffix: str) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text)
+    if path.suffix.lower() != suffix:
+        raise UserError(f"{key}={text}: a {suffix} file is written; say {key}={path.with_suffix(suffix)}.")
+    if path.is_dir():
+        raise UserError(f"{key}={text} is a folder; name a file in it, as {key}={path / ('samples' + suffix)}.")
+    return path
+
+
+def _check_folder(folder: Path, n: int) -> None:
+    """Refuse to write among, or replace, files of anybody else's."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"folder={folder} is a file; name a folder for the PNGs.")
+    names = {file_name(i, n) for i in range(n)}
+    held = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    others = sorted(set(held) - names)
+    if others:
+        raise UserError(
+            f"folder={folder} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0]} is the first): "
+            f"the {n:,} samples would mix with them. Name an empty or a new folder."
+        )
+
+
+def file_name(index: int, n: int) -> str:
+    """Of sample `index` of n, in a folder: in their order."""
+    return f"{index:0{max(5, len(str(n - 1)))}d}.png"
