@@ -1,4 +1,4 @@
-"""Every setting of every class that the shipped configs name, and what a variant asks of its data.
+"""Every setting of every class that the shipped configs name.
 
 The classes stand in `entries`, by kind. A test ties them to the constructors' signatures; a class that is not there (a
 user's own) takes what its file says.
@@ -7,7 +7,6 @@ user's own) takes what its file says.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from datamodules.catalogue import KINDS
 from experiments.settings import entries
 from experiments.settings.schema import EVERY, SEED, Place, Schema
 from experiments.settings.spec import Choice, Float, Int, ListOf, OneOf, Optional, Path, Spec, Text
@@ -66,57 +65,3 @@ PLACES: dict[str, Place] = {
 SCHEMAS: dict[str, Schema] = {}
 for _module in iter_modules(entries.__path__, f"{entries.__name__}."):
     SCHEMAS |= import_module(_module.name).ENTRIES
-
-SAMPLES = ("image", "planar")
-
-# The kinds of data that a variant takes.
-NEEDS: dict[str, tuple[str, ...]] = {
-    "vanilla": SAMPLES,
-    "dcgan": ("image",),
-    "fgan": SAMPLES,
-    "lsgan": SAMPLES,
-    "geometric": SAMPLES,
-    "wgan": SAMPLES,
-    "wgan_gp": SAMPLES,
-    "dragan": SAMPLES,
-    "pacgan": SAMPLES,
-    "sngan": ("image",),
-    "r3gan": SAMPLES,
-    "mcgan": SAMPLES,
-    "cgan": ("image",),
-    "acgan": ("image",),
-    "projection": ("image",),
-    "autoencoder": ("image",),
-    "bigan": ("image",),
-    "ali": ("image",),
-    "infogan": ("image",),
-    "vaegan": ("image",),
-    "vae": ("image",),
-    "energy": SAMPLES,
-    "cyclegan": ("unpaired",),
-    "dann": ("domains",),
-    "dann_alternating": ("domains",),
-    "triplegan": ("semi_supervised",),
-    "disentangle": ("speech",),
-    "disentangle_pairs": ("speech",),
-    "irgan": ("retrieval",),
-    "irgan_pairwise": ("retrieval",),
-}
-
-# The same for what measures a run.
-METRICS_NEED: dict[str, tuple[str, ...]] = {
-    "classifier": ("image", "semi_supervised", "unpaired"),
-    "inception": ("image", "semi_supervised", "unpaired"),
-    "planar": ("planar",),
-    "own": tuple(KINDS),
-    "none": tuple(KINDS),
-}
-
-# And for what D's inputs go through.
-AUGMENT_NEEDS: dict[str, tuple[str, ...]] = {
-    "recipe": tuple(KINDS),
-    "none": tuple(KINDS),
-    "diffaugment": ("image", "semi_supervised", "unpaired"),
-    "adaptive": ("image",),
-    "rising": ("image", "semi_supervised", "unpaired"),
-}

@@ -1,4 +1,7 @@
-"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data."""
+"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data.
+
+The class that a function is annotated to return declares which data it takes: `batch` and `contents`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +9,8 @@ from typing import Any
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.extractors.base import Extractor, Progress
-from lightning_gans.extractors.classifier import fit_or_load
+from lightning_gans.extractors.base import Progress
+from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
 
@@ -15,12 +18,16 @@ from lightning_gans.extractors.inception import InceptionExtractor
 __all__ = ["classifier", "coordinates", "inception", "own"]
 
 
-def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+def classifier(
+    data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None
+) -> ClassifierExtractor:
     """A small classifier of the data's own labels, trained once; see `extractors.classifier`."""
     return fit_or_load(data, cache_dir, device=device, progress=progress)
 
 
-def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+def coordinates(
+    data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None
+) -> CoordinateExtractor:
     """The points themselves; for planar densities.
 
     Raises:
@@ -39,7 +46,7 @@ def inception(
     device: torch.device,
     progress: Progress | None = None,
     weights: str | None = None,
-) -> Extractor:
+) -> InceptionExtractor:
     """torchmetrics' Inception; weights: a file of them, None downloads them."""
     return InceptionExtractor(weights, device=device)
 

@@ -24,7 +24,6 @@ class ConditionalGenerativeModel(GenerativeModel):
         classes: their number.
     """
 
-    role: ClassVar[str] = "generation by class"
     conditional: ClassVar[bool] = True
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classes: int) -> None:

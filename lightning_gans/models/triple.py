@@ -20,7 +20,7 @@ class TripleModel(ConditionalGenerativeModel):
         classes: their number.
     """
 
-    role: ClassVar[str] = "generation by class and classification"
+    role: ClassVar[str | None] = "generation by class and classification"
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: int) -> None:
         super().__init__(generator=generator, prior=prior, classes=classes)
