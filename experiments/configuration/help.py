@@ -1,4 +1,4 @@
-"""`python -m experiments.train --help`: what there is to choose and to set, from the config tree and the constructors."""
+"""`python -m experiments.train --help`: choices and settings, from the config tree and the constructors."""
 
 import shutil
 import textwrap
