@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from experiments.settings import annotations
+from experiments.settings.libraries import LIBRARIES
 from experiments.settings.sources import (
     REQUIRED,
     UNKNOWN,
@@ -153,6 +154,9 @@ def _signature(target: str, place: tuple[str, ...]) -> Signature | None:
         taken = _of_class(lineage(target), 0)
     else:
         return None
+    for name, spec in LIBRARIES.get(target, {}).items():
+        if name in taken.arguments:
+            taken.arguments[name] = replace(taken.arguments[name], spec=spec)
     return Signature(target, taken.arguments, taken.open) if taken.readable else None
 
 
