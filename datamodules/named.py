@@ -1,5 +1,7 @@
 """One image data module from a word: the name of a set, or a folder."""
 
+from pathlib import Path
+
 from datamodules import checks
 from datamodules.catalogue import CATALOGUE, data_class
 from datamodules.images import ImageData, ImageShape
@@ -10,12 +12,12 @@ def image_data(
     name: str,
     *,
     key: str,
-    data_dir: str,
+    data_dir: str | Path,
     batch_size: int,
     image_size: int,
     channels: int,
     download: bool = True,
-    photos: str | None = None,
+    photos: str | Path | None = None,
 ) -> ImageData:
     """The data module that `name` means where one setting says a whole data set.
 

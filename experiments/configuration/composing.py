@@ -38,7 +38,7 @@ from experiments.configuration.messages import (
     refuse_sweep,
 )
 from experiments.settings.declarations import gives
-from experiments.settings.registry import SCHEMAS
+from experiments.settings.signatures import signature
 from experiments.settings.spec import plain
 from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
 from experiments.settings.validate import META, allowed
@@ -381,9 +381,9 @@ def _drop_unknown(meant: object, chosen: object) -> None:
     """The settings that are `meant` for another and that the parts of what was chosen do not have."""
     if not isinstance(meant, DictConfig) or not isinstance(chosen, DictConfig):
         return
-    schema = SCHEMAS.get(str(chosen.get("_target_")))
+    taken = signature(str(chosen.get("_target_")))
     for key in meant:
-        if schema is not None and key in chosen and key not in (*META, *schema.settings):
+        if taken is not None and key in chosen and key not in (*META, *taken.settings):
             del chosen[key]
         elif key in chosen and not any(OmegaConf.is_interpolation(node, str(key)) for node in (meant, chosen)):
             _drop_unknown(meant[key], chosen[key])

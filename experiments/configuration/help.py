@@ -1,4 +1,4 @@
-"""`python -m experiments.train --help`: what there is to choose and to set, from the config tree and the constructors."""
+"""`python -m experiments.train --help`: choices and settings, from the config tree and the constructors."""
 
 import shutil
 import textwrap
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datamodules.catalogue import CATALOGUE
-from experiments.settings.registry import GROUPS, TOP
+from experiments.settings.run import GROUPS, TOP
 from experiments.settings.spec import Spec, plain
 from experiments.settings.validate import allowed
 

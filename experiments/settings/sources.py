@@ -292,6 +292,11 @@ def _evaluated(expression: ast.AST | None, module: str) -> Any:
 def _elements(elements: Sequence[ast.expr], module: str) -> Iterator[Any]:
     for element in elements:
         if isinstance(element, ast.Starred):
-            yield from _evaluated(element.value, module)
+            found = resolve(element.value, module)
+            table = getattr(found.node, "value", None) if found is not None else None
+            if found is not None and isinstance(table, ast.Dict):  # *TABLE stands for its keys
+                yield from (_evaluated(key, found.module) for key in table.keys)
+            else:
+                yield from _evaluated(element.value, module)
         else:
             yield _evaluated(element, module)

@@ -18,6 +18,7 @@ class EncodingModel(GenerativeModel):
 
     Args:
         generator: z (N, prior.dim) -> samples (N, ...).
+        prior: distribution of latent codes.
         encoder: samples (N, ...) -> (N, d), by way of its `features` (N, feature_dim).
     """
 
@@ -90,11 +91,12 @@ class BoundedInferenceModel(InferenceModel):
     """z = bound (2 F(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
 
     Args:
-        generator, encoder: G and E.
-        prior: uniform.
-        link: F, "normal" for the normal distribution function, by which numbers a ~ N(0, 1), as those of an encoder
-            that normalises its output nearly are, become codes as uniform as the prior's; "logistic" for the sigmoid
-            (jeffdonahue/bigan).
+        generator: network, z (N, prior.dim) -> samples (N, ...).
+        prior: uniform distribution of latent codes.
+        encoder: network, samples (N, ...) -> codes.
+        link: distribution function F that maps the encoder's numbers to codes. "normal" is that of the normal
+            distribution: numbers a ~ N(0, 1), as those of an encoder that normalises its output nearly are, become
+            codes as uniform as the prior's. "logistic" is the sigmoid (jeffdonahue/bigan).
     """
 
     prior: Uniform
