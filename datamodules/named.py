@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from datamodules import checks
-from datamodules.catalogue import CATALOGUE
+from datamodules.catalogue import CATALOGUE, data_class
 from datamodules.images import ImageData, ImageShape
 from lightning_gans.core.errors import UserError
 
@@ -36,13 +36,13 @@ def image_data(
         folder = checks.folder(key, name)
         if not folder.is_dir():
             known = ", ".join(
-                known for known, other in CATALOGUE.items() if other.kind == "image" and known != "folder"
+                known for known in CATALOGUE if issubclass(data_class(known), ImageData) and known != "folder"
             )
             raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
         from datamodules.folder import Folder
 
         return Folder(root=str(folder), **shape)
-    if entry.kind != "image":
+    if not issubclass(data_class(name), ImageData):
         raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
     if name == "mnistm":
         from datamodules.mnistm import MNISTM

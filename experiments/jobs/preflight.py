@@ -21,14 +21,12 @@ from experiments.jobs import launch
 from experiments.jobs.launch import Place
 from experiments.runs import directory as runs
 from experiments.runs.resume import DivergedBefore, Resume, check_resume, flatten
-from experiments.settings import compatibility as fits
-from experiments.settings import validate
+from experiments.settings import compatibility, validate
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
 FILLED_IN = ("names", "group")
 RECIPE = ("variant", "data", "experiment")  # the groups that choose all others
-INJECTED = ("objective", "penalty", "network")  # what a variant may ask for
 
 
 @dataclass(frozen=True)
@@ -149,13 +147,14 @@ def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[
 
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = _named(composer, overrides)
-    fits.check_network(composed.config.get("network"), composed.choices)
-    fits.check_kind(composed.choices)  # before what does not fit fails to resolve
-    _refuse_idle(composed, overrides)
+    unresolved = OmegaConf.to_container(composed.config, resolve=False)  # what does not fit might not resolve
+    assert isinstance(unresolved, dict)
+    said = [override.key_or_group for override in overrides]
+    compatibility.check_choices({str(key): value for key, value in unresolved.items()}, composed.choices, said)
     config = composer.resolve(composed)
     validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
-    fits.check(config, composed.choices)
+    compatibility.check(config, composed.choices)
     place = launch.place(config["trainer"])
     try:
         resume = check_resume(config, config["run_dir"], leads=place.leads)
@@ -192,18 +191,6 @@ def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     composer.check_groups(chosen)
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
-
-
-def _refuse_idle(composed: Composed, overrides: Sequence[Override]) -> None:
-    """Refuse a choice that the variant does not ask for: it would change the run's name and nothing else."""
-    variant = OmegaConf.to_yaml(composed.config.variant) if "variant" in composed.config else ""
-    for group in INJECTED:
-        said = any(override.key_or_group.partition(".")[0] == group for override in overrides)
-        if said and f"${{{group}}}" not in variant and f"${{{group}." not in variant:
-            name = composed.choices["variant"]
-            raise UserError(
-                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
-            )
 
 
 def _multirun(

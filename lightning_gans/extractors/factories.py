@@ -1,4 +1,7 @@
-"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data."""
+"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data.
+
+The class that a function is annotated to return declares which data it takes: `batch` and `contents`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +9,8 @@ from typing import Any
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.extractors.base import Extractor, Progress
-from lightning_gans.extractors.classifier import fit_or_load
+from lightning_gans.extractors.base import Progress
+from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
 from lightning_gans.settings import Given
@@ -18,7 +21,7 @@ __all__ = ["classifier", "coordinates", "inception", "own"]
 
 def classifier(
     data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
-) -> Extractor:
+) -> ClassifierExtractor:
     """A small classifier of the data's own labels, trained once; see `extractors.classifier`.
 
     Args:
@@ -32,7 +35,7 @@ def classifier(
 
 def coordinates(
     data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
-) -> Extractor:
+) -> CoordinateExtractor:
     """The points themselves; for planar densities.
 
     Args:
@@ -57,7 +60,7 @@ def inception(
     device: Given[torch.device],
     progress: Given[Progress | None] = None,
     weights: str | Path | None = None,
-) -> Extractor:
+) -> InceptionExtractor:
     """torchmetrics' Inception.
 
     Args:

@@ -26,7 +26,6 @@ class ConditionalGenerativeModel(GenerativeModel):
         classes: number of classes in the data.
     """
 
-    role: ClassVar[str] = "generation by class"
     conditional: ClassVar[bool] = True
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classes: Count) -> None:

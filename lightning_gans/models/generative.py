@@ -77,7 +77,8 @@ class GenerativeModel(nn.Module):
         prior: distribution of latent codes.
     """
 
-    role: ClassVar[str] = "generation"
+    role: ClassVar[str | None] = None  # the task that it is made for; None: any that needs samples alone
+    conditional: ClassVar[bool] = False  # its networks are told the class
 
     def __init__(self, *, generator: nn.Module, prior: Prior) -> None:
         super().__init__()

@@ -57,7 +57,7 @@ class InferenceModel(EncodingModel):
         encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
     """
 
-    role: ClassVar[str] = "inference"
+    role: ClassVar[str | None] = "inference"
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
@@ -78,7 +78,7 @@ class InferenceModel(EncodingModel):
 class AutoencodingModel(InferenceModel):
     """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
 
-    role: ClassVar[str] = "autoencoding"
+    role: ClassVar[str | None] = "autoencoding"
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
@@ -130,7 +130,7 @@ class GaussianInferenceModel(InferenceModel):
     A sample's code is the mean.
     """
 
-    role: ClassVar[str] = "Gaussian inference"
+    role: ClassVar[str | None] = "Gaussian inference"
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), each (N, prior.dim), with their graph and in the present mode."""

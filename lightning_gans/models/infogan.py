@@ -27,7 +27,7 @@ class InfoGANModel(EncodingModel):
         ValueError: no codes, or one of another kind.
     """
 
-    role: ClassVar[str] = "recognition of codes"
+    role: ClassVar[str | None] = "recognition of codes"
     categories: int
 
     def __init__(self, *, generator: nn.Module, noise: Prior, codes: Sequence[Prior], encoder: nn.Module) -> None:

@@ -22,7 +22,7 @@ class TripleModel(ConditionalGenerativeModel):
         classes: number of classes in the data.
     """
 
-    role: ClassVar[str] = "generation by class and classification"
+    role: ClassVar[str | None] = "generation by class and classification"
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: Count) -> None:
         super().__init__(generator=generator, prior=prior, classes=classes)

@@ -33,7 +33,7 @@ class VariationalModel(GaussianInferenceModel):
         ValueError: another prior: the KL is of a normal one.
     """
 
-    role: ClassVar[str] = "variational autoencoding"
+    role: ClassVar[str | None] = "variational autoencoding"
 
     def __init__(self, *, generator: nn.Module, prior: Normal, encoder: nn.Module, likelihood: Likelihood) -> None:
         if not isinstance(prior, Normal):

@@ -19,8 +19,7 @@ import experiments
 from datamodules.catalogue import CATALOGUE
 from experiments.configuration.composing import Composer
 from experiments.jobs.preflight import preflight
-from experiments.settings import validate
-from experiments.settings.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
+from experiments.settings import fitting, offered, validate
 from experiments.settings.run import PLACES, TOP
 from experiments.settings.signatures import REQUIRED, UNKNOWN, lineage, signature
 from experiments.settings.spec import (
@@ -202,23 +201,23 @@ def pairs():
     composer = Composer()
     others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
     others = {group: cycle(names) for group, names in others.items()}
-    for variant, need in NEEDS.items():
-        for data, entry in CATALOGUE.items():
+    for variant in composer.options("variant"):
+        for data in CATALOGUE:
             # The layers of dcgan do not depend on which images they are.
-            if entry.kind in need and (
-                len(need) > 1 or entry.kind != "image" or data in ("digits", "cifar10", "folder")
-            ):
+            few = of_images_alone(variant) and data not in ("digits", "cifar10", "folder")
+            if fitting.plays(variant, offered.data_class(data)) and not few:
                 choices = [f"{group}={next(names)}" for group, names in others.items()]
                 told = variant in ("cgan", "acgan", "projection") and data == "folder"
                 yield variant, data, choices + ["network.model.classes=3"] * told
 
 
+def of_images_alone(variant):
+    ring, digits = offered.data_class("ring"), offered.data_class("digits")
+    return fitting.plays(variant, digits) and not fitting.plays(variant, ring)
+
+
 def test_choices_are_registered():
-    composer = Composer()
-    assert set(composer.options("variant")) == set(NEEDS)
-    assert set(composer.options("data")) == set(CATALOGUE)
-    assert set(composer.options("metrics")) == set(METRICS_NEED)
-    assert set(composer.options("augment")) == set(AUGMENT_NEEDS)
+    assert set(Composer().options("data")) == set(CATALOGUE)
 
 
 PLANAR_NETWORKS = "planar", "ref_pair", "moved_points", "pacgan_planar"
@@ -235,7 +234,8 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 
 def of_images(network):
     """Whether it is not made for a game on other data."""
-    return network not in PLANAR_NETWORKS and "image" in NEEDS.get(network.partition("_")[0], ("image",))
+    variant = network.partition("_")[0]
+    return network not in PLANAR_NETWORKS and fitting.plays(variant, offered.data_class("digits"))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def of_images(network):
     [
         *(f"network={name}" for name in Composer().options("network") if of_images(name)),
         *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
-        *(f"augment={name}" for name in AUGMENT_NEEDS),
+        *(f"augment={name}" for name in Composer().options("augment")),
         *(f"init={name}" for name in Composer().options("init")),
         *"metrics=inception metrics=own metrics=none logger=none callbacks=default".split(),
     ],
@@ -253,7 +253,7 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     group, _, name = choice.partition("=")
     own = name.partition("_")[0]  # a network's name begins with that of the game it is made for, if of one alone
     variant = own if group == "network" and own in Composer().options("variant") else "vanilla"
-    data = ["data=digits"] if "image" in NEEDS[variant] else []
+    data = ["data=digits"] if fitting.plays(variant, offered.data_class("digits")) else []
     (job,) = preflight([f"variant={variant}", *data, choice])
     assert job.choices[group] == name
 
@@ -285,12 +285,11 @@ def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatc
 
 
 def test_every_file_is_met_above():
-    met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
-    met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
+    met = {f"{g}/{name}" for g in ("variant", "metrics", "augment", "init") for name in composer.options(g)}
+    met |= {f"data/{name}" for name in CATALOGUE}
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching", "likelihood") for name in composer.options(g)}
-    met |= {f"augment/{name}" for name in AUGMENT_NEEDS} | {f"init/{name}" for name in composer.options("init")}
     met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
@@ -299,7 +298,7 @@ def test_every_file_is_met_above():
     for file in recipes:  # a recipe is of a pair that there is, or what such recipes share
         relative = file.relative_to(CONF / "recipe").with_suffix("")
         if len(relative.parts) == 2:
-            assert relative.parts[0] in NEEDS
+            assert relative.parts[0] in composer.options("variant")
             assert relative.parts[1] in CATALOGUE
 
 
