@@ -13,7 +13,7 @@ from experiments.settings.signatures import Class, declared, lineage, signature
 from experiments.settings.sources import is_foreign, resolve
 
 GAME = "lightning_gans.core.game.Game"
-ASKED = ("isinstance", "hasattr", "getattr", "type", "len", "repr", "str")  # functions that look at a part and leave it
+ASKED = ("isinstance", "hasattr", "getattr", "type", "super")  # functions that look at a part and leave it
 
 
 @cache
@@ -137,8 +137,8 @@ class _Reading:
         for node in ast.walk(method):
             if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
                 continue
-            if ast.unparse(node.value) == "super()":
-                yield place + 1, node.attr
+            if ast.unparse(node.value).startswith("super("):
+                yield from ((later, node.attr) for later in range(place + 1, len(self.order)))
             elif isinstance(node.value, ast.Name) and node.value.id == me:
                 yield 0, node.attr
                 if self._counts(node, parents, silent):
