@@ -107,7 +107,7 @@ def apart(job: Job) -> int:
 
     Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
     """
-    from lightning_gans.core.interruption import SIGNALS
+    from lightning_gans.core.signals import SIGNALS
 
     child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
     before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
