@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ class Domains(Composite):
     Raises:
         UserError: an odd batch; a name that is no set of images and no folder; a source without labels.
     """
+
+    batch: ClassVar[type] = DomainBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(
         self,

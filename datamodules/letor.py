@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 
@@ -37,6 +37,8 @@ class Letor(Retrieval):
         fold: name of that folder.
         features: numbers of a document.
     """
+
+    described: ClassVar[bool] = True
 
     def __init__(self, *, batch_size: int = 8, root: str = "data", fold: str = "Fold1", features: int = 46) -> None:
         super().__init__(batch_size=batch_size)

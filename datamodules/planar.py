@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -12,6 +13,7 @@ from torch import Generator, Tensor
 from datamodules import checks
 from datamodules.base import DataModule, Modes, SplitName
 from datamodules.sources import Source, Tensors
+from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 
@@ -29,6 +31,9 @@ class Planar(DataModule):
         batch_size: global batch.
         dimension: d of the points (N, d); only the density's own fits, it is there for networks to refer to.
     """
+
+    batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[str] = "points"
 
     def __init__(self, *, batch_size: int, dimension: int, own_dimension: int = 2) -> None:
         super().__init__(batch_size=batch_size)

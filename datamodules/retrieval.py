@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.datasets import load_digits
@@ -87,6 +87,9 @@ class Retrieval(DataModule):
         popularity: (M,) how many training queries each document is relevant to; None where documents are not shared.
     """
 
+    batch: ClassVar[type] = RetrievalBatch
+    described: ClassVar[bool] = False
+
     @property
     def popularity(self) -> Tensor | None:
         train: Any = self.sources["train"]
@@ -143,6 +146,8 @@ class DigitsRetrieval(Retrieval):
         noise: standard deviation, white being 1 and black 0.
         features: of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
     """
+
+    described: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ class SemiSupervised(Composite):
     Raises:
         UserError: fewer labels than classes, more than there are, or a set without labels; before training begins.
     """
+
+    batch: ClassVar[type] = SemiSupervisedBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(
         self,

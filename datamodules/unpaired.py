@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ class _Pair(Composite):
     domains: what the images of each domain are judged by, its whole data; the same as `parts` unless they are
         halves.
     """
+
+    batch: ClassVar[type] = UnpairedBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(self, *, batch_size: int, image_size: int, channels: int, horizontal_flip: bool) -> None:
         super().__init__(batch_size=batch_size)

@@ -34,6 +34,7 @@ class AdversarialLoss(ABC):
     relativistic: ClassVar[bool] = False
     over: ClassVar[Literal["mean", "per_rank"]] = "mean"
     boundary: float | None = 0.0
+    needs_lipschitz: ClassVar[bool] = False
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -163,6 +164,7 @@ class Wasserstein(SeparableLoss):
 
     divergence = "wasserstein"
     boundary = None
+    needs_lipschitz = True
 
     def real(self, logits: Tensor) -> Tensor:
         return -logits.mean()

@@ -1,6 +1,6 @@
 """Constraints on a critic's weights, restored after each of its steps."""
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ class Constraint(Protocol):
 
 class WeightClip:
     """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1)."""
+
+    lipschitz: ClassVar[bool] = True
 
     def __init__(self, *, bound: float) -> None:
         self.bound = bound

@@ -5,7 +5,7 @@ sample's logit depends on the others. A sample is what D gives one logit to: wit
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +40,8 @@ def distance_from_one(squared_norm: Tensor) -> Tensor:
 class R1:
     """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9)."""
 
+    lipschitz: ClassVar[bool] = True
+
     def __init__(self, *, gamma: float) -> None:
         self.gamma = gamma
 
@@ -52,6 +54,8 @@ class R1:
 class R2:
     """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10)."""
 
+    lipschitz: ClassVar[bool] = True
+
     def __init__(self, *, gamma: float) -> None:
         self.gamma = gamma
 
@@ -63,6 +67,8 @@ class R2:
 
 class R1R2:
     """R1 and R2 with one gamma, as in R3GAN (Huang et al. 2025, 2501.05441, section 2.2)."""
+
+    lipschitz: ClassVar[bool] = True
 
     def __init__(self, *, gamma: float) -> None:
         self.gamma = gamma
@@ -79,6 +85,8 @@ class GradientPenalty:
 
     x' = eps x + (1 - eps) G(z), one eps ~ U(0, 1) for each sample. one_sided: only norms above 1 cost.
     """
+
+    lipschitz: ClassVar[bool] = True
 
     def __init__(self, *, weight: float, one_sided: bool = False) -> None:
         self.weight, self.one_sided = weight, one_sided
@@ -100,6 +108,7 @@ class DRAGAN:
     alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
     """
 
+    lipschitz: ClassVar[bool] = True
     over = "per_rank"  # the batch's std is not a mean over samples
 
     def __init__(self, *, weight: float) -> None:

@@ -1,6 +1,7 @@
 """A generator that is told the class, and its prior."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,9 @@ class ConditionalGenerativeModel(GenerativeModel):
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
         classes: their number.
     """
+
+    role: ClassVar[str] = "generation by class"
+    conditional: ClassVar[bool] = True
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classes: int) -> None:
         super().__init__(generator=generator, prior=prior)

@@ -1,6 +1,7 @@
 """A classifier that is to work in a second domain, where it has seen no labels."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ class DomainModel(nn.Module):
         mean: (C, 1, 1), taken off every image: that of both domains' training images together, in [-1, 1].
     """
 
+    role: ClassVar[str] = "domain adaptation"
     mean: Tensor
 
     def __init__(self, *, network: nn.Module, classes: int, channels: int) -> None:

@@ -1,6 +1,7 @@
 """A discriminator that generates by itself: samples are found by going up its score."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ class EnergyModel(nn.Module):
         clip: largest absolute number of a gradient; None: as they are.
         low, high: the box in which chains begin, uniformly, and stay.
     """
+
+    role: ClassVar[str] = "energy"
 
     def __init__(
         self,

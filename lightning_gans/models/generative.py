@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,8 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
 
 class GenerativeModel(nn.Module):
     """x = G(z), z ~ p(z). Sampling noise is drawn on the CPU and keyed by (seed, chunk): the same on every device."""
+
+    role: ClassVar[str] = "generation"
 
     def __init__(self, *, generator: nn.Module, prior: Prior) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import sqrt
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,8 @@ class InferenceModel(EncodingModel):
         encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
     """
 
+    role: ClassVar[str] = "inference"
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
         return self._in_chunks(lambda part: self(self.code(part)), x)
@@ -74,6 +76,8 @@ class InferenceModel(EncodingModel):
 
 class AutoencodingModel(InferenceModel):
     """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
+
+    role: ClassVar[str] = "autoencoding"
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
@@ -123,6 +127,8 @@ class GaussianInferenceModel(InferenceModel):
 
     A sample's code is the mean.
     """
+
+    role: ClassVar[str] = "Gaussian inference"
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), each (N, prior.dim), with their graph and in the present mode."""

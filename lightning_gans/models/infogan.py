@@ -1,7 +1,7 @@
 """A generator that is fed noise and codes, and a network that recognises the codes."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ class InfoGANModel(EncodingModel):
         ValueError: no codes, or one of another kind.
     """
 
+    role: ClassVar[str] = "recognition of codes"
     categories: int
 
     def __init__(self, *, generator: nn.Module, noise: Prior, codes: Sequence[Prior], encoder: nn.Module) -> None:

@@ -7,7 +7,7 @@ and which one is shown. Nothing is averaged over pixels: a log-likelihood is of 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import log, pi
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,8 @@ class Bernoulli(Likelihood):
             of it is at most the mean log-likelihood of those.
     """
 
+    logits: ClassVar[bool] = True
+
     def __init__(self, *, binarize: Literal["stochastic", "threshold"] | None = "stochastic") -> None:
         super().__init__()
         if binarize not in ("stochastic", "threshold", None):
@@ -111,6 +113,8 @@ class Categorical(Likelihood):
 
     A probability over bytes, so that log p <= 0, and -log2 p is bits.
     """
+
+    logits: ClassVar[bool] = True
 
     def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
         return self._values(self._levels(x)).to(x)

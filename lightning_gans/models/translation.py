@@ -1,5 +1,7 @@
 """A pair of translators between two domains of images."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,8 @@ class TranslationModel(nn.Module):
     Args:
         a2b, b2a: networks that say what they take: `channels`, and of height and width `multiple` and `least`.
     """
+
+    role: ClassVar[str] = "translation"
 
     def __init__(self, *, a2b: nn.Module, b2a: nn.Module) -> None:
         super().__init__()

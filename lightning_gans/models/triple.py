@@ -1,6 +1,7 @@
 """A generator that is told the class, and a classifier that tells it."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ class TripleModel(ConditionalGenerativeModel):
         classifier: samples (N, ...) -> logits (N, classes).
         classes: their number.
     """
+
+    role: ClassVar[str] = "generation by class and classification"
 
     def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: int) -> None:
         super().__init__(generator=generator, prior=prior, classes=classes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from math import log
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ class VariationalModel(GaussianInferenceModel):
     Raises:
         ValueError: another prior: the KL is of a normal one.
     """
+
+    role: ClassVar[str] = "variational autoencoding"
 
     def __init__(self, *, generator: nn.Module, prior: Normal, encoder: nn.Module, likelihood: Likelihood) -> None:
         if not isinstance(prior, Normal):

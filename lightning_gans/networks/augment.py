@@ -8,6 +8,7 @@ of it is needed (ADA, Karras et al. 2020, 2006.06676).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import cos, pi
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ class Augmentation(ABC):
     numbers: uniform random numbers an image takes.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     numbers: int
 
     @abstractmethod
@@ -125,6 +127,7 @@ class Sometimes(nn.Module):
         p: () in [0, 1], 0 at first; in the checkpoint, alike on all ranks.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     p: Tensor
 
     def __init__(self, *, parts: Sequence[Augmentation]) -> None:
@@ -173,6 +176,7 @@ class Adaptive(Sometimes):
         speed: images that take p from 0 to 1; the paper's are 500,000.
     """
 
+    batch: ClassVar[str] = "SampleBatch"  # it follows one D
     signs: Tensor
 
     def __init__(self, *, parts: Sequence[Augmentation], target: float, speed: float) -> None:

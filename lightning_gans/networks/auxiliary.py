@@ -5,6 +5,7 @@ Both heads are linear in the same features, so they are one layer of 1 + classes
 
 from collections.abc import Sequence
 from math import prod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -19,6 +20,8 @@ Heads = tuple[Tensor, Tensor]
 class AuxiliaryMLPDiscriminator(MLPDiscriminator):
     """x (N, *sample_shape) -> logits (N, 1), class logits (N, classes)."""
 
+    auxiliary: ClassVar[bool] = True
+
     def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float, classes: int) -> None:
         super().__init__(sample_shape=sample_shape, width=width, depth=depth, dropout=dropout)
         self.layers[-1] = nn.Linear(width if depth else prod(sample_shape), 1 + classes)
@@ -30,6 +33,8 @@ class AuxiliaryMLPDiscriminator(MLPDiscriminator):
 
 class AuxiliaryDCGANDiscriminator(DCGANDiscriminator):
     """Images (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes)."""
+
+    auxiliary: ClassVar[bool] = True
 
     def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
         super().__init__(channels=channels, image_size=image_size, width=width, norm=norm)

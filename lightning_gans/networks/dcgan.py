@@ -5,7 +5,7 @@ Widths double from the image inwards: the map next to the image has `width` chan
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -41,6 +41,8 @@ class DCGANGenerator(nn.Module):
 
     output: "tanh" for images in [-1, 1], "linear" for what has no bounds, such as logits.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self,
@@ -98,6 +100,10 @@ class DCGANDiscriminator(nn.Module):
         "spectral" normalises every weight instead (SN-GAN). Convolutions that lose their norm have a bias in its place,
         as in the code of both papers; the first and last still have none.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("norm=spectral",)
+    batch_statistics: ClassVar[tuple[str, ...]] = ("norm=batch",)
 
     def __init__(self, *, channels: int, image_size: int, width: int, norm: Norm = "batch") -> None:
         super().__init__()

@@ -5,6 +5,7 @@ None of them has batch norm: its statistics would tell the domains apart, or mix
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -17,6 +18,8 @@ class DomainNetwork(nn.Module):
         feature_dim: how many numbers it gives.
         label, domain: hidden widths of the two heads.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self, features: nn.Module, *, feature_dim: int, label: Sequence[int], domain: Sequence[int], classes: int

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -63,6 +63,8 @@ class DCGANEncoder(nn.Module):
 
     norm: as DCGANDiscriminator's. normalize: as MLPEncoder's.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self,

@@ -5,6 +5,8 @@ paper's width is 64; all other layers grow with it. There weights are N(0, 0.02)
 layers have larger weights, so that their sums are as large.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import ImageToMap, MapToImage
@@ -33,6 +35,8 @@ class InfoGANGenerator(nn.Module):
 
     A layer of 16 width units, a map of 2 width channels at a quarter of the size, and one of width at half of it.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int) -> None:
         super().__init__()
@@ -68,6 +72,8 @@ class InfoGANEncoder(nn.Module):
         code_dim: the codes' dims together.
         slope: of leaky ReLUs below 0: 0.01 in the released code, 0.1 in the paper's text.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(self, *, channels: int, image_size: int, width: int, code_dim: int, slope: float = 0.01) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,8 @@ class JointMLPDiscriminator(nn.Module):
     The first sees x alone; each later one is told z, as in BiGAN's perceptrons. batch_norm: of the layers that are told
     z. dropout: of the input and of every hidden layer. unit_range: x are images in [-1, 1], and are seen in [0, 1].
     """
+
+    batch_statistics: ClassVar[tuple[str, ...]] = ("batch_norm",)
 
     def __init__(
         self,
@@ -90,6 +93,10 @@ class JointDCGANDiscriminator(nn.Module):
 
     norm: of the maps, as DCGANDiscriminator's. dropout: of x, of z and of every hidden layer.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("norm=spectral",)
+    batch_statistics: ClassVar[tuple[str, ...]] = ("norm=batch",)
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ width 768, 2 blocks, cardinality 96 and expansion 2: G has 20,732,160 parameters
 
 from itertools import pairwise
 from math import sqrt
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,9 @@ def _blocks(width: int, *, size: int, blocks: int, cardinality: int, expansion: 
             f"{groups} groups of {here * expansion}"
         )
     return [FixUpBlock(here, expansion=expansion, groups=groups, of=of) for _ in range(blocks)]
+
+
+FIX_UP = "have no norms and rest on Fix-up initialisation, their residual branches 0 at first"
 
 
 class FixUpBlock(nn.Module):
@@ -117,6 +120,9 @@ class R3GANGenerator(nn.Module):
         classes: a learned embedding of the class, as long as z, stands beside z.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    own_initialization: ClassVar[str] = FIX_UP
+
     def __init__(
         self,
         *,
@@ -159,6 +165,9 @@ class R3GANDiscriminator(nn.Module):
 
     classes: logits are <e_y, phi(x)>, phi(x) being `width` numbers and e_y a learned embedding of the class.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    own_initialization: ClassVar[str] = FIX_UP
 
     def __init__(
         self,

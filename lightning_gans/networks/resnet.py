@@ -10,7 +10,7 @@ two blocks keep the size. Every map has `width` channels.
 """
 
 from math import sqrt
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,8 @@ class ResNetGenerator(nn.Module):
     classes: batch norm's gains and shifts are the class's own, but for the last (SN-GAN's projection code).
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
     def __init__(
         self, *, latent_dim: int, channels: int, image_size: int, width: int, classes: int | None = None
     ) -> None:
@@ -135,6 +137,9 @@ class ResNetDiscriminator(nn.Module):
         classes: adds <e_y, phi(x)> to psi(phi(x)), e_y being a learned embedding of the class (Miyato & Koyama 2018,
             1802.05637, eq. 3).
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("spectral_norm",)
 
     def __init__(
         self,

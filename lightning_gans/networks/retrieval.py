@@ -1,5 +1,7 @@
 """Scores of documents for queries."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,8 @@ class MatrixFactorisation(nn.Module):
         dim: of u and v.
         initial: u and v begin as U(-initial, initial), b as 0.
     """
+
+    described: ClassVar[bool] = False
 
     def __init__(self, *, queries: int, documents: int, dim: int = 5, initial: float = 0.05) -> None:
         super().__init__()
@@ -38,6 +42,8 @@ class FeatureScorer(nn.Module):
         width: hidden units; as many as features in the paper's code.
         std: of all initial weights, N(0, std^2) cut at two deviations; biases begin as 0.
     """
+
+    described: ClassVar[bool] = True
 
     def __init__(self, *, features: int = 46, width: int = 46, std: float = 0.1) -> None:
         super().__init__()

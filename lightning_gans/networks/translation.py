@@ -5,6 +5,8 @@ the convolutions before it keep their biases, which it takes away again. At widt
 11,378,179 parameters with 9 blocks (for 256 px), 7,837,699 with 6 (for 128 px), and the discriminator 2,764,737.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 
@@ -28,6 +30,8 @@ class ResNetTranslator(nn.Module):
         downsamplings: halvings of the size; 2 in the paper.
         blocks: residual blocks; 9 in the paper for 256 px, 6 for 128 px.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(self, *, channels: int, width: int = 64, downsamplings: int = 2, blocks: int = 9) -> None:
         super().__init__()
@@ -87,6 +91,8 @@ class PatchDiscriminator(nn.Module):
         width: maps of the first layer; they double with each up to eight times that.
         layers: of stride 2; 3 in the paper.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(self, *, channels: int, image_size: int, width: int = 64, layers: int = 3) -> None:
         super().__init__()

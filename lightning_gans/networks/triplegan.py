@@ -7,6 +7,7 @@ norm, C over labelled, unlabelled and generated samples apart.
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -119,6 +120,8 @@ class TripleClassifier(nn.Module):
     Raises:
         ValueError: images below 8 pixels.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Auxiliary-classifier GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ class ACGAN(ConditionalGAN):
             in WGAN-GP's code.
         settings: as ConditionalGAN's.
     """
+
+    auxiliary: ClassVar[bool] = True
 
     def __init__(
         self,

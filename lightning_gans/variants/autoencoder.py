@@ -22,6 +22,7 @@ class Autoencoder(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "reconstruction_mse"
     model: AutoencodingModel
 

@@ -29,6 +29,7 @@ class BiGAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     scale: ClassVar[float] = 0.5  # of every loss: a mean over both kinds of pairs
     model: InferenceModel
 

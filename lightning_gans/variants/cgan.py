@@ -1,6 +1,6 @@
 """Conditional GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ class ConditionalGAN(GAN):
         UserError: a model without labels, packing, or data that have no labels or others than the model.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    conditional: ClassVar[bool] = True
     model: ConditionalGenerativeModel
 
     def __init__(self, *, model: ConditionalGenerativeModel, packing: int = 1, **settings: Any) -> None:

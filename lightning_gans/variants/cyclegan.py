@@ -44,6 +44,7 @@ class CycleGAN(Game):
     """
 
     batch: ClassVar[type] = UnpairedBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "fid_both"
     model: TranslationModel
 

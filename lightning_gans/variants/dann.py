@@ -33,6 +33,7 @@ class DANN(Game):
     """
 
     batch: ClassVar[type] = DomainBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
     headline = "source_accuracy"  # labels of the target are not there to choose by
     model: DomainModel

@@ -36,6 +36,8 @@ class EnergyBased(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("magnitude_weight",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: EnergyModel
 
     def __init__(

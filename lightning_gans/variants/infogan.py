@@ -1,6 +1,6 @@
 """Information-maximising GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ class InfoGAN(GAN):
         settings: as GAN's.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     model: InfoGANModel
 
     def __init__(

@@ -55,6 +55,8 @@ class TripleGAN(Game):
     """
 
     batch: ClassVar[type] = SemiSupervisedBatch
+    conditional: ClassVar[bool] = True
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # an average within a log is none over samples
     headline = "test_accuracy"
     model: TripleModel

@@ -30,6 +30,7 @@ class VAE(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "nll"
     model: VariationalModel
 

@@ -54,6 +54,7 @@ class VAEGAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     model: VAEGANModel
 
     def __init__(

@@ -40,6 +40,7 @@ class GAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: GenerativeModel
 
     def __init__(
