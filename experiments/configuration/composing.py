@@ -1,22 +1,20 @@
-"""Composition of one job's configuration: Hydra's compose API, then the choices that follow from others, then values."""
+"""Composition of one job's configuration: Hydra's compose API, choices that follow from others, then values."""
 
 import copy
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra import initialize_config_dir, initialize_config_module
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -96,6 +94,8 @@ class Composer:
     ) -> None:
         resolvers.register()
         self.config_name, self.config_path = config_name, config_path
+        kind, _, place = config_path.partition("://")
+        self.folders = [Path(str(files(place))) if kind == "pkg" else Path(place)]
         self.search_path: list[str] = []
         if config_dir is not None:
             folder = Path(config_dir).expanduser().absolute()
@@ -105,18 +105,16 @@ class Composer:
                     "such as DIR/variant/mine.yaml."
                 )
             place = QuotedString(text=f"file://{folder}", quote=Quote.single).with_quotes()
+            self.folders.append(folder)
             self.search_path = [f"hydra.searchpath=[{place}]"]
         self._cached = cache(self._compose)
 
-    @contextmanager
-    def _loader(self) -> Iterator[ConfigLoader]:
-        """Hydra, initialised for this tree while the context lasts."""
+    def _initialized(self) -> AbstractContextManager[None]:
+        """Hydra's compose API, for this tree while the context lasts."""
         kind, _, place = self.config_path.partition("://")
-        initialized = (
-            initialize_config_module(place, **VERSION) if kind == "pkg" else initialize_config_dir(place, **VERSION)
-        )
-        with initialized:
-            yield GlobalHydra.instance().config_loader()
+        if kind == "pkg":
+            return cast(AbstractContextManager[None], initialize_config_module(place, **VERSION))
+        return cast(AbstractContextManager[None], initialize_config_dir(place, **VERSION))
 
     # The command line
 
@@ -159,29 +157,35 @@ class Composer:
             raise UserError(f"That makes more than {MOST_JOBS:,} jobs; sweep over fewer values.")
 
     def _swept(self, override: Override) -> Iterator[str]:
-        value = override.value()
+        value: Any = override.value()
         if isinstance(value, Glob):
-            return iter(value.filter(self._listed(override.key_or_group, ObjectType.CONFIG)))
+            return iter(value.filter([name for name in self.options(override.key_or_group) if "/" not in name]))
         return override.sweep_string_iterator()
 
     # The tree
 
     @cache  # noqa: B019 (lives as long as the command)
+    def tree(self) -> dict[str, list[str]]:
+        """group -> choices, a user's own among them; folder/choice of those in folders."""
+        found: dict[str, set[str]] = {}
+        for folder in self.folders:
+            for path in folder.rglob("*.yaml"):
+                group, _, choice = path.relative_to(folder).with_suffix("").as_posix().partition("/")
+                if choice and group != "hydra":
+                    found.setdefault(group, set()).add(choice)
+        return {group: sorted(found[group]) for group in sorted(found)}
+
     def groups(self) -> list[str]:
-        """The config groups, Hydra's own aside."""
-        return [group for group in self._listed("", ObjectType.GROUP) if group != "hydra"]
+        """The config groups."""
+        return [*self.tree()]
 
-    @cache  # noqa: B019
     def options(self, group: str) -> list[str]:
-        """The choices of a group, a user's own among them; those in folders as `folder/choice`."""
-        folders = self._listed(group, ObjectType.GROUP)
-        inner = [f"{folder}/{name}" for folder in folders for name in self.options(f"{group}/{folder}")]
-        return sorted({*self._listed(group, ObjectType.CONFIG), *inner})
-
-    @cache  # noqa: B019
-    def _listed(self, group: str, kind: ObjectType) -> list[str]:
-        with self._loader() as loader:
-            return loader.get_group_options(group, kind, config_name=self.config_name, overrides=self.search_path)
+        """The choices of a group, or of a folder in one; none of what is no group."""
+        top, _, folder = group.partition("/")
+        options = self.tree().get(top, [])
+        if not folder:
+            return options
+        return [name.removeprefix(f"{folder}/") for name in options if name.startswith(f"{folder}/")]
 
     def is_choice(self, override: Override) -> bool:
         """Whether an override chooses from a group, rather than sets a value."""
@@ -258,7 +262,7 @@ class Composer:
         """
         lines = [override.input_line or "" for override in overrides]
         try:
-            with self._loader():
+            with self._initialized():
                 config = hydra.compose(self.config_name, [*self.search_path, *lines], True)
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
@@ -268,7 +272,7 @@ class Composer:
         return found
 
     def _composed(self, lines: Sequence[str], config_name: str | None = None) -> Composed:
-        with self._loader():
+        with self._initialized():
             config = hydra.compose(config_name or self.config_name, [*self.search_path, *lines], True)
         choices = choices_of(config.hydra.runtime.choices)
         with open_dict(config):
@@ -276,7 +280,7 @@ class Composer:
         return Composed(config, choices)
 
     def _drop_anothers_settings(self, config: DictConfig, line: str) -> None:
-        """Of a choice (optimizer@...=rmsprop, penalty=r1), the settings that files set for the usual choice in its place.
+        """Remove from a choice (optimizer@...=rmsprop, penalty=r1) the settings that files set for the usual one there.
 
         A setting stays if the class has it or the choice's own file gives it; the latter is reported if it is wrong.
         """
@@ -297,7 +301,9 @@ class Composer:
         refuse_sweep(override)
         if override.package is not None or "/" in key or "@" in key:
             hint = did_you_mean(nearest(key, self.groups()))
-            raise UserError(f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}.")
+            raise UserError(
+                f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
+            )
         there = exists(config, key)
         forced = override.is_add() or override.is_force_add()
         if override.is_delete():
@@ -431,18 +437,14 @@ def _labelled_images(data: str | None) -> bool:
 
 
 def _drop_unknown(chosen: DictConfig, own: object) -> None:
-    """Remove what the class of each part of a choice does not take and the choice's `own` file does not say."""
+    """Remove every key that the class of a part does not take and the choice's `own` file does not give."""
     given = own if isinstance(own, DictConfig) else OmegaConf.create({})
-    target = OmegaConf.to_container(chosen, resolve=False)
-    assert isinstance(target, Mapping)
-    taken = signature(str(target.get("_target_")))
-    for key in [str(key) for key in target]:
-        if OmegaConf.is_interpolation(chosen, key) or OmegaConf.is_missing(chosen, key):
-            continue
-        if taken is not None and not taken.open and not key.startswith("_"):
-            if key not in taken.arguments and key not in given:
-                del chosen[key]
-                continue
-        part = chosen[key]
-        if isinstance(part, DictConfig):
-            _drop_unknown(part, given.get(key) if not OmegaConf.is_interpolation(given, key) else None)
+    plain: Any = OmegaConf.to_container(chosen, resolve=False)
+    taken = signature(str(plain.get("_target_")))
+    known = None if taken is None or taken.open else taken.arguments
+    for key, value in plain.items():
+        follows = isinstance(value, str) and ("${" in value or value == "???")
+        if known is not None and not follows and key not in known and key not in given and not key.startswith("_"):
+            del chosen[key]
+        elif isinstance(value, dict):
+            _drop_unknown(chosen[key], given[key] if isinstance(OmegaConf.select(given, key), DictConfig) else None)

@@ -3,7 +3,7 @@
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datamodules.catalogue import CATALOGUE
 from experiments.settings.registry import GROUPS, TOP

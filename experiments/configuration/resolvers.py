@@ -15,7 +15,8 @@ from lightning_gans.core.errors import UserError
 def register() -> None:
     """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
     # The public function of OmegaConf 2.4; 2.3 has an older one of that name without `replace`.
-    register = OmegaConf.register_new_resolver if omegaconf.__version__ < "2.4" else OmegaConf.register_resolver
+    name = "register_new_resolver" if omegaconf.__version__ < "2.4" else "register_resolver"
+    register = getattr(OmegaConf, name)
     for resolver in (
         sample_shape,
         judged_shape,

@@ -62,3 +62,10 @@ def tree(arguments: Namespace) -> list[str]:
     """The flags that name the config tree, for a command of the same tree."""
     flags = [("--config-dir", arguments.config_dir), ("--config-name", arguments.config_name)]
     return [word for flag, value in flags if value for word in (flag, value)]
+
+
+def asks_hydra(argv: Sequence[str]) -> bool:
+    """Whether Hydra answers this command by one of its own pages, without any job."""
+    asked = parse(argv)
+    pages = asked.info, asked.hydra_help, asked.version, asked.shell_completion, asked.cfg in ("hydra", "all")
+    return any(pages)

@@ -3,14 +3,14 @@
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from experiments.configuration import help
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
@@ -166,22 +166,21 @@ def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Overr
 
 def _is_search(of_hydra: Sequence[Override]) -> bool:
     """Whether the sweeper chooses values itself, as Optuna does, rather than run every combination."""
-    return any(o.key_or_group == "hydra/sweeper" and o.value() != "basic" for o in of_hydra)
+    return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
 
 
 def _searched(composer: Composer, of_hydra: Sequence[Override]) -> list[Override]:
     """The settings that `hydra.sweeper.params` of the composed sweeper goes through."""
     sweeper = composer.of_hydra(of_hydra).get("sweeper")
-    params = OmegaConf.to_container(sweeper.params) if sweeper is not None and sweeper.get("params") else {}
-    assert isinstance(params, Mapping)
+    params: Any = OmegaConf.to_container(sweeper.params) if sweeper is not None and sweeper.get("params") else {}
     return composer.parse([f"{key}={value}" for key, value in params.items()])
 
 
 def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
     """An override as Hydra takes it, which does not know the settings that only constructors have."""
-    line, key = override.input_line or "", override.key_or_group
+    line, key = str(override.input_line), override.key_or_group
     plain = not (override.is_add() or override.is_force_add() or override.is_delete())
-    return f"++{line}" if plain and any(key in job.filled for job in jobs) else line
+    return f"++{line}" if plain and any(key in job.filled for job in jobs) else str(line)
 
 
 # Jobs
@@ -269,8 +268,7 @@ def _ends(override: Override) -> Iterator[str]:
     """An override that a search goes through with both ends of its interval for values."""
     value = override.value()
     if isinstance(value, IntervalSweep):
-        ends = [int(end) if float(end).is_integer() and isinstance(end, int) else end for end in (value.start, value.end)]
-        yield f"{override.get_key_element()}={','.join(map(str, ends))}"
+        yield f"{override.get_key_element()}={value.start},{value.end}"
     else:
         yield override.input_line or ""
 

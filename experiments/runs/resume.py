@@ -70,7 +70,7 @@ class Difference(NamedTuple):
 
 
 def recorded(config: Mapping[str, Any], defaults: Collection[str]) -> dict[str, Any]:
-    """The configuration with the values that the run to be continued has recorded for settings that are not given now.
+    """The configuration with the recorded values of the run to be continued for settings that are not given now.
 
     A constructor's default may have changed since; the run goes on under the one that it began with.
 
@@ -109,7 +109,7 @@ def check_resume(
 
     Args:
         leads: False on other processes than the first, which find what the first one has just begun.
-        defaults: dotted keys whose values are the constructors' defaults; a run that has not recorded one is not another.
+        defaults: dotted keys whose values are the constructors' defaults; older runs have no record of some.
 
     Raises:
         UserError: the folder cannot be written to or holds another configuration, or no intact checkpoint of this
@@ -148,7 +148,9 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, defaults: Collection[st
         summary = runs.read_summary(run_dir)
     except UserError:
         summary = None  # the checkpoint says all that matters
-    _refuse_differences(config, stored, run_dir, defaults, finished=summary is not None and summary.status == "finished")
+    _refuse_differences(
+        config, stored, run_dir, defaults, finished=summary is not None and summary.status == "finished"
+    )
     if start is not None:
         return Resume("continue", start)
     if _is_done(run_dir, summary, config["iterations"]):
