@@ -4,20 +4,23 @@ import copy
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice, product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import hydra
 from hydra import initialize_config_dir, initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
@@ -43,6 +46,7 @@ CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
+OWN = "own_settings"  # where a choice is composed by itself
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 
 # The argument goes with Hydra 1.4, which warns of it.
@@ -77,6 +81,16 @@ class Composed:
         return frozenset(found)
 
 
+class _OwnFolder(SearchPathPlugin):
+    """Puts a user's own folder behind the shipped tree, as `--config-dir` does in `hydra.main`."""
+
+    folder: ClassVar[Path | None] = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.folder is not None:
+            search_path.append("command-line", f"file://{self.folder}")
+
+
 class Composer:
     """The config tree, with a user's own folder behind it.
 
@@ -96,7 +110,7 @@ class Composer:
         self.config_name, self.config_path = config_name, config_path
         kind, _, place = config_path.partition("://")
         self.folders = [Path(str(files(place))) if kind == "pkg" else Path(place)]
-        self.search_path: list[str] = []
+        self.own_folder: Path | None = None
         if config_dir is not None:
             folder = Path(config_dir).expanduser().absolute()
             if not config_dir or not folder.is_dir():
@@ -104,17 +118,22 @@ class Composer:
                     f"--config-dir {plain(config_dir)}: there is no such folder. Name one that holds config groups, "
                     "such as DIR/variant/mine.yaml."
                 )
-            place = QuotedString(text=f"file://{folder}", quote=Quote.single).with_quotes()
+            self.own_folder = folder
             self.folders.append(folder)
-            self.search_path = [f"hydra.searchpath=[{place}]"]
         self._cached = cache(self._compose)
 
-    def _initialized(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def _initialized(self) -> Iterator[None]:
         """Hydra's compose API, for this tree while the context lasts."""
         kind, _, place = self.config_path.partition("://")
-        if kind == "pkg":
-            return cast(AbstractContextManager[None], initialize_config_module(place, **VERSION))
-        return cast(AbstractContextManager[None], initialize_config_dir(place, **VERSION))
+        Plugins.instance().register(_OwnFolder)
+        _OwnFolder.folder = self.own_folder
+        try:
+            initialize = initialize_config_module if kind == "pkg" else initialize_config_dir
+            with initialize(place, **VERSION):
+                yield
+        finally:
+            _OwnFolder.folder = None
 
     # The command line
 
@@ -263,7 +282,7 @@ class Composer:
         lines = [override.input_line or "" for override in overrides]
         try:
             with self._initialized():
-                config = hydra.compose(self.config_name, [*self.search_path, *lines], True)
+                config = hydra.compose(self.config_name, [*lines], True)
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException) as error:
@@ -271,9 +290,9 @@ class Composer:
         found: DictConfig = config.hydra
         return found
 
-    def _composed(self, lines: Sequence[str], config_name: str | None = None) -> Composed:
+    def _composed(self, lines: Sequence[str]) -> Composed:
         with self._initialized():
-            config = hydra.compose(config_name or self.config_name, [*self.search_path, *lines], True)
+            config = hydra.compose(self.config_name, [*lines], True)
         choices = choices_of(config.hydra.runtime.choices)
         with open_dict(config):
             del config["hydra"]
@@ -293,7 +312,8 @@ class Composer:
         if choice == "none":
             OmegaConf.update(config, place, None)
             return
-        _drop_unknown(node, self._composed((), f"{group}/{choice}").config)
+        alone = self._composed([f"+{group}@{OWN}={choice}"]).config
+        _drop_unknown(node, alone.get(OWN) if OWN in alone else None)
 
     def _assign(self, config: DictConfig, override: Override) -> None:
         """Set, add or delete the value that an override names, as Hydra does, in a configuration that is filled in."""

@@ -80,7 +80,7 @@ def _other_values(
     if not changed:
         return {}
     before = composer.chosen(composer.choosing(chosen)).config
-    keys = set(leaf_keys(composed.config, targets=True))
+    keys = set(leaf_keys(composed.config, targets=True)) - composed.filled  # names stay when a constructor grows
     found: dict[str, str] = {}
     for override in changed:
         key = override.key_or_group
