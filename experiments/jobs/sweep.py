@@ -33,6 +33,9 @@ SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces ea
 _codes: list[int] = []
 
 
+_CODES = {"finished": cli.DONE, "diverged": cli.DIVERGED, "stopped": cli.INTERRUPTED}
+
+
 class JobFailed(Exception):
     """A job of a search that has no value: it was refused, diverged or failed. The code is its only argument."""
 
@@ -66,8 +69,11 @@ def sweep(plan: Plan) -> int:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     if plan.study is not None:
         importlib.import_module(plan.study).report([job.run_dir for job in plan.jobs], STUDIES)
-    ended = [] if plan.search else [_code(job) for job in plan.jobs if len(_codes) < len(plan.jobs)]
-    return max([*_codes, *ended], default=cli.DONE)
+    if plan.search or len(_codes) == len(plan.jobs):
+        return max(_codes, default=cli.DONE)
+    for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
+        print(f"{ended.run_dir}: {_status(ended)}")
+    return max(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)
 
 
 def _overrides(plan: Plan) -> list[str]:
@@ -103,14 +109,13 @@ def _headline(job: Job) -> str:
     return usual if own == "fid" else str(own)
 
 
-def _code(job: Job) -> int:
-    """The exit code of a job as its summary tells it."""
+def _status(job: Job) -> str:
+    """The end of a job as its summary tells it."""
     try:
         summary = read_summary(job.run_dir)
     except UserError:
         summary = None
-    codes = {"finished": cli.DONE, "diverged": cli.DIVERGED, "stopped": cli.INTERRUPTED}
-    return codes.get(summary.status, cli.REFUSED) if summary else cli.REFUSED
+    return summary.status if summary else "no summary"
 
 
 def page(argv: Sequence[str]) -> int:
