@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 IN_MEMORY_BYTES = 2**30  # `auto` holds up to this much as uint8
 CHUNK = 64  # pictures a worker decodes at a time when all are read into memory
 
-InMemory = bool | Literal["auto"]
+InMemory = Literal["auto"] | bool
 
 
 class ImageShape(TypedDict):

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from experiments.jobs.launch import RANKS
-from lightning_gans.core.signals import SIGNALS
 
 # Set before anything imports torch, and inherited by the processes that tests start.
 os.environ.update(

@@ -37,6 +37,7 @@ from experiments.configuration.messages import (
     refuse_sweep,
 )
 from experiments.settings import defaults
+from experiments.settings.declarations import gives
 from experiments.settings.signatures import signature
 from experiments.settings.spec import plain
 from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
@@ -453,7 +454,11 @@ def _following(lines: Sequence[str], found: Composed) -> tuple[str, ...]:
 def _labelled_images(data: str | None) -> bool:
     """Whether this choice of data is known to be images with labels; a user's own files are not."""
     entry = CATALOGUE.get(data or "")
-    return entry is not None and entry.kind == "image" and entry.classes is not None
+    return (
+        entry is not None
+        and entry.classes is not None
+        and gives(f"datamodules.{entry.module}", "SampleBatch", "images")
+    )
 
 
 def _drop_unknown(chosen: DictConfig, own: object) -> None:

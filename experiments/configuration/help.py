@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from datamodules.catalogue import CATALOGUE
-from experiments.settings.registry import GROUPS, TOP
+from experiments.settings.run import GROUPS, TOP
 from experiments.settings.spec import Spec, plain
 from experiments.settings.validate import allowed
 

@@ -21,7 +21,6 @@ from experiments.runs.resume import DivergedBefore, Resume, check_resume, record
 from experiments.settings import compatibility, validate
 from lightning_gans.core.errors import UserError
 
-INJECTED = ("objective", "penalty", "network")  # groups that a variant may ask for
 # Settings of Hydra's that would put a job's files elsewhere than run_dir.
 REPLACED = ("hydra.run", "hydra.sweep", "hydra.output_subdir", "hydra.job.chdir")
 
@@ -188,9 +187,9 @@ def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
 
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = named(composer, overrides)
-    compatibility.check_network(composed.config.get("network"), composed.choices)
-    compatibility.check_kind(composed.choices)  # before what does not fit fails to resolve
-    _refuse_idle(composed, overrides)
+    unresolved: Any = OmegaConf.to_container(composed.config, resolve=False)  # parts that do not fit might not resolve
+    said = [override.key_or_group for override in overrides]
+    compatibility.check_choices(unresolved, composed.choices, said)
     config = composer.resolve(composed)
     chosen = composer.chosen(composer.choosing(overrides))
     validate.check(config, composed.config, also=[*chosen.config, *FILLED_IN])
@@ -216,18 +215,6 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         defaults=defaults,
         filled=chosen.filled,
     )
-
-
-def _refuse_idle(composed: Composed, overrides: Sequence[Override]) -> None:
-    """Refuse a choice that the variant does not ask for: it would change the run's name and nothing else."""
-    variant = OmegaConf.to_yaml(composed.config.variant) if "variant" in composed.config else ""
-    for group in INJECTED:
-        said = any(override.key_or_group.partition(".")[0] == group for override in overrides)
-        if said and f"${{{group}}}" not in variant and f"${{{group}." not in variant:
-            name = composed.choices["variant"]
-            raise UserError(
-                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
-            )
 
 
 def _study(composer: Composer, overrides: Sequence[Override]) -> Any:

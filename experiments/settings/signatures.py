@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from inspect import cleandoc
 from typing import Any
 
 from experiments.settings import annotations
+from experiments.settings.libraries import LIBRARIES
 from experiments.settings.sources import (
     REQUIRED,
     UNKNOWN,
@@ -27,6 +27,11 @@ __all__ = ["REQUIRED", "UNKNOWN", "Argument", "Class", "Signature", "declared", 
 
 # Bases whose constructors take no settings.
 EMPTY_BASES = ("object", "Generic", "Protocol", "ABC", "Module", "LightningModule", "LightningDataModule", "Callback")
+SECTION = re.compile(r"^(?:Args|Attributes):\n((?:[ \t]+.*\n?|\n)*)", re.MULTILINE)
+ENTRY = re.compile(r"^ {4}\*{0,2}(\w+)(?: \(.*?\))?: *(.*(?:\n {5,}.*)*)", re.MULTILINE)
+TYPED = {"None": "null", "True": "true", "False": "false"}
+LITERAL = re.compile(rf"\b({'|'.join(TYPED)})\b")
+SENTENCE = re.compile(r"(?<=[^.]\.) (?=[A-Z\"])")
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,9 @@ def _signature(target: str, place: tuple[str, ...]) -> Signature | None:
         taken = _of_class(lineage(target), 0)
     else:
         return None
+    for name, spec in LIBRARIES.get(target, {}).items():
+        if name in taken.arguments:
+            taken.arguments[name] = replace(taken.arguments[name], spec=spec)
     return Signature(target, taken.arguments, taken.open) if taken.readable else None
 
 
@@ -277,16 +285,15 @@ def _of_framework(taken: _Taken, order: tuple[Class, ...]) -> None:
 
 @cache
 def _documented(node: ast.ClassDef | ast.FunctionDef) -> Mapping[str, str]:
-    """argument -> help, from the Args of a docstring, of a class or of its constructor."""
+    """argument -> help: the first sentence of its entry under Args, in a class's docstring or its constructor's."""
     found: dict[str, str] = {}
     if isinstance(node, ast.ClassDef):
         for member in node.body:
             if isinstance(member, ast.FunctionDef) and member.name == "__init__":
                 found |= _documented(member)
-    text = ast.get_docstring(node)
-    section = re.search(r"^(?:Args|Attributes):\n((?:[ \t]+.*\n?|\n)*)", cleandoc(text), re.MULTILINE) if text else None
-    for name, words in re.findall(
-        r"^ {4}\*{0,2}(\w+)(?: \(.*?\))?: *(.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE
-    ):
-        found[name] = " ".join(words.split()).removesuffix(".")
+    section = SECTION.search(ast.get_docstring(node) or "")
+    for name, words in ENTRY.findall(section[1]) if section else ():
+        first = SENTENCE.split(" ".join(words.split()))[0]
+        # As it is typed in a file of settings.
+        found[name] = LITERAL.sub(lambda word: TYPED[word[0]], first[:-1] if re.search(r"[^.]\.$", first) else first)
     return found

@@ -1,6 +1,7 @@
 """Names of Python modules, resolved in their source: nothing is imported, so that nothing heavy is loaded."""
 
 import ast
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,11 @@ class Class:
 
 def root(top: str) -> tuple[str, ...]:
     """Where a top-level package or module lies; empty where there is no source. A dotted name would import it."""
+    return _root(top, (os.getcwd(), *sys.path))
+
+
+@cache
+def _root(top: str, path: tuple[str, ...]) -> tuple[str, ...]:
     try:
         spec = find_spec(top)
     except (ImportError, ValueError):
@@ -111,8 +117,13 @@ def root(top: str) -> tuple[str, ...]:
 
 def module_of(name: str) -> Module | None:
     """The module of that dotted name, or None where no file of source has it."""
-    top, *rest = name.split(".")
-    for place in root(top):
+    return _module(name, root(name.partition(".")[0]))
+
+
+@cache
+def _module(name: str, places: tuple[str, ...]) -> Module | None:
+    rest = name.split(".")[1:]
+    for place in places:
         path = Path(place)
         if not place.endswith(".py"):
             path = path.joinpath(*rest)
@@ -124,7 +135,6 @@ def module_of(name: str) -> Module | None:
     return None
 
 
-@cache
 def _parsed(name: str, path: Path) -> Module | None:
     try:
         tree = ast.parse(path.read_bytes())
@@ -292,6 +302,11 @@ def _evaluated(expression: ast.AST | None, module: str) -> Any:
 def _elements(elements: Sequence[ast.expr], module: str) -> Iterator[Any]:
     for element in elements:
         if isinstance(element, ast.Starred):
-            yield from _evaluated(element.value, module)
+            found = resolve(element.value, module)
+            table = getattr(found.node, "value", None) if found is not None else None
+            if found is not None and isinstance(table, ast.Dict):  # *TABLE stands for its keys
+                yield from (_evaluated(key, found.module) for key in table.keys)
+            else:
+                yield from _evaluated(element.value, module)
         else:
             yield _evaluated(element, module)

@@ -15,6 +15,7 @@ from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import StopRequested, abandonable, stopping
 from lightning_gans.metrics.names import METRICS
+from lightning_gans.settings import Count, Given
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,11 @@ class Evaluation(pl.Callback):
     checkpoint says so (`pending`), and the run makes up for it when it goes on.
 
     Args:
-        every: iterations.
-        scoring: what is measured, and how.
+        every: iterations between two evaluations.
+        scoring: measures and their samples.
     """
 
-    def __init__(self, *, every: int, scoring: Scoring) -> None:
+    def __init__(self, *, every: Count, scoring: Given[Scoring]) -> None:
         if every < 1:
             raise UserError(f"callbacks.evaluation.every={every}: must be at least 1.")
         self.every = every

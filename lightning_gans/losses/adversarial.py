@@ -110,6 +110,11 @@ class LeastSquares(SeparableLoss):
     (a, b, c) = (0, 1, 1) is the scheme of the authors' code; (-1, 1, 0) makes G descend Pearson's chi2(p + q || 2 q).
     At D's optimum (b p + a q) / (p + q), its loss stands for the Vincze-Le Cam divergence, 1/2 int (p - q)^2 / (p + q),
     which lies in [0, 1].
+
+    Args:
+        a: D's label of fakes.
+        b: D's label of real samples.
+        c: label that G moves D's output on fakes to.
     """
 
     divergence = "le_cam"

@@ -5,6 +5,8 @@ from typing import ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.settings import Positive
+
 
 class Constraint(Protocol):
     """Brings a network's parameters back to where they may be, in place."""
@@ -13,11 +15,15 @@ class Constraint(Protocol):
 
 
 class WeightClip:
-    """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1)."""
+    """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1).
+
+    Args:
+        bound: largest absolute value of a weight.
+    """
 
     lipschitz: ClassVar[bool] = True
 
-    def __init__(self, *, bound: float) -> None:
+    def __init__(self, *, bound: Positive) -> None:
         self.bound = bound
 
     @torch.no_grad()

@@ -14,10 +14,11 @@ CHUNK = 16
 
 
 class TranslationModel(nn.Module):
-    """a2b: images of domain A -> of B, and b2a: the way back; (N, C, H, W) in [-1, 1] on both sides.
+    """Translators between two domains of images, (N, C, H, W) in [-1, 1] on both sides.
 
     Args:
-        a2b, b2a: networks that say what they take: `channels`, and of height and width `multiple` and `least`.
+        a2b: network from domain A to B, images -> images.
+        b2a: network from domain B to A, images -> images.
     """
 
     role: ClassVar[str] = "translation"

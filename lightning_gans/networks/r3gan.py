@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from lightning_gans.networks.labels import check_label
+from lightning_gans.settings import Count, ImageSize
 
 L = TypeVar("L", nn.Conv2d, nn.Linear)
 
@@ -113,11 +114,15 @@ class R3GANGenerator(nn.Module):
     No tanh: images are linear in the last maps in training, and cut to [-1, 1] in eval mode.
 
     Args:
-        width: channels of the maps, up to 32 px.
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the maps up to 32 px, halved with each doubling.
         blocks: residual blocks at each size.
-        cardinality: groups of the 3x3 convolutions, up to 32 px.
-        expansion: how many times wider a block is inside.
-        classes: a learned embedding of the class, as long as z, stands beside z.
+        cardinality: groups of the 3x3 convolutions up to 32 px.
+        expansion: ratio of a block's inner width to its outer.
+        classes: number of classes that the network is told; None: it is told none. A learned embedding of the class, as
+            long as z, stands beside z.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
@@ -126,14 +131,14 @@ class R3GANGenerator(nn.Module):
     def __init__(
         self,
         *,
-        latent_dim: int,
-        channels: int,
-        image_size: int,
-        width: int,
-        blocks: int,
-        cardinality: int,
-        expansion: int,
-        classes: int | None = None,
+        latent_dim: Count,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
+        blocks: Count,
+        cardinality: Count,
+        expansion: Count,
+        classes: Count | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -163,7 +168,15 @@ class R3GANGenerator(nn.Module):
 class R3GANDiscriminator(nn.Module):
     """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1); mirrors G.
 
-    classes: logits are <e_y, phi(x)>, phi(x) being `width` numbers and e_y a learned embedding of the class.
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the maps up to 32 px, halved with each doubling.
+        blocks: residual blocks at each size.
+        cardinality: groups of the 3x3 convolutions up to 32 px.
+        expansion: ratio of a block's inner width to its outer.
+        classes: number of classes that the network is told; None: it is told none. Logits are then <e_y, phi(x)>,
+            phi(x) being `width` numbers and e_y a learned embedding of the class.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
@@ -172,13 +185,13 @@ class R3GANDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        width: int,
-        blocks: int,
-        cardinality: int,
-        expansion: int,
-        classes: int | None = None,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
+        blocks: Count,
+        cardinality: Count,
+        expansion: Count,
+        classes: Count | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes

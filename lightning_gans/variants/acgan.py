@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.settings import NonNegative
 from lightning_gans.variants.cgan import ConditionalGAN
 
 
@@ -18,9 +19,9 @@ class ACGAN(ConditionalGAN):
     leaves the overlap out.
 
     Args:
+        discriminator_class_weight: weight of the classes' cross-entropy in D's loss.
+        generator_class_weight: weight of the classes' cross-entropy in G's loss.
         discriminator: samples (N, ...) -> logits (N, 1), class logits (N, classes).
-        discriminator_class_weight, generator_class_weight: of L_C in what D and G descend; 1 in the paper, 1 and 0.1
-            in WGAN-GP's code.
         settings: as ConditionalGAN's.
     """
 
@@ -29,8 +30,8 @@ class ACGAN(ConditionalGAN):
     def __init__(
         self,
         *,
-        discriminator_class_weight: float = 1.0,
-        generator_class_weight: float = 1.0,
+        discriminator_class_weight: NonNegative = 1.0,
+        generator_class_weight: NonNegative = 1.0,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)

@@ -14,6 +14,7 @@ from lightning_gans.core.pool import ImagePool
 from lightning_gans.core.protocols import Adapts, Augment
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.translation import TranslationModel
+from lightning_gans.settings import Natural, NonNegative, Shape
 
 
 class Translated(NamedTuple):
@@ -31,16 +32,20 @@ class CycleGAN(Game):
     also shown older ones, from a pool for each domain.
 
     Args:
-        model: a2b and b2a.
-        discriminator_a, discriminator_b: images (N, C, H, W) of that domain -> logits of any shape.
-        loss: what both players descend on logits.
-        sample_shape: of the training images, (C, H, W).
-        adversarial_weight: of G's adversarial terms. The loss's least squares have a half in them that the authors'
-            G has not: 2 there.
-        cycle_weight_a, cycle_weight_b: lambda_A, lambda_B, of ||b2a(a2b(a)) - a||_1 and ||a2b(b2a(b)) - b||_1.
-        identity_weight: of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them out.
-        pool_size: translations that are kept for each D; 0: D is shown the newest alone.
-        augment: what both D's inputs, real and translated, go through first, or None; none that adapts.
+        model: networks a2b and b2a.
+        discriminator_a: network on images of domain A -> logits.
+        discriminator_b: network on images of domain B -> logits.
+        loss: loss of both players on logits.
+        training: iterations, batch size and optimisation of the players.
+        sample_shape: shape of the training images, (C, H, W).
+        adversarial_weight: weight of G's adversarial terms. The loss's least squares have a half in them that the
+            authors' G has not: 2 there.
+        cycle_weight_a: weight lambda_A of A's cycle loss.
+        cycle_weight_b: weight lambda_B of B's cycle loss.
+        identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
+            out.
+        pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
+        augment: augmentation of both D's inputs, real and translated; None: none. One that adapts does not fit.
     """
 
     batch: ClassVar[type] = UnpairedBatch
@@ -56,12 +61,12 @@ class CycleGAN(Game):
         discriminator_b: nn.Module,
         loss: AdversarialLoss,
         training: Training,
-        sample_shape: Sequence[int],
-        adversarial_weight: float = 1.0,
-        cycle_weight_a: float = 10.0,
-        cycle_weight_b: float = 10.0,
-        identity_weight: float = 0.5,
-        pool_size: int = 50,
+        sample_shape: Shape,
+        adversarial_weight: NonNegative = 1.0,
+        cycle_weight_a: NonNegative = 10.0,
+        cycle_weight_b: NonNegative = 10.0,
+        identity_weight: NonNegative = 0.5,
+        pool_size: Natural = 50,
         augment: Augment | None = None,
     ) -> None:
         super().__init__(model=model, training=training)

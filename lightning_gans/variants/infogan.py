@@ -17,6 +17,7 @@ from lightning_gans.losses.information import (
     uniform_entropy,
 )
 from lightning_gans.models.infogan import InfoGANModel
+from lightning_gans.settings import Natural, NonNegative
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -29,10 +30,11 @@ class InfoGAN(GAN):
 
     Args:
         model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
-        discriminator: those layers' output (N, feature_dim) -> logits (N, 1).
-        information_weight: lambda, for all codes; 1 in the paper's code.
-        information_warmup: iterations in which lambda rises to that; 0 in the paper. Codes are soon told apart in what
-            G begins with, and without it a category's meaning is settled before there is anything to mean.
+        discriminator: features that D and Q share (N, feature_dim) -> logits (N, 1).
+        information_weight: weight lambda of the bound on I(c; G(z, c)) in both losses, for all codes; 1 in the paper's
+            code.
+        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Codes are soon told apart in what G
+            begins with, and without it a category's meaning is settled before there is anything to mean.
         settings: as GAN's.
     """
 
@@ -44,8 +46,8 @@ class InfoGAN(GAN):
         *,
         model: InfoGANModel,
         discriminator: nn.Module,
-        information_weight: float = 1.0,
-        information_warmup: int = 0,
+        information_weight: NonNegative = 1.0,
+        information_warmup: Natural = 0,
         **settings: Any,
     ) -> None:
         super().__init__(model=model, discriminator=discriminator, **settings)

@@ -24,10 +24,11 @@ class McGAN(GAN):
     and one step of G down the same matching.
 
     Args:
-        discriminator: offers features Phi (N, m); its last layer plays no part.
-        loss: the matching, for m features.
-        constraint: on w, the weights of Phi.
-        settings: as GAN's; there is no penalty.
+        discriminator: network with features Phi (N, m); its last layer plays no part.
+        loss: matching for m features.
+        penalty: always None, for the projections take its place.
+        constraint: map of w, the weights of Phi, back to where they may be, after each step of D; None: none.
+        settings: as GAN's.
     """
 
     loss: Matching

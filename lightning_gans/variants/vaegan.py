@@ -16,6 +16,7 @@ from lightning_gans.losses.adversarial import AdversarialLoss, NonSaturating
 from lightning_gans.losses.critics import Binary, Critic, Judged, ThreeWay
 from lightning_gans.losses.variational import kl_to_standard_normal
 from lightning_gans.models.vaegan import VAEGANModel
+from lightning_gans.settings import NonNegative
 from lightning_gans.strategies.exchange import average
 
 
@@ -42,15 +43,16 @@ class VAEGAN(Game):
 
     Args:
         model: Enc, Dec and the prior N(0, I).
-        dis: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
-        discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
-        loss: of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
-        gamma: weight of L_llike in what Dec descends.
-        prior_weight: of L_prior in what Enc descends; 1 in the paper. More keeps codes nearer the prior's, from which
+        dis: D's network: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
+        loss: loss of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
+        gamma: weight of L_llike in Dec's loss.
+        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. More keeps codes nearer the prior's, from which
             samples are made: L_llike grows with the layer, and L_prior does not.
-        equilibrium, margin: of the code's rule: Dis sits out while one of its costs is below equilibrium - margin, Dec
-            while one is above equilibrium + margin, and neither where both would. None: all move always.
-        augment: what Dis's inputs go through first, x and its x~ alike, or None.
+        training: iterations, batch size and optimisation of the players.
+        discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
+        equilibrium: Dis's cost in nats around which a player that is ahead waits; None: all move.
+        margin: distance from the equilibrium within which all move.
+        augment: augmentation of Dis's inputs, x and its x~ alike; None: none.
     """
 
     batch: ClassVar[type] = SampleBatch
@@ -63,12 +65,12 @@ class VAEGAN(Game):
         model: VAEGANModel,
         dis: nn.Module,
         loss: AdversarialLoss,
-        gamma: float,
-        prior_weight: float = 1.0,
+        gamma: NonNegative,
+        prior_weight: NonNegative = 1.0,
         training: Training,
         discriminator: Literal["binary", "three_way"] = "binary",
-        equilibrium: float | None = None,
-        margin: float = 0.35,
+        equilibrium: NonNegative | None = None,
+        margin: NonNegative = 0.35,
         augment: Augment | None = None,
     ) -> None:
         super().__init__(model=model, training=training)

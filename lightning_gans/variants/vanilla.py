@@ -17,6 +17,7 @@ from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.settings import Count
 from lightning_gans.strategies.exchange import average
 
 
@@ -29,14 +30,16 @@ class GAN(Game):
     Args:
         model: G and its prior, z (N, dim) -> samples (N, ...).
         discriminator: samples (N, ...) -> logits, no sigmoid; with `packing` m, (N / m, m C, ...).
-        loss: what D and G descend on logits.
-        penalty: a term on D's gradient, or None.
-        constraint: where D's parameters are brought back to after each of its steps, or None.
-        augment: what D's inputs, real and generated, go through first, or None.
-        packing: samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018, 1712.04086).
-        discriminator_steps: k of Algorithm 1; an iteration is one step of D.
-        generator_steps: the other way round: one step of D, then this many of G; an iteration is then one step of G.
-        generator_batches: G's batch, in batches of D.
+        loss: loss of D and G on logits.
+        training: iterations, batch size and optimisation of the players.
+        penalty: term on D's gradient; None: none.
+        constraint: map of D's parameters back to where they may be, after each of its steps; None: none.
+        augment: augmentation of D's inputs, real and generated; None: none.
+        packing: number of samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018,
+            1712.04086).
+        discriminator_steps: steps k of D for one of G (Algorithm 1); an iteration is one step of D.
+        generator_steps: steps of G for one of D; an iteration is then one step of G.
+        generator_batches: size of G's batch, in batches of D.
     """
 
     batch: ClassVar[type] = SampleBatch
@@ -53,10 +56,10 @@ class GAN(Game):
         penalty: Penalty | None = None,
         constraint: Constraint | None = None,
         augment: Augment | None = None,
-        packing: int = 1,
-        discriminator_steps: int = 1,
-        generator_steps: int = 1,
-        generator_batches: int = 1,
+        packing: Count = 1,
+        discriminator_steps: Count = 1,
+        generator_steps: Count = 1,
+        generator_batches: Count = 1,
     ) -> None:
         super().__init__(model=model, training=training)
         for name, value in (

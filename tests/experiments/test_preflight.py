@@ -163,7 +163,7 @@ def test_the_shape_of_images_has_their_channels_first():
         ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
         ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
         ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
-        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=cgan, acgan or projection"]),
+        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=acgan, cgan or projection"]),
         ("variant=cgan network=acgan", ["network=acgan does not go with variant=cgan", "network=cgan, cgan_mlp"]),
         ("variant=acgan network=cgan", ["network=cgan does not go with variant=acgan", "network=acgan or"]),
         ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
@@ -239,7 +239,7 @@ def test_composition_is_hydras_own():
     theirs = dict(flatten(OmegaConf.to_container(theirs, resolve=True)))
     ours = dict(flatten({key: value for key, value in config.items() if key != "names"}))
     assert theirs == {key: value for key, value in ours.items() if key in theirs}
-    assert ours["penalty"] is None and "variant.training.players.D.optimizer.eps" in ours.keys() - theirs.keys()
+    assert "variant.training.players.D.optimizer.eps" in ours.keys() - theirs.keys()
 
 
 # Multirun
@@ -553,7 +553,10 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
         (["variant=vae", "network=autoencoder"], "network=vae or vae_mlp"),
         (["variant=dcgan", "network=bigan"], "made for variant=bigan"),
         (["variant=vanilla", "network=infogan_mlp"], "made for variant=infogan"),
-        (["variant=triplegan", "network=mlp"], "does not go with variant=triplegan. Choose network=triplegan[.]"),
+        (
+            ["variant=triplegan", "network=mlp"],
+            "does not go with variant=triplegan. Choose network=triplegan, triplegan_dcgan or ",
+        ),
         (["variant=triplegan", "data=digits"], "data=digits gives images. Data that fit: digits_semi"),
     ],
 )

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from experiments.settings import compatibility as fits
+from experiments.settings import compatibility
 from lightning_gans.core.errors import UserError
 from tests.helpers.composed import CONF, composed, data_of, game_of
 from tests.helpers.play import play
@@ -53,7 +53,7 @@ def configuration(objective, penalty, network):
 @pytest.mark.parametrize("objective, penalty, network", ALLOWED)
 def test_every_cell_that_means_something_takes_three_steps(objective, penalty, network, tmp_path):
     config = configuration(objective, penalty, network)
-    fits.check(config, {"objective": objective, "penalty": penalty, "variant": "vanilla", "data": "digits"})
+    compatibility.check(config, {"objective": objective, "penalty": penalty, "variant": "vanilla", "data": "digits"})
     game = play(game_of(config), data_of(config), tmp_path)
     assert game.iteration == 3
     losses = game.read_losses()
@@ -65,7 +65,7 @@ def test_every_cell_that_means_something_takes_three_steps(objective, penalty, n
 def test_every_other_cell_is_refused_with_a_way_out(objective, penalty, network):
     choices = {"objective": objective, "penalty": penalty, "variant": "vanilla", "data": "digits"}
     with pytest.raises(UserError) as refused:
-        fits.check(configuration(objective, penalty, network), choices)
+        compatibility.check(configuration(objective, penalty, network), choices)
     message = str(refused.value)
     assert message.startswith(refusal(objective, penalty, network))
     assert "network=" in message or "penalty=" in message

@@ -1,24 +1,27 @@
-"""Schemas say what constructors take, and every shipped file composes into what they allow."""
+"""Settings are the constructors' arguments, and every shipped file composes into what they allow."""
 
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path as FilePath
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 
 import experiments
 from datamodules.catalogue import CATALOGUE
 from experiments.configuration.composing import Composer
 from experiments.jobs.preflight import preflight
-from experiments.settings import validate
-from experiments.settings.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS, PLACES, SCHEMAS, TOP
-from experiments.settings.schema import Schema
+from experiments.settings import fitting, offered, validate
+from experiments.settings.run import PLACES, TOP
+from experiments.settings.signatures import REQUIRED, UNKNOWN, lineage, signature
 from experiments.settings.spec import (
     Bool,
     Choice,
@@ -29,15 +32,16 @@ from experiments.settings.spec import (
     OneOf,
     Optional,
     Path,
+    Spec,
     Table,
     Text,
     plain,
 )
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import FilledIn
 
 CONF = FilePath(experiments.__file__).parent / "conf"
 OURS = ("lightning_gans.", "datamodules.")
-# Filled in by the program rather than by a file of settings.
 FILES = sorted(CONF.rglob("*.yaml"))
 
 
@@ -50,6 +54,7 @@ def targets(node):
 
 
 SHIPPED = sorted({target for file in FILES for target in targets(yaml.safe_load(file.read_text()))})
+SHIPPED += [place.target for place in PLACES.values() if place.target]
 
 
 def located(target):
@@ -71,60 +76,102 @@ def parameters_of(found):
     return parameters
 
 
-def test_every_class_that_a_shipped_file_names_has_a_schema():
-    assert SHIPPED
-    assert [target for target in SHIPPED if target not in SCHEMAS] == []
+def test_the_signature_of_every_class_that_a_shipped_file_names_is_read():
+    assert len(SHIPPED) > 100
+    assert [target for target in SHIPPED if signature(target) is None or signature(target).open] == []
 
 
-@pytest.mark.parametrize("target", [target for target in SCHEMAS if target.startswith(OURS)])
-def test_a_schema_has_the_constructors_arguments(target):
-    schema, found = SCHEMAS[target], parameters(target)
-    assert set(schema.settings) | set(schema.given) == set(found)
+@pytest.mark.parametrize("target", SHIPPED)
+def test_a_signature_has_the_arguments_and_defaults_that_python_sees(target):
+    read, found = signature(target), parameters(target)
+    assert set(read.arguments) == set(found)
+    known = {name: one.default for name, one in read.arguments.items() if one.default is not UNKNOWN}
+    empty = inspect.Parameter.empty
+    assert known == {name: REQUIRED if found[name].default is empty else found[name].default for name in known}
+
+
+@pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
+def test_a_specification_is_its_annotation(target):
     hints = hints_of(located(target))
-    assert {name: spec for name, spec in schema.settings.items() if not compatible(spec, hints[name])} == {}
+    settings = signature(target).settings
+    assert {name: one.spec for name, one in settings.items() if not compatible(one.spec, hints[name])} == {}
+    assert {name for name in signature(target).arguments if name not in settings} == {
+        name for name in signature(target).arguments if is_filled_in(hints[name])
+    }
 
 
-@pytest.mark.parametrize("target", [target for target in SCHEMAS if not target.startswith(OURS)])
-def test_schemas_of_other_libraries_name_arguments_that_there_are(target):
-    schema, found = SCHEMAS[target], parameters(target)
-    assert set(schema.settings) | set(schema.given) <= set(found)
-    required = {name for name, parameter in found.items() if parameter.default is inspect.Parameter.empty}
-    assert required <= set(schema.settings) | set(schema.given)
+@pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
+def test_every_setting_is_explained(target):
+    assert [name for name, one in signature(target).settings.items() if not one.spec.help] == []
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if PLACES[place].target])
-def test_settings_at_a_place_are_its_classes_arguments(place):
-    expected = PLACES[place]
-    found = {name: parameter for name, parameter in parameters(expected.target).items() if name != "self"}
-    own = {name: spec for name, spec in expected.schema.settings.items() if name not in expected.extra}
-    assert set(own) | set(expected.schema.given) == set(found)
-    hints = hints_of(located(expected.target))
-    assert {name: spec for name, spec in own.items() if not compatible(spec, hints[name])} == {}
+@pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
+def test_a_default_is_allowed(target):
+    known = [one for one in signature(target).settings.values() if one.default not in (REQUIRED, UNKNOWN)]
+    assert [(one.name, one.default) for one in known if one.spec.problem(one.default)] == []
+
+
+def test_torch_is_not_imported_and_the_shipped_classes_are_read_at_once():
+    code = (
+        "import sys, time; from experiments.settings.signatures import signature; start = time.perf_counter()\n"
+        f"for target in {SHIPPED!r}: assert signature(target)\n"
+        "print(time.perf_counter() - start, [name for name in ('torch', 'datamodules.base') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    seconds, _, imported = told.strip().partition(" ")
+    assert imported == "[]"
+    assert float(seconds) < 10  # about half a second on an idle core
 
 
 def hints_of(found):
     if not inspect.isclass(found):
-        return get_type_hints(found)
+        return get_type_hints(found, include_extras=True)
     hints = {}
     for base in reversed(found.__mro__):
-        hints |= get_type_hints(vars(base)["__init__"]) if "__init__" in vars(base) and base is not object else {}
+        if base.__module__.startswith(("lightning_gans", "datamodules")) and "__init__" in vars(base):
+            hints |= get_type_hints(vars(base)["__init__"], include_extras=True)
     return hints
 
 
+def is_filled_in(hint):
+    marks = getattr(hint, "__metadata__", ())
+    return any(isinstance(mark, FilledIn) for mark in marks) or getattr(hint, "__name__", "") == "Optimizer"
+
+
+def bounds_of(member):
+    """An annotated member's bounds as the fields of a number."""
+    names = {Ge: "min", Le: "max", Gt: "above", Lt: "below"}
+    marks = [mark for mark in member.__metadata__ if type(mark) in names]
+    return {names[type(mark)]: getattr(mark, type(mark).__name__.lower()) for mark in marks}
+
+
 def compatible(spec, hint):
-    """Whether all that a spec lets through is what an annotation says, None and literal values included."""
+    """Whether all that a spec lets through is what an annotation says, bounds, None and literal values included."""
     members = set(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else {hint}
     optional = type(None) in members
     if isinstance(spec, Optional) != optional:
         return False
     spec = spec.spec if isinstance(spec, Optional) else spec
     members -= {type(None)}
+    annotated = [member for member in members if get_origin(member) is Annotated]
+    among = [value for member in annotated for mark in member.__metadata__ for value in getattr(mark, "values", ())]
+    if isinstance(spec, Int | Float):
+        (bounds,) = [bounds_of(member) for member in annotated] or [{}]
+        if {name: getattr(spec, name) for name in ("min", "max", "above", "below")} != {
+            name: bounds.get(name) for name in ("min", "max", "above", "below")
+        }:
+            return False
+    members = {member.__origin__ if member in annotated else member for member in members}
     literals = {value for member in members if get_origin(member) is Literal for value in get_args(member)}
     names = {get_origin(member) or member for member in members}
+    if isinstance(spec, Choice) and among:
+        return list(spec.values) == among
     if isinstance(spec, Choice):
         free = [value for value in spec.values if type(value) not in names]
         return set(free) == literals if literals else not free
-    kinds = {Int: {int}, Float: {float}, Bool: {bool}, Text: {str}, Path: {str}, Table: {dict, Mapping}}
+    if isinstance(spec, Path):
+        return FilePath in names or any(getattr(name, "__name__", "") == "PathLike" for name in names)
+    kinds = {Int: {int}, Float: {float}, Bool: {bool}, Text: {str}, Table: {dict, Mapping}}
     if type(spec) in kinds:
         return bool(names & kinds[type(spec)])
     if isinstance(spec, ListOf):
@@ -136,6 +183,9 @@ def test_the_comparison_can_fail():
     assert compatible(Int(), int)
     assert not compatible(Int(), str)
     assert not compatible(Int(), int | None)
+    assert not compatible(Int(min=1), int)
+    assert not compatible(Int(min=1), Annotated[int, Ge(0)])
+    assert compatible(Float(min=0, below=1), Annotated[float, Ge(0), Lt(1)])
     assert compatible(Optional(Int()), int | None)
     assert compatible(Choice(("a", "b")), Literal["a", "b"])
     assert not compatible(Choice(("a",)), Literal["a", "b"])
@@ -151,23 +201,23 @@ def pairs():
     composer = Composer()
     others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
     others = {group: cycle(names) for group, names in others.items()}
-    for variant, need in NEEDS.items():
-        for data, entry in CATALOGUE.items():
+    for variant in composer.options("variant"):
+        for data in CATALOGUE:
             # The layers of dcgan do not depend on which images they are.
-            if entry.kind in need and (
-                len(need) > 1 or entry.kind != "image" or data in ("digits", "cifar10", "folder")
-            ):
+            few = of_images_alone(variant) and data not in ("digits", "cifar10", "folder")
+            if fitting.plays(variant, offered.data_class(data)) and not few:
                 choices = [f"{group}={next(names)}" for group, names in others.items()]
                 told = variant in ("cgan", "acgan", "projection") and data == "folder"
                 yield variant, data, choices + ["network.model.classes=3"] * told
 
 
+def of_images_alone(variant):
+    ring, digits = offered.data_class("ring"), offered.data_class("digits")
+    return fitting.plays(variant, digits) and not fitting.plays(variant, ring)
+
+
 def test_choices_are_registered():
-    composer = Composer()
-    assert set(composer.options("variant")) == set(NEEDS)
-    assert set(composer.options("data")) == set(CATALOGUE)
-    assert set(composer.options("metrics")) == set(METRICS_NEED)
-    assert set(composer.options("augment")) == set(AUGMENT_NEEDS)
+    assert set(Composer().options("data")) == set(CATALOGUE)
 
 
 PLANAR_NETWORKS = "planar", "ref_pair", "moved_points", "pacgan_planar"
@@ -184,7 +234,8 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 
 def of_images(network):
     """Whether it is not made for a game on other data."""
-    return network not in PLANAR_NETWORKS and "image" in NEEDS.get(network.partition("_")[0], ("image",))
+    variant = network.partition("_")[0]
+    return network not in PLANAR_NETWORKS and fitting.plays(variant, offered.data_class("digits"))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +243,7 @@ def of_images(network):
     [
         *(f"network={name}" for name in Composer().options("network") if of_images(name)),
         *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
-        *(f"augment={name}" for name in AUGMENT_NEEDS),
+        *(f"augment={name}" for name in Composer().options("augment")),
         *(f"init={name}" for name in Composer().options("init")),
         *"metrics=inception metrics=own metrics=none logger=none callbacks=default".split(),
     ],
@@ -202,7 +253,7 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     group, _, name = choice.partition("=")
     own = name.partition("_")[0]  # a network's name begins with that of the game it is made for, if of one alone
     variant = own if group == "network" and own in Composer().options("variant") else "vanilla"
-    data = ["data=digits"] if "image" in NEEDS[variant] else []
+    data = ["data=digits"] if fitting.plays(variant, offered.data_class("digits")) else []
     (job,) = preflight([f"variant={variant}", *data, choice])
     assert job.choices[group] == name
 
@@ -234,12 +285,11 @@ def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatc
 
 
 def test_every_file_is_met_above():
-    met = {f"variant/{name}" for name in NEEDS} | {f"data/{name}" for name in CATALOGUE}
-    met |= {f"metrics/{name}" for name in METRICS_NEED}
     composer = Composer()
+    met = {f"{g}/{name}" for g in ("variant", "metrics", "augment", "init") for name in composer.options(g)}
+    met |= {f"data/{name}" for name in CATALOGUE}
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching", "likelihood") for name in composer.options(g)}
-    met |= {f"augment/{name}" for name in AUGMENT_NEEDS} | {f"init/{name}" for name in composer.options("init")}
     met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
@@ -248,19 +298,20 @@ def test_every_file_is_met_above():
     for file in recipes:  # a recipe is of a pair that there is, or what such recipes share
         relative = file.relative_to(CONF / "recipe").with_suffix("")
         if len(relative.parts) == 2:
-            assert relative.parts[0] in NEEDS
+            assert relative.parts[0] in composer.options("variant")
             assert relative.parts[1] in CATALOGUE
 
 
 def test_settings_without_a_class_are_those_of_their_files():
     trainer = yaml.safe_load((CONF / "trainer" / "auto.yaml").read_text())
-    assert set(trainer) == set(PLACES["trainer"].schema.settings)
+    assert set(trainer) == set(PLACES["trainer"].settings)
     main = yaml.safe_load((CONF / "train.yaml").read_text())
     assert set(main) - {"defaults", "hydra", "choose"} == set(TOP)
 
 
 def test_every_setting_of_every_run_is_explained():
-    assert [key for key, spec in TOP.items() if not spec.help] == []
+    settings = TOP | {f"{place}.{key}": spec for place, one in PLACES.items() for key, spec in one.settings.items()}
+    assert [key for key, spec in settings.items() if not spec.help] == []
 
 
 # The vocabulary
@@ -309,7 +360,61 @@ def test_several_problems_are_told_at_once_and_each_where_it_was_made(tmp_path, 
     assert "variant.training" not in message  # it only follows
 
 
-def test_a_given_argument_cannot_be_set(monkeypatch):
-    monkeypatch.setitem(SCHEMAS, "lightning_gans.x.Y", Schema({"a": Int()}, given=("data",)))
-    (found,) = validate._nested({"_target_": "lightning_gans.x.Y", "a": 1, "data": 2}, "metrics")
-    assert "metrics.data cannot be set" in found.text
+# A configuration against signatures
+
+
+def found_in(node, *, built=False):
+    return [problem.text for problem in validate._nested(node, "variant", built=built)]
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module of a user's own, read by its path."""
+    (tmp_path / "of_a_user.py").write_text(
+        "from typing import Annotated\nimport annotated_types as at\nfrom lightning_gans.settings import Given\n"
+        "raise ImportError('read, never imported')\n"
+        "class Game:\n"
+        "    def __init__(self, loss, *, k: Annotated[int, at.Ge(1)] = 1, data: Given[object] = None): ...\n"
+        "class Open:\n    def __init__(self, *, k: int = 1, **rest): self.rest = rest\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "of_a_user"
+
+
+def test_a_given_argument_cannot_be_set(mine):
+    (text,) = found_in({"_target_": f"{mine}.Game", "loss": 1, "data": 2})
+    assert text == "variant.data cannot be set: the program fills it in."
+
+
+def test_a_missing_argument_is_named_where_an_object_is_built(mine):
+    node = {"_target_": f"{mine}.Game", "k": 2}
+    assert found_in(node, built=True) == ["variant.loss is missing: Game needs it."]
+    assert found_in(node) == []
+    assert found_in(node | {"_partial_": True}, built=True) == []
+
+
+def test_a_class_outside_the_tree_is_checked_by_its_source(mine):
+    node = {"_target_": f"{mine}.Game", "loss": {"_target_": f"{mine}.Game", "loss": 0, "k": 0}, "kk": 1}
+    assert found_in(node) == [
+        "variant.kk: there is no such setting. Did you mean variant.k?",
+        "variant.loss.k=0 is out of range; allowed: a whole number of at least 1.",
+    ]
+
+
+def test_what_cannot_be_read_is_let_through(mine):
+    assert found_in({"_target_": f"{mine}.Open", "k": 1, "other": 2}) == []
+    assert found_in({"_target_": "nowhere.at.All", "other": 2}, built=True) == []
+    assert found_in({"_target_": f"{mine}.Nothing", "other": 2}, built=True) == []
+
+
+def test_the_missing_part_of_a_variant_is_told_before_torch_is_imported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^variant\.loss is missing: ACGAN needs it\.$"):
+        preflight(["~variant.loss"])
+
+
+def test_a_subclass_has_its_bases_in_its_lineage():
+    assert [found.name for found in lineage("lightning_gans.variants.acgan.ACGAN")] == [
+        *("ACGAN", "ConditionalGAN", "GAN", "Game")
+    ]
+    assert isinstance(signature("torch.optim.Adam").settings["betas"].spec, Spec)
