@@ -183,7 +183,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     import torch
 
     from experiments.jobs.runner import quiet_libraries
-    from experiments.scoring import make_scoring
+    from lightning_gans.evaluation.scoring import make_scoring
 
     quiet_libraries()
     data = load_data(config, allow=request.allow, data_dir=request.data_dir)

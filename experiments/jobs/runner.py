@@ -21,13 +21,11 @@ from torch import nn
 from experiments.jobs import launch
 from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
-from experiments.scoring import make_scoring
-from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.conversions import Conversions
-from lightning_gans.callbacks.domains import Embeddings
+from lightning_gans.callbacks.embeddings import Embeddings
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
 from lightning_gans.callbacks.progress import Progress
@@ -36,13 +34,15 @@ from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
-from lightning_gans.callbacks.translation import Translations
-from lightning_gans.callbacks.unprofiled import Unprofiled
+from lightning_gans.callbacks.translations import Translations
 from lightning_gans.core import checkpoints
+from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
+from lightning_gans.core.profiler import Unprofiled
 from lightning_gans.core.rng import isolated
+from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from experiments.settings.spec import plain
-from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import load_json, load_yaml, printable
+from lightning_gans.reporting.csv_files import CsvFile
 
 RUNS = Path("runs")
 STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table

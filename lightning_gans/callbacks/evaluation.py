@@ -7,13 +7,13 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import nn
 
-from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import StopRequested, abandonable, stopping
+from lightning_gans.evaluation.scoring import Scoring
 from lightning_gans.metrics.names import METRICS
 
 log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import pytorch_lightning as pl
 from PIL import Image
 
-from lightning_gans.callbacks.media import log_picture, save_png
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
 from lightning_gans.core.interruption import stopping
+from lightning_gans.reporting.images import save_png
 
 
 class Pictures(pl.Callback):
@@ -93,3 +93,10 @@ def drawn(trainer: pl.Trainer, name: str) -> list[Path]:
 def iteration_of(path: Path) -> int:
     """The iteration in a picture's name."""
     return int(path.stem.rpartition("-")[2])
+
+
+def log_picture(trainer: Any, name: str, path: Path, iteration: int) -> None:
+    """Hand a picture's file to every logger that takes pictures; to be called where it was written, on rank 0."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "log_picture"):
+            logger.log_picture(name, path, iteration)

@@ -6,9 +6,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_gans.callbacks.media import image_grid
 from lightning_gans.callbacks.pictures import Pictures
 from lightning_gans.core.protocols import Reconstructs, Traverses
+from lightning_gans.reporting.images import image_grid
 
 MOST_AXES = 16  # rows of a traversal
 

@@ -6,10 +6,10 @@ from torch import nn
 from torch.nn.functional import logsigmoid
 
 from experiments.jobs.preflight import preflight
-from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
+from lightning_gans.evaluation.ranking import ranking
 from lightning_gans.models.retrieval import RankingModel
 from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
 from tests.helpers.composed import composed, data_of, game_of
