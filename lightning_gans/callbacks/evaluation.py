@@ -125,7 +125,7 @@ class Evaluation(pl.Callback):
                 log.warning("The best checkpoint is not measured on the test split: %s", error)
             else:
                 found["best"] = self._measure(trainer, model, "test").scores
-        for name, model in game.beside(_data(trainer)).items():
+        for name, model in game.baselines(_data(trainer)).items():
             found[name] = self._measure(trainer, model, "test").scores
         return found
 

@@ -30,7 +30,7 @@ CONJUGATE: dict[Norm, Norm] = {1: "inf", 2: 2, "inf": 1}
 class Matching(AdversarialLoss, nn.Module):
     """E_p f - E_q f for the critic f(Phi(x)) that the statistic allows: D ascends it and G descends it.
 
-    features: m, how many features D offers. `relativistic` where f is found from the batch, real and fake.
+    features: m, how many features D offers. `needs_real` where f is found from the batch, real and fake.
     """
 
     divergence = "ipm"
@@ -102,7 +102,7 @@ class MeanMatching(Matching):
 class DualMeanMatching(Matching):
     """IPM_mu,q in its dual form: D and G play on ||dMu||_q."""
 
-    relativistic = True
+    needs_real = True
 
     def __init__(self, features: int, *, q: Norm) -> None:
         super().__init__(features)
@@ -165,7 +165,7 @@ class CovarianceMatching(Matching):
 class DualCovarianceMatching(Matching):
     """IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma."""
 
-    relativistic = True
+    needs_real = True
 
     def __init__(self, features: int, *, k: int) -> None:
         super().__init__(features)
@@ -194,7 +194,7 @@ class JointMatching(Matching):
     ) -> None:
         super().__init__(features)
         self.mean, self.covariance = mean(features), covariance(features)
-        self.relativistic = self.mean.relativistic or self.covariance.relativistic  # type: ignore[misc]
+        self.needs_real = self.mean.needs_real or self.covariance.needs_real  # type: ignore[misc]
 
     def project(self) -> None:
         self.mean.project()
