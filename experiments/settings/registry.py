@@ -10,12 +10,18 @@ from pkgutil import iter_modules
 from datamodules.catalogue import KINDS
 from experiments.settings import entries
 from experiments.settings.schema import EVERY, SEED, Place, Schema
-from experiments.settings.spec import Choice, Float, Int, ListOf, OneOf, Optional, Path, Spec, Text
+from experiments.settings.spec import Choice, Float, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
 
 GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
 
 
 PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)
+
+
+def _registered(help: str) -> Spec:
+    """Dotted names, or classes with their settings."""
+    return OneOf((Text(), ListOf(OneOf((Text(), Node())))), help=help)
+
 
 TOP: dict[str, Spec] = {
     "seed": Int(min=0, max=2**32 - 1, help="of everything random"),
@@ -25,6 +31,8 @@ TOP: dict[str, Spec] = {
     "resume": OneOf(
         (Choice(("auto", "never")), Path()), help="auto: continue what run_dir holds; never: refuse to; or a .ckpt file"
     ),
+    "measures": _registered("measures of your own beside the usual ones: my_metrics.sharpness"),
+    "pictures": _registered("pictures of your own beside the usual ones: my_pictures.Zoom"),
     "init_from": Optional(Path(), help="a run's folder or .ckpt whose weights this run starts from"),
 }
 
@@ -50,7 +58,11 @@ PLACES: dict[str, Place] = {
     ),
     "callbacks.evaluation": Place(
         Schema(
-            {"every": EVERY, "samples": Optional(Int(min=2), help="null: as many as held-out samples")},
+            {
+                "every": EVERY,
+                "samples": Optional(Int(min=2), help="null: as many as held-out samples"),
+                "headline": Optional(Text(), help="the metric that chooses best.ckpt; null: the variant's own"),
+            },
             given=("scoring",),
         ),
         target="lightning_gans.callbacks.evaluation.Evaluation",

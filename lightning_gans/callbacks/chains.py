@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lightning_gans.callbacks.pictures import Pictures, drawn, folder, log_picture
+from lightning_gans.callbacks.pictures import Pictures, drawn, folder, log_picture, picture
 from lightning_gans.core.protocols import Descends
 from lightning_gans.reporting.images import gif, image_grid
 from lightning_gans.reporting.planar import energy_figure
@@ -16,6 +16,7 @@ CHAINS = 12  # drawn as paths over it
 POINTS = 1000  # real ones
 
 
+@picture
 class Chains(Pictures):
     """Draws the chains of a model that descends its own energy, into run_dir/samples.
 

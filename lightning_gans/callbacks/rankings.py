@@ -6,13 +6,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_gans.callbacks.pictures import Pictures
+from lightning_gans.callbacks.pictures import Pictures, picture
 from lightning_gans.core.protocols import Ranks
 from lightning_gans.reporting.images import image_grid
 
 FRAMES = {None: (0.0, 0.0, 0.0), True: (-1.0, 0.4, -1.0), False: (0.8, -1.0, -1.0)}  # RGB in [-1, 1]
 
 
+@picture
 class Rankings(Pictures):
     """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
 

@@ -6,12 +6,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_gans.callbacks.pictures import Pictures
+from lightning_gans.callbacks.pictures import Pictures, picture
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.evaluation.translation import back, source
 from lightning_gans.reporting.images import image_grid
 
 
+@picture
 class Translations(Pictures):
     """Draws what the evaluated model makes of held-out images, into run_dir/samples.
 

@@ -1,13 +1,15 @@
 """Disentanglement of content and speaker: fresh probes on codes, and recognisers of conversions."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lightning_gans.core.data import SpeechData, SpeechSplit, SplitName
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
+from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import held_out, read, train_part
 from lightning_gans.metrics.disentanglement import Recogniser, fresh_probe_accuracy
 
@@ -27,6 +29,17 @@ class Recognisers(NamedTuple):
     speaker: Recogniser
 
 
+@measure(
+    higher("content_probe", "accuracy of a fresh probe that reads the content from the content code"),
+    higher("speaker_probe", "accuracy of a fresh probe that reads the speaker from the speaker code"),
+    lower(
+        "speaker_from_content", "accuracy of a fresh probe that reads the speaker from the content code: at best chance"
+    ),
+    higher("converted_content", "share of converted utterances that keep the content of their source"),
+    higher("converted_speaker", "share of converted utterances that sound like the speaker asked for"),
+    higher("converted", "share of converted utterances that do both"),
+    needs=Converts,
+)
 class Disentanglement:
     """Fresh probes on frozen codes, and what conversions are taken for by classifiers of real samples.
 
@@ -38,15 +51,13 @@ class Disentanglement:
     """
 
     def __init__(self) -> None:
-        self._fitted: WeakKeyDictionary[Any, Recognisers] = WeakKeyDictionary()
+        self._fitted: WeakKeyDictionary[SpeechData, Recognisers] = WeakKeyDictionary()
 
-    def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]:
-        if not isinstance(model, Converts):
-            return {}
+    def __call__(self, model: Converts, data: SpeechData, split: SplitName) -> dict[str, float]:
         train, asked = _read(train_part(data, split)), _read(held_out(data, split))
         return _probed(model, train, asked) | _converted(model, self._recognisers(data), asked)
 
-    def _recognisers(self, data: Any) -> Recognisers:
+    def _recognisers(self, data: SpeechData) -> Recognisers:
         if data not in self._fitted:
             train = _read(data.split("train"))
             content = None if train.content is None else Recogniser(train.x, train.content)
@@ -54,7 +65,7 @@ class Disentanglement:
         return self._fitted[data]
 
 
-def _read(split: Any) -> Known:
+def _read(split: SpeechSplit) -> Known:
     x = torch.cat([batch.x for batch in read(split)])
     content = None if split.labels is None else split.labels.cpu()
     return Known(x, content, split.speakers.cpu())

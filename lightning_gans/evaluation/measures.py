@@ -1,117 +1,167 @@
-"""Measures beside sample quality: reconstruction error, representation probes, codes, likelihood."""
+"""Measures: functions and classes that compute metrics of a model on a data module's split.
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+A decorator registers a measure and declares its metrics. Imports no torch.
+"""
 
-import torch
-from torch import Tensor, nn
+from __future__ import annotations
 
-from lightning_gans.core.protocols import Categorises, Encodes, Evaluates, Reconstructs
-from lightning_gans.core.rng import stream_seed
-from lightning_gans.evaluation.classification import classification
-from lightning_gans.evaluation.ranking import ranking
-from lightning_gans.evaluation.splits import held_out, read, train_part
-from lightning_gans.metrics.representation import (
-    category_accuracy,
-    category_classes,
-    linear_probe_accuracy,
-    nearest_neighbour_accuracy,
-    normalised_mutual_information,
-)
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
-LIKELIHOODS = 500  # held-out samples whose density is estimated while training goes on
-IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes for each
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.registry import Registry
+from lightning_gans.metrics.names import Better, Metric, declare
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lightning_gans.core.data import Data, SplitName
+    from lightning_gans.evaluation.context import Context
+
+T = TypeVar("T")
 
 
 class Measure(Protocol):
-    """Numbers of an evaluated model on the held-out samples of `data`; the same on every rank.
+    """Metrics of an evaluated model on the held-out samples of `data`; the same on every rank.
 
-    split: "validation", while training goes on, or "test". A model it does not apply to gives none.
+    split: "validation", during training, or "test". A measure that does not apply to the model returns none.
     """
 
-    def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]: ...
+    def __call__(self, model: nn.Module, data: Data, split: SplitName) -> dict[str, float]: ...
 
 
 @runtime_checkable
 class Prepares(Protocol):
     """A measure that needs more than a model and its data, such as an extractor."""
 
-    def prepare(self, model: nn.Module, data: Any, device: torch.device) -> None:
+    def prepare(self, model: nn.Module, data: Data, context: Context) -> None:
         """Called once, before the first measurement; refuses with a UserError."""
 
-    def floor(self, split: str) -> dict[str, float]:
-        """What a perfect model would score."""
+
+@runtime_checkable
+class Referenced(Protocol):
+    """A measure with a reference: real samples of the training split."""
+
+    def floor(self, split: SplitName) -> dict[str, float]:
+        """The metrics of real held-out samples in place of the model's."""
 
     def facts(self) -> dict[str, Any]:
-        """What the numbers are of: extractor, reference."""
+        """The protocol: extractor, samples, reference."""
 
 
-def reconstruction(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """`reconstruction_mse`, and `reconstruction_ratio` of it to the error between random pairs of samples."""
-    if not isinstance(model, Reconstructs):
-        return {}
-    error, count = 0.0, 0
-    total = squares = torch.zeros(())
-    for batch in read(held_out(data, split)):
-        x = batch.x.double()
-        error += (model.reconstruct(batch.x).to(x) - x).square().sum().item()
-        total, squares, count = total + x.sum(0), squares + x.square().sum(0), count + len(x)
-    numbers = total.numel()
-    between = 2 * (squares / count - (total / count).square()).mean().item()  # of independent pairs: twice the variance
-    mse = error / (count * numbers)
-    return {"reconstruction_mse": mse, "reconstruction_ratio": mse / max(between, 1e-12)}
+MEASURES: Registry[Callable[..., Any]] = Registry("measure", "lightning_gans.evaluation")
 
 
-def representation(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """1-NN and linear-probe accuracy of the encoder's last hidden layer, and of the code; fitted to train."""
-    train, test = train_part(data, split), held_out(data, split)
-    if not isinstance(model, Encodes) or train.labels is None or test.labels is None:
-        return {}
-    (features, codes), (test_features, test_codes) = _encoded(model, train), _encoded(model, test)
-    scores = {}
-    for prefix, known, asked in (("", features, test_features), ("code_", codes, test_codes)):
-        arguments = known, train.labels.cpu(), asked, test.labels.cpu()
-        scores[f"{prefix}knn_accuracy"] = nearest_neighbour_accuracy(*arguments)
-        scores[f"{prefix}probe_accuracy"] = linear_probe_accuracy(*arguments)
-    return scores
+# A decorator of functions and classes that are called with (model, data, split); it makes measures of them.
+Registers = Callable[[Any], Any]
 
 
-def _encoded(model: Encodes, split: Any) -> tuple[Tensor, Tensor]:
-    parts = [(model.features(batch.x).float(), model.encode(batch.x).float()) for batch in read(split)]
-    features, codes = zip(*parts, strict=True)
-    return torch.cat(features), torch.cat(codes)
+def metric(name: str, *, better: Better, help: str = "", needs: type = object) -> Registers:
+    """Register a measure of one metric: it returns the number, or None where it does not apply.
 
-
-def categories(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """`code_accuracy`, `code_classes` and `nmi` of a categorical code.
-
-    A category stands for its commonest class in train.
+    Args:
+        name: in summary.json, metrics.csv, loggers and `experiments.compare`.
+        better: the better direction.
+        help: one line.
+        needs: the protocol (`core.protocols`) that a model has to fulfil; other models are not measured.
     """
-    train, test = train_part(data, split), held_out(data, split)
-    if not isinstance(model, Categorises) or train.labels is None or test.labels is None:
-        return {}
-    known, asked = (torch.cat([model.category(b.x).cpu() for b in read(part)]) for part in (train, test))
-    labels = test.labels.cpu()
-    stands_for = category_classes(known, train.labels.cpu(), model.categories)
-    return {
-        "code_accuracy": category_accuracy(stands_for, asked, labels),
-        "code_classes": float(len(stands_for[stands_for >= 0].unique())),
-        "nmi": normalised_mutual_information(asked, labels),
-    }
+
+    def register(target: Any) -> Any:
+        _declare([Metric(name, better, help, target.__module__)])
+        return MEASURES.add(_measuring(target, needs, lambda value: {} if value is None else {name: float(value)}))
+
+    return register
 
 
-def likelihood(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """`nll`, the mean of -log p(x) in nats, importance-sampled."""
-    if not isinstance(model, Evaluates):
-        return {}
-    total, count = 0.0, 0
-    for batch in read(held_out(data, split, LIKELIHOODS)):
-        found = model.log_likelihood(
-            batch.x, samples=IMPORTANCE_SAMPLES[split], seed=stream_seed("likelihood", split), start=count
-        )
-        total -= found.sum().item()
-        count += len(batch.x)
-    return {"nll": total / count}
+def measure(*metrics: Metric, needs: type = object) -> Registers:
+    """Register a measure of several metrics: it returns them by name.
+
+    A number that is not among `metrics` is logged, and has no best value.
+
+    Args:
+        metrics: `lower(name, help)`, `higher(name, help)`.
+        needs: as of `metric`.
+    """
+
+    def register(target: Any) -> Any:
+        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
+        return MEASURES.add(_measuring(target, needs, dict))
+
+    return register
 
 
-MEASURES: Sequence[Measure] = (reconstruction, representation, categories, likelihood, classification, ranking)
+def reports(*metrics: Metric) -> Callable[[T], T]:
+    """Declare the metrics of a function or class that is not called as a measure."""
+
+    def register(target: T) -> T:
+        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
+        return target
+
+    return register
+
+
+def lower(name: str, help: str) -> Metric:
+    """A metric whose lower values are better."""
+    return Metric(name, "lower", help)
+
+
+def higher(name: str, help: str) -> Metric:
+    """A metric whose higher values are better."""
+    return Metric(name, "higher", help)
+
+
+def measures(also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Measure]:
+    """One of each shipped measure, and those named in `also`.
+
+    Args:
+        also: dotted names of registered measures or of modules that register some ("my_metrics.sharpness",
+            "my_metrics"); a mapping gives a class its settings: {"_target_": "my_metrics.Sharpness", "samples": 100}.
+            They are imported, so they come from the user's own command line or configuration alone.
+
+    Raises:
+        UserError: a name that cannot be imported or registers no measure, or settings that do not fit.
+    """
+    from lightning_gans.models.spec import build
+
+    found = [_instance(target) for target in MEASURES.shipped()]
+    for entry in [also] if isinstance(also, str) else also:
+        if isinstance(entry, str):
+            found += [_instance(target) for target in MEASURES.named(entry)]
+        else:
+            MEASURES.named(str(entry.get("_target_")))
+            found.append(build(entry, trusted=True))
+    return found
+
+
+def _instance(target: Any) -> Measure:
+    try:
+        made: Any = target() if inspect.isclass(target) else target
+    except TypeError as error:
+        name = f"{target.__module__}.{target.__qualname__}"
+        raise UserError(f"{name}: {error}. Give it its settings: {{_target_: {name}, ...}}.") from error
+    return cast(Measure, made)
+
+
+def _declare(metrics: Sequence[Metric]) -> None:
+    for found in metrics:
+        try:
+            declare(found)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+
+def _measuring(target: Any, needs: type, named: Callable[[Any], dict[str, float]]) -> Any:
+    """The function, or the class with its `__call__`, as a measure: other models give {}, results are named."""
+    call = target.__call__ if inspect.isclass(target) else target
+
+    @functools.wraps(call)
+    def measuring(*arguments: Any) -> dict[str, float]:
+        *_, model, _data, _split = arguments  # a method has `self` before
+        return named(call(*arguments)) if isinstance(model, needs) else {}
+
+    if not inspect.isclass(target):
+        return measuring
+    setattr(target, "__call__", measuring)  # noqa: B010
+    return target

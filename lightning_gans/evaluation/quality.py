@@ -1,16 +1,17 @@
 """Sample quality: FID, KID, Inception Score or mode coverage from one pass of generator and extractor."""
 
 from math import exp
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from lightning_gans.core.data import Modes, SplitName
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
 from lightning_gans.core.rng import stream_seed
+from lightning_gans.evaluation.measures import higher, lower, reports
 from lightning_gans.extractors.base import Extractor
 from lightning_gans.metrics.conditional import ClassReference, intra_fid, label_accuracy
 from lightning_gans.metrics.diversity import classes_covered
@@ -20,6 +21,19 @@ from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
 
 
+@reports(
+    lower("fid", "Frechet distance of real and generated features (extractor, samples and reference beside it)"),
+    lower("intra_fid", "mean over classes of the FID of that class alone"),
+    lower("fid_floor", "FID of held-out real images against training images: a perfect generator's"),
+    lower("kid", "kernel distance of real and generated features: unbiased MMD^2, cubic kernel"),
+    higher("is", "Inception Score: exp of the mean KL(p(y|x) || p(y)) under the extractor's classifier"),
+    higher("modes", "modes that are the nearest centre of at least one high-quality sample"),
+    higher("high_quality", "share of samples within three standard deviations of their nearest mode"),
+    lower("reverse_kl", "KL of the histogram of samples over modes against the uniform one, in nats"),
+    higher("mode_score", "high_quality times exp(-reverse_kl): .99 for a perfect sampler, low for blur and lost modes"),
+    higher("classes_covered", "classes that the extractor's classifier finds among the generated samples"),
+    higher("label_accuracy", "share of conditional samples that the classifier assigns to the class asked for"),
+)
 class SampleQuality:
     """Scores of a model's samples against the real training distribution.
 
@@ -41,7 +55,7 @@ class SampleQuality:
         extractor: Extractor,
         reference: Reference,
         held_out: dict[str, Tensor],
-        modes: Any | None = None,
+        modes: Modes | None = None,
         samples: int | None = None,
         classes: ClassReference | None = None,
     ) -> None:
@@ -53,17 +67,17 @@ class SampleQuality:
         """The metric by which one checkpoint is better than another."""
         return "fid" if self.modes is None else "mode_score"
 
-    def count(self, split: str) -> int:
+    def count(self, split: SplitName) -> int:
         """How many samples are drawn to be compared with `split`."""
         return self.samples or len(self.held_out[split])
 
-    def floor(self, split: str) -> dict[str, float]:
+    def floor(self, split: SplitName) -> dict[str, float]:
         """What the real samples of `split` score, at most as many as are generated."""
         n = self.count(split)
         labels = None if self.classes is None else self.classes.held_out[split][:n]
         return self._score(self.held_out[split][:n], None, labels)
 
-    def measure(self, model: nn.Module, split: str = "validation", *, draw: int = 0) -> Evidence:
+    def measure(self, model: nn.Module, split: SplitName = "validation", *, draw: int = 0) -> Evidence:
         """The scores of `model`'s samples; the same on any number of processes. Every rank calls it.
 
         A model that is told the class is measured with labels drawn uniformly. draw: 1 and on are other samples than

@@ -2,13 +2,13 @@
 
 import logging
 from pathlib import Path
-from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from lightning_gans.core.data import Data, SampleSplit
 from lightning_gans.core.rng import stream
-from lightning_gans.extractors.base import Extractor, Progress, Split
+from lightning_gans.extractors.base import Extractor, Progress
 from lightning_gans.extractors.cache import Kept, digest, kept
 from lightning_gans.metrics.conditional import ClassReference
 from lightning_gans.metrics.frechet import FeatureStatistics
@@ -23,20 +23,13 @@ _ROWS = 1024  # of a class taken into its statistics at a time
 log = logging.getLogger(__name__)
 
 
-class LabelledSplits(Protocol):
-    """What is read of a data module whose classes are measured."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def classes(self) -> tuple[str, ...] | None: ...
-
-    def split(self, name: Literal["train", "validation", "test"], /) -> Split: ...
-
-
 def reference_statistics(
-    extractor: Extractor, split: Split, cache_dir: str | Path, key: str, *, progress: Progress | None = None
+    extractor: Extractor,
+    split: SampleSplit,
+    cache_dir: str | Path,
+    key: str,
+    *,
+    progress: Progress | None = None,
 ) -> Reference:
     """Statistics of all samples of `split`, and the features of up to 10,000 of them, chosen at random.
 
@@ -56,7 +49,7 @@ def reference_statistics(
     return Reference(statistics, tensors["features"])
 
 
-def _compute(extractor: Extractor, split: Split, key: str, progress: Progress | None) -> Kept:
+def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progress | None) -> Kept:
     if len(split) == 0:
         raise ValueError("A reference needs samples, and this split has none.")
     chosen = _chosen(len(split))
@@ -81,7 +74,7 @@ def _chosen(n: int) -> Tensor:
 
 
 def class_reference(
-    extractor: Extractor, data: LabelledSplits, cache_dir: str | Path, *, progress: Progress | None = None
+    extractor: Extractor, data: Data, cache_dir: str | Path, *, progress: Progress | None = None
 ) -> ClassReference | None:
     """Statistics of each class of the train split, and the labels of the held-out features that are kept.
 
@@ -109,7 +102,9 @@ def class_reference(
     return ClassReference(statistics, held_out)
 
 
-def _compute_classes(extractor: Extractor, split: Split, classes: int, key: str, progress: Progress | None) -> Kept:
+def _compute_classes(
+    extractor: Extractor, split: SampleSplit, classes: int, key: str, progress: Progress | None
+) -> Kept:
     statistics = [FeatureStatistics.empty(extractor.feature_dim) for _ in range(classes)]
     waiting: list[list[Tensor]] = [[] for _ in range(classes)]
 

@@ -1,66 +1,70 @@
-"""Scoring: every number that is measured of a model, and its construction from a run's settings."""
+"""Scoring: every metric of a model on a data module's split, without a Trainer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
+from lightning_gans.core.data import SPLITS, Data, SplitName
 from lightning_gans.core.events import Evidence
-from lightning_gans.core.files import cache_folder
 from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
-from lightning_gans.evaluation.disentanglement import Disentanglement
-from lightning_gans.evaluation.domains import adaptation
-from lightning_gans.evaluation.measures import MEASURES, Measure, Prepares
+from lightning_gans.evaluation.context import Context, Task, silent
+from lightning_gans.evaluation.measures import Measure, Prepares, Referenced, measures
 from lightning_gans.evaluation.quality import SampleQuality
 from lightning_gans.evaluation.references import class_reference, reference_statistics
-from lightning_gans.evaluation.translation import TranslationQuality, cycle
-from lightning_gans.extractors.base import Extractor
-from lightning_gans.metrics.frechet import FeatureStatistics
-from lightning_gans.models.spec import build
 
-MakesQuality = Callable[[nn.Module, Any, torch.device], SampleQuality | None]
+MakesQuality = Callable[[nn.Module, Data, Context], SampleQuality | None]
 
-# Shows something that takes its time: a title -> what is told the share that is done.
-Task = Callable[[str], AbstractContextManager[Callable[[float], None]]]
+OWN = {"_target_": "lightning_gans.extractors.factories.own", "_partial_": True}  # metrics=own
 
 
 class Scoring:
-    """What a model can do is measured, and what it cannot is left out. `prepare` comes before all else.
+    """Sample quality and all measures of a model; `prepare` comes before all else.
 
     Args:
-        quality: a model that samples, its data, a device -> the measure of samples; None: samples are not measured.
-        measures: what else is measured.
+        quality: a model that samples, its data, the context -> its sample quality; None: samples are not measured.
+        measures: the other measures.
+        context: a device -> the context of the evaluation; None: one without an extractor.
     """
 
-    def __init__(self, quality: MakesQuality, measures: Sequence[Measure] = MEASURES) -> None:
+    def __init__(
+        self,
+        quality: MakesQuality,
+        measures: Sequence[Measure] = (),
+        context: Callable[[torch.device], Context] | None = None,
+    ) -> None:
         self.quality_for, self.measures = quality, measures
+        self.context = context or partial(Context, OWN)
         self.quality: SampleQuality | None = None
 
-    def prepare(self, model: nn.Module, data: Any, device: torch.device) -> None:
+    def prepare(self, model: nn.Module, data: Data | None, device: torch.device) -> None:
         """Make extractors and read the real samples."""
+        if data is None:
+            return
+        context = self.context(device)
         if isinstance(model, Samples):
-            self.quality = self.quality_for(model, data, device)
-        for measure in self._prepared:
-            measure.prepare(model, data, device)
+            self.quality = self.quality_for(model, data, context)
+        for measure in self.measures:
+            if isinstance(measure, Prepares):
+                measure.prepare(model, data, context)
 
     @property
-    def _prepared(self) -> list[Prepares]:
-        return [measure for measure in self.measures if isinstance(measure, Prepares)]
+    def _referenced(self) -> list[Referenced]:
+        return [measure for measure in self.measures if isinstance(measure, Referenced)]
 
-    def floor(self, split: str) -> dict[str, float]:
-        """What a perfect model would score: real samples of `split` in the place of generated ones."""
+    def floor(self, split: SplitName) -> dict[str, float]:
+        """The metrics of real samples of `split` in place of the model's: what a perfect model would score."""
         floor = {} if self.quality is None else self.quality.floor(split)
-        for measure in self._prepared:
+        for measure in self._referenced:
             floor |= measure.floor(split)
         return floor
 
-    def facts(self, split: str = "validation") -> dict[str, Any]:
-        """What the numbers are of: extractor, sample count and reference."""
-        facts = {name: value for measure in self._prepared for name, value in measure.facts().items()}
+    def facts(self, split: SplitName = "validation") -> dict[str, Any]:
+        """The protocol: extractor, sample count and reference."""
+        facts = {name: value for measure in self._referenced for name, value in measure.facts().items()}
         if self.quality is not None:
             facts |= {
                 "extractor": self.quality.extractor.name,
@@ -69,51 +73,48 @@ class Scoring:
             }
         return facts
 
-    def drawn_again(self, model: nn.Module, split: str, draw: int) -> dict[str, float]:
-        """The scores of samples other than those of a call, the same for the same draw >= 1; samples are measured."""
+    def drawn_again(self, model: nn.Module, split: SplitName, draw: int) -> dict[str, float]:
+        """The scores of other samples than those of a call, the same for the same draw >= 1; samples are measured."""
         assert self.quality is not None
         return self.quality.measure(model, split, draw=draw).scores
 
-    def __call__(self, model: nn.Module, data: Any, split: str) -> Evidence:
+    def __call__(self, model: nn.Module, data: Data | None, split: SplitName) -> Evidence:
         """The scores on "validation" or "test"; the same on every rank, and every rank calls it."""
         evidence = Evidence({})
         if self.quality is not None and isinstance(model, Samples):
             evidence = self.quality.measure(model, split)
-        if hasattr(data, "split"):
+        if data is not None and hasattr(data, "split"):
             for measure in self.measures:
                 poll()
                 evidence.scores.update(measure(model, data, split))
         return evidence
 
 
-def make_scoring(metrics: Mapping[str, Any], *, samples: int | None, task: Task) -> Scoring:
-    """All measures, with the extractor that `metrics` describes. samples: as for SampleQuality."""
-    extractor_for = partial(_extractor, metrics, task)
-    translation = TranslationQuality(extractor_for, _statistics)
-    measures: list[Measure] = [*MEASURES, cycle, adaptation, Disentanglement(), translation]
-    return Scoring(partial(_sample_quality, extractor_for, samples), measures)
+def make_scoring(
+    metrics: Mapping[str, Any],
+    *,
+    samples: int | None = None,
+    task: Task = silent,
+    also: str | Sequence[str | Mapping[str, Any]] = (),
+) -> Scoring:
+    """Sample quality and all shipped measures, with the extractor that `metrics` describes.
+
+    Args:
+        metrics: the `metrics` group of a run's settings: `_target_` of an extractor's factory, `_partial_`.
+        samples: as of SampleQuality.
+        task: displays the training of a classifier.
+        also: measures of the user's own, as of `measures`.
+    """
+    return Scoring(partial(_sample_quality, samples), measures(also), partial(Context, metrics, task=task))
 
 
-def _extractor(metrics: Mapping[str, Any], task: Task, data: Any, device: torch.device) -> Extractor | None:
-    with task("preparing the evaluation") as report:
-        make = build(metrics, trusted=True)
-        found: Extractor | None = make(data, cache_dir=cache_folder(), device=device, progress=report)
-        return found
-
-
-def _sample_quality(
-    extractor_for: Callable[[Any, torch.device], Extractor | None],
-    samples: int | None,
-    model: nn.Module,
-    data: Any,
-    device: torch.device,
-) -> SampleQuality | None:
-    extractor, cache = extractor_for(data, device), cache_folder()
+def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: Context) -> SampleQuality | None:
+    extractor, cache = context.extractor(data), context.cache_dir
     if extractor is None:
         return None
     references = {
         split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
-        for split in ("train", "validation", "test")
+        for split in SPLITS
     }
     return SampleQuality(
         extractor=extractor,
@@ -123,9 +124,3 @@ def _sample_quality(
         samples=samples,
         classes=class_reference(extractor, data, cache) if isinstance(model, SamplesByLabel) else None,
     )
-
-
-def _statistics(extractor: Extractor, domain: Any) -> FeatureStatistics:
-    """Of a domain's training images."""
-    key = f"{domain.fingerprint} train"
-    return reference_statistics(extractor, domain.split("train"), cache_folder(), key).statistics

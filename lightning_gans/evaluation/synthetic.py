@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lightning_gans.core.data import SampleSplit
 from lightning_gans.core.rng import isolated, stream
-from lightning_gans.extractors.base import Split, in_chunks
+from lightning_gans.evaluation.measures import higher, reports
+from lightning_gans.extractors.base import in_chunks
 from lightning_gans.extractors.training import Recipe, fit
 from lightning_gans.networks.classifier import ConvClassifier
 
@@ -34,7 +36,13 @@ def mixed(real: Labelled, synthetic: Labelled) -> Labelled:
 
 
 def accuracy(
-    training: Labelled, test: Split, *, classes: int, seed: int, recipe: Recipe | None = None, device: str = "cpu"
+    training: Labelled,
+    test: SampleSplit,
+    *,
+    classes: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    device: str = "cpu",
 ) -> float:
     """The accuracy on `test` of a classifier that saw `training` alone, 0 to 1; the same number for the same seed.
 
@@ -54,10 +62,11 @@ def accuracy(
     return right / total
 
 
+@reports(higher("cas", "classification accuracy score: trained on generated samples alone, tested on real ones"))
 def table(
     real: Labelled,
     synthetic: Labelled,
-    test: Split,
+    test: SampleSplit,
     *,
     classes: int,
     shares: Sequence[float],

@@ -1,13 +1,16 @@
 """Image translation: cycle error, and FID and label accuracy in each direction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.core.data import SPLITS, Data, HasDomains, HasParts, SampleSplit, SplitName
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
+from lightning_gans.evaluation.context import Context
+from lightning_gans.evaluation.measures import higher, lower, measure, metric
 from lightning_gans.evaluation.splits import held_out, read
 from lightning_gans.extractors.base import Extractor, Features
 from lightning_gans.metrics.conditional import label_accuracy
@@ -29,23 +32,35 @@ def back(direction: Direction) -> Direction:
     return "b2a" if direction == "a2b" else "a2b"
 
 
-def cycle(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """`cycle_l1`: mean of |there and back - x| over the images of both domains, each domain counting half."""
-    if not isinstance(model, Translates):
-        return {}
+@metric(
+    "cycle_l1",
+    better="lower",
+    help="mean absolute error of there-and-back translation, per pixel, images in [-1, 1]",
+    needs=Translates,
+)
+def cycle(model: Translates, data: HasParts, split: SplitName) -> float | None:
+    """Mean of |there and back - x| over the images of both domains, each domain counting half."""
     errors = []
     for direction in DIRECTIONS:
         error, count = 0.0, 0
         if not len(data.parts[source(direction)].split(split)):
-            return {}  # a folder of an image or two
+            return None  # a folder of an image or two
         for batch in read(held_out(data.parts[source(direction)], split)):
             again = model.translate(model.translate(batch.x, direction), back(direction))
             error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
             count += batch.x.numel()
         errors.append(error / count)
-    return {"cycle_l1": sum(errors) / len(errors)}
+    return sum(errors) / len(errors)
 
 
+@measure(
+    lower("fid_a2b", "FID of translations A to B against real B"),
+    lower("fid_b2a", "FID of translations B to A against real A"),
+    lower("fid_both", "mean of fid_a2b and fid_b2a"),
+    higher("label_accuracy_a2b", "share of translations A to B that keep the label of their source"),
+    higher("label_accuracy_b2a", "share of translations B to A that keep the label of their source"),
+    needs=Translates,
+)
 class TranslationQuality:
     """How far translations look like their target domain, and whether they are still of their source's class.
 
@@ -53,39 +68,30 @@ class TranslationQuality:
     `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is, which a
     translator has to beat; and `label_accuracy_a2b`, the share of translations that the target domain's classifier
     gives the label of their source, where both domains have the same classes. `fid_both` is the mean of the two FIDs.
-
-    Args:
-        extractor_for: a domain's data, a device -> its extractor; None: nothing is measured here.
-        reference_for: an extractor, that data -> statistics of its training images.
     """
 
-    def __init__(
-        self,
-        extractor_for: Callable[[Any, torch.device], Extractor | None],
-        reference_for: Callable[[Extractor, Any], FeatureStatistics],
-    ) -> None:
-        self.extractor_for, self.reference_for = extractor_for, reference_for
-        self.domains: Mapping[str, Any] = {}
+    def __init__(self) -> None:
+        self.domains: Mapping[str, Data] = {}
         self.extractors: dict[str, Extractor] = {}
         self.references: dict[str, FeatureStatistics] = {}
 
-    def prepare(self, model: nn.Module, data: Any, device: torch.device) -> None:
+    def prepare(self, model: nn.Module, data: Data | HasDomains, context: Context) -> None:
         """Make the extractors, and read the training images, of both domains."""
         self.extractors = {}
-        if not isinstance(model, Translates) or not hasattr(data, "domains"):
+        if not isinstance(model, Translates) or not isinstance(data, HasDomains):
             return
         for domain, part in data.domains.items():
-            extractor = self.extractor_for(part, device)
+            extractor = context.extractor(part)
             if extractor is None:
                 return
             self.extractors[domain] = extractor
-            for split in ("train", "validation", "test"):
+            for split in SPLITS:
                 if len(part.split(split)) < 2:
                     raise UserError(
                         f"Domain {domain.upper()} has {len(part.split(split))} {split} image(s), and an FID is of two "
                         "or more. Add images, or say metrics=own, which measures the cycle alone."
                     )
-            self.references[domain] = self.reference_for(extractor, part)
+            self.references[domain] = context.reference(extractor, part)
         self.domains = data.domains
 
     def facts(self) -> dict[str, Any]:
@@ -96,7 +102,7 @@ class TranslationQuality:
         samples = sum(len(held_out(part, "validation")) for part in self.domains.values())
         return {"extractor": names, "samples": samples, "reference": f"train ({counts} images)"}
 
-    def floor(self, split: str) -> dict[str, float]:
+    def floor(self, split: SplitName) -> dict[str, float]:
         """Real held-out images of the target domain in the place of translations."""
         if not self.extractors:
             return {}
@@ -106,8 +112,8 @@ class TranslationQuality:
             found |= self._scores(direction, [self._seen(direction, batch.x) for batch in read(real)], real)
         return self._both(found)
 
-    def __call__(self, model: nn.Module, data: Any, split: str) -> dict[str, float]:
-        if not isinstance(model, Translates) or not self.extractors:
+    def __call__(self, model: Translates, data: Data, split: SplitName) -> dict[str, float]:
+        if not self.extractors:
             return {}
         found: dict[str, float] = {}
         for direction in DIRECTIONS:
@@ -127,7 +133,7 @@ class TranslationQuality:
         made = FeatureStatistics.of(torch.cat([part.features for part in seen]))
         return frechet_distance(self.references[target(direction)], made)
 
-    def _scores(self, direction: Direction, seen: list[Features], real: Any) -> dict[str, float]:
+    def _scores(self, direction: Direction, seen: list[Features], real: SampleSplit) -> dict[str, float]:
         scores = {f"fid_{direction}": self._fid(direction, seen)}
         probabilities = [part.probabilities for part in seen if part.probabilities is not None]
         if probabilities and real.labels is not None and self._classes() == probabilities[0].shape[1]:

@@ -14,7 +14,7 @@ from torchmetrics.functional.retrieval import (
 
 CUTS = (3, 5, 10)
 
-MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+SCORES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     **{f"precision_at_{k}": partial(retrieval_precision, top_k=k) for k in CUTS},
     **{f"ndcg_at_{k}": partial(retrieval_normalized_dcg, top_k=k) for k in CUTS},
     "map": retrieval_average_precision,
@@ -32,12 +32,12 @@ def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[
         scores: (N, M), higher is ranked first.
         relevant, candidate: (N, M) bool.
     """
-    found: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
+    found: dict[str, list[Tensor]] = {name: [] for name in SCORES}
     for row, true, ranked in zip(scores, relevant & candidate, candidate, strict=True):
         if true.any():
             # places, not scores: torchmetrics takes a score below 0 for "not retrieved", and ours may be anything
             ordered = true[ranked][row[ranked].argsort(descending=True, stable=True)]
             places = torch.arange(len(ordered), 0, -1, dtype=torch.float)
-            for name, measure in MEASURES.items():
+            for name, measure in SCORES.items():
                 found[name].append(measure(places, ordered))
     return {name: torch.stack(values).double() if values else torch.empty(0) for name, values in found.items()}

@@ -7,7 +7,10 @@ import torch
 from torch import nn
 
 from lightning_gans.core.batches import SampleBatch
-from lightning_gans.evaluation.measures import MEASURES, categories, likelihood, reconstruction, representation
+from lightning_gans.evaluation.likelihood import likelihood
+from lightning_gans.evaluation.measures import measures
+from lightning_gans.evaluation.probes import categories, representation
+from lightning_gans.evaluation.reconstruction import reconstruction
 
 
 class Split:
@@ -61,7 +64,7 @@ class Half(nn.Module):
 
 
 def test_nothing_is_measured_of_a_model_that_only_samples():
-    assert [measure(nn.Identity(), data(), "test") for measure in MEASURES] == [{}] * len(MEASURES)
+    assert [measure(nn.Identity(), data(), "test") for measure in measures()] == [{}] * len(measures())
 
 
 def test_the_error_of_reconstructions_and_of_random_pairs():

@@ -72,10 +72,16 @@ class Pixel:
         return Features(x, torch.cat([1 - high, high], 1))
 
 
-def quality(a, b, *, extractor=lambda part, device: Pixel(part.shift), model=None):
-    made = TranslationQuality(extractor, lambda found, part: FeatureStatistics.of(part.split("train").x.flatten(1)))
+def context(extractor, features):
+    return SimpleNamespace(
+        extractor=extractor, reference=lambda found, part: FeatureStatistics.of(features(part)), device="cpu"
+    )
+
+
+def quality(a, b, *, extractor=lambda part: Pixel(part.shift), model=None):
+    made = TranslationQuality()
     data = SimpleNamespace(parts={"a": a, "b": b}, domains={"a": a, "b": b})
-    made.prepare(model or Shift(0, 0), data, torch.device("cpu"))
+    made.prepare(model or Shift(0, 0), data, context(extractor, lambda part: part.split("train").x.flatten(1)))
     return made, data
 
 
@@ -136,7 +142,7 @@ def test_too_few_images_are_refused_before_training():
 
 
 def test_nothing_without_an_extractor_or_a_translator():
-    made, data = quality(A, B, extractor=lambda part, trainer: None)
+    made, data = quality(A, B, extractor=lambda part: None)
     assert made(Shift(0, 0), data, "test") == made.floor("test") == made.facts() == {}
     made, data = quality(A, B, model=nn.Linear(1, 1))
     assert made.facts() == {}
@@ -144,10 +150,9 @@ def test_nothing_without_an_extractor_or_a_translator():
 
 def test_a_run_reports_both_directions_and_what_they_are_of(tmp_path):
     config = composed("cyclegan", iterations=2)
-    made = TranslationQuality(
-        lambda part, trainer: Mean(), lambda found, part: FeatureStatistics.of(features(part.split("train")))
-    )
-    evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: None, [cycle, made]))
+    means = context(lambda part: Mean(), lambda part: features(part.split("train")))
+    scoring = Scoring(lambda *_: None, [cycle, TranslationQuality()], lambda device: means)
+    evaluation = Evaluation(every=2, scoring=scoring)
     game = play(game_of(config), data_of(config), tmp_path, evaluation)
     assert {"fid_a2b", "fid_b2a", "fid_both", "cycle_l1"} <= set(game.scores.state_dict())
     assert game.scores.is_best(game.headline, 2)

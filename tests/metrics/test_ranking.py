@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_gans.metrics.names import METRICS
-from lightning_gans.metrics.ranking import MEASURES, ranking_scores
+from lightning_gans.metrics.ranking import SCORES, ranking_scores
 
 
 def test_by_hand():
@@ -38,4 +38,4 @@ def test_only_candidates_are_ranked_and_queries_without_an_answer_left_out():
 
 
 def test_every_one_has_a_name():
-    assert set(MEASURES) <= set(METRICS)
+    assert set(SCORES) <= set(METRICS)
