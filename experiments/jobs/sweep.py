@@ -78,11 +78,12 @@ def sweep(plan: Plan) -> int:
 
 def _overrides(plan: Plan) -> list[str]:
     """The command line for Hydra: the settings, or one job by itself for each job of a study, which is no grid."""
+    said = {line.partition("=")[0] for line in plan.hydra}
     settings = {"hydra/hydra_logging": "none", "hydra/job_logging": "none"}  # the jobs speak for themselves
     if plan.search:
-        # A job without a value is one trial that failed, not the end of the search.
-        settings |= {"hydra.sweeper.direction": _direction(plan.jobs[0]), "hydra.sweeper.max_failure_rate": "1.0"}
-    said = {line.partition("=")[0] for line in plan.hydra}
+        settings["hydra.sweeper.max_failure_rate"] = "1.0"  # a job without a value does not end the search
+        if "hydra.sweeper.direction" not in said:
+            settings["hydra.sweeper.direction"] = _direction(plan.jobs[0])
     ours = [f"{key}={value}" for key, value in settings.items() if key not in said]
     if plan.study is None:
         return [*plan.overrides, *plan.hydra, *ours]
@@ -91,8 +92,14 @@ def _overrides(plan: Plan) -> list[str]:
 
 
 def _direction(job: Job) -> str:
-    """Which way the headline metric of a job is better, as Optuna says it."""
-    return "maximize" if METRICS[_headline(job)].direction == "max" else "minimize"
+    """The better direction of a job's headline metric, as Optuna names it."""
+    name = _headline(job)
+    if name not in METRICS:
+        raise UserError(
+            f"{name} is no metric of ours, so its better direction is not known before the jobs run. Say "
+            "hydra.sweeper.direction=maximize or minimize."
+        )
+    return "maximize" if METRICS[name].better == "higher" else "minimize"
 
 
 def _headline(job: Job) -> str:
@@ -104,6 +111,9 @@ def _headline(job: Job) -> str:
     metrics = job.config["metrics"]
     if not metrics:
         raise UserError("metrics=none measures nothing, and a search chooses by the headline metric. Leave it out.")
+    chosen = job.config["callbacks"]["evaluation"].get("headline")
+    if chosen:
+        return str(chosen)
     usual = "mode_score" if job.choices.get("metrics") == "planar" else "fid"
     own = declared(str(job.config["variant"]["_target_"]), "headline", "fid")
     return usual if own == "fid" else str(own)

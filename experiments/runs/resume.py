@@ -23,6 +23,8 @@ FREE = (
     "resume",
     "logger",
     "callbacks",
+    "measures",
+    "pictures",
     "data.root",
     "data.download",
     "data.workers",

@@ -118,8 +118,8 @@ class Game(pl.LightningModule):
         """The run's stages; one game by default."""
         return [Stage(self.phases())]
 
-    def beside(self, data: Any) -> Mapping[str, nn.Module]:
-        """Models whose test figures stand beside the game's own, by name: what it began with, or what knows less."""
+    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
+        """Baseline models by name, evaluated on the test split alongside this one (IRGAN: its supervised start)."""
         return {}
 
     # What a variant uses
