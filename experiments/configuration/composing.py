@@ -335,11 +335,11 @@ class Composer:
             with open_dict(node):
                 del node[last]
             return
-        if not there and not forced:
+        if not forced and not defaults.knows(config, key):
             hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
             raise UserError(f"{key}: there is no such setting.{hint} `--help` lists them all.")
         try:
-            OmegaConf.update(config, key, value, merge=True, force_add=forced)
+            OmegaConf.update(config, key, value, merge=True, force_add=forced or not there)
         except OmegaConfBaseException as error:
             raise UserError(f"{override.input_line} does not fit: {reason(error)}") from error
 

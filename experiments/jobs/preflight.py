@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from experiments.configuration import help
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
+from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
 from experiments.jobs import command, launch
 from experiments.jobs.launch import Place
@@ -35,7 +36,7 @@ class Job:
     resume: how it begins; its checkpoint is what to continue from.
     place: of this process among those of the run.
     defaults: dotted keys of `config` whose values are the constructors' defaults.
-    filled: dotted keys that no file has, only a constructor.
+    beyond: dotted keys of the command line that no file has, only a constructor.
     """
 
     config: dict[str, Any]
@@ -44,7 +45,7 @@ class Job:
     resume: Resume
     place: Place
     defaults: frozenset[str] = frozenset()
-    filled: frozenset[str] = frozenset()
+    beyond: frozenset[str] = frozenset()
 
     @property
     def run_dir(self) -> Path:
@@ -179,7 +180,7 @@ def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
     """An override as Hydra takes it, which does not know the settings that only constructors have."""
     line, key = str(override.input_line), override.key_or_group
     plain = not (override.is_add() or override.is_force_add() or override.is_delete())
-    return f"++{line}" if plain and any(key in job.filled for job in jobs) else str(line)
+    return f"++{line}" if plain and any(key in job.beyond for job in jobs) else str(line)
 
 
 # Jobs
@@ -213,7 +214,7 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         resume=resume,
         place=place,
         defaults=defaults,
-        filled=chosen.filled,
+        beyond=frozenset(key for key in said if key in chosen.filled or not exists(chosen.config, key)),
     )
 
 

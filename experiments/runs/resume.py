@@ -28,13 +28,9 @@ FREE = (
     "data.root",
     "data.download",
     "data.workers",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.num_nodes",
-    "trainer.strategy",
-    "trainer.threads",
-    "trainer.log_every",
+    "trainer",
 )
+BINDING = ("trainer.precision",)
 SHOWN = 6
 MISSING = object()
 
@@ -292,7 +288,7 @@ def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Di
 
 
 def is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+    return key not in BINDING and any(key == free or key.startswith(f"{free}.") for free in FREE)
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
