@@ -100,6 +100,22 @@ def test_a_specification_is_its_annotation(target):
     }
 
 
+# Numbers that may be anything.
+UNBOUNDED = {
+    "lightning_gans.losses.adversarial.LeastSquares": {"a", "b", "c"},
+    "lightning_gans.models.energy.EnergyModel": {"low", "high"},
+}
+
+
+@pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
+def test_every_number_has_bounds(target):
+    settings = signature(target).settings.items()
+    specs = {name: one.spec.spec if isinstance(one.spec, Optional) else one.spec for name, one in settings}
+    numbers = {name: spec for name, spec in specs.items() if isinstance(spec, Int | Float)}
+    free = {name for name, spec in numbers.items() if spec == type(spec)(help=spec.help)}
+    assert free == UNBOUNDED.get(target, set())
+
+
 @pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
 def test_every_setting_is_explained(target):
     assert [name for name, one in signature(target).settings.items() if not one.spec.help] == []
