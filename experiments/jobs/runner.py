@@ -14,35 +14,34 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from experiments.jobs import launch
+from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
 from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
-from experiments.scoring import make_scoring
-from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
-from lightning_gans.callbacks.chains import Chains
+from experiments.settings.trainer import check as check_flags
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
-from lightning_gans.callbacks.conversions import Conversions
-from lightning_gans.callbacks.domains import Embeddings
+from lightning_gans.callbacks.embeddings import Embeddings
 from lightning_gans.callbacks.evaluation import Evaluation
-from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.pictures import pictures
 from lightning_gans.callbacks.progress import Progress
-from lightning_gans.callbacks.rankings import Rankings
-from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
+from lightning_gans.callbacks.time_limit import TimeLimit
 from lightning_gans.callbacks.training_log import TrainingLog
-from lightning_gans.callbacks.translation import Translations
-from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core import checkpoints
+from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
-from lightning_gans.core.rng import isolated
+from lightning_gans.core.rng import seeded
+from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
@@ -51,9 +50,6 @@ from lightning_gans.strategies.environment import GivenProcesses
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
-
-# Each draws what a model can do, and nothing of one that cannot.
-PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains, Rankings)
 
 
 class Exit(IntEnum):
@@ -97,25 +93,34 @@ def _run(
     config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
 ) -> Exit:
     run_dir = Path(config["run_dir"])
+    settings, flags = config["callbacks"], config["trainer"]
+    check_flags(flags)
+    given = make_callbacks(settings)
+    loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
     data = build(config["data"], trusted=True)
     game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
     progress, summary = Progress(), RunSummary()
-    settings = config["callbacks"]
-    callbacks: list[pl.Callback] = [GracefulStop(interruption), TrainingLog(every=config["trainer"]["log_every"])]
+    limit = TimeLimit(flags.get("max_time"))
+    callbacks: list[pl.Callback] = [GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
-        samples = settings["evaluation"]["samples"]
-        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
-        callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
-    callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
+        evaluation = dict(settings["evaluation"])
+        samples, also = evaluation.pop("samples"), config["measures"]
+        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task, also=also)
+        callbacks.append(Evaluation(**evaluation, scoring=scoring))
+    elif config["measures"]:
+        raise UserError("measures= needs an evaluation, which metrics=none turns off. Say metrics=own.")
+    callbacks += [*pictures(settings["grids"], config["pictures"]), Embeddings()]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
-    callbacks.append(Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about))
+    callbacks += [Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about), *given]
     if begin is not None:
         write = begin
         callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
-    trainer = make_trainer(config["trainer"], run_dir, callbacks, make_loggers(config))
+    trainer = make_trainer(flags, run_dir, callbacks, loggers)
+    for logger in loggers:
+        logger.log_hyperparams(dict(config))
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
@@ -127,10 +132,12 @@ def _run(
         if isinstance(error, StopRequested | Aborted):
             _end_ranks(trainer)
         raise
-    stopped = interruption.agreed
+    whole = game.iteration >= game.iterations and not interruption.agreed
     if trainer.is_global_zero:
-        summary.write(trainer, game, "stopped" if stopped else "finished")
-    return _farewell(run_dir, game, stopped=stopped, leads=trainer.is_global_zero)
+        summary.write(trainer, game, "finished" if whole else "stopped")
+        why = f", because trainer.max_time={flags['max_time']} is over" if limit.over else ""
+        _farewell(run_dir, game, whole=whole, why=why)
+    return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
 
 
 def _end_ranks(trainer: pl.Trainer) -> None:
@@ -142,14 +149,14 @@ def _end_ranks(trainer: pl.Trainer) -> None:
 
 def make_game(config: Mapping[str, Any]) -> Game:
     """The variant with its networks, initialised from the run's seed alone."""
-    with isolated(config["seed"], "init"):
+    with seeded(config["seed"]):
         game = build(config["variant"], trusted=True)
         if not isinstance(game, Game):
             target = config["variant"].get("_target_")
             raise UserError(f"variant._target_={target} is no lightning_gans.core.game.Game.")
         if config["init"] is not None:
             initialize(game, build(config["init"], trusted=True))
-    return game.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
+    return game
 
 
 def initialize(game: Game, init: Initialization) -> None:
@@ -169,37 +176,48 @@ def initialize(game: Game, init: Initialization) -> None:
 
 
 def make_trainer(
-    settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Any]
+    settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Logger]
 ) -> pl.Trainer:
     """Lightning's trainer: one epoch, which the data module makes as long as the run.
 
     Its processes are those of the launcher, where one started as many as the settings want, laid out as that launcher
     laid them out; otherwise Lightning starts them on this machine.
+
+    Raises:
+        UserError: Lightning refuses a setting, a callback, or what this machine lacks.
     """
+    profiler = make_profiler(settings.get("profiler"), run_dir)
     place = launch.place(settings)
     several = max(place.size, launch.processes(settings) or 1) > 1
     players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    return pl.Trainer(
-        accelerator=settings["accelerator"],
-        devices=_devices(settings, place),
-        num_nodes=place.nodes,
-        strategy=PlayerDDPStrategy() if players else settings["strategy"],
-        precision=_precision(settings),
-        plugins=[AtomicCheckpointIO(), _environment(place)],
-        profiler=Unprofiled(),
-        default_root_dir=run_dir,
-        callbacks=callbacks,
-        logger=loggers or False,
-        max_epochs=1,
-        enable_progress_bar=False,
-        enable_checkpointing=True,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-    )
+    try:
+        return pl.Trainer(
+            accelerator=settings["accelerator"],
+            devices=_devices(settings, place),
+            num_nodes=place.nodes,
+            strategy=PlayerDDPStrategy() if players else settings["strategy"],
+            precision=_precision(settings),
+            plugins=[AtomicCheckpointIO(), _environment(place)],
+            profiler=profiler,
+            detect_anomaly=settings.get("detect_anomaly", False),
+            deterministic=settings.get("deterministic"),
+            benchmark=settings.get("benchmark"),
+            default_root_dir=run_dir,
+            callbacks=callbacks,
+            logger=loggers or False,
+            max_epochs=1,
+            enable_progress_bar=False,
+            enable_checkpointing=True,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".!")
+        raise UserError(f"Lightning's Trainer refuses these settings or callbacks: {reason}.") from error
 
 
 def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
@@ -227,15 +245,6 @@ def _precision(settings: Mapping[str, Any]) -> Any:
         return settings["precision"]
     on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     return "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "32-true"
-
-
-def make_loggers(config: Mapping[str, Any]) -> list[Any]:
-    """The logger of this run, told its configuration; none on other ranks than the first."""
-    if not config["logger"] or not launch.place(config["trainer"]).leads:
-        return []
-    logger = build(config["logger"], trusted=True)
-    logger.log_hyperparams(dict(config))
-    return [logger]
 
 
 def warm_start(game: Game, source: Path) -> None:
@@ -324,10 +333,9 @@ def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) 
     return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
 
 
-def _farewell(run_dir: Path, game: Game, *, stopped: bool, leads: bool) -> Exit:
-    if leads and not stopped:
+def _farewell(run_dir: Path, game: Game, *, whole: bool, why: str) -> None:
+    if whole:
         final_table(run_dir)
-    if leads and stopped:
-        print(f"Stopped after iteration {game.iteration} of {game.iterations}; everything is saved in {run_dir}.")
-        print("The same command continues it.")
-    return Exit.INTERRUPTED if stopped else Exit.DONE
+        return
+    print(f"Stopped after iteration {game.iteration} of {game.iterations}{why}; everything is saved in {run_dir}.")
+    print("The same command continues it.")

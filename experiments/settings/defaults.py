@@ -29,6 +29,8 @@ def fill(config: DictConfig) -> None:
 def knows(config: DictConfig, key: str) -> bool:
     """Whether a dotted key is a setting of a configuration: it is there, or the class at its place takes it."""
     place, _, last = key.rpartition(".")
+    if place == "trainer":
+        return True  # flags of Lightning's Trainer, which `validate` knows
     try:
         node = OmegaConf.select(config, place) if place else config
         return (isinstance(node, DictConfig) and last in node) or allowed(key, config) is not None

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments.settings.signatures import REQUIRED, Signature, signature
-from experiments.settings.spec import Choice, Int, ListOf, OneOf, Optional, Path, Spec, Text
+from experiments.settings.spec import Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
 
 GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
 BUILT = ("variant", "data", "init", "metrics", "logger")  # the groups whose objects a run builds as they stand
 
 PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)
+
+
+def _registered(help: str) -> Spec:
+    """Dotted names, or classes with their settings."""
+    return OneOf((Text(), ListOf(OneOf((Text(), Node())))), help=help)
+
 
 TOP: dict[str, Spec] = {
     "seed": Int(min=0, max=2**32 - 1, help="seed of everything random"),
@@ -19,6 +25,8 @@ TOP: dict[str, Spec] = {
     "resume": OneOf(
         (Choice(("auto", "never")), Path()), help="auto: continue what run_dir holds; never: refuse to; or a .ckpt file"
     ),
+    "measures": _registered("measures of your own beside the usual ones: my_metrics.sharpness"),
+    "pictures": _registered("pictures of your own beside the usual ones: my_pictures.Zoom"),
     "init_from": Optional(Path(), help="directory of a run, or .ckpt file, whose weights this run starts from"),
 }
 

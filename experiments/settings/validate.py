@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from experiments.settings import trainer
 from experiments.settings.run import BUILT, GROUPS, PLACES, TOP
 from experiments.settings.signatures import REQUIRED, Signature, signature
 from experiments.settings.spec import Node, Spec, plain
@@ -55,7 +56,10 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
     for place, expected in PLACES.items():
         node = _at(config, place)
         if isinstance(node, Mapping):
-            yield from _settings(node, expected.settings, expected.signature, f"{place}.")
+            flags = [key for key in node if place == "trainer" and key not in trainer.OWN]
+            yield from (Problem(f"trainer.{key}", text) for key in flags if (text := trainer.problem(key)))
+            own = {key: value for key, value in node.items() if key not in flags}
+            yield from _settings(own, expected.settings, expected.signature, f"{place}.")
             yield from (
                 Problem(f"{place}.{key}", f"{place}.{key} is missing: a run needs it.")
                 for key in expected.required

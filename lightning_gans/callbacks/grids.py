@@ -7,21 +7,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lightning_gans.callbacks.media import (
-    gif,
-    image_grid,
-    is_picture,
-    log_picture,
-    planar_figure,
-)
-from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of
+from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of, log_picture, picture
 from lightning_gans.core.protocols import Interpolates, Samples, SamplesByLabel
+from lightning_gans.reporting.images import gif, image_grid, is_picture
+from lightning_gans.reporting.planar import planar_figure
 from lightning_gans.settings import Count, Seed
 
 POINTS = 2000  # of a planar picture
 PATH_STEPS = 64  # points of a path on the plane
 
 
+@picture
 class SampleGrids(Pictures):
     """Draws samples of the evaluated model into run_dir/samples, every `every` iterations and at the end.
 

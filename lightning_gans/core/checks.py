@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import ParallelStrategy
@@ -28,6 +29,20 @@ def check_trainer(trainer: pl.Trainer) -> None:
             "Trainer(strategy=PlayerDDPStrategy()))."
         )
     check_precision(trainer.precision)
+
+
+def check_batch_size(trainer: pl.Trainer, batch_size: int) -> None:
+    """Refuse a data module of this project whose batches are of another size than the game counts.
+
+    Raises:
+        UserError: names both sizes.
+    """
+    data: Any = getattr(trainer, "datamodule", None)
+    if hasattr(data, "iteration_batches") and data.batch_size != batch_size:
+        raise UserError(
+            f"Training(batch_size={batch_size}) counts images and averages weights by it, and {type(data).__name__} "
+            f"gives batches of {data.batch_size}. Give both the same batch_size."
+        )
 
 
 def check_plan(game: str, plan: Plan, players: Collection[str], *, accumulate: int) -> None:

@@ -5,7 +5,7 @@ or is split over more processes or micro-batches, draws the numbers it would hav
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import blake2b
 
 import torch
@@ -34,6 +34,11 @@ def isolated(*key: int | str) -> Iterator[None]:
     with torch.random.fork_rng(devices):
         torch.manual_seed(stream_seed(*key))
         yield
+
+
+def seeded(seed: int) -> AbstractContextManager[None]:
+    """Within, networks draw their initial weights from `seed` alone, those of a run with this seed."""
+    return isolated(seed, "init")
 
 
 class Draws:

@@ -1,8 +1,10 @@
 """TensorBoard, written to run_dir/tensorboard."""
 
 import os
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoardLogger
@@ -29,6 +31,7 @@ class TensorBoardLogger(LightningTensorBoardLogger):
                 "written in any case."
             )
         super().__init__(save_dir=str(run_dir), name="", version="tensorboard", default_hp_metric=False)
+        self._facts: dict[str, Any] = {}
 
     @rank_zero_only
     def log_picture(self, name: str, path: str | os.PathLike[str], iteration: int) -> None:
@@ -41,3 +44,17 @@ class TensorBoardLogger(LightningTensorBoardLogger):
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
         summary = Summary(value=[Summary.Value(tag=name, image=image)])
         self.experiment._get_file_writer().add_summary(summary, iteration)
+
+    @rank_zero_only
+    def log_summary(self, facts: Mapping[str, Any]) -> None:
+        """Note facts about the run as a whole: its status, the best value of each metric."""
+        self._facts |= facts
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write the noted facts as a table under Text, and close the file."""
+        if self._facts:
+            rows = [f"| {name} | {value} |" for name, value in self._facts.items()]
+            self.experiment.add_text("summary", "\n".join(["| fact | value |", "|---|---|", *rows]))
+            self._facts = {}
+        super().finalize(status)

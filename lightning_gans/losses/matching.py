@@ -31,7 +31,7 @@ CONJUGATE: dict[Norm, Norm] = {1: "inf", 2: 2, "inf": 1}
 class Matching(AdversarialLoss, nn.Module):
     """E_p f - E_q f for the critic f(Phi(x)) that the statistic allows: D ascends it and G descends it.
 
-    features: m, how many features D offers. `relativistic` where f is found from the batch, real and fake.
+    features: m, how many features D offers. `needs_real` where f is found from the batch, real and fake.
     """
 
     divergence = "ipm"
@@ -113,7 +113,7 @@ class DualMeanMatching(Matching):
         q: norm in which means are matched.
     """
 
-    relativistic = True
+    needs_real = True
 
     def __init__(self, features: Given[int], *, q: Norm) -> None:
         super().__init__(features)
@@ -186,7 +186,7 @@ class DualCovarianceMatching(Matching):
         k: number of singular values of the difference of covariances.
     """
 
-    relativistic = True
+    needs_real = True
 
     def __init__(self, features: Given[int], *, k: Count) -> None:
         super().__init__(features)
@@ -221,7 +221,7 @@ class JointMatching(Matching):
     ) -> None:
         super().__init__(features)
         self.mean, self.covariance = mean(features), covariance(features)
-        self.relativistic = self.mean.relativistic or self.covariance.relativistic  # type: ignore[misc]
+        self.needs_real = self.mean.needs_real or self.covariance.needs_real  # type: ignore[misc]
 
     def project(self) -> None:
         self.mean.project()

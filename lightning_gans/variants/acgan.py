@@ -62,7 +62,7 @@ class ACGAN(ConditionalGAN):
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         fake = self.generated(batch, batches=self.generator_batches)
         on_fake, fake_class = self.heads(fake)
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {
             "adversarial": self.loss.generator(on_fake, on_real),
             "class": self.generator_class_weight * cross_entropy(fake_class, self.labels(batch, len(fake))),

@@ -11,7 +11,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game, shared
 from lightning_gans.core.phase import Phase, Training, Update
 from lightning_gans.core.pool import ImagePool
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.translation import TranslationModel
 from lightning_gans.settings import Natural, NonNegative, Shape
@@ -67,7 +67,7 @@ class CycleGAN(Game):
         cycle_weight_b: NonNegative = 10.0,
         identity_weight: NonNegative = 0.5,
         pool_size: Natural = 50,
-        augment: Augment | None = None,
+        augment: DiscriminatorAugmentation | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         weights = {
@@ -80,7 +80,7 @@ class CycleGAN(Game):
         for name, value in weights.items():
             if value < 0:
                 raise UserError(f"variant.{name}={value}: must be 0 or more.")
-        if isinstance(augment, Adapts):
+        if isinstance(augment, AdaptiveAugmentation):
             raise UserError(f"augment: {type(augment).__name__} follows one D, and here are two. Choose diffaugment.")
         try:
             model.check(*sample_shape[1:])
@@ -128,7 +128,7 @@ class CycleGAN(Game):
     def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What G descends on one discriminator's logits."""
         on_fake = self.judge(discriminator, fake)
-        return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.relativistic else None)
+        return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.needs_real else None)
 
     def judge(self, discriminator: nn.Module, x: Tensor) -> Tensor:
         """A discriminator's logits on images, augmented where they are to be."""

@@ -107,7 +107,7 @@ class InfoGAN(GAN):
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         z = self.noise(self.model.prior, self.generator_batches * len(batch.x))
         on_fake, recognised = self.heads(self.model(z))
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {
             "adversarial": self.loss.generator(on_fake, on_real),
             "information": -self.weight * self.information("G", recognised, z),

@@ -151,7 +151,7 @@ class IRGAN(Game):
         """G as DNS leaves it, to be measured beside the game's."""
         self.initialisation.copy_(parameters_to_vector(self.model.parameters()).detach())
 
-    def beside(self, data: Any) -> Mapping[str, nn.Module]:
+    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
         initial = copy.deepcopy(self.model)
         vector_to_parameters(self.initialisation, initial.parameters())
         popularity = getattr(data, "popularity", None)

@@ -52,13 +52,13 @@ class McGAN(GAN):
 
     def phases(self) -> Sequence[Phase]:
         # The dual forms are norms of the batch's statistics, the primal ones means over samples.
-        over: Any = "gathered" if self.loss.relativistic else "mean"
+        over: Any = "gathered" if self.loss.needs_real else "mean"
         return [phase._replace(over=over) for phase in super().phases()]
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
         """Phi (N, m); of the whole batch where the matching is a function of it."""
         phi = super().judge(x, batch)
-        return self.gather(phi) if self.loss.relativistic else phi
+        return self.gather(phi) if self.loss.needs_real else phi
 
     def after_discriminator(self) -> None:
         self.loss.project()

@@ -11,7 +11,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game, shared
 from lightning_gans.core.phase import Phase, Training, Update
 from lightning_gans.core.prior import Normal
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss, NonSaturating
 from lightning_gans.losses.critics import Binary, Critic, Judged, ThreeWay
 from lightning_gans.losses.variational import kl_to_standard_normal
@@ -71,7 +71,7 @@ class VAEGAN(Game):
         discriminator: Literal["binary", "three_way"] = "binary",
         equilibrium: NonNegative | None = None,
         margin: NonNegative = 0.35,
-        augment: Augment | None = None,
+        augment: DiscriminatorAugmentation | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         if not isinstance(model, VAEGANModel):
@@ -86,7 +86,7 @@ class VAEGAN(Game):
                 f"variant.discriminator=three_way descends cross-entropies of its own, and {type(loss).__name__} would "
                 "say nothing to it. Leave objective=non_saturating, or choose variant.discriminator=binary."
             )
-        if isinstance(augment, Adapts):
+        if isinstance(augment, AdaptiveAugmentation):
             raise UserError("augment=adaptive follows a D of one logit. Choose augment=diffaugment or none.")
         self.dis = dis
         self.critic: Critic = ThreeWay() if discriminator == "three_way" else Binary(loss=loss)

@@ -12,7 +12,7 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
@@ -55,7 +55,7 @@ class GAN(Game):
         training: Training,
         penalty: Penalty | None = None,
         constraint: Constraint | None = None,
-        augment: Augment | None = None,
+        augment: DiscriminatorAugmentation | None = None,
         packing: Count = 1,
         discriminator_steps: Count = 1,
         generator_steps: Count = 1,
@@ -81,12 +81,12 @@ class GAN(Game):
                 f"variant.discriminator_steps={discriminator_steps} and variant.generator_steps={generator_steps}: one "
                 "player moves in every iteration. Leave one of them at 1."
             )
-        if loss.relativistic and generator_batches > 1:
+        if loss.needs_real and generator_batches > 1:
             raise UserError(
                 f"variant.generator_batches={generator_batches}: {type(loss).__name__} compares each fake with a real "
                 "sample, so both batches are of one size. Choose 1, or another objective."
             )
-        if isinstance(augment, Adapts) and loss.boundary is None:
+        if isinstance(augment, AdaptiveAugmentation) and loss.boundary is None:
             raise UserError(
                 f"augment=adaptive follows how sure D is that real samples are real, and {type(loss).__name__} has no "
                 "logit that separates them from fakes. Choose augment=diffaugment, or another objective."
@@ -122,7 +122,7 @@ class GAN(Game):
         """After each step of D: its weights go back to where they may be, and the augmentation follows what it saw."""
         if self.constraint is not None:
             self.constraint(self.discriminator)
-        if isinstance(self.augment, Adapts):
+        if isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
@@ -184,11 +184,11 @@ class GAN(Game):
 
     def observe(self, on_real: Tensor) -> None:
         """Show an adaptive augmentation how D judges real samples; every loss of D with its logits calls this."""
-        if isinstance(self.augment, Adapts) and self.loss.boundary is not None:
+        if isinstance(self.augment, AdaptiveAugmentation) and self.loss.boundary is not None:
             self.augment.observe(on_real.detach() - self.loss.boundary)
             self.monitor("D/augment", self.augment.p)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         on_fake = self.judge(self.generated(batch, batches=self.generator_batches), batch)
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {"loss": self.loss.generator(on_fake, on_real)}

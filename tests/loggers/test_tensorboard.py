@@ -15,11 +15,18 @@ def test_numbers_and_pictures_arrive(tmp_path: Path) -> None:
     logger.log_hyperparams({"seed": 0})
     logger.log_metrics({"fid": 2.5}, step=100)
     logger.log_picture("samples/progress", tmp_path / "a.gif", 100)
+    logger.log_summary({"status": "running", "fid.best": 2.5})
+    logger.log_summary({"status": "finished"})
     logger.finalize("success")
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     (score,), (image,) = events.Scalars("fid"), events.Images("samples/progress")
     assert (score.step, score.value) == (100, 2.5)
     assert (image.step, image.width, image.height) == (100, 6, 4)
+    (summary,) = events.Tensors("summary/text_summary")
+    assert summary.tensor_proto.string_val[0].decode().splitlines()[2:] == [
+        "| status | finished |",
+        "| fid.best | 2.5 |",
+    ]
     assert image.encoded_image_string == (tmp_path / "a.gif").read_bytes()
 
 

@@ -7,9 +7,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from experiments.scoring import make_scoring
 from experiments.settings import fitting, offered
 from lightning_gans.core.protocols import Samples, Translates
+from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models import build, load_generator, save_generator
 from tests.helpers.composed import CONF, VARIANTS, composed, data_of, game_of
 from tests.helpers.play import Watch, play

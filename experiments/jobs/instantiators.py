@@ -1,0 +1,94 @@
+"""Callbacks, loggers and the profiler that a run is given by nodes with a `_target_`, of any package's classes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning import profilers
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.profilers import Profiler
+
+from experiments.settings.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.profiler import Unprofiled
+from lightning_gans.models.spec import build
+
+OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` that are settings of the run's own callbacks
+PROFILERS = {"simple": "SimpleProfiler", "advanced": "AdvancedProfiler", "pytorch": "PyTorchProfiler"}
+REPORT = "profile"  # fit-profile.txt in the run's directory
+
+
+def make_callbacks(settings: Mapping[str, Any]) -> list[pl.Callback]:
+    """The callbacks under `callbacks.*` that have a `_target_`, in the order of the configuration.
+
+    Raises:
+        UserError: a node without a `_target_`, one that cannot be made, or one that is no callback.
+    """
+    for name in OWN:
+        if "_target_" in settings[name]:
+            raise UserError(
+                f"callbacks.{name} holds settings of the run's own callback and takes no _target_. Give a callback of "
+                f"yours another name: +callbacks.mine={{_target_: {settings[name]['_target_']}}}."
+            )
+    nodes = {f"callbacks.{name}": node for name, node in settings.items() if name not in OWN and node is not None}
+    return [make(place, node, pl.Callback) for place, node in nodes.items()]
+
+
+def make_loggers(settings: Mapping[str, Any] | None) -> list[Logger]:
+    """The loggers under `logger.*`, each under its own name.
+
+    Raises:
+        UserError: as `make_callbacks`.
+    """
+    if "_target_" in (settings or {}):
+        raise UserError(
+            "logger._target_: each logger stands under a name of its own, so that a run can have several: "
+            "logger: {mine: {_target_: ...}}, or +logger.mine={_target_: ...} on the command line."
+        )
+    return [make(f"logger.{name}", node, Logger) for name, node in (settings or {}).items() if node is not None]
+
+
+def make_profiler(setting: Any, run_dir: Path) -> Profiler:
+    """The profiler of `trainer.profiler`: a word, a node with a `_target_`, or null for none.
+
+    Its report is `fit-profile.txt` in the run's directory, unless the node says otherwise.
+
+    Raises:
+        UserError: an unknown word, or as `make_callbacks`.
+    """
+    if setting is None:
+        return Unprofiled()
+    if isinstance(setting, str):
+        if setting not in PROFILERS:
+            hint = did_you_mean(f"trainer.profiler={name}" for name in nearest(setting, PROFILERS))
+            raise UserError(
+                f"trainer.profiler={setting}: there is no such profiler.{hint} Say {', '.join(PROFILERS)}, or "
+                "+trainer.profiler={_target_: package.Class}."
+            )
+        setting = {"_target_": f"{profilers.__name__}.{PROFILERS[setting]}"}
+    profiler: Profiler = make("trainer.profiler", setting, Profiler)
+    profiler.dirpath = profiler.dirpath or run_dir
+    profiler.filename = profiler.filename or REPORT
+    return profiler
+
+
+def make(place: str, node: Any, kind: type) -> Any:
+    """The object of this kind that the node at a dotted place describes.
+
+    Raises:
+        UserError: it has no `_target_`, its class cannot be imported or refuses its arguments, or is of another kind.
+    """
+    wanted = f"{kind.__name__} of pytorch_lightning"
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise UserError(f"{place} has no _target_, the class of a {wanted}: say +{place}={{_target_: package.Class}}.")
+    try:
+        found = build(node, trusted=True)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
+    except Exception as error:  # whatever the class makes of its arguments
+        reason = str(error).strip().partition("\n")[0] or "no reason given"
+        raise UserError(f"{place}: {node['_target_']} cannot be made ({type(error).__name__}: {reason}).") from error
+    if not isinstance(found, kind):
+        raise UserError(f"{place}._target_={node['_target_']} gives a {type(found).__name__}, which is no {wanted}.")
+    return found

@@ -1,0 +1,86 @@
+"""The lines of README's Python section and the notebook run as they stand, with a smaller budget."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_gans import load_generator
+from lightning_gans.core import checkpoints
+
+ROOT = Path(__file__).parents[2]
+BUDGET = "iterations=2000"
+ITERATIONS = 20
+
+
+def section():
+    text = (ROOT / "README.md").read_text()
+    return text.partition("## From Python\n")[2].partition("\n## ")[0]
+
+
+def lines():
+    (block,) = re.findall(r"```python\n(.*?)```", section(), flags=re.DOTALL)
+    return block
+
+
+def cells():
+    notebook = json.loads((ROOT / "notebooks" / "first_gan.ipynb").read_text())
+    return [(cell["cell_type"], "".join(cell["source"]), cell) for cell in notebook["cells"]]
+
+
+def executed(source, **names):
+    assert source.count(BUDGET) == 1
+    exec(compile(source.replace(BUDGET, f"iterations={ITERATIONS}"), "<page>", "exec"), names)
+    return names
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tmp_path
+    torch.set_num_threads(threads)
+
+
+def test_the_lines_are_few():
+    after = lines().rpartition("import GAN\n")[2]
+    assert len([line for line in after.splitlines() if line.strip()]) <= 15
+
+
+def test_the_lines_train_the_weights_of_the_command(folder, launcher):
+    made = executed(lines())
+    game = made["game"]
+    assert game.iteration == ITERATIONS
+    assert made["x"].shape == (64, 2)
+    (command,) = re.findall(r"^    python -m experiments\.train (.*)$", section(), flags=re.MULTILINE)
+    assert BUDGET in command
+    arguments = shlex.split(command.replace(BUDGET, f"iterations={ITERATIONS}"))
+    quick = ("logger=none", "metrics=none", "trainer.accelerator=cpu", "trainer.threads=1", "run_dir=run")
+    launcher.run(*arguments, *quick)
+    theirs = checkpoints.load(folder / "run" / "checkpoints" / "last.ckpt")["state_dict"]
+    mine = game.state_dict()
+    assert theirs.keys() == mine.keys()
+    assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
+    assert torch.equal(made["x"], load_generator(folder / "run").sample(64, seed=0))
+
+
+def test_the_notebook_runs(folder):
+    code = [source for kind, source, _ in cells() if kind == "code"]
+    made = executed("\n".join(code))
+    assert made["game"].iteration == ITERATIONS
+    assert made["fake"].shape == (2000, 2)
+
+
+def test_the_notebook_holds_no_output_and_says_what_it_does():
+    kinds = [kind for kind, _, _ in cells()]
+    assert kinds.count("markdown") >= kinds.count("code")
+    for kind, source, cell in cells():
+        assert source.strip()
+        if kind == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
