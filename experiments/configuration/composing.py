@@ -36,7 +36,7 @@ from experiments.configuration.messages import (
     reason,
     refuse_sweep,
 )
-from experiments.settings import defaults
+from experiments.settings import defaults, offered
 from experiments.settings.declarations import gives
 from experiments.settings.signatures import signature
 from experiments.settings.spec import plain
@@ -268,6 +268,7 @@ class Composer:
         config = found.config
         with open_dict(config):
             config.pop("choose", None)
+            config.pop("usual_network", None)
             for line in lines:
                 self._drop_anothers_settings(config, line)
         filled = _fill(config)
@@ -292,6 +293,15 @@ class Composer:
         return found
 
     def _composed(self, lines: Sequence[str]) -> Composed:
+        """A composition; a variant without a network of its name takes that of the file it builds on."""
+        found = self._by_hydra(lines)
+        variant, network = found.choices.get("variant"), found.choices.get("network")
+        if variant is not None and network is not None and network not in self.options("network"):
+            usual = offered.usual_network(variant, tuple(self.folders))
+            found = self._by_hydra([f"network={usual}", *lines]) if usual else found
+        return found
+
+    def _by_hydra(self, lines: Sequence[str]) -> Composed:
         with self._initialized():
             config = hydra.compose(self.config_name, [*lines], True)
         choices = choices_of(config.hydra.runtime.choices)

@@ -92,7 +92,7 @@ def _others(group: str, chosen: str, data: str) -> list[str]:
 def another_network(choices: Choices, game: str) -> str:
     """Why a network does not go with a game that has its own, and which do."""
     needed = required_model(game)
-    fitting = [name for name in offered.networks() if (made := offered.model_class(name)) and suits(made, needed)]
+    fitting = [name for name in offered.files("network") if (made := offered.model_class(name)) and suits(made, needed)]
     network, variant = choices.get("network"), choices.get("variant")
     if any(f"{found.module}.{found.name}" == ENCODING for found in lineage(needed)):
         own = f"which has networks of its own: network={_either(fitting)}"
@@ -133,7 +133,7 @@ def told_network(choices: Choices, game: str) -> str:
     """Which networks go with a game that tells the class."""
     fitting = [
         name
-        for name in offered.networks()
+        for name in offered.files("network")
         if says(made := offered.model_class(name), "conditional")
         and suits(made, required_model(game))
         and says(offered.discriminator_class(name), "auxiliary") == says(game, "auxiliary")

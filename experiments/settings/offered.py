@@ -20,28 +20,27 @@ def files(group: str) -> Mapping[str, Mapping[str, Any]]:
     return {path.stem: _merged(group, path.stem) for path in sorted((CONF / group).glob("*.yaml"))}
 
 
-def networks() -> Iterator[str]:
-    """The networks, but for those whose file stands for another one."""
-    yield from (name for name in files("network") if set(_read("network", name)) - {"defaults"})
-
-
-@cache
-def bases(group: str, choice: str) -> tuple[str, ...]:
+def bases(group: str, choice: str, folders: tuple[Path, ...] = (CONF,)) -> tuple[str, ...]:
     """The choices of the same group that a file builds on, the nearest first."""
-    defaults = _read(group, choice).get("defaults", [])
+    defaults = _read(group, choice, folders).get("defaults", [])
     direct = [entry for entry in defaults if isinstance(entry, str) and entry.isidentifier() and entry != "_self_"]
-    return tuple(base for name in direct for base in (name, *bases(group, name)))
+    return tuple(base for name in direct for base in (name, *bases(group, name, folders)))
 
 
-def usual_network(variant: str) -> str:
-    """The network of a variant without another choice."""
-    for name in (variant, *bases("variant", variant)):
-        for entry in _read("variant", name).get("defaults", []):
-            chosen = entry.get("override /network") if isinstance(entry, Mapping) else None
-            if isinstance(chosen, str):
-                return chosen
-        if name in files("network"):
-            return name
+def usual_network(variant: str, folders: tuple[Path, ...] = (CONF,)) -> str:
+    """The network of a variant without another choice: named as it is, or as it says, or else as what it builds on.
+
+    Args:
+        variant: a choice of the group.
+        folders: of config groups.
+    """
+    for name in (variant, *bases("variant", variant, folders)):
+        file = _read("variant", name, folders)
+        entries = [entry for entry in file.get("defaults", []) if isinstance(entry, Mapping)]
+        said = [file.get("usual_network"), *(entry.get("override /network") for entry in entries)]
+        chosen = next((network for network in said if isinstance(network, str)), name)
+        if _read("network", chosen, folders):
+            return chosen
     return ""
 
 
@@ -85,8 +84,12 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _read(group: str, choice: str, folders: tuple[Path, ...] = (CONF,)) -> Mapping[str, Any]:
+    there = (folder / group / f"{choice}.yaml" for folder in folders)
+    return next((_loaded(path) for path in there if path.is_file()), {})
+
+
 @cache
-def _read(group: str, choice: str) -> Mapping[str, Any]:
-    path = CONF / group / f"{choice}.yaml"
-    found = yaml.safe_load(path.read_text()) if path.is_file() else None
+def _loaded(path: Path) -> Mapping[str, Any]:
+    found = yaml.safe_load(path.read_text())
     return found if isinstance(found, Mapping) else {}

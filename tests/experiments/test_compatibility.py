@@ -163,13 +163,12 @@ def outside(tmp_path_factory):
     for name, text in {"__init__": "", "games": GAMES, "data": DATA}.items():
         (folder / "other_gans" / f"{name}.py").write_text(text)
     conf = folder / "conf"
-    for group in ("variant", "network", "data"):
+    for group in ("variant", "data"):
         (conf / group).mkdir(parents=True)
     for variant, game in GAME_OF.items():
         (conf / "variant" / f"{variant}.yaml").write_text(
             f"# @package _global_\ndefaults:\n  - vanilla\nvariant: {{_target_: other_gans.games.{game}}}\n"
         )
-        (conf / "network" / f"{variant}.yaml").write_text("defaults: [mlp]\n")
     (conf / "data" / "points.yaml").write_text(
         "# @package _global_\n"
         "defaults: [override /metrics: planar, override /network: planar]\n"
@@ -331,8 +330,15 @@ def test_a_model_is_what_the_game_says_it_needs(line, refused, command):
     assert refused is None or refused in found
 
 
+def test_a_variant_has_the_network_of_the_file_it_builds_on(command):
+    assert command("variant=fisher").choices["network"] == "mlp"
+    assert command("variant=fisher data=ring metrics=planar").choices["network"] == "planar"
+    assert command("variant=fisher network=dcgan").choices["network"] == "dcgan"
+    assert command("variant=lsgan").choices["network"] == "dcgan"
+
+
 def test_every_shipped_network_suits_a_game_and_only_those_of_its_task():
-    for network in offered.networks():
+    for network in offered.files("network"):
         model = offered.model_class(network)
         fits = [name for name in VARIANTS if model and suits(model, required_model(offered.variant_class(name)))]
         assert fits or not model

@@ -202,7 +202,7 @@ def test_every_penalty_is_a_term_of_ds_loss(penalty, tmp_path):
 # Networks that go with one kind of data, or with images of some sizes alone.
 DATA_OF = {"planar": "ring", "pacgan_planar": "ring", "moved_points": "two_points", "ref_pair": "ref_pair"}
 NEEDS_SIZE = {"dann_mnist": 16}
-OF_FILES = {"irgan", "irgan_pairwise"}  # of data that a user has to bring
+OF_FILES = {"irgan"}  # of data that a user has to bring
 
 
 @pytest.mark.parametrize("network", sorted({path.stem for path in CONF.glob("network/*.yaml")} - OF_FILES))
