@@ -12,7 +12,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-ddp test-slurm test-hydra lint format bench compare clean
+.PHONY: help setup train test test-slow test-ddp test-slurm test-hydra lint format settings bench compare clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -58,6 +58,9 @@ lint: $(STAMP) ## ruff, formatting, types, import floors
 format: $(STAMP) ## sort imports, mend what ruff can mend, format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+settings: $(STAMP) ## docs/SETTINGS.md anew from the constructors
+	@$(BIN)/python -m experiments.settings > docs/.SETTINGS.md && mv docs/.SETTINGS.md docs/SETTINGS.md
 
 bench: $(STAMP) ## our training step against a bare PyTorch loop
 	@$(BIN)/python -m benchmarks.step $(ARGS)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 IN_WORDS = {
     ("SampleBatch", "images"): "images",
     ("SampleBatch", "points"): "points of the plane or the line",
-    ("UnpairedBatch", "images"): "images of two domains",
     ("DomainBatch", "images"): "a labelled source and an unlabelled target",
     ("SemiSupervisedBatch", "images"): "images of which few are labelled",
+    ("UnpairedBatch", "images"): "images of two domains",
     ("UtteranceBatch", ""): "utterances of several speakers",
     ("RetrievalBatch", ""): "queries and the documents that are relevant to them",
 }

@@ -73,27 +73,31 @@ def check(config: Config, choices: Choices) -> None:
 
 
 def _check_network(config: Config, choices: Choices) -> None:
-    """The network's model is of the task that the game plays, and is told the class where the game tells it."""
+    """The network's model is what the game needs, and is told the class where the game tells it."""
     game, network = target(config.get("variant")), config.get("network")
     if not game or not isinstance(network, Mapping):
         return
+    takes_model = config["variant"].get("model") == "${network.model}"  # else it may take the discriminator alone
+    if takes_model and is_ours(game) and "_target_" not in (network.get("model") or {}):
+        raise UserError(fitting.another_network(choices, game))
     model, discriminator = target(network.get("model")), target(network.get("discriminator"))
     if not is_ours(model) and role(model) is None:
         return
-    if config["variant"].get("model") != "${network.model}":  # it takes the network's discriminator alone
-        if is_ours(game) and role(model) is not None:
-            raise UserError(fitting.another_variant(choices, game, model))
-    elif not suits(model, needed := required_model(game)):
-        made_elsewhere = role(model) is not None and role(needed) is None
-        raise UserError((fitting.another_variant if made_elsewhere else fitting.another_network)(choices, game, model))
-    tells = says(game, "conditional")
-    if says(model, "conditional") and not tells:
+    needed = required_model(game) if takes_model else ""
+    fits = suits(model, needed) if takes_model else role(model) is None or not is_ours(game)
+    if not fits and role(model) != role(needed):
+        elsewhere = role(needed) is None
+        raise UserError(
+            fitting.another_variant(choices, game, model) if elsewhere else fitting.another_network(choices, game)
+        )
+    told, tells = says(model, "conditional"), says(game, "conditional")
+    if told and not tells:
         raise UserError(fitting.untold(choices))
-    if tells and (
-        not says(model, "conditional")
-        or (role(model) is None and says(discriminator, "auxiliary") != says(game, "auxiliary"))
-    ):
+    two_heads = role(model) is None and says(discriminator, "auxiliary") != says(game, "auxiliary")
+    if tells and (not told or two_heads):
         raise UserError(fitting.told_network(choices, game))
+    if not fits:
+        raise UserError(fitting.another_network(choices, game))
 
 
 def _check_data(config: Config, choices: Choices) -> None:

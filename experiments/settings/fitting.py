@@ -89,7 +89,7 @@ def _others(group: str, chosen: str, data: str) -> list[str]:
 # Networks
 
 
-def another_network(choices: Choices, game: str, model: str) -> str:
+def another_network(choices: Choices, game: str) -> str:
     """Why a network does not go with a game that has its own, and which do."""
     needed = required_model(game)
     fitting = [name for name in offered.networks() if (made := offered.model_class(name)) and suits(made, needed)]

@@ -13,7 +13,7 @@ from experiments.settings.signatures import Class, declared, lineage, signature
 from experiments.settings.sources import is_foreign, resolve
 
 GAME = "lightning_gans.core.game.Game"
-ASKED = ("isinstance", "hasattr", "getattr", "type", "len", "repr", "str")  # functions that look at a part and leave it
+ASKED = ("isinstance", "hasattr", "getattr", "type", "super")  # functions that look at a part and leave it
 
 
 @cache
@@ -36,7 +36,7 @@ def ignored(target: str) -> Mapping[str, tuple[str, ...]]:
         for name, node in order[0].body
         if isinstance(node, ast.FunctionDef) and name != "__init__" and any(name in dict(c.body) for c in order[1:])
     )
-    return {name: overridden for name in inherited if not reading.honours(0, name)}
+    return {name: overridden for name in inherited if reading.tells and not reading.honours(0, name)}
 
 
 def _complete(order: Sequence[Class]) -> bool:
@@ -72,6 +72,7 @@ class _Reading:
         self.game = {name for name, node in order[-1].body if isinstance(node, ast.FunctionDef)} - {"__init__"}
         self.types = self._types()
         self.read: set[str] = set()
+        self.tells = True  # False: the game is given to a function elsewhere, which may read anything
         self._reach()
 
     def honours(self, start: int, name: str) -> bool:
@@ -136,16 +137,18 @@ class _Reading:
         for node in ast.walk(method):
             if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Load):
                 continue
-            if ast.unparse(node.value) == "super()":
-                yield place + 1, node.attr
+            if ast.unparse(node.value).startswith("super("):
+                yield from ((later, node.attr) for later in range(place + 1, len(self.order)))
             elif isinstance(node.value, ast.Name) and node.value.id == me:
                 yield 0, node.attr
                 if self._counts(node, parents, silent):
                     self.read.add(node.attr)
-        for helper in _given(method, me):
-            there = resolve(helper, self.order[place].module)
+        for call in _given(method, me):
+            there = resolve(call.func, self.order[place].module)
             if there is not None and isinstance(there.node, ast.FunctionDef):
                 yield from self._references(there.node, place)
+            elif not (isinstance(call.func, ast.Name) and call.func.id in ASKED) or _is_computed(call):
+                self.tells = False
 
     def _counts(self, node: ast.Attribute, parents: Mapping[int, ast.AST], silent: set[int]) -> bool:
         """Whether this use of an attribute changes what is descended, and is no look at what kind of part it is."""
@@ -173,11 +176,18 @@ def _without_gradient(method: ast.FunctionDef) -> set[int]:
     return {id(node) for root in roots for node in ast.walk(root)}
 
 
-def _given(method: ast.FunctionDef, me: str) -> Iterator[ast.expr]:
-    """The functions that are given the game itself."""
+def _given(method: ast.FunctionDef, me: str) -> Iterator[ast.Call]:
+    """The calls that are given the game itself."""
     for node in ast.walk(method):
-        if isinstance(node, ast.Call) and any(isinstance(a, ast.Name) and a.id == me for a in node.args):
-            yield node.func
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(word.value for word in node.keywords)]
+            if any(isinstance(argument, ast.Name) and argument.id == me for argument in given):
+                yield node
+
+
+def _is_computed(call: ast.Call) -> bool:
+    """Whether a call reads an attribute whose name stands nowhere."""
+    return ast.unparse(call.func) == "getattr"
 
 
 class _Flows:

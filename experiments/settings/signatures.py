@@ -118,8 +118,7 @@ def _lineage(target: str, place: tuple[str, ...]) -> tuple[Class, ...]:
 
 def _linear(found: Class) -> tuple[Class, ...]:
     """The method resolution order (C3) of what can be read."""
-    bases = [base for base in _bases(found) if base != found]
-    lists = [[*_linear(base)] for base in bases] + [[*bases]]
+    lists = [[*_linear(base)] for base in _bases(found) if base != found]
     order = [found]
     while lists := [rest for rest in lists if rest]:
         heads = (rest[0] for rest in lists)

@@ -20,6 +20,7 @@ from lightning_gans.core.checks import check_batch_size, check_plan, check_train
 from lightning_gans.core.divergence import Label
 from lightning_gans.core.ema import ExponentialMovingAverage
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.honours import check_honoured
 from lightning_gans.core.ownership import own
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training, Update
 from lightning_gans.core.prior import Prior
@@ -214,6 +215,7 @@ class Game(pl.LightningModule):
             check_batch_size(self.trainer, self.training_settings.batch_size)
             if self.trainer.precision == "64-true":
                 self.double()  # Lightning would do so after it has loaded a checkpoint, whose weights it then rounds
+        check_honoured(self, Game)
         self.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
         self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)

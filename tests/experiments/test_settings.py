@@ -18,8 +18,9 @@ from annotated_types import Ge, Gt, Le, Lt
 import experiments
 from datamodules.catalogue import CATALOGUE
 from experiments.configuration.composing import Composer
-from experiments.jobs.preflight import preflight
+from experiments.jobs.preflight import plan, preflight
 from experiments.settings import fitting, offered, validate
+from experiments.settings.__main__ import page
 from experiments.settings.run import PLACES, TOP
 from experiments.settings.signatures import REQUIRED, UNKNOWN, lineage, signature
 from experiments.settings.spec import (
@@ -98,6 +99,28 @@ def test_a_specification_is_its_annotation(target):
     assert {name for name in signature(target).arguments if name not in settings} == {
         name for name in signature(target).arguments if is_filled_in(hints[name])
     }
+
+
+def test_the_page_of_settings_is_what_is_made_of_the_constructors():
+    written = (FilePath(experiments.__file__).parents[1] / "docs" / "SETTINGS.md").read_text()
+    made = "\n".join(page()).rstrip() + "\n"
+    assert written == made, "a constructor's arguments have changed: run `make settings`"
+
+
+# Numbers that may be anything.
+UNBOUNDED = {
+    "lightning_gans.losses.adversarial.LeastSquares": {"a", "b", "c"},
+    "lightning_gans.models.energy.EnergyModel": {"low", "high"},
+}
+
+
+@pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
+def test_every_number_has_bounds(target):
+    settings = signature(target).settings.items()
+    specs = {name: one.spec.spec if isinstance(one.spec, Optional) else one.spec for name, one in settings}
+    numbers = {name: spec for name, spec in specs.items() if isinstance(spec, Int | Float)}
+    free = {name for name, spec in numbers.items() if spec == type(spec)(help=spec.help)}
+    assert free == UNBOUNDED.get(target, set())
 
 
 @pytest.mark.parametrize("target", [target for target in SHIPPED if target.startswith(OURS)])
@@ -275,13 +298,12 @@ def test_every_likelihood_composes(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("experiment", Composer().options("experiment"))
 def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    jobs = preflight([f"experiment={experiment}"])
-    assert len({job.name for job in jobs}) == len(jobs)
-    assert all(job.study is not None for job in jobs) == experiment.startswith("study/")
-    for job in jobs:
-        assert "study" not in job.config
-        if job.study is not None:
-            assert callable(importlib.import_module(job.study).report)
+    found = plan([f"experiment={experiment}"])
+    assert len({job.name for job in found.jobs}) == len(found.jobs)
+    assert (found.study is not None) == experiment.startswith("study/")
+    assert all("study" not in job.config for job in found.jobs)
+    if found.study is not None:
+        assert callable(importlib.import_module(found.study).report)
 
 
 def test_every_file_is_met_above():
