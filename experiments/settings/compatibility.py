@@ -133,10 +133,15 @@ def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None
         group = given[2:-1] if isinstance(given, str) and given.startswith("${") and given.endswith("}") else ""
         value = config.get(group) if group in config else given
         default = taken.arguments[name].default
-        changed = group in said if default is REQUIRED else name in variant and value != default
+        changed = group in said if default is REQUIRED else name in variant and not _equal(value, default)
         if changed and default is not UNKNOWN and not (isinstance(value, str) and "${" in value):
             shown = f"{group}={choices[group]}" if group in choices else f"variant.{name}={plain(value)}"
             raise UserError(fitting.unread(choices, game, name, methods, shown))
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Whether a value of a file is a constructor's default, which may be a tuple where files have lists."""
+    return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 
 def _texts(node: Any) -> Iterator[str]:

@@ -41,13 +41,16 @@ def _differs(value: Any, default: Any) -> bool:
 
 
 def _defaults(cls: type, core: type) -> Iterator[tuple[str, Any]]:
-    """The settings with a default that only bases of a class name, each as the nearest one has it."""
+    """The settings with a default that only bases of a class name and keep, each as the nearest one has it."""
     order = cls.__mro__[: cls.__mro__.index(core)]
     seen: set[str] = set()
     for owner in order:
         init = vars(owner).get("__init__")
-        for name, parameter in inspect.signature(init).parameters.items() if init else ():
-            if owner is not cls and name not in seen and parameter.default is not inspect.Parameter.empty:
+        if init is None:
+            continue
+        for name, parameter in inspect.signature(init).parameters.items():
+            inherited = owner is not cls and name not in seen and parameter.default is not inspect.Parameter.empty
+            if inherited and name in init.__code__.co_names:  # an attribute, too
                 yield name, parameter.default
             seen.add(name)
 
