@@ -141,7 +141,9 @@ def main(argv: Sequence[str]) -> int:
     for line in lines(request, found):
         cli.tell(line)
     if config.get("measures") and not request.measures:
-        cli.tell(f"The run has measures of its own, {config['measures']}: measures= takes their names and imports them.")
+        cli.tell(
+            f"The run has measures of its own, {config['measures']}: measures= takes their names and imports them."
+        )
     cli.tell(f"measured in {time.monotonic() - began:.0f} s" + (f": {request.out}" if request.out else ""))
     return 0
 

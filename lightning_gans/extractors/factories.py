@@ -1,10 +1,10 @@
-"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data."""
+"""Factories of feature extractors: one function for each choice of `metrics=`, called with the run's data."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
 from lightning_gans.extractors.base import Extractor, Progress
 from lightning_gans.extractors.classifier import fit_or_load
@@ -15,12 +15,12 @@ from lightning_gans.extractors.inception import InceptionExtractor
 __all__ = ["classifier", "coordinates", "inception", "own"]
 
 
-def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+def classifier(data: Data, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
     """A small classifier of the data's own labels, trained once; see `extractors.classifier`."""
     return fit_or_load(data, cache_dir, device=device, progress=progress)
 
 
-def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+def coordinates(data: Data, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
     """The points themselves; for planar densities.
 
     Raises:
@@ -33,7 +33,7 @@ def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: P
 
 
 def inception(
-    data: Any,
+    data: Data,
     *,
     cache_dir: Path,
     device: torch.device,
@@ -44,5 +44,5 @@ def inception(
     return InceptionExtractor(weights, device=device)
 
 
-def own(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> None:
+def own(data: Data, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> None:
     """No extractor: only what the game's model itself can do is measured."""
