@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.core.batches import split_batch
 from lightning_gans.core.checks import check_batch_size, check_plan, check_trainer
+from lightning_gans.core.data import Data
 from lightning_gans.core.divergence import Label
 from lightning_gans.core.ema import ExponentialMovingAverage
 from lightning_gans.core.errors import UserError
@@ -120,7 +121,7 @@ class Game(pl.LightningModule):
         """The run's stages; one game by default."""
         return [Stage(self.phases())]
 
-    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
+    def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
         """Baseline models by name, evaluated on the test split alongside this one (IRGAN: its supervised start)."""
         return {}
 
@@ -173,13 +174,11 @@ class Game(pl.LightningModule):
 
     def _calibration_batches(self) -> Iterator[Any] | None:
         """The same 1,024 training samples or so on every rank, with labels where the data have them."""
-        data: Any = getattr(self.trainer, "datamodule", None)
+        data: Data | None = getattr(self.trainer, "datamodule", None)
         if data is None or not hasattr(data, "iteration_batches"):
             return None  # batches from elsewhere: the statistics stay what training left
-        batches: Iterator[Any] = data.iteration_batches(
-            0, max(1, CALIBRATION_SAMPLES // data.batch_size), seed=self.seed, device=self.device
-        )
-        return batches
+        batches = max(1, CALIBRATION_SAMPLES // data.batch_size)
+        return data.iteration_batches(0, batches, seed=self.seed, device=self.device)
 
     def invalidate_evaluated(self) -> None:
         """Say that the averaged copy was changed from outside and has to be read anew."""

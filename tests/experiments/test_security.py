@@ -143,6 +143,11 @@ ATTACKS: dict[str, Attack] = {
         {*OF_DATA, "resume"},
         r"allow=os\.system|another configuration",
     ),
+    "measures and pictures": Attack(
+        lambda run: received.config(run, measures=["payload.run", {"_target_": "payload.run"}], pictures="payload"),
+        set(),
+        "",
+    ),
     "no data": Attack(
         lambda run: received.config(run, data=5),
         {*OF_DATA, "resume"},
