@@ -54,5 +54,5 @@ def _check_states(states: Mapping[str, Any]) -> None:
             name = callback.partition("{")[0]
             raise UserError(
                 f"The state of the callback {name} holds other objects than tensors, numbers, text, lists and "
-                "dictionaries, so no run could continue from this checkpoint. Return plain values from its state_dict()."
+                "dictionaries, so no run could continue from this checkpoint. Its state_dict() must give plain values."
             ) from error
