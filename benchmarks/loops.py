@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from lightning_gans.core.phase import PlayerSettings
-from lightning_gans.core.protocols import Augment
+from lightning_gans.core.protocols import DiscriminatorAugmentation
 
 
 class BareLoop:
@@ -36,7 +36,7 @@ class BareLoop:
         *,
         generator: nn.Module,
         discriminator: nn.Module,
-        augment: Augment | None,
+        augment: DiscriminatorAugmentation | None,
         settings: Mapping[str, PlayerSettings],
         real: Tensor,
         batch: int,

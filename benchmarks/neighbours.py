@@ -16,9 +16,9 @@ import torch
 from experiments import cli
 from experiments.jobs.preflight import preflight
 from experiments.jobs.runner import make_game, quiet_libraries
-from lightning_gans.callbacks.splits import READ
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import CalibratesOnSamples, Encodes
+from lightning_gans.evaluation.splits import READ
 from lightning_gans.metrics.representation import nearest_neighbour_accuracy
 from lightning_gans.models.spec import build
 

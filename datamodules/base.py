@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -32,6 +32,8 @@ class DataModule(pl.LightningDataModule):
     network sees them, `finish`; where training batches are to vary, `augment`.
 
     Attributes:
+        batch: the type of lightning_gans.core.batches that training batches have.
+        contents: "images" or "points", where `batch` may hold either.
         batch_size: the global batch, over all processes.
         sample_shape: (C, H, W) or (d,).
         classes: names of the labels 0, 1, ..., or None without labels.
@@ -39,6 +41,8 @@ class DataModule(pl.LightningDataModule):
         modes: planar densities with modes only.
     """
 
+    batch: ClassVar[type]
+    contents: ClassVar[str]
     sample_shape: tuple[int, ...]
     modes: Modes | None = None
 

@@ -10,6 +10,7 @@ from datamodules import pixels
 from datamodules.images import ImageData
 from datamodules.order import held_out
 from datamodules.sources import Source, Tensors
+from lightning_gans.settings import Channels, Count, ImageSize
 
 
 class Digits(ImageData):
@@ -18,14 +19,14 @@ class Digits(ImageData):
     8x8 pixels with 17 levels, resized by antialiased bicubic. Split by class: 1,437 train, 180 validation, 180 test.
 
     Args:
-        batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
-        channels: 1, or 3 (the same three times).
-        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels.
+        channels: 1 (grey), or 3 (the same three times).
+        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
     """
 
     def __init__(
-        self, *, batch_size: int = 64, image_size: int = 32, channels: int = 1, dequantize: bool = False
+        self, *, batch_size: Count = 64, image_size: ImageSize = 32, channels: Channels = 1, dequantize: bool = False
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize)
 

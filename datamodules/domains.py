@@ -3,9 +3,11 @@
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from datamodules import checks
@@ -14,6 +16,7 @@ from datamodules.images import ImageData
 from datamodules.named import image_data
 from lightning_gans.core.batches import DomainBatch
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, MNISTImageSize
 
 MEAN_OF = 5000  # training images of each domain
 
@@ -25,29 +28,34 @@ class Domains(Composite):
     its splits and in no batch.
 
     Args:
-        source: a set of images as `data=` knows it, or a folder with one folder a class.
-        target: another, or any folder. The source itself: the bound that training on the target would reach.
+        source: labelled domain: a set of images as `data=` knows it, or a folder with one folder per class.
+        target: unlabelled domain: another set, or any folder; the source itself gives the bound of training on the
+            target.
         photos: folder of photographs, for `mnistm`.
-        data_dir: where the files of real sets lie, or are downloaded to.
-        download: get the files where they are not there.
-        batch_size: of all processes, source and target together; even.
-        image_size, channels: of both.
+        data_dir: directory where the files of real sets lie, or are downloaded to.
+        download: download of files that are missing.
+        batch_size: global batch size, of all processes together, half source and half target.
+        image_size: height and width in pixels.
+        channels: 1 (grey) or 3 (RGB).
 
     Raises:
         UserError: an odd batch; a name that is no set of images and no folder; a source without labels.
     """
+
+    batch: ClassVar[type] = DomainBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(
         self,
         *,
         source: str = "mnist",
         target: str = "usps",
-        photos: str | None = None,
-        data_dir: str = "data",
+        photos: str | Path | None = None,
+        data_dir: str | Path = "data",
         download: bool = True,
-        batch_size: int = 128,
-        image_size: int = 32,
-        channels: int = 1,
+        batch_size: Annotated[int, Ge(2)] = 128,
+        image_size: MNISTImageSize = 32,
+        channels: Channels = 1,
     ) -> None:
         super().__init__(batch_size=batch_size)
         if batch_size % 2:
@@ -119,9 +127,11 @@ class EmbeddedDomains(Domains):
     """The same with sets that are there without a download.
 
     Args:
-        source, target: `digits`, `digits_shifted` or `digits_textured`; or folders.
-        batch_size: source and target together; even.
-        image_size, channels: of both.
+        source: labelled domain: `digits`, `digits_shifted` or `digits_textured`, or a directory.
+        target: unlabelled domain, another of these.
+        batch_size: global batch size, of all processes together, half source and half target.
+        image_size: height and width in pixels.
+        channels: 1 (grey) or 3 (RGB).
     """
 
     def __init__(
@@ -129,8 +139,8 @@ class EmbeddedDomains(Domains):
         *,
         source: str = "digits",
         target: str = "digits_shifted",
-        batch_size: int = 128,
-        image_size: int = 16,
-        channels: int = 3,
+        batch_size: Annotated[int, Ge(2)] = 128,
+        image_size: MNISTImageSize = 16,
+        channels: Channels = 3,
     ) -> None:
         super().__init__(source=source, target=target, batch_size=batch_size, image_size=image_size, channels=channels)

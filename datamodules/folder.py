@@ -19,6 +19,7 @@ from datamodules.images import ImageData, InMemory
 from datamodules.pixels import opened
 from datamodules.sources import Pictures, Source
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, Count, Fraction, ImageSize, Natural
 
 SUFFIXES = tuple(
     f".{kind}"
@@ -75,16 +76,18 @@ class Folder(ImageData):
     a new file moves no other from one split to another.
 
     Args:
-        root: the folder.
-        batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
+        root: directory of the images.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB); files are converted.
-        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
-        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
-        validation_share, test_share: of the training files, where there is no such folder; about, as a hash divides.
-        in_memory: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
-        workers: processes that decode files.
-        on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
+        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+        validation_share: share of the training files that is held out for validation, where there is no such directory;
+            approximate, as a hash divides.
+        test_share: share of the training files that is held out for the test, where there is no such directory.
+        in_memory: decoded images held in one tensor; "auto": if that takes no more than 1 GiB.
+        workers: processes that decode files where the pixels are not held in memory.
+        on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
         UserError: no such folder, or no image in it that can be read.
@@ -95,16 +98,16 @@ class Folder(ImageData):
     def __init__(
         self,
         *,
-        root: str,
-        batch_size: int = 64,
-        image_size: int = 32,
-        channels: int = 3,
+        root: str | Path,
+        batch_size: Count = 64,
+        image_size: ImageSize = 32,
+        channels: Channels = 3,
         horizontal_flip: bool = False,
         dequantize: bool = False,
-        validation_share: float = 0.1,
-        test_share: float = 0.1,
+        validation_share: Fraction = 0.1,
+        test_share: Fraction = 0.1,
         in_memory: InMemory = "auto",
-        workers: int = 2,
+        workers: Natural = 2,
         on_bad_file: Literal["skip", "error"] = "skip",
     ) -> None:
         super().__init__(

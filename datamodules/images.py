@@ -5,7 +5,7 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Literal, TypedDict
+from typing import ClassVar, Literal, TypedDict
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from datamodules import cache, checks, pixels
 from datamodules.base import DataModule
 from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
+from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable
 from lightning_gans.core.rng import stream
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 IN_MEMORY_BYTES = 2**30  # `auto` holds up to this much as uint8
 CHUNK = 64  # pictures a worker decodes at a time when all are read into memory
 
-InMemory = bool | Literal["auto"]
+InMemory = Literal["auto"] | bool
 
 
 class ImageShape(TypedDict):
@@ -48,6 +49,8 @@ class ImageData(DataModule):
         on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
     """
 
+    batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[str] = "images"
     native_sizes: tuple[int, ...] = ()  # that images come in beside those of all networks
 
     def __init__(

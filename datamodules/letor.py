@@ -5,13 +5,14 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 
 from datamodules import checks
 from datamodules.retrieval import Judged, Retrieval, filled
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Count
 
 FILES = {"train": ("train",), "validation": ("vali", "validation", "valid"), "test": ("test",)}
 
@@ -32,13 +33,17 @@ class Letor(Retrieval):
     a relevant document are left out, in training as in evaluation. Splits are of different queries.
 
     Args:
-        batch_size: queries in a global batch.
-        root: folder of the three files, or one that holds it under `fold`.
-        fold: name of that folder.
-        features: numbers of a document.
+        batch_size: queries in a global batch, of all processes together.
+        root: directory of the three files, or one that holds it under `fold`.
+        fold: name of that directory, one of the set's own splits.
+        features: numbers that describe a document.
     """
 
-    def __init__(self, *, batch_size: int = 8, root: str = "data", fold: str = "Fold1", features: int = 46) -> None:
+    described: ClassVar[bool] = True
+
+    def __init__(
+        self, *, batch_size: Count = 8, root: str | Path = "data", fold: str = "Fold1", features: Count = 46
+    ) -> None:
         super().__init__(batch_size=batch_size)
         self.root = checks.folder("root", root)
         self.fold = fold

@@ -17,6 +17,7 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import blend
 from datamodules.vision import Vision
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, Count, MNISTImageSize
 
 MOST = 500  # photographs of each split that are read
 
@@ -30,11 +31,11 @@ class MNISTM(ImageData):
     are as they are too.
 
     Args:
-        photos: folder of photographs, each at least `image_size` pixels high and wide.
-        root: folder with MNIST's files.
-        download: get them with torchvision where they are not there.
-        batch_size: global batch.
-        image_size: 8, 16, 28, 32, 64 or 128.
+        photos: directory of photographs, each at least `image_size` pixels high and wide.
+        root: directory with MNIST's files.
+        download: download with torchvision of files that are missing.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels; 28 is MNIST's own.
         channels: 1 (grey) or 3 (RGB).
 
     Raises:
@@ -46,12 +47,12 @@ class MNISTM(ImageData):
     def __init__(
         self,
         *,
-        photos: str | None = None,
-        root: str,
+        photos: str | Path | None = None,
+        root: str | Path,
         download: bool = True,
-        batch_size: int = 64,
-        image_size: int = 28,
-        channels: int = 3,
+        batch_size: Count = 64,
+        image_size: MNISTImageSize = 28,
+        channels: Channels = 3,
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
         self.photos = photos

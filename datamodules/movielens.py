@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
+from annotated_types import Gt, Lt
 
 from datamodules import checks
 from datamodules.retrieval import Judged, Retrieval, numbered_splits
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Count, NonNegative
 
 
 class Rating(NamedTuple):
@@ -34,26 +36,27 @@ class MovieLens(Retrieval):
     the test also in validation, which is drawn from the training file.
 
     Args:
-        batch_size: users in a global batch.
-        root: folder of the files.
-        fold: which of the set's own splits, u1 ... u5, ua or ub.
+        batch_size: users in a global batch, of all processes together.
+        root: directory of the files.
+        fold: one of the set's own splits: u1 ... u5, ua or ub.
         threshold: stars from which on an item is relevant.
-        validation_share: of each user's training positives.
-        test_share: of each user's positives, where the files are not split.
-        queries, documents: numbers of users and items are below these.
+        validation_share: share of each user's training positives that is held out for validation.
+        test_share: share of each user's positives that is held out for the test, where the files are not split.
+        queries: bound of the queries' numbers.
+        documents: bound of the documents' numbers.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int = 16,
-        root: str = "data",
+        batch_size: Count = 16,
+        root: str | Path = "data",
         fold: str = "u1",
-        threshold: float = 4.0,
-        validation_share: float = 0.1,
-        test_share: float = 0.2,
-        queries: int = 944,
-        documents: int = 1683,
+        threshold: NonNegative = 4.0,
+        validation_share: Annotated[float, Gt(0), Lt(1)] = 0.1,
+        test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
+        queries: Count = 944,
+        documents: Count = 1683,
     ) -> None:
         super().__init__(batch_size=batch_size)
         self.root = checks.folder("root", root)

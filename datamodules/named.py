@@ -1,7 +1,9 @@
 """One image data module from a word: the name of a set, or a folder."""
 
+from pathlib import Path
+
 from datamodules import checks
-from datamodules.catalogue import CATALOGUE
+from datamodules.catalogue import CATALOGUE, data_class
 from datamodules.images import ImageData, ImageShape
 from lightning_gans.core.errors import UserError
 
@@ -10,12 +12,12 @@ def image_data(
     name: str,
     *,
     key: str,
-    data_dir: str,
+    data_dir: str | Path,
     batch_size: int,
     image_size: int,
     channels: int,
     download: bool = True,
-    photos: str | None = None,
+    photos: str | Path | None = None,
 ) -> ImageData:
     """The data module that `name` means where one setting says a whole data set.
 
@@ -34,13 +36,13 @@ def image_data(
         folder = checks.folder(key, name)
         if not folder.is_dir():
             known = ", ".join(
-                known for known, other in CATALOGUE.items() if other.kind == "image" and known != "folder"
+                known for known in CATALOGUE if issubclass(data_class(known), ImageData) and known != "folder"
             )
             raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
         from datamodules.folder import Folder
 
         return Folder(root=str(folder), **shape)
-    if entry.kind != "image":
+    if not issubclass(data_class(name), ImageData):
         raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
     if name == "mnistm":
         from datamodules.mnistm import MNISTM

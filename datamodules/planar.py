@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -12,8 +13,10 @@ from torch import Generator, Tensor
 from datamodules import checks
 from datamodules.base import DataModule, Modes, SplitName
 from datamodules.sources import Source, Tensors
+from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Among, Count, NonNegative, Positive
 
 VERSION = 1  # part of every fingerprint: count up when a density here gives other samples than before
 
@@ -29,6 +32,9 @@ class Planar(DataModule):
         batch_size: global batch.
         dimension: d of the points (N, d); only the density's own fits, it is there for networks to refer to.
     """
+
+    batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[str] = "points"
 
     def __init__(self, *, batch_size: int, dimension: int, own_dimension: int = 2) -> None:
         super().__init__(batch_size=batch_size)
@@ -90,13 +96,20 @@ class Ring(Mixture):
     """Eight Gaussians on a circle (Lin et al. 2018, PacGAN, 1712.04086, section 4.1: radius 1, std 0.01).
 
     Args:
-        batch_size: global batch.
-        dimension: 2.
-        radius: of the circle.
-        std: of each Gaussian.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
+        radius: radius of the circle.
+        std: standard deviation of each Gaussian.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 2, radius: float = 1.0, std: float = 0.01) -> None:
+    def __init__(
+        self,
+        *,
+        batch_size: Count = 64,
+        dimension: Annotated[int, Among(2)] = 2,
+        radius: Positive = 1.0,
+        std: Positive = 0.01,
+    ) -> None:
         self.radius = checks.number("radius", radius, above=0)
         angle = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)
         centres = self.radius * torch.stack([angle.cos(), angle.sin()], dim=1).float()
@@ -108,12 +121,14 @@ class Grid(Mixture):
     """25 Gaussians on a square grid, centres at -4, -2, 0, 2, 4 (PacGAN, 1712.04086, section 4.1: std 0.05).
 
     Args:
-        batch_size: global batch.
-        dimension: 2.
-        std: of each Gaussian.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
+        std: standard deviation of each Gaussian.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 2, std: float = 0.05) -> None:
+    def __init__(
+        self, *, batch_size: Count = 64, dimension: Annotated[int, Among(2)] = 2, std: Positive = 0.05
+    ) -> None:
         axis = torch.arange(-4.0, 5.0, 2.0)
         std = checks.number("std", std, above=0)
         super().__init__(batch_size=batch_size, dimension=dimension, centres=torch.cartesian_prod(axis, axis), std=std)
@@ -123,12 +138,14 @@ class TwoPoints(Mixture):
     """Point masses at (-1, 0) and (1, 0): any f-divergence from a generator with a density is at its maximum.
 
     Args:
-        batch_size: global batch.
-        dimension: 2.
-        std: above 0 makes them Gaussians, with `modes` to score.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
+        std: standard deviation; above 0 the points are Gaussians, with `modes` to score.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 2, std: float = 0.0) -> None:
+    def __init__(
+        self, *, batch_size: Count = 64, dimension: Annotated[int, Among(2)] = 2, std: NonNegative = 0.0
+    ) -> None:
         centres = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
         std = checks.number("std", std, least=0)
         super().__init__(batch_size=batch_size, dimension=dimension, centres=centres, std=std)
@@ -138,11 +155,11 @@ class RefPair(Planar):
     """P = N(0, 1) on the line, of a pair whose Q = N(0.5, 1.2^2) a network stands for: all divergences are known.
 
     Args:
-        batch_size: global batch.
-        dimension: 1.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 1) -> None:
+    def __init__(self, *, batch_size: Count = 64, dimension: Annotated[int, Among(1)] = 1) -> None:
         super().__init__(batch_size=batch_size, dimension=dimension, own_dimension=1)
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, None]:
@@ -157,12 +174,14 @@ class Spiral(Planar):
     """Two interleaved Archimedean arms of one and a half turns, out to radius 1; the label is the arm.
 
     Args:
-        batch_size: global batch.
-        dimension: 2.
-        std: of Gaussian noise around the arms.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
+        std: standard deviation of Gaussian noise around the arms.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 2, std: float = 0.02) -> None:
+    def __init__(
+        self, *, batch_size: Count = 64, dimension: Annotated[int, Among(2)] = 2, std: NonNegative = 0.02
+    ) -> None:
         super().__init__(batch_size=batch_size, dimension=dimension)
         self.std = checks.number("std", std, least=0)
 
@@ -184,12 +203,14 @@ class SwissRoll(Planar):
     t = 1.5 pi (1 + 2 u), u ~ U(0, 1); (t cos t, t sin t) / 7.5 plus noise.
 
     Args:
-        batch_size: global batch.
-        dimension: 2.
-        std: of the Gaussian noise, after scaling.
+        batch_size: global batch size, of all processes together.
+        dimension: numbers of a point, for networks to refer to; a density has one that fits.
+        std: standard deviation of Gaussian noise, after scaling.
     """
 
-    def __init__(self, *, batch_size: int = 64, dimension: int = 2, std: float = 0.033) -> None:
+    def __init__(
+        self, *, batch_size: Count = 64, dimension: Annotated[int, Among(2)] = 2, std: NonNegative = 0.033
+    ) -> None:
         super().__init__(batch_size=batch_size, dimension=dimension)
         self.std = checks.number("std", std, least=0)
 

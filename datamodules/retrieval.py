@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from sklearn.datasets import load_digits
@@ -16,6 +16,7 @@ from datamodules.order import Order
 from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Count, NonNegative
 
 DIGITS = 1797
 NONE = -1  # fills rows of document numbers up
@@ -87,6 +88,9 @@ class Retrieval(DataModule):
         popularity: (M,) how many training queries each document is relevant to; None where documents are not shared.
     """
 
+    batch: ClassVar[type] = RetrievalBatch
+    described: ClassVar[bool] = False
+
     @property
     def popularity(self) -> Tensor | None:
         train: Any = self.sources["train"]
@@ -137,21 +141,24 @@ class DigitsRetrieval(Retrieval):
     validation and half for the test. In training they are candidates like any other, which nobody has judged.
 
     Args:
-        batch_size: queries in a global batch.
-        positives: of each query in training.
-        queries, documents: how many digits.
-        noise: standard deviation, white being 1 and black 0.
-        features: of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
+        batch_size: queries in a global batch, of all processes together.
+        positives: relevant documents of each query in training.
+        queries: number of digits that are queries.
+        documents: number of digits that are documents.
+        noise: standard deviation of noise on the pixels, white being 1 and black 0.
+        features: numbers of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
     """
+
+    described: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        batch_size: int = 8,
-        positives: int = 5,
-        queries: int = 100,
-        documents: int = 600,
-        noise: float = 0.4,
+        batch_size: Count = 8,
+        positives: Count = 5,
+        queries: Count = 100,
+        documents: Count = 600,
+        noise: NonNegative = 0.4,
         features: Literal[16, 64] = 64,
     ) -> None:
         super().__init__(batch_size=batch_size)

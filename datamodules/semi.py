@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from datamodules.vision import Vision
 from lightning_gans.core.batches import SampleBatch, SemiSupervisedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream, stream_seed
+from lightning_gans.settings import Channels, Count, ImageSize, MNISTImageSize, Seed
 
 
 class SemiSupervised(Composite):
@@ -36,6 +38,9 @@ class SemiSupervised(Composite):
     Raises:
         UserError: fewer labels than classes, more than there are, or a set without labels; before training begins.
     """
+
+    batch: ClassVar[type] = SemiSupervisedBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(
         self,
@@ -147,23 +152,23 @@ class DigitsSemi(SemiSupervised):
     """scikit-learn's digits, few of them labelled.
 
     Args:
-        batch_size: labelled images in a batch, over all processes.
-        unlabelled_batches: unlabelled images for each of them.
-        labels: images that keep their label; None: all.
-        label_seed: which ones; None: the run's seed.
-        image_size: 8, 16, 32, 64 or 128.
+        batch_size: labelled images in a global batch, of all processes together.
+        unlabelled_batches: unlabelled images for each labelled one.
+        labels: images that keep their label, as many of each class; None: all.
+        label_seed: seed that chooses them; None: the run's seed.
+        image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB).
     """
 
     def __init__(
         self,
         *,
-        batch_size: int = 64,
-        unlabelled_batches: int = 1,
-        labels: int | None = 50,
-        label_seed: int | None = None,
-        image_size: int = 32,
-        channels: int = 1,
+        batch_size: Count = 64,
+        unlabelled_batches: Count = 1,
+        labels: Count | None = 50,
+        label_seed: Seed | None = None,
+        image_size: ImageSize = 32,
+        channels: Channels = 1,
     ) -> None:
         many = _many(batch_size, unlabelled_batches)
         super().__init__(
@@ -179,30 +184,30 @@ class VisionSemi(SemiSupervised):
     """One of torchvision's labelled sets, few of its images labelled.
 
     Args:
-        name: of the set, as `Vision` has it: mnist, fashion_mnist, svhn, cifar10, ...
-        root: folder with its files.
-        download: get them where they are not there.
-        batch_size: labelled images in a batch, over all processes.
-        unlabelled_batches: unlabelled images for each of them.
-        labels: images that keep their label; None: all.
-        label_seed: which ones; None: the run's seed.
-        image_size: 8, 16, 32, 64 or 128; 28 for MNIST and its kin.
+        name: labelled set, as `Vision` has it: mnist, fashion_mnist, svhn, cifar10, ...
+        root: directory with its files.
+        download: download of files that are missing.
+        batch_size: labelled images in a global batch, of all processes together.
+        unlabelled_batches: unlabelled images for each labelled one.
+        labels: images that keep their label, as many of each class; None: all.
+        label_seed: seed that chooses them; None: the run's seed.
+        image_size: height and width in pixels; 28 only for MNIST and its kin.
         channels: 1 (grey) or 3 (RGB).
-        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
     """
 
     def __init__(
         self,
         *,
         name: str,
-        root: str,
+        root: str | Path,
         download: bool = True,
-        batch_size: int = 64,
-        unlabelled_batches: int = 1,
-        labels: int | None = 100,
-        label_seed: int | None = None,
-        image_size: int = 32,
-        channels: int = 3,
+        batch_size: Count = 64,
+        unlabelled_batches: Count = 1,
+        labels: Count | None = 100,
+        label_seed: Seed | None = None,
+        image_size: MNISTImageSize = 32,
+        channels: Channels = 3,
         horizontal_flip: bool = False,
     ) -> None:
         whole = Vision(

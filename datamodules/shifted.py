@@ -21,10 +21,10 @@ class DigitsShifted(Digits):
     and background, so that all of the digit is seen. Every image keeps its background, and no two splits share one.
 
     Args:
-        batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
-        channels: 1, or 3 (the same three times).
-        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels.
+        channels: 1 (grey), or 3 (the same three times).
+        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
     """
 
     @property

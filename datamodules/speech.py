@@ -5,9 +5,11 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge
 
 from datamodules import checks
 from datamodules.base import SPLITS, SplitName
@@ -16,6 +18,7 @@ from datamodules.order import held_out
 from datamodules.speech_files import SUFFIXES, recordings
 from datamodules.utterances import SpeechData, Utterances
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Count, Fraction
 
 MOST_NUMBERS = 2**29  # of a recording: nine hours at 16 kHz
 SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
@@ -28,23 +31,25 @@ class Speech(SpeechData):
     Everything is held in memory, 2.6 kB a segment of 40 mels and 16 frames.
 
     Args:
-        batch_size: global batch.
-        root: the folder of the speakers' folders.
-        sample_rate: Hz, of all files; nothing is resampled.
-        mels, frames: the shape of a segment, (mels, frames).
-        validation_share, test_share: of each speaker's files; at least one file each.
+        root: directory of the speakers' directories.
+        batch_size: global batch size, of all processes together.
+        sample_rate: sample rate in Hz, of all files; nothing is resampled.
+        mels: mel bands of a spectrogram.
+        frames: frames of a segment, 16 ms each.
+        validation_share: share of each speaker's files that is held out for validation, at least one file.
+        test_share: share of each speaker's files that is held out for the test, at least one file.
     """
 
     def __init__(
         self,
         *,
-        root: str,
-        batch_size: int = 64,
-        sample_rate: int = 16000,
-        mels: int = 40,
-        frames: int = 16,
-        validation_share: float = 0.1,
-        test_share: float = 0.1,
+        root: str | Path,
+        batch_size: Count = 64,
+        sample_rate: Annotated[int, Ge(4000)] = 16000,
+        mels: Annotated[int, Ge(8)] = 40,
+        frames: Annotated[int, Ge(4)] = 16,
+        validation_share: Fraction = 0.1,
+        test_share: Fraction = 0.1,
     ) -> None:
         super().__init__(batch_size=batch_size, sample_rate=sample_rate, mels=mels, frames=frames)
         self.root = checks.folder("root", root)

@@ -12,6 +12,7 @@ from datamodules.digits import Digits
 from datamodules.pixels import LUMA
 from datamodules.sources import Source, Tensors
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Channels, Count, ImageSize
 
 EDGES: dict[str, tuple[float, float]] = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
 
@@ -24,14 +25,14 @@ class DigitsTextured(Digits):
     side, that no other split sees. Every image keeps its patch.
 
     Args:
-        batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB).
-        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
     """
 
     def __init__(
-        self, *, batch_size: int = 64, image_size: int = 32, channels: int = 3, dequantize: bool = False
+        self, *, batch_size: Count = 64, image_size: ImageSize = 32, channels: Channels = 3, dequantize: bool = False
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize)
 

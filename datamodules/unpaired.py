@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Gt, Le
 from torch import Tensor
 
 from datamodules import checks
@@ -18,6 +19,7 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
 from lightning_gans.core.batches import UnpairedBatch
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, Count, ImageSize, Share
 
 DOMAINS = ("a", "b")
 
@@ -28,6 +30,9 @@ class _Pair(Composite):
     domains: what the images of each domain are judged by, its whole data; the same as `parts` unless they are
         halves.
     """
+
+    batch: ClassVar[type] = UnpairedBatch
+    contents: ClassVar[str] = "images"
 
     def __init__(self, *, batch_size: int, image_size: int, channels: int, horizontal_flip: bool) -> None:
         super().__init__(batch_size=batch_size)
@@ -63,14 +68,15 @@ class Unpaired(_Pair):
     """Two folders or sets of images, or one folder with trainA, trainB, testA and testB in it.
 
     Args:
-        a, b: each the name of a set of images (as `mnist`) or a folder; both, or neither and `root`.
-        root: a folder with trainA/ and trainB/; of valA/, valB/, testA/ and testB/ what is missing is taken from train
-            by a hash of each path.
-        data_dir: where the files of real sets lie, or are fetched to where they are missing.
-        batch_size: global batch, of each domain.
-        image_size: 8, 16, 32, 64 or 128.
+        a: domain A: a directory, or the name of a set of images (as `mnist`); None where `root` is given.
+        b: domain B: a directory, or the name of a set of images; None where `root` is given.
+        root: directory with trainA/ and trainB/, in the place of a and b. Of valA/, valB/, testA/ and testB/ what is
+            missing is taken from train by a hash of each path.
+        data_dir: directory where the files of real sets lie, or are downloaded to.
+        batch_size: global batch size of each domain, of all processes together.
+        image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB); images are converted.
-        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
+        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
 
     Raises:
         UserError: a domain is missing, or has no images.
@@ -81,11 +87,11 @@ class Unpaired(_Pair):
         *,
         a: str | None = None,
         b: str | None = None,
-        root: str | None = None,
-        data_dir: str = "data",
-        batch_size: int = 1,
-        image_size: int = 128,
-        channels: int = 3,
+        root: str | Path | None = None,
+        data_dir: str | Path = "data",
+        batch_size: Count = 1,
+        image_size: ImageSize = 128,
+        channels: Channels = 3,
         horizontal_flip: bool = True,
     ) -> None:
         super().__init__(
@@ -158,23 +164,23 @@ class DigitsUnpaired(_Pair):
     nothing is trained on them.
 
     Args:
-        batch_size: global batch, of each domain.
-        image_size: 8, 16, 32, 64 or 128.
+        batch_size: global batch size of each domain, of all processes together.
+        image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB).
-        brightness: share of the photographs' own. At 1, B is `DigitsTextured`, whose digits are lighter than what they
-            lie on where that is dark, darker where it is light, and hardly there between; well below 0.5 they are
-            lighter everywhere.
-        contrast: of B, about mid-grey; 1 leaves it as it is.
+        brightness: share of the photographs' own brightness. At 1, B is `DigitsTextured`, whose digits are lighter than
+            what they lie on where that is dark, darker where it is light, and hardly there between; well below 0.5 they
+            are lighter everywhere.
+        contrast: contrast of B about mid-grey; 1 leaves it as it is.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int = 8,
-        image_size: int = 16,
-        channels: int = 3,
-        brightness: float = 1.0,
-        contrast: float = 1.0,
+        batch_size: Count = 8,
+        image_size: ImageSize = 16,
+        channels: Channels = 3,
+        brightness: Share = 1.0,
+        contrast: Annotated[float, Le(1), Gt(0)] = 1.0,
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=False)
         self.brightness = checks.number("brightness", brightness, least=0)

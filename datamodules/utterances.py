@@ -1,7 +1,7 @@
 """What all speech data share: segments of several speakers, and training batches of them in pairs."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -64,6 +64,8 @@ class SpeechData(DataModule):
     Attributes:
         speaker_names: of speakers 0, 1, ...
     """
+
+    batch: ClassVar[type] = UtteranceBatch
 
     def __init__(self, *, batch_size: int, sample_rate: int, mels: int, frames: int) -> None:
         super().__init__(batch_size=batch_size)

@@ -22,6 +22,7 @@ from datamodules.vision_files import locate, reading
 from datamodules.vision_table import SETS
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Channels, Count, MNISTImageSize, Natural
 
 CELEBA_ENDS: dict[SplitName, int] = {
     "train": 162_770,
@@ -38,17 +39,18 @@ class Vision(ImageData):
     their centre square is cut out.
 
     Args:
-        name: a key of datamodules.vision_table.SETS.
-        root: folder with the files as torchvision lays them out, or in a folder named as the set, or bare; compressed
-            files are read as they are, so it may be read-only.
-        download: get the files with torchvision where they are not there.
-        batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128; MNIST and its kin also 28, as they are, which only perceptrons take.
+        name: key of `datamodules.vision_table.SETS`: mnist, svhn, cifar10, celeba, ...
+        root: directory with the files as torchvision lays them out, or in a directory named as the set, or bare.
+            Compressed files are read as they are, so it may be read-only.
+        download: download with torchvision of files that are missing.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels; MNIST and its kin also have 28, as they are, which only perceptrons
+            take.
         channels: 1 (grey) or 3 (RGB); converted where the set has the other.
-        horizontal_flip: mirror half of the training images, drawn anew in every iteration.
-        dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration.
-        in_memory: CelebA and LSUN: hold the images decoded in one tensor; `auto`: if that takes no more than 1 GiB.
-        workers: processes that decode files (CelebA and LSUN).
+        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+        in_memory: decoded images held in one tensor (CelebA and LSUN); "auto": if that takes no more than 1 GiB.
+        workers: processes that decode files where the pixels are not held in memory (CelebA and LSUN).
 
     Raises:
         UserError: no files, and no download; files that cannot be read.
@@ -60,15 +62,15 @@ class Vision(ImageData):
         self,
         *,
         name: str,
-        root: str,
+        root: str | Path,
         download: bool = True,
-        batch_size: int = 64,
-        image_size: int = 32,
-        channels: int = 3,
+        batch_size: Count = 64,
+        image_size: MNISTImageSize = 32,
+        channels: Channels = 3,
         horizontal_flip: bool = False,
         dequantize: bool = False,
         in_memory: InMemory = "auto",
-        workers: int = 2,
+        workers: Natural = 2,
     ) -> None:
         self.name = checks.one_of("name", name, tuple(SETS))
         self._set = SETS[name]

@@ -4,10 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from datamodules import checks
@@ -15,6 +16,7 @@ from datamodules.base import SplitName
 from datamodules.melspectrogram import LogMel, Waves
 from datamodules.utterances import SpeechData, Utterances
 from lightning_gans.core.rng import stream
+from lightning_gans.settings import Count
 
 VERSION = 1  # part of the fingerprint: count up when the sounds change
 
@@ -148,14 +150,21 @@ class Vowels(SpeechData):
     each speaker to train on, 10 to validate, 10 to test. Always the same ones.
 
     Args:
-        batch_size: global batch.
-        sample_rate: Hz.
-        mels, frames: the shape of a segment, (mels, frames).
-        speakers: a man, a woman and a child in turn.
+        batch_size: global batch size, of all processes together.
+        sample_rate: sample rate in Hz.
+        mels: mel bands of a spectrogram.
+        frames: frames of a segment, 16 ms each.
+        speakers: number of speakers, a man, a woman and a child in turn.
     """
 
     def __init__(
-        self, *, batch_size: int = 64, sample_rate: int = 16000, mels: int = 40, frames: int = 16, speakers: int = 9
+        self,
+        *,
+        batch_size: Count = 64,
+        sample_rate: Annotated[int, Ge(4000)] = 16000,
+        mels: Annotated[int, Ge(8)] = 40,
+        frames: Annotated[int, Ge(4)] = 16,
+        speakers: Annotated[int, Ge(2)] = 9,
     ) -> None:
         super().__init__(batch_size=batch_size, sample_rate=sample_rate, mels=mels, frames=frames)
         self.speakers = checks.whole("speakers", speakers, least=2)

@@ -149,7 +149,7 @@ def _generated(model: Any, labels: Any, *, seed: int) -> Any:
     import torch
 
     from experiments.trained.inference import check_finite
-    from lightning_gans.callbacks.media import to_uint8
+    from lightning_gans.reporting.images import to_uint8
 
     starts = range(0, len(labels), STEP)
     made = [model.sample(len(labels[s : s + STEP]), label=labels[s : s + STEP], seed=seed, start=s) for s in starts]
@@ -162,7 +162,7 @@ def _save(out: Path, images: Any, labels: Any, names: Sequence[str]) -> None:
     import shutil
     import tempfile
 
-    from lightning_gans.callbacks.media import png, to_picture
+    from lightning_gans.reporting.images import png, to_picture
 
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=out.parent, prefix=".synthetic-"))
@@ -196,7 +196,7 @@ def _measured(request: Request, synthetic: Any, data: Any) -> dict[str, list[flo
     from rich.console import Console
     from rich.progress import Progress
 
-    from lightning_gans.extractors.augmentation import table
+    from lightning_gans.evaluation.synthetic import table
     from lightning_gans.extractors.training import Recipe, hold
 
     real = hold(data.split("train"), Recipe())

@@ -22,15 +22,15 @@ from experiments.trained.comparison import (
     Row,
     Stats,
     best_of,
+    direction,
     find,
     group,
-    lower_is_better,
     metrics_of,
     single,
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import METRICS, Better
 
 UNLIMITED = 10_000  # characters, where no terminal sets a width
 HELD = "running (or killed)"
@@ -99,7 +99,7 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
 
     def key(row: Row) -> tuple[Any, ...]:
         stats = row.stats(headline[0], "best") if headline else None
-        sign = 1 if headline and lower_is_better(headline[0]) else -1
+        sign = 1 if headline and direction(rows, headline[0]) == "lower" else -1
         data, extractor, *_ = row.protocol
         return (data, not extractor, row.protocol, stats is None, sign * stats.median if stats else 0, row.label)
 
@@ -136,7 +136,7 @@ def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Tabl
         table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True, vertical="middle")
     for metric in metrics:
         for kind in KINDS:
-            title = f"{metric} {_arrow(metric, arrows)}".strip()
+            title = f"{metric} {_arrow(direction(rows, metric), arrows)}".strip()
             table.add_column(f"{escape(title)}\n{kind}", justify="right", no_wrap=True, vertical="bottom")
     for index, row in enumerate(rows):
         peers = [other for other in rows if other.protocol == row.protocol]
@@ -168,11 +168,9 @@ def _spread(stats: Stats, arrows: bool) -> str:
     return f"{figure(stats.mean)} {'±' if arrows else '+-'} {stats.std:.2g}"
 
 
-def _arrow(metric: str, arrows: bool) -> str:
-    if metric not in METRICS:
-        return ""
+def _arrow(better: Better | None, arrows: bool) -> str:
     low, high = ("↓", "↑") if arrows else ("(low)", "(high)")
-    return low if lower_is_better(metric) else high
+    return {None: "", "lower": low, "higher": high}[better]
 
 
 def _facts(rows: Sequence[Row]) -> Iterator[str]:
@@ -208,7 +206,7 @@ def as_dict(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     """A row for JSON."""
     scores = {
         metric: {
-            "direction": METRICS[metric].direction if metric in METRICS else None,
+            "direction": {None: None, "lower": "min", "higher": "max"}[direction([row], metric)],
             **{kind: vars(stats) if (stats := row.stats(metric, kind)) else None for kind in KINDS},
         }
         for metric in metrics

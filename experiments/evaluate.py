@@ -1,8 +1,8 @@
 """Measure a run again: other weights, another split, more samples, another extractor.
 
 usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [draws=1]
-                                      [metrics=NAME] [metrics.weights=FILE] [data_dir=DIR] [out=FILE.json]
-                                      [allow=PACKAGE.]
+                                      [metrics=NAME] [metrics.weights=FILE] [measures=NAME,NAME] [data_dir=DIR]
+                                      [out=FILE.json] [allow=PACKAGE.]
 
   run       a run's folder (running, finished or killed)
   which     last: the newest export (generator/); best: checkpoints/best.ckpt
@@ -11,6 +11,8 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
   draws     how many times they are generated, each time others (1); mean and standard deviation are told
   metrics   classifier, inception, planar or own in the place of what the run was trained with; for inception
             metrics.weights names a file of its weights, where they cannot be downloaded
+  measures  measures of your own beside the usual ones: my_metrics.sharpness, or my_metrics for all of a file
+            (docs/ADDING_A_METRIC.md); a run's own are not imported unless they are named here
   data_dir  where the data sets lie, if not where they lay in training
   out       a file for the figures and what they are of
   allow     names outside lightning_gans and datamodules that the run may use (code that you trust)
@@ -30,13 +32,13 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from experiments import cli
 from experiments.runs.report import figure
 from experiments.runs.resume import flatten
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained.arguments import allowed, pairs, run_folder, whole
+from experiments.trained.arguments import allowed, names, pairs, run_folder, whole
 from experiments.trained.loading import check_targets, config_of, extractors, load_data, load_model, using
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
@@ -44,7 +46,22 @@ from lightning_gans.metrics.names import METRICS
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
-KEYS = ("run", "which", "split", "samples", "draws", "metrics", "metrics.weights", "data_dir", "out", "allow")
+if TYPE_CHECKING:
+    from lightning_gans.core.data import SplitName
+
+KEYS = (
+    "run",
+    "which",
+    "split",
+    "samples",
+    "draws",
+    "metrics",
+    "metrics.weights",
+    "measures",
+    "data_dir",
+    "out",
+    "allow",
+)
 GROUP = Path(__file__).parent / "conf" / "metrics"
 EXTRACTORS = sorted({file.stem for file in GROUP.glob("*.yaml")} - {"none"})
 
@@ -55,11 +72,12 @@ class Request:
 
     run: Path
     which: str
-    split: str
+    split: "SplitName"
     samples: int | None
     draws: int
     metrics: str | None
     weights: Path | None
+    measures: tuple[str, ...]
     data_dir: Path | None
     out: Path | None
     allow: tuple[str, ...]
@@ -87,11 +105,12 @@ def parse(arguments: Sequence[str]) -> Request:
     return Request(
         run=run_folder(given, which),
         which=which,
-        split=_one_of("split", given.get("split", "test"), ("test", "validation")),
+        split=cast("SplitName", _one_of("split", given.get("split", "test"), ("test", "validation"))),
         samples=whole("samples", given["samples"], least=2) if "samples" in given else None,
         draws=whole("draws", given.get("draws", "1"), least=1),
         metrics=metrics,
         weights=weights,
+        measures=names(given, "measures"),
         data_dir=data_dir,
         out=out,
         allow=allowed(given),
@@ -183,14 +202,14 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     import torch
 
     from experiments.jobs.runner import quiet_libraries
-    from experiments.scoring import make_scoring
+    from lightning_gans.evaluation.scoring import make_scoring
 
     quiet_libraries()
     data = load_data(config, allow=request.allow, data_dir=request.data_dir)
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
-    scoring = make_scoring(metrics, samples=request.samples or _samples(config), task=task)
+    scoring = make_scoring(metrics, samples=request.samples or _samples(config), task=task, also=request.measures)
     scoring.prepare(model, data, device)
     if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
@@ -262,7 +281,7 @@ def lines(request: Request, found: Found) -> Iterator[str]:
 def _direction(name: str) -> str:
     if name not in METRICS:
         return ""
-    return "(low)" if METRICS[name].direction == "min" else "(high)"
+    return "(low)" if METRICS[name].better == "lower" else "(high)"
 
 
 if __name__ == "__main__":

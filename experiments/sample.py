@@ -113,7 +113,7 @@ def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterat
 
 
 def _stored(x: Any) -> Any:
-    from lightning_gans.callbacks.media import to_uint8
+    from lightning_gans.reporting.images import to_uint8
 
     inference.check_finite(x)
     return (to_uint8(x) if x.dim() == 4 else x.float()).cpu().contiguous().numpy()

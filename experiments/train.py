@@ -1,6 +1,5 @@
 """`python -m experiments.train`: check everything, then train. See `--help`."""
 
-import importlib
 import os
 import platform
 import shlex
@@ -13,12 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
-from hydra.core.hydra_config import HydraConfig
-
 from experiments import cli
-from experiments.jobs import launch
-from experiments.jobs.preflight import Job, preflight
-from experiments.runs.directory import COMMAND, CONFIG, STUDIES, config_text
+from experiments.jobs import command, launch
+from experiments.jobs.preflight import Job, plan
+from experiments.jobs.sweep import page, sweep
+from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
 from experiments.runs.report import final_table
 from experiments.runs.resume import check_resume
@@ -30,29 +28,16 @@ PATIENCE = 5.0  # seconds, in which another process of the launcher reports a re
 
 
 def main(argv: list[str]) -> int:
-    """Run the jobs of the command line one after the other; the worst exit code of all.
-
-    One job that fails or diverges never ends a sweep; Ctrl-C does.
-    """
+    """Run the job of the command line, or its jobs through Hydra's sweeper and launcher; the worst exit code of all."""
+    if command.asks_hydra(argv):
+        return page(argv)
     try:
-        jobs = preflight(argv)
+        found = plan(argv)
     except UserError as error:
         if launch.repeats(error):
             _leave_quietly()
         raise
-    if len(jobs) == 1 and jobs[0].study is None:
-        return train(jobs[0])
-    worst = cli.DONE
-    for number, job in enumerate(jobs, 1):
-        print(f"\nJob {number} of {len(jobs)}: {job.name}", flush=True)
-        several = launch.processes(job.config["trainer"]) != 1
-        code = apart(job) if several else cli.run(lambda job=job: train(job))  # type: ignore[misc]
-        worst = max(worst, code)
-        if code == cli.INTERRUPTED:
-            return worst
-    if jobs[0].study is not None:
-        importlib.import_module(jobs[0].study).report([job.run_dir for job in jobs], STUDIES)
-    return worst
+    return sweep(found) if found.multirun else train(found.jobs[0])
 
 
 def train(job: Job) -> int:
@@ -65,7 +50,7 @@ def train(job: Job) -> int:
         return _run(job)
     with in_use(job.run_dir):
         # Another process may have begun the run since it was checked, continued or finished it.
-        job = replace(job, resume=check_resume(job.config, job.run_dir))
+        job = replace(job, resume=check_resume(job.config, job.run_dir, defaults=job.defaults))
         if job.resume.mode == "finished":
             return _finished(job)
         _announce(job)
@@ -75,9 +60,7 @@ def train(job: Job) -> int:
 def _run(job: Job) -> int:
     if job.place.launcher is None:
         launch.forget_ranks()
-    # Lightning starts the other processes of this run with this command line: of one job, its place spelt out. It
-    # would build another if it took this for an application of Hydra's.
-    HydraConfig.instance().cfg = None
+    # Lightning starts the other processes of this run with this command line: of one job, its place spelt out.
     sys.argv[1:] = job.overrides
 
     # Threads that spin while they wait for each other lose nine tenths of their speed where they have to share a core.
@@ -86,11 +69,11 @@ def _run(job: Job) -> int:
 
     if job.place.leads:
         _warn(job)
-    command = _command()
+    how = _command()
 
     def begin() -> None:
         write_atomically(job.run_dir / CONFIG, config_text(job.config))
-        _write_command(job.run_dir, command)
+        _write_command(job.run_dir, how)
 
     return int(run(job.config, checkpoint=job.resume.checkpoint, begin=begin if job.place.leads else None))
 
@@ -100,22 +83,6 @@ def _finished(job: Job) -> int:
         print(f"{job.run_dir} is finished; a larger iterations= would continue it.")
         final_table(job.run_dir)
     return cli.DONE
-
-
-def apart(job: Job) -> int:
-    """One job of a sweep in a process of its own: several processes can be joined to a group once in a lifetime.
-
-    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
-    """
-    from lightning_gans.core.interruption import SIGNALS
-
-    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *job.overrides])
-    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
-    try:
-        return child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _leave_quietly() -> NoReturn:

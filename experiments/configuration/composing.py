@@ -1,28 +1,27 @@
-"""Hydra's composition without hydra.main: overrides in, one resolved plain configuration a job out."""
+"""Composition of one job's configuration: Hydra's compose API, choices that follow from others, then values."""
 
 import copy
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
-from hydra._internal.defaults_list import DefaultsList, create_defaults_list
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+import hydra
+from hydra import initialize_config_dir, initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.core.utils import setup_globals
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
-from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.types import Glob, Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from datamodules.catalogue import CATALOGUE
@@ -37,40 +36,60 @@ from experiments.configuration.messages import (
     reason,
     refuse_sweep,
 )
-from experiments.settings.registry import SCHEMAS
+from experiments.settings import defaults
+from experiments.settings.declarations import gives
+from experiments.settings.signatures import signature
 from experiments.settings.spec import plain
 from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
-from experiments.settings.validate import META, allowed
 from lightning_gans.core.errors import UserError
 
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
+OWN = "own_settings"  # where a choice is composed by itself
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
-MEANT = ("variant/", "recipe/", "experiment/")  # files that set values within what is usually chosen
 
-
-class _Repository(CachingConfigRepository):
-    """One composition's view of the tree; Hydra's own copies the whole repository each time, which takes longer."""
-
-    def __init__(self, delegate: IConfigRepository) -> None:
-        self.delegate, self.cache = delegate, {}
-
-
-class _Files(_Repository):
-    """Every file parsed once, however often it is composed."""
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        return copy.deepcopy(super().load_config(config_path))  # a composition writes into what it merges
+# The argument goes with Hydra 1.4, which warns of it.
+VERSION: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__ < "1.4" else {}
 
 
 @dataclass(frozen=True)
 class Composed:
-    """config: before its interpolations are resolved. choices: group -> choice."""
+    """The configuration of one job.
+
+    config: before its interpolations are resolved.
+    choices: group -> choice.
+    filled: dotted keys whose values are the constructors' defaults, in no file and not on the command line.
+    """
 
     config: DictConfig
     choices: dict[str, str]
+    filled: frozenset[str] = frozenset()
+
+    def defaults(self) -> frozenset[str]:
+        """`filled`, with the keys of every group that follows another one as a whole (variant.penalty: ${penalty})."""
+        links = [*_links(OmegaConf.to_container(self.config, resolve=False), "")]
+        found, newest = set(self.filled), set(self.filled)
+        while newest:
+            newest = {
+                f"{place}{key.removeprefix(followed)}"
+                for place, followed in links
+                for key in newest
+                if key.startswith(f"{followed}.")
+            } - found
+            found |= newest
+        return frozenset(found)
+
+
+class _OwnFolder(SearchPathPlugin):
+    """Puts a user's own folder behind the shipped tree, as `--config-dir` does in `hydra.main`."""
+
+    folder: ClassVar[Path | None] = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.folder is not None:
+            search_path.append("command-line", f"file://{self.folder}")
 
 
 class Composer:
@@ -79,7 +98,7 @@ class Composer:
     Args:
         config_dir: further folder of configs (`--config-dir`).
         config_name: of the main config.
-        config_path: where the tree is, "pkg://package" or "file:///folder".
+        config_path: the tree, "pkg://package" or "file:///folder".
 
     Raises:
         UserError: there is no such folder.
@@ -89,9 +108,10 @@ class Composer:
         self, *, config_dir: str | None = None, config_name: str = CONFIG_NAME, config_path: str = CONFIG_PATH
     ) -> None:
         resolvers.register()
-        setup_globals()
-        self.config_name = config_name
-        search_path = create_config_search_path(config_path)
+        self.config_name, self.config_path = config_name, config_path
+        kind, _, place = config_path.partition("://")
+        self.folders = [Path(str(files(place))) if kind == "pkg" else Path(place)]
+        self.own_folder: Path | None = None
         if config_dir is not None:
             folder = Path(config_dir).expanduser().absolute()
             if not config_dir or not folder.is_dir():
@@ -99,10 +119,22 @@ class Composer:
                     f"--config-dir {plain(config_dir)}: there is no such folder. Name one that holds config groups, "
                     "such as DIR/variant/mine.yaml."
                 )
-            search_path.prepend("command-line", f"file://{folder}", SearchPathQuery(provider="schema"))
-        self.loader = ConfigLoaderImpl(config_search_path=search_path)
-        self.files = _Files(self.loader.repository)
+            self.own_folder = folder
+            self.folders.append(folder)
         self._cached = cache(self._compose)
+
+    @contextmanager
+    def _initialized(self) -> Iterator[None]:
+        """Hydra's compose API, for this tree while the context lasts."""
+        kind, _, place = self.config_path.partition("://")
+        Plugins.instance().register(_OwnFolder)
+        _OwnFolder.folder = self.own_folder
+        try:
+            initialize = initialize_config_module if kind == "pkg" else initialize_config_dir
+            with initialize(place, **VERSION):
+                yield
+        finally:
+            _OwnFolder.folder = None
 
     # The command line
 
@@ -112,7 +144,7 @@ class Composer:
         Raises:
             UserError: one of them is malformed.
         """
-        parser = OverridesParser.create(config_loader=self.loader)
+        parser = OverridesParser.create()
         parsed = []
         for text in overrides:
             try:
@@ -131,9 +163,12 @@ class Composer:
             if not override.is_sweep_override():
                 lists[key] = [f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else key]
             elif override.is_discrete_sweep():
-                lists[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+                lists[key] = [f"{key}={value}" for value in self._swept(override)]
             else:
-                raise UserError(f"{override.input_line}: an interval cannot be swept; name values, as in {key}=1,2,3.")
+                raise UserError(
+                    f"{override.input_line}: an interval cannot be swept; name values, as in {key}=1,2,3, or search it "
+                    "with hydra/sweeper=optuna."
+                )
             if not lists[key]:
                 raise UserError(f"{override.input_line}: nothing fits, so there is nothing to run.")
         jobs = (list(job) for job in product(*lists.values()))
@@ -141,22 +176,36 @@ class Composer:
         if next(jobs, None) is not None:
             raise UserError(f"That makes more than {MOST_JOBS:,} jobs; sweep over fewer values.")
 
+    def _swept(self, override: Override) -> Iterator[str]:
+        value: Any = override.value()
+        if isinstance(value, Glob):
+            return iter(value.filter([name for name in self.options(override.key_or_group) if "/" not in name]))
+        return override.sweep_string_iterator()
+
     # The tree
 
     @cache  # noqa: B019 (lives as long as the command)
+    def tree(self) -> dict[str, list[str]]:
+        """group -> choices, a user's own among them; folder/choice of those in folders."""
+        found: dict[str, set[str]] = {}
+        for folder in self.folders:
+            for path in folder.rglob("*.yaml"):
+                group, _, choice = path.relative_to(folder).with_suffix("").as_posix().partition("/")
+                if choice and group != "hydra":
+                    found.setdefault(group, set()).add(choice)
+        return {group: sorted(found[group]) for group in sorted(found)}
+
     def groups(self) -> list[str]:
-        """The config groups, Hydra's own aside."""
-        return [group for group in self._listed("", ObjectType.GROUP) if group != "hydra"]
+        """The config groups."""
+        return [*self.tree()]
 
-    @cache  # noqa: B019
     def options(self, group: str) -> list[str]:
-        """The choices of a group, a user's own among them; those in folders as `folder/choice`."""
-        folders = self._listed(group, ObjectType.GROUP)
-        inner = [f"{folder}/{name}" for folder in folders for name in self.options(f"{group}/{folder}")]
-        return sorted({*self._listed(group, ObjectType.CONFIG), *inner})
-
-    def _listed(self, group: str, kind: ObjectType) -> list[str]:
-        return list(self.loader.repository.get_group_options(group, kind))
+        """The choices of a group, or of a folder in one; none of what is no group."""
+        top, _, folder = group.partition("/")
+        options = self.tree().get(top, [])
+        if not folder:
+            return options
+        return [name.removeprefix(f"{folder}/") for name in options if name.startswith(f"{folder}/")]
 
     def is_choice(self, override: Override) -> bool:
         """Whether an override chooses from a group, rather than sets a value."""
@@ -176,91 +225,134 @@ class Composer:
         chosen = dict(line.partition("=")[::2] for line in lines)
         if "network" in chosen:
             deciding = tuple(line for line in lines if line.partition("=")[0] in DECIDING)
-            own = f"{self.usual_choices(deciding).get('variant')}_{chosen['network']}"
+            own = f"{self.chosen(deciding).choices.get('variant')}_{chosen['network']}"
             if own in self.options("network"):
                 lines[lines.index(f"network={chosen['network']}")] = f"network={own}"
         return tuple(lines)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
-        """One job's configuration.
+        """One job's configuration, with every default that only a constructor knows.
 
         Raises:
             UserError: an unknown choice or key, a sweep, a file of the tree that does not fit.
         """
-        values = [override for override in overrides if not self.is_choice(override)]
         self.check_groups(overrides)
         composed = self.chosen(self.choosing(overrides))
-        config = copy.deepcopy(composed.config)
+        config, filled = copy.deepcopy(composed.config), composed.filled
+        values = [override for override in overrides if not self.is_choice(override)]
         for override in values:
-            refuse_sweep(override)
-            try:
-                ConfigLoaderImpl._apply_overrides_to_config([override], config)
-            except ConfigCompositionException as error:
-                raise UserError(self._not_settable(override, config, error)) from error
-        return Composed(config, composed.choices)
+            self._assign(config, override)
+        if values:
+            filled |= _fill(config)  # of classes that a value has named
+            given = [override.key_or_group for override in values]
+            filled = frozenset(key for key in filled if not any(f"{key}.".startswith(f"{name}.") for name in given))
+        return Composed(config, composed.choices, filled)
 
     def chosen(self, overrides: tuple[str, ...]) -> Composed:
-        """What these choices of groups alone give; kept, so not to be changed."""
+        """The configuration of these choices of groups alone; kept, so not to be changed."""
         try:
             return self._cached(overrides)
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
             if idle := re.match(r"Could not override '([^']+)'", str(error)):
-                raise UserError(
-                    f"{idle[1]}= chooses nothing here: no part of this configuration asks for it. Which variants do, "
-                    "their pages and `--help variant=NAME` say."
-                ) from error
+                raise UserError(self._idle(idle[1], overrides)) from error
             raise UserError(f"The configuration does not compose: {reason(error)}") from error
 
-    @cache  # noqa: B019
-    def usual_choices(self, overrides: tuple[str, ...]) -> dict[str, str]:
-        """The choices that overrides of groups lead to, without composing what they hold."""
-        return choices_of(self._listing(overrides, _Repository(self.files)).overrides.known_choices)
-
-    def _compose(self, overrides: tuple[str, ...]) -> Composed:
-        repository = _Repository(self.files)
-        listing = self._listing(overrides, repository)
-        config = self.loader._compose_config_from_defaults_list(listing.defaults, repository)
-        config.pop("choose", None)
-        for line in overrides:
-            _drop_anothers_settings(config, line, list(_sources(listing, repository, MEANT)))
+    def _compose(self, lines: tuple[str, ...]) -> Composed:
+        found = self._composed(lines)
+        followed: tuple[str, ...] = ()
+        while further := _following((*followed, *lines), found):
+            followed = (*further, *followed)
+            found = self._composed((*followed, *lines))
+        config = found.config
+        with open_dict(config):
+            config.pop("choose", None)
+            for line in lines:
+                self._drop_anothers_settings(config, line)
+        filled = _fill(config)
         OmegaConf.set_struct(config, True)
-        return Composed(config, choices_of(listing.overrides.known_choices))
+        return Composed(config, found.choices, filled)
 
-    def _listing(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
-        """Which files make up the configuration.
+    def of_hydra(self, overrides: Sequence[Override]) -> DictConfig:
+        """Hydra's own settings, composed with these overrides of them.
 
-        The main config's `choose: {labelled_images: {group: choice}}` holds for data known to be such. It gives
-        way to overrides and experiments; a recipe's `choose: {group: choice}` gives way to overrides.
+        Raises:
+            UserError: an unknown choice, such as a launcher whose plugin is not installed.
         """
-        listing = self._defaults_list(overrides, repository)
-        if _labelled_images(listing.overrides.known_choices.get("data")):
-            usual = _choices(listing, repository, (CONFIG_NAME,), "choose.labelled_images")
-            known, said = listing.overrides.known_choices, listing.overrides.override_choices
-            lines = [f"{group}={choice}" for group, choice in usual.items() if group in known and group not in said]
-            if lines:
-                overrides = (*lines, *overrides)
-                listing = self._defaults_list(overrides, repository)
-        places = {line.partition("=")[0] for line in overrides}
-        wanted = _choices(listing, repository, ("recipe/",), "choose")
-        chosen = [f"{group}={choice}" for group, choice in wanted.items() if group not in places]
-        return self._defaults_list((*chosen, *overrides), repository) if chosen else listing
+        lines = [override.input_line or "" for override in overrides]
+        try:
+            with self._initialized():
+                config = hydra.compose(self.config_name, [*lines], True)
+        except MissingConfigException as error:
+            raise UserError(self._missing(error)) from error
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(f"{' '.join(lines)} does not fit: {reason(error)}") from error
+        found: DictConfig = config.hydra
+        return found
 
-    def _defaults_list(self, overrides: tuple[str, ...], repository: _Repository) -> DefaultsList:
-        # Without Hydra's own settings, which nobody reads here and which take half of the time.
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        return create_defaults_list(repository, self.config_name, parsed, prepend_hydra=False, skip_missing=False)
+    def _composed(self, lines: Sequence[str]) -> Composed:
+        with self._initialized():
+            config = hydra.compose(self.config_name, [*lines], True)
+        choices = choices_of(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+        return Composed(config, choices)
+
+    def _drop_anothers_settings(self, config: DictConfig, line: str) -> None:
+        """Remove from a choice (optimizer@...=rmsprop, penalty=r1) the settings that files set for the usual one there.
+
+        A setting stays if the class has it or the choice's own file gives it; the latter is reported if it is wrong.
+        """
+        group, _, place = line.partition("=")[0].lstrip("+").partition("@")
+        choice = line.partition("=")[2]
+        place = place or (group if group in SET_BY_RECIPES else "")
+        node = OmegaConf.select(config, place) if place else None
+        if not isinstance(node, DictConfig):
+            return
+        if choice == "none":
+            OmegaConf.update(config, place, None)
+            return
+        alone = self._composed([f"+{group}@{OWN}={choice}"]).config
+        _drop_unknown(node, alone.get(OWN) if OWN in alone else None)
+
+    def _assign(self, config: DictConfig, override: Override) -> None:
+        """Set, add or delete the value that an override names, as Hydra does, in a configuration that is filled in."""
+        key, value = override.key_or_group, override.value()
+        refuse_sweep(override)
+        if override.package is not None or "/" in key or "@" in key:
+            hint = did_you_mean(nearest(key, self.groups()))
+            raise UserError(
+                f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
+            )
+        there = exists(config, key)
+        forced = override.is_add() or override.is_force_add()
+        if override.is_delete():
+            if not there:
+                raise UserError(f"{override.input_line} does not fit: there is no {key}.")
+            place, _, last = key.rpartition(".")
+            node = OmegaConf.select(config, place) if place else config
+            with open_dict(node):
+                del node[last]
+            return
+        if not forced and not defaults.knows(config, key):
+            hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
+            raise UserError(f"{key}: there is no such setting.{hint} `--help` lists them all.")
+        try:
+            OmegaConf.update(config, key, value, merge=True, force_add=forced or not there)
+        except OmegaConfBaseException as error:
+            raise UserError(f"{override.input_line} does not fit: {reason(error)}") from error
 
     def resolve(self, composed: Composed) -> dict[str, Any]:
         """The configuration as plain containers.
 
         Raises:
-            UserError: a value refers to what is not there, or is still to be given (`???`).
+            UserError: a value refers to a key that is not there, or is still to be given (`???`).
         """
         # What files may ask for as `${hydra:runtime.choices.data}`.
         runtime = {"hydra": {"runtime": {"choices": composed.choices, "cwd": os.getcwd()}}}
-        HydraConfig.instance().cfg = OmegaConf.create(runtime)  # type: ignore[assignment]
+        hydra_config = HydraConfig.instance()
+        before, hydra_config.cfg = hydra_config.cfg, OmegaConf.create(runtime)  # type: ignore[assignment]
         try:
             config = OmegaConf.to_container(composed.config, resolve=True, throw_on_missing=True)
         except InterpolationKeyError as error:
@@ -271,13 +363,15 @@ class Composer:
         except OmegaConfBaseException as error:
             raise_mendable(error)
             raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason(error)}") from error
+        finally:
+            hydra_config.cfg = before
         assert isinstance(config, dict)
         return {str(key): value for key, value in config.items()}
 
     # Refusals
 
     def check_groups(self, overrides: Sequence[Override]) -> None:
-        """Refuse choices that there are not.
+        """Refuse choices that do not exist.
 
         Raises:
             UserError: names the nearest choices, and all of them.
@@ -290,7 +384,6 @@ class Composer:
             if place in seen:
                 raise UserError(f"{place} is chosen twice; say {place}=CHOICE once.")
             seen.add(place)
-            self._check_place(group, override)
             options = self.options(group)
             if not options or override.is_sweep_override():
                 refuse_sweep(override)
@@ -299,16 +392,6 @@ class Composer:
             for choice in value if isinstance(value, list) else [value]:
                 if isinstance(choice, dict) or plain(choice) not in options:
                     raise UserError(self.no_such_choice(group, plain(choice)))
-
-    def _check_place(self, group: str, override: Override) -> None:
-        """Refuse a group that is chosen at several places (each player's optimizer) without one of them."""
-        if override.is_add():
-            return
-        places = [key for key in self.usual_choices(()) if key.startswith(f"{group}@")]
-        if places and override.package is None:
-            value = override.get_value_element_as_str()
-            each = " or ".join(f"{place}={value}" for place in places)
-            raise UserError(f"{group} is chosen at more than one place: say {each}.")
 
     def no_such_choice(self, group: str, choice: str) -> str:
         options = self.options(group)
@@ -323,62 +406,70 @@ class Composer:
             return self.no_such_choice(group, choice)
         return f"The configuration does not compose: {reason(error)}"
 
-    def _not_settable(self, override: Override, config: DictConfig, error: Exception) -> str:
-        key = override.key_or_group
-        if override.package is not None or "/" in key or "@" in key:
-            hint = did_you_mean(nearest(key, self.groups()))
-            return f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
-        if override.is_delete() or override.is_add() or override.is_force_add() or exists(config, key):
-            return f"{override.input_line} does not fit: {reason(error)}"
-        if allowed(key, config) is not None:
-            return f"{key} is in no file of this configuration: say +{override.input_line} to add it."
-        hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
-        return f"{key}: there is no such setting.{hint} `--help` lists them all."
+    def _idle(self, place: str, lines: Sequence[str]) -> str:
+        """Why no part of the configuration takes this choice: it has several places, or nobody asks for it."""
+        others = tuple(line for line in lines if line.partition("=")[0] != place)
+        places = [key for key in self.chosen(others).choices if key.startswith(f"{place}@")]
+        if places:
+            value = next(line.partition("=")[2] for line in lines if line.partition("=")[0] == place)
+            each = " or ".join(f"{place}={value}" for place in places)
+            return f"{place} is chosen at more than one place: say {each}."
+        return (
+            f"{place}= chooses nothing here: no part of this configuration asks for it. Which variants do, their pages "
+            "and `--help variant=NAME` say."
+        )
+
+
+def _fill(config: DictConfig) -> frozenset[str]:
+    """Add the constructors' defaults; the keys that were added."""
+    before = {*leaf_keys(config, targets=True)}
+    defaults.fill(config)
+    return frozenset(leaf_keys(config, targets=True)) - before
+
+
+def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """(place, followed place) of every value that is another one as a whole."""
+    for key, value in node.items() if isinstance(node, Mapping) else ():
+        if isinstance(value, str) and (whole := re.fullmatch(r"\$\{([\w.]+)\}", value)):
+            yield f"{prefix}{key}", whole[1]
+        yield from _links(value, f"{prefix}{key}.")
+
+
+def _following(lines: Sequence[str], found: Composed) -> tuple[str, ...]:
+    """Choices that `choose:` of the files composed asks for, of groups that the command line leaves open.
+
+    The main config's `choose: {labelled_images: {group: {usual: other}}}` puts another choice in the place of the usual
+    one for images that are known to have labels. A recipe's `choose: {group: choice}` chooses what it is made for.
+    """
+    said = {line.partition("=")[0].lstrip("+~") for line in lines}
+    wanted = dict(found.config.get("choose") or {})
+    labelled = wanted.pop("labelled_images", None) or {}
+    if _labelled_images(found.choices.get("data")):
+        for group, instead in labelled.items():
+            if group not in said and found.choices.get(group) in instead:
+                return (f"{group}={instead[found.choices[group]]}",)
+    return tuple(f"{group}={choice}" for group, choice in wanted.items() if group not in said)
 
 
 def _labelled_images(data: str | None) -> bool:
     """Whether this choice of data is known to be images with labels; a user's own files are not."""
     entry = CATALOGUE.get(data or "")
-    return entry is not None and entry.kind == "image" and entry.classes is not None
+    return (
+        entry is not None
+        and entry.classes is not None
+        and gives(f"datamodules.{entry.module}", "SampleBatch", "images")
+    )
 
 
-def _sources(listing: DefaultsList, repository: _Repository, prefixes: tuple[str, ...]) -> Iterator[DictConfig]:
-    """What those files of a composition hold whose paths begin so."""
-    for path in (default.config_path or "" for default in listing.defaults):
-        file = repository.load_config(path) if path.startswith(prefixes) else None
-        if file is not None and isinstance(file.config, DictConfig):
-            yield file.config
-
-
-def _choices(listing: DefaultsList, repository: _Repository, prefixes: tuple[str, ...], key: str) -> dict[str, str]:
-    """group -> choice, as those files of a composition say under `key` whose paths begin so."""
-    found: dict[str, str] = {}
-    for source in _sources(listing, repository, prefixes):
-        found |= OmegaConf.select(source, key) or {}
-    return found
-
-
-def _drop_anothers_settings(config: DictConfig, choice: str, sources: Sequence[DictConfig]) -> None:
-    """Of what was chosen (optimizer@...=rmsprop, penalty=r1), the settings that `sources` mean for the usual choice."""
-    group, _, place = choice.partition("=")[0].partition("@")
-    place = place or (group if group in SET_BY_RECIPES else "")
-    node = OmegaConf.select(config, place) if place else None
-    if not isinstance(node, DictConfig):
-        return
-    if choice.endswith("=none"):
-        OmegaConf.update(config, place, None)
-        return
-    for source in sources:
-        _drop_unknown(OmegaConf.select(source, place, throw_on_resolution_failure=False), node)
-
-
-def _drop_unknown(meant: object, chosen: object) -> None:
-    """The settings that are `meant` for another and that the parts of what was chosen do not have."""
-    if not isinstance(meant, DictConfig) or not isinstance(chosen, DictConfig):
-        return
-    schema = SCHEMAS.get(str(chosen.get("_target_")))
-    for key in meant:
-        if schema is not None and key in chosen and key not in (*META, *schema.settings):
+def _drop_unknown(chosen: DictConfig, own: object) -> None:
+    """Remove every key that the class of a part does not take and the choice's `own` file does not give."""
+    given = own if isinstance(own, DictConfig) else OmegaConf.create({})
+    plain: Any = OmegaConf.to_container(chosen, resolve=False)
+    taken = signature(str(plain.get("_target_")))
+    known = None if taken is None or taken.open else taken.arguments
+    for key, value in plain.items():
+        follows = isinstance(value, str) and ("${" in value or value == "???")
+        if known is not None and not follows and key not in known and key not in given and not key.startswith("_"):
             del chosen[key]
-        elif key in chosen and not any(OmegaConf.is_interpolation(node, str(key)) for node in (meant, chosen)):
-            _drop_unknown(meant[key], chosen[key])
+        elif isinstance(value, dict):
+            _drop_unknown(chosen[key], given[key] if isinstance(OmegaConf.select(given, key), DictConfig) else None)

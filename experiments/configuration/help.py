@@ -3,10 +3,10 @@
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from datamodules.catalogue import CATALOGUE
-from experiments.settings.registry import GROUPS, TOP
+from experiments.settings.run import GROUPS, TOP
 from experiments.settings.spec import Spec, plain
 from experiments.settings.validate import allowed
 
@@ -93,23 +93,12 @@ def _data(composer: "Composer", width: int) -> Iterator[str]:
 
 
 def _settings(composed: "Composed", width: int) -> Iterator[str]:
-    from experiments.configuration.messages import leaf_keys
+    from experiments.configuration.messages import leaves
 
-    config: Any = composed.config
-    order = [*GROUPS, *(key for key in config if key not in GROUPS)]
-    for key in sorted(leaf_keys(config), key=lambda key: order.index(key.partition(".")[0])):
-        if key in TOP or "." not in key:
-            continue
-        node = config
-        for part in key.split("."):
-            node = node._get_node(part)
-        spec = allowed(key, config)
-        yield from _setting(f"{key}={plain(_value(node))}", spec, width)
-
-
-def _value(node: Any) -> Any:
-    value = node._value()
-    return [_value(item) for item in value] if isinstance(value, list) else value
+    order = [*GROUPS, *(key for key in composed.config if key not in GROUPS)]
+    for key, value in sorted(leaves(composed.config), key=lambda leaf: order.index(leaf[0].partition(".")[0])):
+        if key not in TOP and "." in key:
+            yield from _setting(f"{key}={plain(value)}", allowed(key, composed.config), width)
 
 
 def _setting(key: str, spec: Spec | None, width: int) -> Iterator[str]:

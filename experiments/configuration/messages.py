@@ -10,16 +10,26 @@ from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 from lightning_gans.core.errors import UserError
 
 
-def leaf_keys(config: DictConfig, prefix: str = "", *, targets: bool = False) -> Iterator[str]:
-    """Dotted names of the settings, but for those that follow another one; `targets`: those of classes too."""
-    for key in map(str, config):
-        child, name = config._get_node(key), f"{prefix}{key}"
-        if child is None or child._is_interpolation():
+def leaf_keys(config: DictConfig, *, targets: bool = False) -> Iterator[str]:
+    """Dotted names of the settings, except those that follow another one; `targets`: those of classes too."""
+    return (key for key, _ in leaves(config, targets=targets))
+
+
+def leaves(config: DictConfig, *, targets: bool = False) -> Iterator[tuple[str, Any]]:
+    """The settings as (dotted name, value); lists are values, interpolations are left out."""
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, Mapping)
+    yield from _leaves(plain, "", targets)
+
+
+def _leaves(node: Mapping[Any, Any], prefix: str, targets: bool) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, str) and "${" in value:
             continue
-        if isinstance(child, DictConfig) and not child._is_none():
-            yield from leaf_keys(child, f"{name}.", targets=targets)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.", targets)
         elif targets or key not in ("_target_", "_partial_"):
-            yield name
+            yield f"{prefix}{key}", value
 
 
 def choices_of(known: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
@@ -13,6 +14,9 @@ from lightning_gans.core.errors import UserError
 
 def register() -> None:
     """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
+    # The public function of OmegaConf 2.4; 2.3 has an older one of that name without `replace`.
+    name = "register_new_resolver" if omegaconf.__version__ < "2.4" else "register_resolver"
+    register = getattr(OmegaConf, name)
     for resolver in (
         sample_shape,
         judged_shape,
@@ -26,7 +30,7 @@ def register() -> None:
         kinds,
         speakers,
     ):
-        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+        register(resolver.__name__, resolver, replace=True)
 
 
 def sample_shape(*, _root_: DictConfig) -> list[Any]:

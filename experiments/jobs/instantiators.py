@@ -10,8 +10,8 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.profilers import Profiler
 
 from experiments.settings.suggest import did_you_mean, nearest
-from lightning_gans.callbacks.unprofiled import Unprofiled
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.profiler import Unprofiled
 from lightning_gans.models.spec import build
 
 OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` that are settings of the run's own callbacks

@@ -1,34 +1,29 @@
-"""Everything that can be known about a command before anything heavy is imported: what it runs, and why it cannot."""
+"""The check of a command before anything heavy is imported: the jobs it runs, or the reason why it cannot."""
 
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.utils import _run_hydra, get_args_parser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
+from omegaconf import OmegaConf
 
 from experiments.configuration import help
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
-from experiments.configuration.messages import leaf_keys
-from experiments.jobs import launch
+from experiments.configuration.messages import exists
+from experiments.configuration.names import FILLED_IN, named
+from experiments.jobs import command, launch
 from experiments.jobs.launch import Place
-from experiments.runs import directory as runs
-from experiments.runs.resume import DivergedBefore, Resume, check_resume, flatten
-from experiments.settings import compatibility as fits
-from experiments.settings import validate
-from experiments.settings.suggest import did_you_mean, nearest
+from experiments.runs.resume import DivergedBefore, Resume, check_resume, recorded
+from experiments.settings import compatibility, validate
 from lightning_gans.core.errors import UserError
 
-FILLED_IN = ("names", "group")
-RECIPE = ("variant", "data", "experiment")  # the groups that choose all others
-INJECTED = ("objective", "penalty", "network")  # what a variant may ask for
+# Settings of Hydra's that would put a job's files elsewhere than run_dir.
+REPLACED = ("hydra.run", "hydra.sweep", "hydra.output_subdir", "hydra.job.chdir")
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,8 @@ class Job:
     overrides: arguments that make this job alone, `--config-dir` and its `run_dir` among them.
     resume: how it begins; its checkpoint is what to continue from.
     place: of this process among those of the run.
-    study: the module that reports on the jobs of this command together, if any.
+    defaults: dotted keys of `config` whose values are the constructors' defaults.
+    beyond: dotted keys of the command line that no file has, only a constructor.
     """
 
     config: dict[str, Any]
@@ -48,7 +44,8 @@ class Job:
     overrides: tuple[str, ...]
     resume: Resume
     place: Place
-    study: str | None = None
+    defaults: frozenset[str] = frozenset()
+    beyond: frozenset[str] = frozenset()
 
     @property
     def run_dir(self) -> Path:
@@ -63,8 +60,35 @@ class Job:
         return str(self.config["names"]["group"])
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a command line runs.
+
+    jobs: one, those of a multirun in Hydra's order, or those at the ends of what a search goes through.
+    multirun: the jobs are Hydra's to launch.
+    search: its sweeper chooses values by what the jobs return.
+    study: the module that reports on the jobs together, if any.
+    tree: flags that name the config tree.
+    overrides: settings of the command line, as Hydra takes them: with ++ where only a constructor knows the setting.
+    hydra: overrides of Hydra's own settings.
+    """
+
+    jobs: list[Job]
+    multirun: bool = False
+    search: bool = False
+    study: str | None = None
+    tree: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    hydra: tuple[str, ...] = ()
+
+
 def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Job]:
-    """The jobs of a command line, each checked; one, or those of a multirun in Hydra's order.
+    """The jobs of a command line; see `plan`."""
+    return plan(argv, config_path=config_path).jobs
+
+
+def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
+    """The jobs of a command line, each checked.
 
     Args:
         argv: without the program's name.
@@ -72,35 +96,43 @@ def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Jo
 
     Raises:
         UserError: something does not fit, or a run directory cannot be used.
-        SystemExit: 0, where only `--help`, `--cfg`, `--info` or the like was asked for and has been answered.
+        SystemExit: 0, where only `--help` or `--cfg job` was asked for and has been answered.
     """
-    arguments = _parse(argv)
-    config_dir = arguments.config_dir
-    if config_dir and os.path.isdir(config_dir):
-        config_dir = os.path.abspath(config_dir)
-    composer = _composer(config_dir, arguments.config_name or CONFIG_NAME, config_path)
-    overrides = composer.parse(arguments.overrides)
+    arguments = command.parse(argv)
+    if arguments.config_dir and os.path.isdir(arguments.config_dir):
+        arguments.config_dir = os.path.abspath(arguments.config_dir)
+    composer = _composer(arguments.config_dir, arguments.config_name or CONFIG_NAME, config_path)
+    parsed = composer.parse(arguments.overrides)
     if arguments.help:
-        help.show(composer, overrides)
+        help.show(composer, parsed)
         raise SystemExit(0)
-    overrides = _without_hydra(overrides, arguments)
-    if arguments.cfg or arguments.info or arguments.hydra_help or arguments.shell_completion:
-        _print(arguments, _named(composer, overrides))
+    ours = [override for override in parsed if not override.is_hydra_override()]
+    of_hydra = _of_hydra([override for override in parsed if override.is_hydra_override()], arguments)
+    if arguments.cfg:
+        _print(arguments, named(composer, ours))
         raise SystemExit(0)
-    study = _study(composer, overrides)
-    if study:  # each job by itself is the same command less the study, which other processes of the job are told
-        jobs = [
-            replace(job, study=study.report, overrides=(*job.overrides, "~study"))
-            for job in _multirun(composer, overrides, arguments, study.jobs)
-        ]
-    elif arguments.multirun:
-        jobs = _multirun(composer, overrides, arguments)
+    study = _study(composer, ours)
+    arguments.multirun |= study is not None
+    search = arguments.multirun and _is_search(of_hydra)
+    if search:
+        ours = [*ours, *_searched(composer, of_hydra)]
+    if arguments.multirun:
+        jobs = _jobs_of_multirun(composer, ours, arguments, study.jobs if study else (), search=search)
     else:
-        jobs = [_job(composer, overrides, arguments)]
-    _refuse_shared_directories(jobs)
+        jobs = [_job(composer, ours, arguments)]
+    if not search:
+        _refuse_shared_directories(jobs)
     if arguments.multirun:
         _refuse_ranks(jobs)
-    return jobs
+    return Plan(
+        jobs=jobs,
+        multirun=arguments.multirun,
+        search=search,
+        study=study.report if study else None,
+        tree=tuple(command.tree(arguments)),
+        overrides=tuple(_for_hydra(override, jobs) for override in ours),
+        hydra=tuple(override.input_line or "" for override in of_hydra),
+    )
 
 
 @cache
@@ -108,85 +140,86 @@ def _composer(config_dir: str | None, config_name: str, config_path: str) -> Com
     return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
 
 
-def _parse(argv: Sequence[str]) -> Namespace:
-    parser = get_args_parser()
-    parser.prog = "experiments.train"
-    flags = [flag for action in parser._actions for flag in action.option_strings]
-
-    def refuse(message: str) -> None:
-        unknown = message.partition("unrecognized arguments: ")[2].split()
-        hint = did_you_mean(nearest(unknown[0].partition("=")[0], flags)) if unknown else ""
-        raise UserError(f"{message[:1].upper()}{message[1:]}.{hint} `--help` lists what there is.")
-
-    parser.error = refuse  # type: ignore[method-assign,assignment]
-    # Settings and flags may come in any order.
-    arguments = parser.parse_intermixed_args(list(argv))
-    if arguments.experimental_rerun is not None:
-        raise UserError(
-            "--experimental-rerun reads pickled files, which is refused here: give the run's own settings again; its "
-            f"{runs.CONFIG} has them."
-        )
-    if arguments.config_path is not None:
-        raise UserError("--config-path would leave out the shipped configs; --config-dir DIR adds a folder to them.")
-    return arguments
+# Hydra's own settings
 
 
-def _without_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Override]:
-    """The overrides of our own settings; `hydra.mode=MULTIRUN` is -m."""
+def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Override]:
+    """The overrides of Hydra's own settings that are about a sweep; `hydra.mode=MULTIRUN` is -m."""
+    kept = []
     for override in overrides:
-        if override.key_or_group == "hydra.mode":
+        key, line = override.key_or_group, override.input_line
+        if key == "hydra.mode":
             arguments.multirun |= override.value() == "MULTIRUN"
-        elif override.is_hydra_override():
-            raise UserError(
-                f"{override.input_line}: jobs are run one after the other by this program itself, so Hydra's own "
-                "settings have no effect. run_dir=DIR says where a run lives."
-            )
-    return [override for override in overrides if not override.is_hydra_override()]
+        elif key == "hydra.searchpath":
+            raise UserError(f"{line}: say --config-dir DIR, which adds a folder of config groups to the shipped ones.")
+        elif any(f"{key}.".startswith(f"{place}.") for place in REPLACED):
+            raise UserError(f"{line} has no effect: run_dir=DIR says where a run lives.")
+        else:
+            kept.append(override)
+    if kept and not arguments.multirun and not arguments.cfg:
+        raise UserError(
+            f"{kept[0].input_line} is about a sweep, and this command is one run. Add -m, or leave it out; run_dir=DIR "
+            "says where a run lives."
+        )
+    return kept
+
+
+def _is_search(of_hydra: Sequence[Override]) -> bool:
+    """Whether the sweeper chooses values itself, as Optuna does, rather than run every combination."""
+    return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
+
+
+def _searched(composer: Composer, of_hydra: Sequence[Override]) -> list[Override]:
+    """The settings that `hydra.sweeper.params` of the composed sweeper goes through."""
+    sweeper = composer.of_hydra(of_hydra).get("sweeper")
+    params: Any = OmegaConf.to_container(sweeper.params) if sweeper is not None and sweeper.get("params") else {}
+    return composer.parse([f"{key}={value}" for key, value in params.items()])
+
+
+def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
+    """An override as Hydra takes it, which does not know the settings that only constructors have."""
+    line, key = str(override.input_line), override.key_or_group
+    plain = not (override.is_add() or override.is_force_add() or override.is_delete())
+    return f"++{line}" if plain and any(key in job.beyond for job in jobs) else str(line)
 
 
 # Jobs
 
 
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
-    composed = _named(composer, overrides)
-    fits.check_network(composed.config.get("network"), composed.choices)
-    fits.check_kind(composed.choices)  # before what does not fit fails to resolve
-    _refuse_idle(composed, overrides)
+    composed = named(composer, overrides)
+    unresolved: Any = OmegaConf.to_container(composed.config, resolve=False)  # parts that do not fit might not resolve
+    said = [override.key_or_group for override in overrides]
+    compatibility.check_choices(unresolved, composed.choices, said)
     config = composer.resolve(composed)
-    validate.check(config, composed.config, also=[*composer.chosen(composer.choosing(overrides)).config, *FILLED_IN])
+    chosen = composer.chosen(composer.choosing(overrides))
+    validate.check(config, composed.config, also=[*chosen.config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
-    fits.check(config, composed.choices)
+    defaults = composed.defaults()
+    config = recorded(config, defaults)
+    compatibility.check(config, composed.choices)
     place = launch.place(config["trainer"])
     try:
-        resume = check_resume(config, config["run_dir"], leads=place.leads)
+        resume = check_resume(config, config["run_dir"], leads=place.leads, defaults=defaults)
     except DivergedBefore:
         if not arguments.multirun:
             raise
         resume = Resume("diverged")  # one diverged job never ends a sweep
-    flags = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
-    flags += ["--config-name", arguments.config_name] if arguments.config_name else []
     lines = [override.input_line or "" for override in overrides if override.key_or_group != "run_dir"]
     lines.append(f"run_dir={QuotedString(text=config['run_dir'], quote=Quote.double).with_quotes()}")
-    return Job(config=config, choices=composed.choices, overrides=(*flags, *lines), resume=resume, place=place)
-
-
-def _named(composer: Composer, overrides: Sequence[Override]) -> Composed:
-    """The composed configuration with what is derived from the choices filled in."""
-    composed = composer.compose(overrides)
-    config, choices = composed.config, composed.choices
-    group = runs.group_name(choices["variant"], choices["data"], _differences(composer, composed, overrides))
-    name = f"{group}-{runs.clean(runs.as_token(_select(config, 'seed')))}"
-    with open_dict(config):
-        config.pop("study", None)  # what a multirun is made of, not a run
-        config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
-        config.group = config.get("group") or group
-        if "run_dir" in config and config.run_dir is None:
-            config.run_dir = str(runs.RUNS / name)
-    return composed
+    return Job(
+        config=config,
+        choices=composed.choices,
+        overrides=(*command.tree(arguments), *lines),
+        resume=resume,
+        place=place,
+        defaults=defaults,
+        beyond=frozenset(key for key in said if key in chosen.filled or not exists(chosen.config, key)),
+    )
 
 
 def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
-    """What the chosen experiment says of a study: its `jobs`, lines of overrides, and the module that `report`s."""
+    """The study of the chosen experiment: its `jobs`, lines of overrides, and the module that `report`s."""
     if any(override.key_or_group == "study" and override.is_delete() for override in overrides):
         return None  # one of its jobs, by itself
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
@@ -194,23 +227,12 @@ def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
 
 
-def _refuse_idle(composed: Composed, overrides: Sequence[Override]) -> None:
-    """Refuse a choice that the variant does not ask for: it would change the run's name and nothing else."""
-    variant = OmegaConf.to_yaml(composed.config.variant) if "variant" in composed.config else ""
-    for group in INJECTED:
-        said = any(override.key_or_group.partition(".")[0] == group for override in overrides)
-        if said and f"${{{group}}}" not in variant and f"${{{group}." not in variant:
-            name = composed.choices["variant"]
-            raise UserError(
-                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
-            )
-
-
-def _multirun(
-    composer: Composer, overrides: Sequence[Override], arguments: Namespace, study: Sequence[str] = ()
+def _jobs_of_multirun(
+    composer: Composer, overrides: Sequence[Override], arguments: Namespace, study: Sequence[str], *, search: bool
 ) -> list[Job]:
     """The jobs of a sweep, or of a study's lines; what the command line says has the last word over a line."""
-    arguments.multirun = True
+    if search:
+        overrides = composer.parse([line for override in overrides for line in _ends(override)])
     lines = list(composer.sweep(overrides))
     if study:
         planned = [job for line in study for job in composer.sweep(composer.parse(shlex.split(line)))]
@@ -225,7 +247,18 @@ def _multirun(
         except UserError as error:
             line = " ".join(override.input_line or "" for override in job)
             raise type(error)(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
+    if study:  # a job by itself is the same command less the study
+        jobs = [replace(job, overrides=(*job.overrides, "~study")) for job in jobs]
     return jobs
+
+
+def _ends(override: Override) -> Iterator[str]:
+    """An override that a search goes through with both ends of its interval for values."""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        yield f"{override.get_key_element()}={value.start},{value.end}"
+    else:
+        yield override.input_line or ""
 
 
 def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -278,67 +311,11 @@ def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
         first[place] = number
 
 
-def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
-    """What this job changes of its recipe: choice -> "", short key -> value."""
-    chosen = [override for override in overrides if composer.is_choice(override)]
-    recipe = composer.choosing([override for override in chosen if override.key_or_group in RECIPE])
-    found: dict[str, str] = {}
-    experiment = composed.choices.get("experiment", "none")
-    if experiment != "none":
-        found[experiment.rpartition("/")[2]] = ""
-    if {override.key_or_group for override in chosen} - set(runs.UNNAMED_GROUPS):
-        usual = composer.usual_choices(recipe)
-        everything = [option for group in composer.groups() for option in composer.options(group)]
-        for group, choice in composed.choices.items():
-            if choice != usual.get(group) and group not in runs.UNNAMED_GROUPS:
-                group, _, place = group.partition("@")
-                if place:  # variant.training.players.D.optimizer: D.optimizer
-                    found[".".join(place.split(".")[-2:])] = choice
-                else:
-                    found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
-    before = composer.chosen(composer.choosing(chosen)).config
-    changed = [
-        override for override in overrides if override not in chosen and not runs.is_unnamed(override.key_or_group)
-    ]
-    keys = set(leaf_keys(composed.config, targets=True)) if changed else set()
-    for override in changed:
-        key = override.key_or_group
-        if override.is_delete():
-            found[f"no_{runs.short_key(key, keys)}"] = ""
-            continue
-        value = _select(composed.config, key)
-        for leaf, now in flatten(value, key):
-            if now != _select(before, leaf):
-                short, text = runs.short_key(leaf, keys), runs.as_token(now)
-                is_class = short.endswith("._target_")
-                found[short.removesuffix("._target_")] = text.rpartition(".")[2] if is_class else text
-    if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
-        found["root_"] = os.path.normpath(str(_select(composed.config, "data.root")))
-    return found
-
-
-def _select(config: DictConfig, key: str) -> Any:
-    try:
-        value = OmegaConf.select(config, key)
-    except OmegaConfBaseException:
-        return None  # refused, with its reason, when the whole is resolved
-    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-
-
 def _print(arguments: Namespace, composed: Composed) -> None:
-    """Hydra's own pages: --cfg, --info, --hydra-help, --shell-completion."""
+    """`--cfg job`: the configuration of one job, with every default that only a constructor knows."""
     if arguments.multirun:
         raise UserError("-m runs jobs; --cfg, --info and the like show one. Give one of the two.")
-    if arguments.cfg == "job":
-        config = OmegaConf.select(composed.config, arguments.package) if arguments.package else composed.config
-        if config is None:
-            raise UserError(f"--package {arguments.package}: there is no such part of the configuration.")
-        print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")
-        return
-    _run_hydra(
-        args=arguments,
-        args_parser=get_args_parser(),
-        task_function=lambda config: None,
-        config_path=CONFIG_PATH,
-        config_name=CONFIG_NAME,
-    )
+    config = OmegaConf.select(composed.config, arguments.package) if arguments.package else composed.config
+    if config is None:
+        raise UserError(f"--package {arguments.package}: there is no such part of the configuration.")
+    print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")

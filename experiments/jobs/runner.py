@@ -24,29 +24,24 @@ from experiments.jobs import launch
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
 from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
-from experiments.scoring import make_scoring
 from experiments.settings.trainer import check as check_flags
-from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
-from lightning_gans.callbacks.chains import Chains
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
-from lightning_gans.callbacks.conversions import Conversions
-from lightning_gans.callbacks.domains import Embeddings
+from lightning_gans.callbacks.embeddings import Embeddings
 from lightning_gans.callbacks.evaluation import Evaluation
-from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.pictures import pictures
 from lightning_gans.callbacks.progress import Progress
-from lightning_gans.callbacks.rankings import Rankings
-from lightning_gans.callbacks.reconstructions import Reconstructions
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.time_limit import TimeLimit
 from lightning_gans.callbacks.training_log import TrainingLog
-from lightning_gans.callbacks.translation import Translations
 from lightning_gans.core import checkpoints
+from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import seeded
+from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
@@ -55,9 +50,6 @@ from lightning_gans.strategies.environment import GivenProcesses
 from lightning_gans.strategies.player_ddp import PlayerDDPStrategy
 
 log = logging.getLogger("lightning_gans")
-
-# Each draws what a model can do, and nothing of one that cannot.
-PICTURES = (SampleGrids, Reconstructions, Translations, Conversions, Chains, Rankings)
 
 
 class Exit(IntEnum):
@@ -114,10 +106,13 @@ def _run(
     callbacks: list[pl.Callback] = [GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
-        samples = settings["evaluation"]["samples"]
-        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task)
-        callbacks.append(Evaluation(every=settings["evaluation"]["every"], scoring=scoring))
-    callbacks += [*(picture(**settings["grids"]) for picture in PICTURES), Embeddings()]
+        evaluation = dict(settings["evaluation"])
+        samples, also = evaluation.pop("samples"), config["measures"]
+        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task, also=also)
+        callbacks.append(Evaluation(**evaluation, scoring=scoring))
+    elif config["measures"]:
+        raise UserError("measures= needs an evaluation, which metrics=none turns off. Say metrics=own.")
+    callbacks += [*pictures(settings["grids"], config["pictures"]), Embeddings()]
     about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
     callbacks += [Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about), *given]
     if begin is not None:

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from experiments.settings.spec import plain
-from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import load_json, load_yaml, printable
+from lightning_gans.metrics.names import BETTER, METRICS, Better
+from lightning_gans.reporting.csv_files import CsvFile
 
 RUNS = Path("runs")
 STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
@@ -27,7 +28,10 @@ WRITTEN = ("checkpoints", "generator", "samples")  # folders
 LONGEST = 120  # characters of a run's name less its seed, or of a metric's
 
 # What says where or how a run is done, not which run it is: not in its name.
-UNNAMED = ("study", "seed", "iterations", "run_dir", "data_dir", "resume", "data.root", "data.download", "data.workers")
+UNNAMED = (
+    *("study", "seed", "iterations", "run_dir", "data_dir", "resume", "measures", "pictures"),
+    *("data.root", "data.download", "data.workers"),
+)
 UNNAMED_GROUPS = ("variant", "data", "logger", "callbacks", "trainer", "metrics")
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -89,7 +93,7 @@ def as_token(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `metrics` are name -> {last, best, best_iteration}, None where a number was not finite."""
+    """summary.json; `metrics` are name -> {last, best, best_iteration, better}, None where a number was not finite."""
 
     status: str
     iterations: int = 0
@@ -163,13 +167,26 @@ def read_summary(run_dir: Path) -> Summary | None:
         images_per_second=number(found.get("images_per_second")),
         metrics={
             printable(name, LONGEST): {
-                key: number(value.get(key)) if isinstance(value, dict) else None
-                for key in ("last", "best", "best_iteration")
+                **{
+                    key: number(value.get(key)) if isinstance(value, dict) else None
+                    for key in ("last", "best", "best_iteration")
+                },
+                "better": better_of(name, value),
             }
             for name, value in (metrics.items() if isinstance(metrics, dict) else ())
         },
         all=found,
     )
+
+
+def better_of(name: str, score: Any) -> Better | None:
+    """The better direction of a metric, as its entry in summary.json says; else that of a shipped metric.
+
+    Summaries of version 0.1.0 hold no directions.
+    """
+    said = score.get("better") if isinstance(score, Mapping) else None
+    known = METRICS[name].better if name in METRICS else None
+    return next((better for better in BETTER if better == said), known)
 
 
 def number(value: Any) -> float | None:

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.runs.directory import number
+from experiments.runs.directory import better_of, number
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import Better
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
 
@@ -104,6 +104,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
     floor = floor if isinstance(floor, Mapping) else {"fid": floor}
     scores = {name: _numbers(score) for name, score in _group(summary, "metrics").items()}
+    directions = {name: better_of(name, score) for name, score in _group(summary, "metrics").items()}
     # as many columns as there is something to say in
     extra = {
         title: values
@@ -124,7 +125,14 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         iteration = score.get("best_iteration")
         at = "" if iteration is None else f"{iteration:,}"
         values = [score.get("last"), *(values.get(name) for values in extra.values())]
-        rows.append([f"{printable(name)} {_better(name, arrows)}", figure(score.get("best")), at, *map(figure, values)])
+        rows.append(
+            [
+                f"{printable(name)} {_arrow(directions[name], arrows)}".rstrip(),
+                figure(score.get("best")),
+                at,
+                *map(figure, values),
+            ]
+        )
     table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
         # never narrower than what it holds: a figure cut short would be another figure
@@ -137,11 +145,9 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     return table
 
 
-def _better(name: str, arrows: bool) -> str:
-    if name not in METRICS:
-        return ""
+def _arrow(better: Better | None, arrows: bool) -> str:
     low, high = ("↓", "↑") if arrows else ("(low)", "(high)")
-    return low if METRICS[name].direction == "min" else high
+    return {None: "", "lower": low, "higher": high}[better]
 
 
 def _about(summary: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """What a run directory holds, and whether this command may go on with it; from plain files, before anything heavy."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +23,8 @@ FREE = (
     "resume",
     "logger",
     "callbacks",
+    "measures",
+    "pictures",
     "data.root",
     "data.download",
     "data.workers",
@@ -65,11 +67,47 @@ class Difference(NamedTuple):
         return f"{self.key}: {there} there, {here} here"
 
 
-def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, leads: bool = True) -> Resume:
+def recorded(config: Mapping[str, Any], defaults: Collection[str]) -> dict[str, Any]:
+    """The configuration with the recorded values of the run to be continued for settings that are not given now.
+
+    A constructor's default may have changed since; the run goes on under the one that it began with.
+
+    Args:
+        config: resolved, with its `run_dir`.
+        defaults: dotted keys whose values are the constructors' defaults.
+    """
+    resume = str(config.get("resume", "auto"))
+    folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
+    try:
+        stored = runs.read_config(folder) if folder.is_dir() else None
+    except UserError:
+        stored = None  # told by check_resume
+    there = dict(flatten(stored or {}))
+    kept = {key: there[key] for key in defaults if key in there}
+    return _replaced(config, kept) if kept else dict(config)
+
+
+def _replaced(config: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _replaced(value, values, f"{prefix}{key}.")
+        if isinstance(value, Mapping)
+        else values.get(f"{prefix}{key}", value)
+        for key, value in config.items()
+    }
+
+
+def check_resume(
+    config: Mapping[str, Any],
+    run_dir: str | os.PathLike[str],
+    *,
+    leads: bool = True,
+    defaults: Collection[str] = (),
+) -> Resume:
     """How a run with this resolved configuration begins in `run_dir`.
 
     Args:
         leads: False on other processes than the first, which find what the first one has just begun.
+        defaults: dotted keys whose values are the constructors' defaults; older runs have no record of some.
 
     Raises:
         UserError: the folder cannot be written to or holds another configuration, or no intact checkpoint of this
@@ -77,13 +115,13 @@ def check_resume(config: Mapping[str, Any], run_dir: str | os.PathLike[str], *, 
         DivergedBefore: the run there diverged.
     """
     check_folder(Path(run_dir))
-    found = _beginning(config, Path(run_dir), leads=leads)
+    found = _beginning(config, Path(run_dir), defaults, leads=leads)
     if found.mode == "new" and config.get("init_from"):
         check_source(Path(str(config["init_from"])))
     return found
 
 
-def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resume:
+def _beginning(config: Mapping[str, Any], run_dir: Path, defaults: Collection[str], *, leads: bool) -> Resume:
     resume = str(config.get("resume", "auto"))
     check_writable(run_dir)
     start = None if resume in ("auto", "never") else _checkpoint(resume)
@@ -94,7 +132,7 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
         )
     if not has_begun(run_dir):
         _refuse_foreign(run_dir)
-        return Resume("new") if start is None else _other(config, start)
+        return Resume("new") if start is None else _other(config, start, defaults)
     checkpoints = runs.checkpoints(run_dir)
     stored = _stored(run_dir, checkpoints)
     if stored is None:
@@ -103,12 +141,14 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, *, leads: bool) -> Resu
                 f"{run_dir} holds checkpoints and no {runs.CONFIG} to say of what. Choose another run_dir, or start "
                 f"from them: resume={checkpoints[0]}."
             )
-        return Resume("new") if start is None else _other(config, start)
+        return Resume("new") if start is None else _other(config, start, defaults)
     try:
         summary = runs.read_summary(run_dir)
     except UserError:
         summary = None  # the checkpoint says all that matters
-    _refuse_differences(config, stored, run_dir, finished=summary is not None and summary.status == "finished")
+    _refuse_differences(
+        config, stored, run_dir, defaults, finished=summary is not None and summary.status == "finished"
+    )
     if start is not None:
         return Resume("continue", start)
     if _is_done(run_dir, summary, config["iterations"]):
@@ -159,10 +199,10 @@ def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:
     )
 
 
-def _other(config: Mapping[str, Any], start: Path) -> Resume:
+def _other(config: Mapping[str, Any], start: Path, defaults: Collection[str]) -> Resume:
     """Continue a run of another folder from its checkpoint."""
     stored = _stored(start.parent.parent, None)
-    _refuse_differences(config, config if stored is None else stored, start, finished=True)
+    _refuse_differences(config, config if stored is None else stored, start, defaults, finished=True)
     return Resume("continue", start)
 
 
@@ -291,8 +331,14 @@ def _checkpoint(resume: str) -> Path:
     )
 
 
-def _refuse_differences(config: Mapping[str, Any], stored: Mapping[str, Any], source: Path, *, finished: bool) -> None:
-    found = differences(config, stored)
+def _refuse_differences(
+    config: Mapping[str, Any], stored: Mapping[str, Any], source: Path, defaults: Collection[str], *, finished: bool
+) -> None:
+    found = [
+        difference
+        for difference in differences(config, stored)
+        if difference.there is not MISSING or difference.key not in defaults
+    ]
     more = next((d for d in found if d.key == "iterations"), None)
     if more is not None and (_larger(more) or finished):
         found.remove(more)

@@ -1,1 +1,1 @@
-"""What every setting may hold, known without importing torch."""
+"""Settings of a run: their names, types, bounds, defaults and help, known without importing torch."""

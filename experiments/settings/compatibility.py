@@ -1,35 +1,56 @@
-"""Whether the parts of a run fit each other, as far as that is known without building them."""
+"""Compatibility of the parts of a run, by what their classes declare; nothing is imported and nothing built.
 
-from collections.abc import Mapping
+`check_choices` is for a composed configuration whose interpolations stand as text, `check` for a resolved one. Classes
+declare as attributes, which their subclasses inherit:
+
+    batch, contents      data: what they give; games, networks, extractors, augmentations: what they take
+    model (annotation)   a game: the class or protocol that its model is of
+    role                 a model: the task that it is made for, unless any game may take it
+    conditional          games and models: the class is told; auxiliary: a second head of D names it
+    described            retrieval data and networks: documents with features, not numbers
+    lipschitz            a game, penalty, constraint or network that holds the critic Lipschitz, or does so under some
+                         of its settings ("norm=spectral"); a loss that needs it: needs_lipschitz
+    batch_statistics     a network: settings under which a sample's output depends on its batch
+    honours              a game: the inherited settings that it reads, where its methods do not tell
+
+A class whose source cannot be read, and one of a user's own that declares nothing, is let through.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from datamodules.catalogue import CATALOGUE, KINDS
-from experiments.settings.registry import AUGMENT_NEEDS, METRICS_NEED, NEEDS
+from experiments.settings import fitting
+from experiments.settings.declarations import holds, is_ours, names, required_model, role, says, setting, suits, target
+from experiments.settings.honoured import ignored
+from experiments.settings.signatures import REQUIRED, UNKNOWN, declared, signature
+from experiments.settings.spec import plain
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.precision import check_precision
 
-CONDITIONAL = ("lightning_gans.variants.cgan.ConditionalGAN", "lightning_gans.variants.acgan.ACGAN")
-# Games with an encoder, and the models of lightning_gans.models that they take. Their networks are named after them.
-ENCODING = {
-    "autoencoder": ("inference.AutoencodingModel",),
-    "vae": ("variational.VariationalModel",),
-    "vaegan": ("vaegan.VAEGANModel",),
-    "bigan": ("inference.InferenceModel", "inference.BoundedInferenceModel"),
-    "ali": ("inference.GaussianInferenceModel",),
-    "infogan": ("infogan.InfoGANModel",),
-}
-# Models of one kind of game: who takes them, and the networks that make one.
-OWN_MODELS = {
-    "translation.TranslationModel": (("cyclegan",), "cyclegan, cyclegan_resnet6 or cyclegan_resnet9"),
-    "domain.DomainModel": (("dann", "dann_alternating"), "dann, dann_mnist or dann_svhn"),
-    "triple.TripleModel": (("triplegan",), "triplegan"),
-    "converting.ConvertingModel": (("disentangle", "disentangle_pairs"), "disentangle"),
-    "retrieval.RankingModel": (("irgan", "irgan_pairwise"), "irgan or irgan_features"),
-}
+Config = Mapping[str, Any]
+Choices = Mapping[str, str]
+
+INJECTED = ("objective", "penalty", "network")  # groups that a variant's file asks for
 
 
-def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
-    """Refuse parts that do not fit; choices of a user's own are let through.
+def check_choices(config: Config, choices: Choices, said: Collection[str] = ()) -> None:
+    """Refuse choices that do not fit each other, and those that would change a run's name and nothing else.
+
+    Args:
+        config: composed and plain, interpolations as text: what does not fit might not resolve.
+        choices: group -> choice.
+        said: the groups and settings that the command line names.
+
+    Raises:
+        UserError: names the parts, and what would fit.
+    """
+    _check_network(config, choices)
+    _check_data(config, choices)
+    _check_idle(config, choices, {name.partition(".")[0] for name in said})
+
+
+def check(config: Config, choices: Choices) -> None:
+    """Refuse settings that do not fit.
 
     Args:
         config: resolved, plain and valid.
@@ -43,72 +64,89 @@ def check(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     _check_batch(config)
     _check_penalty(config, choices)
     _check_critic(config, choices)
-    _check_labels(config, choices)
     _check_decoder(config, choices)
     _check_ranking(config)
     _check_init(config, choices)
 
 
-def check_network(network: Any, choices: Mapping[str, str]) -> None:
-    """Refuse a network without an encoder for a game that needs one, and one made for another game.
-
-    Args:
-        network: as composed, unresolved: what does not fit might not resolve.
-
-    Raises:
-        UserError: names the networks that fit.
-    """
-    variant, name = choices.get("variant", ""), choices.get("network", "")
-    model = network.get("model") if isinstance(network, Mapping) else None
-    target = str(model.get("_target_", "")) if isinstance(model, Mapping) else ""
-    made_for = name.partition("_")[0]
-    for own, (games, fitting) in OWN_MODELS.items():
-        ours = target.startswith("lightning_gans.models.") and variant in NEEDS
-        if not ours or target.endswith(own) == (variant in games):
-            continue
-        if variant in games:
-            raise UserError(f"network={name} does not go with variant={variant}. Choose network={fitting}.")
-        raise UserError(
-            f"network={name} is made for variant={' or '.join(games)}, and variant={variant} has no use for its model. "
-            "Leave network= out, or choose another."
-        )
-    if variant in ENCODING and made_for != variant:
-        if target.startswith("lightning_gans.models.") and (
-            made_for in ENCODING or target.removeprefix("lightning_gans.models.") not in ENCODING[variant]
-        ):
-            raise UserError(
-                f"network={name} does not go with variant={variant}, which has networks of its own: "
-                f"network={variant} or {variant}_mlp."
-            )
-    elif made_for in ENCODING and made_for != variant:
-        raise UserError(
-            f"network={name} is made for variant={made_for}, and its encoder would be nobody's in "
-            f"variant={variant}. Leave network= out, or choose dcgan, mlp or resnet."
-        )
+# Choices
 
 
-def check_kind(choices: Mapping[str, str]) -> None:
-    """Refuse a variant, a measure or an augmentation that the chosen data are not made for.
-
-    Raises:
-        UserError: names what fits.
-    """
-    data = choices.get("data", "")
-    if data not in CATALOGUE:
+def _check_network(config: Config, choices: Choices) -> None:
+    """The network's model is of the task that the game plays, and is told the class where the game tells it."""
+    game, network = target(config.get("variant")), config.get("network")
+    if not game or not isinstance(network, Mapping):
         return
-    kind = CATALOGUE[data].kind
-    for group, needs in (("variant", NEEDS), ("metrics", METRICS_NEED), ("augment", AUGMENT_NEEDS)):
-        choice = choices.get(group, "")
-        need = needs.get(choice)
-        if need is None or kind in need:
-            continue
-        fitting = ", ".join(name for name, entry in CATALOGUE.items() if entry.kind in need)
-        others = ", ".join(name for name, other in needs.items() if kind in other)
-        words = ", or ".join(KINDS[kind] for kind in need)
-        raise UserError(
-            f"{group}={choice} needs {words}, and data={data} gives {KINDS[kind]}. Data that fit: {fitting}. "
-            f"For data={data} choose {group}={others.replace(', ', ' or ')}."
-        )
+    model, discriminator = target(network.get("model")), target(network.get("discriminator"))
+    if not is_ours(model) and role(model) is None:
+        return
+    if config["variant"].get("model") != "${network.model}":  # it takes the network's discriminator alone
+        if is_ours(game) and role(model) is not None:
+            raise UserError(fitting.another_variant(choices, game, model))
+    elif not suits(model, needed := required_model(game)):
+        made_elsewhere = role(model) is not None and role(needed) is None
+        raise UserError((fitting.another_variant if made_elsewhere else fitting.another_network)(choices, game, model))
+    tells = says(game, "conditional")
+    if says(model, "conditional") and not tells:
+        raise UserError(fitting.untold(choices))
+    if tells and (
+        not says(model, "conditional")
+        or (role(model) is None and says(discriminator, "auxiliary") != says(game, "auxiliary"))
+    ):
+        raise UserError(fitting.told_network(choices, game))
+
+
+def _check_data(config: Config, choices: Choices) -> None:
+    """The data give what the game, the extractor and the augmentation take."""
+    data = target(config.get("data"))
+    if not names(data, "batch"):
+        return
+    for group in ("variant", "metrics", "augment"):
+        part = target(config.get(group))
+        fits = fitting.plays(choices["variant"], data) if group == "variant" and is_ours(part) else True
+        if part and not (fits and fitting.takes(part, data)):
+            raise UserError(fitting.other_data(group, choices, part, data))
+
+
+def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None:
+    """Every choice that was made is asked for, and every setting that was changed is read."""
+    variant = config.get("variant")
+    text = " ".join(_texts(variant))
+    for group in INJECTED:
+        if group in said and f"${{{group}}}" not in text and f"${{{group}." not in text:
+            name = choices["variant"]
+            raise UserError(
+                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
+            )
+    game = target(variant)
+    taken = signature(game) if isinstance(variant, Mapping) and game else None
+    if taken is None or not isinstance(variant, Mapping):
+        return
+    if config.get("augment") is not None and "augment" not in taken.arguments and not taken.open:
+        raise UserError(fitting.unaugmented(choices, game))
+    for name, methods in ignored(game).items():
+        given = variant.get(name)
+        group = given[2:-1] if isinstance(given, str) and given.startswith("${") and given.endswith("}") else ""
+        value = config.get(group) if group in config else given
+        default = taken.arguments[name].default
+        changed = group in said if default is REQUIRED else name in variant and value != default
+        if changed and default is not UNKNOWN and not (isinstance(value, str) and "${" in value):
+            shown = f"{group}={choices[group]}" if group in choices else f"variant.{name}={plain(value)}"
+            raise UserError(fitting.unread(choices, game, name, methods, shown))
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value)
+
+
+# Settings
 
 
 def _check_followers(config: Mapping[str, Any]) -> None:
@@ -155,19 +193,19 @@ def _check_batch(config: Mapping[str, Any]) -> None:
         )
 
 
-def _discriminator(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _discriminator(config: Config) -> Config:
     """What is known of D's network."""
     variant = config["variant"]
     network = variant.get("dis", variant.get("discriminator")) if isinstance(variant, Mapping) else None
     return network if isinstance(network, Mapping) else {}
 
 
-def _check_penalty(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+def _check_penalty(config: Config, choices: Choices) -> None:
     """A penalty is on each sample's own gradient."""
     variant = config["variant"]
     if not isinstance(variant, Mapping) or not variant.get("penalty"):
         return
-    if _discriminator(config).get("norm") == "batch":
+    if holds(_discriminator(config), "batch_statistics"):
         raise UserError(
             f"penalty={choices.get('penalty')} is a function of each sample's own gradient, and batch norm in D makes "
             "each logit depend on the whole batch. Say network.discriminator.norm=none (or layer), or network=resnet, "
@@ -175,82 +213,64 @@ def _check_penalty(config: Mapping[str, Any], choices: Mapping[str, str]) -> Non
         )
 
 
-def _check_critic(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+def _check_critic(config: Config, choices: Choices) -> None:
     """The Wasserstein objective has no optimum unless something holds the critic Lipschitz."""
     variant = config["variant"]
     loss = variant.get("loss") if isinstance(variant, Mapping) else None
-    if not isinstance(loss, Mapping) or loss.get("_target_") != "lightning_gans.losses.adversarial.Wasserstein":
+    if not isinstance(variant, Mapping) or not says(target(loss), "needs_lipschitz"):
         return
-    network = _discriminator(config)
-    spectral = network.get("norm") == "spectral" or network.get("spectral_norm") is True
-    held = any(variant.get(name) for name in ("penalty", "constraint", "magnitude_weight"))
-    if held or spectral:
+    parts = [variant, *(part for name, part in variant.items() if isinstance(part, Mapping) and name != "model")]
+    known = (variant.get(name) for name in ("penalty", "constraint"))
+    unknown = any(part and not is_ours(target(part)) and declared(target(part), "lipschitz") is None for part in known)
+    if unknown or any(holds(part, "lipschitz") for part in parts):
         return
-    ways = ["penalty=gradient_penalty"] * ("penalty" in variant)
-    ways += ["network.discriminator.norm=spectral"] * ("norm" in network)
-    start = " start from variant=wgan_gp or variant=wgan," if "penalty" in variant else ""
+    taken = signature(target(variant))
+    penalised = "penalty" in (taken.arguments if taken else variant)
+    network = signature(target(_discriminator(config)))
+    ways = ["penalty=gradient_penalty"] * penalised
+    ways += ["network.discriminator.norm=spectral"] * (network is not None and "norm" in network.arguments)
+    start = " start from variant=wgan_gp or variant=wgan," if penalised else ""
     add = f"Add {' or '.join(ways)},{start} or choose" if ways else "Choose"
+    own = [name for part in parts if (name := target(part)) and not is_ours(name) and name.partition(".")[0] != "torch"]
+    declare = f" A class that holds it itself declares so: lipschitz = True in {' or '.join(own)}." if own else ""
     raise UserError(
         "objective=wasserstein: nothing here holds the critic Lipschitz, so that its loss falls without end. "
-        f"{add} another objective for {choices.get('variant')}."
+        f"{add} another objective for {choices.get('variant')}.{declare}"
     )
 
 
-def _check_labels(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
-    """Networks that are told the class go with games that tell it, one head with one, two with two."""
-    variant = config["variant"]
-    target = variant.get("_target_", "") if isinstance(variant, Mapping) else ""
-    model = variant.get("model") if isinstance(variant, Mapping) else None
-    if not target.startswith("lightning_gans.variants.") or not isinstance(model, Mapping):
-        return
-    network, tells = choices.get("network"), target in CONDITIONAL
-    if model.get("_target_") == "lightning_gans.models.conditional.ConditionalGenerativeModel" and not tells:
-        raise UserError(
-            f"network={network} is told the class, and variant={choices.get('variant')} tells none. Choose "
-            "variant=cgan, acgan or projection; or another network."
-        )
-    two_heads = ".auxiliary." in _discriminator(config).get("_target_", "")
-    if tells and two_heads != target.endswith(".ACGAN"):
-        fitting = "acgan or acgan_mlp" if target.endswith(".ACGAN") else "cgan, cgan_mlp or projection"
-        raise UserError(
-            f"network={network} does not go with variant={choices.get('variant')}: choose network={fitting}."
-        )
-
-
-def _check_ranking(config: Mapping[str, Any]) -> None:
+def _check_ranking(config: Config) -> None:
     """Factors are of queries and documents that are numbers, a layer of features is of documents that have some."""
-    data, network = config["data"], str(_discriminator(config).get("_target_", ""))
-    target = str(data.get("_target_")) if isinstance(data, Mapping) else ""
-    described = target in ("datamodules.DigitsRetrieval", "datamodules.Letor")
-    wanted = network.endswith(".FeatureScorer")
-    ours = network.startswith("lightning_gans.networks.retrieval.") and target.startswith("datamodules.")
-    if ours and described != wanted:
+    data, network = target(config["data"]), target(_discriminator(config))
+    described, wanted = declared(data, "described"), declared(network, "described")
+    if described is not None and wanted is not None and described != wanted:
         raise UserError(
-            f"{network.rpartition('.')[2]} scores {'described' if wanted else 'numbered'} documents; {target} gives "
+            f"{network.rpartition('.')[2]} scores {'described' if wanted else 'numbered'} documents; {data} gives "
             "none. Leave network= out: it is irgan for data=movielens, irgan_features for data=digits_retrieval and "
             "data=letor."
         )
 
 
-def _check_init(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
-    """Residual branches that begin at 0 are what R3GAN's networks have in the place of norms."""
-    if config["init"] is None or ".networks.r3gan." not in str(_discriminator(config).get("_target_", "")):
+def _check_init(config: Config, choices: Choices) -> None:
+    """Initial weights that a network rests on are not drawn anew."""
+    rests = declared(target(_discriminator(config)), "own_initialization")
+    if config["init"] is None or not isinstance(rests, str):
         return
     raise UserError(
-        f"init={choices.get('init')}: the networks of {choices.get('network')} have no norms and rest on Fix-up "
-        "initialisation, their residual branches 0 at first. Say init=own, or choose network=resnet or dcgan."
+        f"init={choices.get('init')}: the networks of {choices.get('network')} {rests}. Say init=own, or choose "
+        "network=resnet or dcgan."
     )
 
 
-def _check_decoder(config: Mapping[str, Any], choices: Mapping[str, str]) -> None:
+def _check_decoder(config: Config, choices: Choices) -> None:
     """Logits have no bounds."""
     variant = config["variant"]
     model = variant.get("model") if isinstance(variant, Mapping) else None
     parts = model if isinstance(model, Mapping) else {}
     likelihood, decoder = parts.get("likelihood"), parts.get("generator")
-    if not isinstance(likelihood, Mapping) or not isinstance(decoder, Mapping) or decoder.get("output") != "tanh":
+    if not isinstance(likelihood, Mapping) or not isinstance(decoder, Mapping) or setting(decoder, "output") != "tanh":
         return
-    if str(likelihood.get("_target_")).endswith(("likelihoods.Bernoulli", "likelihoods.Categorical")):
+    if says(target(likelihood), "logits"):
         raise UserError(
             f"likelihood={choices.get('likelihood')} is given logits, and a decoder that ends in tanh gives none "
             "beyond -1 and 1. Leave network.model.generator.output out, or say linear."

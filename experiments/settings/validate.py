@@ -1,13 +1,13 @@
-"""A composed configuration against the schemas."""
+"""A composed configuration against the signatures of the constructors that it names."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.settings import trainer
-from experiments.settings.registry import GROUPS, PLACES, SCHEMAS, TOP
-from experiments.settings.schema import Schema
+from experiments.settings.run import BUILT, GROUPS, PLACES, TOP
+from experiments.settings.signatures import REQUIRED, Signature, signature
 from experiments.settings.spec import Node, Spec, plain
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
@@ -59,49 +59,63 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
             flags = [key for key in node if place == "trainer" and key not in trainer.OWN]
             yield from (Problem(f"trainer.{key}", text) for key in flags if (text := trainer.problem(key)))
             own = {key: value for key, value in node.items() if key not in flags}
-            yield from _settings(own, expected.schema, f"{place}.")
+            yield from _settings(own, expected.settings, expected.signature, f"{place}.")
             yield from (
                 Problem(f"{place}.{key}", f"{place}.{key} is missing: a run needs it.")
-                for key in expected.schema.settings
-                if key not in node and (expected.target is None or key in expected.extra)
+                for key in expected.required
+                if key not in node
             )
         else:
             yield Problem(place, f"{place}={plain(node)} is not of the right type; allowed: a group of settings.")
     for key in (*GROUPS, *(key for key in config if key not in GROUPS and key not in TOP)):
-        yield from _nested(config.get(key), key)
+        yield from _nested(config.get(key), key, built=key in BUILT)
 
 
 def allowed(key: str, config: Mapping[str, Any]) -> Spec | None:
-    """What the dotted `key` of a resolved configuration may hold; None where no schema says."""
+    """What the dotted `key` of a configuration may hold; None where no signature says."""
     place, _, last = key.rpartition(".")
     if not place:
         return TOP.get(key)
     if place in PLACES:
-        return PLACES[place].schema.settings.get(last)
+        return PLACES[place].settings.get(last)
     node = _at(config, place)
-    schema = SCHEMAS.get(str(node.get("_target_"))) if isinstance(node, Mapping) else None
-    return schema.settings.get(last) if schema else None
+    taken = signature(str(node.get("_target_"))) if isinstance(node, Mapping) else None
+    return taken.settings[last].spec if taken and last in taken.settings else None
 
 
-def _nested(node: Any, path: str) -> Iterator[Problem]:
+def _nested(node: Any, path: str, *, built: bool = False) -> Iterator[Problem]:
+    """What does not fit in an object's settings and in those of its parts. built: it needs all that it has to have."""
     if isinstance(node, Mapping):
-        schema = SCHEMAS.get(str(node.get("_target_")))
-        if schema is not None:
-            yield from _settings(node, schema, f"{path}.")
+        taken = signature(str(node["_target_"])) if "_target_" in node else None
+        if taken is not None:
+            yield from _settings(node, {name: one.spec for name, one in taken.settings.items()}, taken, f"{path}.")
+            if built and not node.get("_partial_"):
+                yield from _missing(node, taken, path)
         for key, value in node.items():
-            yield from _nested(value, f"{path}.{key}")
+            yield from _nested(value, f"{path}.{key}", built=built)
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _nested(value, f"{path}.{index}")
+            yield from _nested(value, f"{path}.{index}", built=built)
 
 
-def _settings(node: Mapping[str, Any], schema: Schema, prefix: str) -> Iterator[Problem]:
+def _settings(
+    node: Mapping[str, Any], settings: Mapping[str, Spec], taken: Signature | None, prefix: str
+) -> Iterator[Problem]:
     for key in node:
-        if key in schema.given:
+        if key in settings or key in META:
+            continue
+        if taken is not None and key in taken.arguments:
             yield Problem(f"{prefix}{key}", f"{prefix}{key} cannot be set: the program fills it in.")
-        elif key not in schema.settings and key not in META:
-            yield _unknown(key, prefix, schema.settings)
-    yield from _values(node, schema.settings, prefix)
+        elif taken is None or not taken.open:
+            yield _unknown(key, prefix, settings)
+    yield from _values(node, settings, prefix)
+
+
+def _missing(node: Mapping[str, Any], taken: Signature, path: str) -> Iterator[Problem]:
+    name = taken.target.rpartition(".")[2]
+    for key, argument in taken.settings.items():
+        if argument.default is REQUIRED and key not in node:
+            yield Problem(f"{path}.{key}", f"{path}.{key} is missing: {name} needs it.")
 
 
 def _values(node: Mapping[str, Any], settings: Mapping[str, Spec], prefix: str) -> Iterator[Problem]:
@@ -126,9 +140,13 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _interpolated(composed: DictConfig | None, key: str) -> bool:
-    place, _, last = key.rpartition(".")
-    node = composed if composed is None or not place else OmegaConf.select(composed, place, throw_on_missing=False)
-    # Where the whole group is interpolated, `select` follows it: its true name has been reported too.
-    if not isinstance(node, DictConfig):
-        return False
-    return node._get_full_key(last) != key or (last in node and OmegaConf.is_interpolation(node, last))
+    """Whether a setting only follows another: it, or a group that it is in, is an interpolation."""
+    node: Any = composed
+    for part in key.split("."):
+        name: Any = int(part) if isinstance(node, ListConfig) else part
+        if not isinstance(node, DictConfig | ListConfig) or (isinstance(node, DictConfig) and name not in node):
+            return False
+        if OmegaConf.is_interpolation(node, name):
+            return True
+        node = node[name]
+    return False

@@ -109,8 +109,9 @@ def _figure(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Figure:
 
 def _draw_features(axes: Sequence[Any], run_dir: Path) -> None:
     from lightning_gans import load_generator
-    from lightning_gans.callbacks.domains import draw_embedding, features_of
-    from lightning_gans.callbacks.splits import domains_of
+    from lightning_gans.evaluation.domains import features_of
+    from lightning_gans.evaluation.splits import domains_of
+    from lightning_gans.reporting.embeddings import draw_embedding
 
     parts = domains_of(load_data(config_of(run_dir)))
     assert parts is not None

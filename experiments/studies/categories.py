@@ -74,7 +74,7 @@ def _error(line: Line) -> float:
 def _figure(games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path]) -> Figure:
     """Error on validation over the iterations, a line a seed; what the best and the worst of `run_dirs` draw."""
     from lightning_gans import load_generator
-    from lightning_gans.callbacks.media import image_grid
+    from lightning_gans.reporting.images import image_grid
 
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     several = len(run_dirs) > 1

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.studies.pages import by_data, column, config_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
 from experiments.trained.loading import load_data
-from lightning_gans.callbacks.splits import HELD_OUT, TRAIN
+from lightning_gans.evaluation.splits import HELD_OUT, TRAIN
 
 METRICS = {
     "knn_accuracy": "1-NN of features",
@@ -78,7 +78,7 @@ def _row(game: str, lines: Sequence[Line]) -> list[str]:
 def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Figure:
     """Both curves, a line a seed, on validation, with the test's stars; reconstructions of one run."""
     from lightning_gans import load_generator
-    from lightning_gans.callbacks.media import image_grid
+    from lightning_gans.reporting.images import image_grid
 
     figure = Figure(figsize=(13, 4), layout="constrained")
     *panels, picture = figure.subplots(1, 3)

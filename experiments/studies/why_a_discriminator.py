@@ -97,8 +97,8 @@ def _test(run_dir: Path) -> dict[str, float]:
 def _figure(run_dirs: Sequence[Path], variants: Sequence[str]) -> Figure:
     """A row a game: samples; test images over their reconstructions; two images and what lies half-way."""
     from lightning_gans import load_generator
-    from lightning_gans.callbacks.media import image_grid
     from lightning_gans.core.protocols import Reconstructs
+    from lightning_gans.reporting.images import image_grid
 
     data = load_data(config_of(run_dirs[0]))
     real = next(data.split("test").at_most(2 * COLUMNS).batches(2 * COLUMNS)).x

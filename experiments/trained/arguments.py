@@ -50,9 +50,14 @@ def whole(key: str, text: str, *, least: int) -> int:
 
 
 def allowed(given: Mapping[str, str]) -> tuple[str, ...]:
-    """The names in allow=A,B, with or without brackets and quotes."""
-    names = (name.strip(" []'\"") for name in given.get("allow", "").split(","))
-    return tuple(name for name in names if name)
+    """The names in allow=A,B."""
+    return names(given, "allow")
+
+
+def names(given: Mapping[str, str], key: str) -> tuple[str, ...]:
+    """The names in KEY=A,B, with or without brackets and quotes; none where the key is not given."""
+    found = (name.strip(" []'\"") for name in given.get(key, "").split(","))
+    return tuple(name for name in found if name)
 
 
 def run_folder(given: Mapping[str, str], which: str) -> Path:

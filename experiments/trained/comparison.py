@@ -14,7 +14,7 @@ from experiments.runs.resume import differences, flatten, is_free
 from experiments.settings.spec import plain
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder, printable
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import METRICS, Better
 
 SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
 KINDS = ("best", "last")
@@ -188,18 +188,21 @@ def metrics_of(rows: Sequence[Row]) -> list[str]:
     return [name for name in METRICS if name in found] + sorted(found - set(METRICS))
 
 
-def lower_is_better(metric: str) -> bool:
-    return metric in METRICS and METRICS[metric].direction == "min"
+def direction(rows: Sequence[Row], metric: str) -> Better | None:
+    """The better direction of a metric; None where no run knows it, or two differ."""
+    said = {run.summary.metrics[metric]["better"] for row in rows for run in row.runs if metric in run.summary.metrics}
+    return said.pop() if len(said) == 1 else None
 
 
 def best_of(rows: Sequence[Row], metric: str, kind: str) -> float | None:
     """The best median; None where there is nothing to compare."""
-    if metric not in METRICS:
+    better = direction(rows, metric)
+    if better is None:
         return None
     medians = [stats.median for row in rows if (stats := row.stats(metric, kind)) is not None]
     if len(medians) < 2:
         return None
-    return min(medians) if lower_is_better(metric) else max(medians)
+    return min(medians) if better == "lower" else max(medians)
 
 
 def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:

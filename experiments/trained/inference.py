@@ -202,7 +202,7 @@ def draw(task: str, made: Made, path: Path) -> None:
     Raises:
         UserError: of points.
     """
-    from lightning_gans.callbacks.media import image_grid, save_png
+    from lightning_gans.reporting.images import image_grid, save_png
 
     check_finite(made.samples)
     if made.cells.dim() != 4:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightning_gans.callbacks.media import image_grid, is_picture, planar_figure, png, save_png, to_picture
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import atomic
+from lightning_gans.reporting.images import image_grid, is_picture, png, save_png, to_picture
+from lightning_gans.reporting.planar import planar_figure
 
 Part = np.ndarray[Any, Any]  # uint8 (b, C, H, W) or float32 (b, d)
 Take = Callable[[Part], object]

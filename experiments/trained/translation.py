@@ -99,7 +99,7 @@ def translate(model: Any, images: dict[Path, Path], direction: Any) -> None:
         UserError: an image that cannot be read.
     """
     from datamodules.pixels import normalise, whole
-    from lightning_gans.callbacks.media import save_png, to_picture, to_uint8
+    from lightning_gans.reporting.images import save_png, to_picture, to_uint8
 
     for path, place in images.items():
         with _opened(path) as picture:

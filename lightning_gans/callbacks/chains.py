@@ -1,22 +1,22 @@
-"""A discriminator at work as its own generator, as pictures."""
+"""Chains: pictures of a model that generates by descending its own energy."""
 
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from PIL import Image
 from torch import Tensor
 
-from lightning_gans.callbacks.media import GENERATED, REAL, axes_of, gif, image_grid, log_picture
-from lightning_gans.callbacks.pictures import Pictures, drawn, folder
+from lightning_gans.callbacks.pictures import Pictures, drawn, folder, log_picture, picture
 from lightning_gans.core.protocols import Descends
+from lightning_gans.reporting.images import gif, image_grid
+from lightning_gans.reporting.planar import energy_figure
 
-RASTER = 120  # points of the energy surface along each side
 CHAINS = 12  # drawn as paths over it
 POINTS = 1000  # real ones
 
 
+@picture
 class Chains(Pictures):
     """Draws the chains of a model that descends its own energy, into run_dir/samples.
 
@@ -60,40 +60,3 @@ class Chains(Pictures):
         if self._real is None and hasattr(data, "split"):
             self._real = torch.cat([batch.x for batch in data.split("validation").at_most(POINTS).batches(POINTS)])
         return self._real
-
-
-def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = "") -> Image.Image:
-    """The energy over the plane, 500 x 500 px: dark where it is low.
-
-    Args:
-        model: an energy of points (N, 2).
-        real: points (N, ..., 2); the axes are chosen for these.
-        paths: of chains, (R, S, 2).
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    axes = axes_of(real.reshape(-1, 2))
-    x, y = (torch.linspace(low, high, RASTER) for low, high in axes.tolist())
-    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
-    like = next(parameter for parameter in model.parameters())  # type: ignore[attr-defined]
-    with torch.no_grad():
-        energy = model.energy(points.reshape(-1, 2).to(like)).view(RASTER, RASTER).double().cpu().numpy()
-    figure = Figure(figsize=(5, 5), dpi=100)
-    canvas: Any = FigureCanvasAgg(figure)
-    plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
-    # Basins are a hundredth of the range deep: a rank shows them, and far away walls do not hide them.
-    rank = energy.ravel().argsort().argsort().reshape(energy.shape)
-    extent = (*axes[0].tolist(), *axes[1].tolist())
-    plot.imshow(rank, origin="lower", extent=extent, cmap="magma", interpolation="bilinear", aspect="equal")
-    dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
-    if real.dim() == 2:
-        plot.plot(*real.cpu().numpy().T, color=REAL, markersize=2, **dots)
-    for path in paths.numpy():
-        plot.plot(*path.T, color="white", linewidth=0.7)
-    plot.plot(*paths[:, -1].numpy().T, color=GENERATED, markersize=8, **dots)
-    plot.set(xlim=axes[0].tolist(), ylim=axes[1].tolist())
-    plot.tick_params(labelsize=8)
-    figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -15,6 +15,7 @@ from lightning_gans.core.events import due
 from lightning_gans.core.files import flush
 from lightning_gans.core.game import Game
 from lightning_gans.models.export import save_generator
+from lightning_gans.settings import Count, Given, Positive
 from lightning_gans.strategies.exchange import any_says
 
 CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the ranks have to agree
@@ -28,14 +29,19 @@ class Checkpoints(Checkpoint):
     one's place, and none is written after a loss or gradient stopped being finite.
 
     Args:
-        every: iterations.
-        minutes: at most this long without one.
-        spec: what `models.build` makes the exported model of.
+        every: iterations between two checkpoints.
+        minutes: most minutes between two checkpoints.
+        spec: description from which `models.build` makes the exported model.
         about: plain facts kept in generator/model.yaml.
     """
 
     def __init__(
-        self, *, every: int, minutes: float, spec: Mapping[str, Any], about: Mapping[str, Any] | None = None
+        self,
+        *,
+        every: Count,
+        minutes: Positive,
+        spec: Given[Mapping[str, Any]],
+        about: Given[Mapping[str, Any] | None] = None,
     ) -> None:
         if every < 1 or minutes <= 0:
             raise UserError(f"callbacks.checkpoint: every={every} and minutes={minutes} must be above 0.")

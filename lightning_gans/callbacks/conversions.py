@@ -6,16 +6,17 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_gans.callbacks.disentanglement import targets
-from lightning_gans.callbacks.media import image_grid
-from lightning_gans.callbacks.pictures import Pictures, folder
+from lightning_gans.callbacks.pictures import Pictures, folder, picture
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
+from lightning_gans.evaluation.disentanglement import targets
+from lightning_gans.reporting.images import image_grid
 
 SOUNDS = 4  # conversions that can be listened to
 
 
+@picture
 class Conversions(Pictures):
     """Draws conversions of held-out samples (mels, frames), into run_dir/samples.
 

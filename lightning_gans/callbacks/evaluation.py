@@ -1,20 +1,23 @@
-"""Scores, every so many iterations and at the end, of the weights that would be exported."""
+"""Evaluation: scores of the evaluated weights at intervals, and on the test split at the end."""
 
 import logging
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import nn
 
-from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.training_log import tell_summary
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
+from lightning_gans.core.data import Data, SplitName
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import StopRequested, abandonable, stopping
+from lightning_gans.evaluation.scoring import Scoring
 from lightning_gans.metrics.names import METRICS
+from lightning_gans.settings import Count, Given
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +30,21 @@ class Evaluation(pl.Callback):
     checkpoint says so (`pending`), and the run makes up for it when it goes on.
 
     Args:
-        every: iterations.
-        scoring: what is measured, and how.
+        every: iterations between two evaluations.
+        scoring: measures and their samples.
+        headline: metric that chooses the best checkpoint; None: the variant's own, or that of sample quality.
     """
 
-    def __init__(self, *, every: int, scoring: Scoring) -> None:
+    def __init__(self, *, every: Count, scoring: Given[Scoring], headline: str | None = None) -> None:
         if every < 1:
             raise UserError(f"callbacks.evaluation.every={every}: must be at least 1.")
+        if headline is not None and headline not in METRICS:
+            nearest = get_close_matches(headline, METRICS, n=3)
+            hint = f"Did you mean {' or '.join(nearest)}?" if nearest else f"There are {', '.join(METRICS)}."
+            raise UserError(f"callbacks.evaluation.headline={headline}: no metric has that name. {hint}")
         self.every = every
         self.scoring = scoring
+        self.headline = headline
         self.floor: dict[str, float] = {}
         self.test: dict[str, dict[str, float]] = {}
         self.pending = False
@@ -50,7 +59,11 @@ class Evaluation(pl.Callback):
         assert isinstance(pl_module, Game)
         self.scoring.prepare(pl_module.model, _data(trainer), trainer.strategy.root_device)
         self.floor = self.scoring.floor("validation")
-        if self.scoring.quality is not None and type(pl_module).headline == Game.headline:  # a variant may name another
+        if self.headline is not None:
+            pl_module.headline = self.headline
+        elif (
+            self.scoring.quality is not None and type(pl_module).headline == Game.headline
+        ):  # a variant may name another
             pl_module.headline = self.scoring.quality.headline
 
     def facts(self) -> dict[str, Any]:
@@ -92,7 +105,7 @@ class Evaluation(pl.Callback):
             if isinstance(callback, EvaluationListener):
                 callback.on_evaluation(trainer, game, evidence)
 
-    def _measure(self, trainer: pl.Trainer, model: nn.Module, split: str) -> Evidence:
+    def _measure(self, trainer: pl.Trainer, model: nn.Module, split: SplitName) -> Evidence:
         return self.scoring(model, _data(trainer), split)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -125,13 +138,14 @@ class Evaluation(pl.Callback):
                 log.warning("The best checkpoint is not measured on the test split: %s", error)
             else:
                 found["best"] = self._measure(trainer, model, "test").scores
-        for name, model in game.beside(_data(trainer)).items():
+        for name, model in game.baselines(_data(trainer)).items():
             found[name] = self._measure(trainer, model, "test").scores
         return found
 
 
-def _data(trainer: pl.Trainer) -> Any:
-    return getattr(trainer, "datamodule", None)
+def _data(trainer: pl.Trainer) -> Data | None:
+    data: Data | None = getattr(trainer, "datamodule", None)
+    return data
 
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:

@@ -7,20 +7,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lightning_gans.callbacks.media import (
-    gif,
-    image_grid,
-    is_picture,
-    log_picture,
-    planar_figure,
-)
-from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of
+from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of, log_picture, picture
 from lightning_gans.core.protocols import Interpolates, Samples, SamplesByLabel
+from lightning_gans.reporting.images import gif, image_grid, is_picture
+from lightning_gans.reporting.planar import planar_figure
+from lightning_gans.settings import Count, Seed
 
 POINTS = 2000  # of a planar picture
 PATH_STEPS = 64  # points of a path on the plane
 
 
+@picture
 class SampleGrids(Pictures):
     """Draws samples of the evaluated model into run_dir/samples, every `every` iterations and at the end.
 
@@ -31,14 +28,15 @@ class SampleGrids(Pictures):
     that does not sample is left alone.
 
     Args:
-        every: iterations.
-        rows, columns: of the grid.
-        seed: of the noise.
+        every: iterations between two grids.
+        rows: rows of a grid.
+        columns: columns of a grid.
+        seed: seed of the latent codes.
     """
 
     series = ("iteration",)
 
-    def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
+    def __init__(self, *, every: Count, rows: Count = 8, columns: Count = 8, seed: Seed = 0) -> None:
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)
         self._shape: tuple[int, ...] | None = None
         self._real: Tensor | None = None

@@ -1,23 +1,26 @@
-"""What all callbacks share that draw what a model can do into a run's samples/ folder."""
+"""Pictures: callbacks that draw the evaluated model into a run's samples/ folder."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytorch_lightning as pl
 from PIL import Image
 
-from lightning_gans.callbacks.media import log_picture, save_png
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
 from lightning_gans.core.interruption import stopping
+from lightning_gans.core.registry import Registry
+from lightning_gans.models.spec import build
+from lightning_gans.reporting.images import save_png
 
 
 class Pictures(pl.Callback):
     """Draws every `every` iterations and at the end, on the first process alone.
 
-    A subclass says of which games (`applies`) and what (`draw`). Pictures of a `series` have the iteration in their
-    name, NAME-00002000.png; a resumed run forgets those that it is going to draw again. A run that is asked to stop
-    draws when it goes on (`pending`).
+    A subclass says of which games (`applies`) and what (`draw`); the decorator `@picture` registers it. Pictures of a
+    `series` have the iteration in their name, NAME-00002000.png; a resumed run removes those that it draws again. A run
+    that is asked to stop draws when it continues (`pending`).
 
     Args:
         every: iterations.
@@ -79,6 +82,41 @@ class Pictures(pl.Callback):
         return path
 
 
+Class = TypeVar("Class", bound=type[Pictures])
+
+PICTURES: Registry[type[Pictures]] = Registry("picture", "lightning_gans.callbacks")
+
+
+def picture(target: Class) -> Class:
+    """Register a subclass of `Pictures`; a decorator."""
+    if not issubclass(target, Pictures):
+        raise UserError(f"{target.__module__}.{target.__qualname__}: @picture registers subclasses of Pictures alone.")
+    PICTURES.add(target)
+    return target
+
+
+def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Pictures]:
+    """One of each shipped picture, and those named in `also`.
+
+    Args:
+        settings: `every`, `rows`, `columns` and `seed` of all.
+        also: dotted names of registered pictures or of modules that register some ("my_pictures.Zoom"); a mapping
+            changes settings: {"_target_": "my_pictures.Zoom", "every": 100}. They are imported, so they come from the
+            user's own command line or configuration alone.
+
+    Raises:
+        UserError: a name that cannot be imported or registers no picture, or settings that do not fit.
+    """
+    made = [target(**settings) for target in PICTURES.shipped()]
+    for entry in [also] if isinstance(also, str) else also:
+        if isinstance(entry, str):
+            made += [target(**settings) for target in PICTURES.named(entry)]
+        else:
+            PICTURES.named(str(entry.get("_target_")))
+            made.append(build({**settings, **entry}, trusted=True))
+    return made
+
+
 def folder(trainer: pl.Trainer) -> Path:
     """Where a run's pictures are."""
     return Path(trainer.default_root_dir) / "samples"
@@ -93,3 +131,10 @@ def drawn(trainer: pl.Trainer, name: str) -> list[Path]:
 def iteration_of(path: Path) -> int:
     """The iteration in a picture's name."""
     return int(path.stem.rpartition("-")[2])
+
+
+def log_picture(trainer: Any, name: str, path: Path, iteration: int) -> None:
+    """Hand a picture's file to every logger that takes pictures; to be called where it was written, on rank 0."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "log_picture"):
+            logger.log_picture(name, path, iteration)

@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from lightning_gans.callbacks.terminal import Snapshot, View, view_for
 from lightning_gans.core.game import Game
+from lightning_gans.reporting.terminal import Snapshot, View, view_for
 
 PERIOD = 0.25  # seconds between two looks
 WINDOW = 20  # looks over which the speed is taken

@@ -1,35 +1,19 @@
-"""How a model ranks held-out relevant documents, in numbers and as pictures."""
+"""Rankings: pictures of queries with their best documents."""
 
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightning_gans.callbacks.media import image_grid
-from lightning_gans.callbacks.pictures import Pictures
-from lightning_gans.callbacks.splits import read
+from lightning_gans.callbacks.pictures import Pictures, picture
 from lightning_gans.core.protocols import Ranks
-from lightning_gans.metrics.retrieval import MEASURES, ranking_scores
+from lightning_gans.reporting.images import image_grid
 
-READ = 64  # queries ranked at a time
-VALIDATION = 500  # queries that are looked at while training goes on
 FRAMES = {None: (0.0, 0.0, 0.0), True: (-1.0, 0.4, -1.0), False: (0.8, -1.0, -1.0)}  # RGB in [-1, 1]
 
 
-def ranking(model: nn.Module, data: Any, split: str) -> dict[str, float]:
-    """Precision, NDCG, MAP and MRR over all documents but the query's training positives; means over queries."""
-    if not isinstance(model, Ranks):
-        return {}
-    part = data.split(split)
-    part = part if split == "test" else part.at_most(VALIDATION)
-    found: dict[str, list[Tensor]] = {name: [] for name in MEASURES}
-    for batch in read(part, READ):
-        for name, values in ranking_scores(model.score(batch.query).cpu(), batch.relevant, batch.candidate).items():
-            found[name].append(values)
-    return {name: torch.cat(values).mean().item() for name, values in found.items()}
-
-
+@picture
 class Rankings(Pictures):
     """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
 

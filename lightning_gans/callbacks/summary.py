@@ -7,12 +7,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.files import overwrite, write_atomically
 from lightning_gans.core.game import Game
+from lightning_gans.reporting.csv_files import CsvFile
 
 
 class RunSummary(pl.Callback):

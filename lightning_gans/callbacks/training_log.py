@@ -7,11 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lightning_gans.callbacks.csv_files import CsvFile
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.events import Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import stopping
+from lightning_gans.reporting.csv_files import CsvFile
 
 
 class TrainingLog(pl.Callback):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
 from operator import add
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -75,6 +75,14 @@ class Game(pl.LightningModule):
 
     headline = "fid"  # the metric by which the best checkpoint is chosen where it is measured
 
+    # Declarations: what fits the game. They are read from the source, without importing it, and inherited.
+    batch: ClassVar[type]  # the type of core.batches that it trains on; without one, any
+    contents: ClassVar[tuple[str, ...]]  # "images", "points": what its batches may hold; without them, either
+    conditional: ClassVar[bool] = False  # it tells the class to its networks
+    auxiliary: ClassVar[bool] = False  # its discriminator has a second head that names the class
+    lipschitz: ClassVar[bool | tuple[str, ...]] = False  # it holds the critic Lipschitz itself, or these settings do
+    honours: ClassVar[tuple[str, ...]]  # the inherited settings that it reads; without them, its methods tell
+
     def __init__(self, *, model: nn.Module, training: Training) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -111,8 +119,8 @@ class Game(pl.LightningModule):
         """The run's stages; one game by default."""
         return [Stage(self.phases())]
 
-    def beside(self, data: Any) -> Mapping[str, nn.Module]:
-        """Models whose test figures stand beside the game's own, by name: what it began with, or what knows less."""
+    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
+        """Baseline models by name, evaluated on the test split alongside this one (IRGAN: its supervised start)."""
         return {}
 
     # What a variant uses

@@ -11,11 +11,9 @@ from typing import Any
 
 import torch
 
+from lightning_gans.core.signals import SIGNALS
 from lightning_gans.strategies.exchange import any_says, processes, rank
 
-# Ctrl-C; `kill`, schedulers and hosts that shut down; a terminal that went away; submitit's and SLURM's warnings
-# before a pre-emption or a time limit; a processor-time limit.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 PATIENCE = 1.0  # seconds after the first Ctrl-C in which another one is the same request
 
 

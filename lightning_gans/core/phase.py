@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Count, Positive, Seed
 
 Loss = Callable[[Any], Mapping[str, Tensor] | None]
 
@@ -70,14 +71,15 @@ class Stage(NamedTuple):
 class PlayerSettings:
     """How one player descends.
 
-    optimizer: parameters -> optimizer; None freezes the player, and its phases sit out.
-    schedule: optimizer -> learning-rate scheduler, stepped once an iteration.
-    clip_norm: gradients are scaled down to this total L2 norm.
+    Args:
+        optimizer: parameters -> optimizer; None freezes the player, and its phases sit out.
+        schedule: optimizer -> learning-rate scheduler, stepped once an iteration.
+        clip_norm: total L2 norm that gradients are scaled down to; None: gradients as they are.
     """
 
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None
     schedule: Callable[[Optimizer], LRScheduler] | None = None
-    clip_norm: float | None = None
+    clip_norm: Positive | None = None
 
     def __post_init__(self) -> None:
         if self.clip_norm is not None and not self.clip_norm > 0:
@@ -88,19 +90,22 @@ class PlayerSettings:
 class Training:
     """What a run asks of any game.
 
-    iterations: the run's budget, all stages together.
-    batch_size: global; only counts images, the data module makes the batches.
-    players: by the names of the game's `players()`.
-    ema_half_life: of the evaluated weights, in images; None evaluates the newest weights.
-    accumulate: micro-batches per phase and rank, one step.
+    Args:
+        iterations: the run's budget in training batches, all stages together.
+        batch_size: global batch size; only counts images, the data module makes the batches.
+        players: settings of each player, by the names of the game's `players()`.
+        seed: seed of everything random in training.
+        ema_half_life: half-life in images of the averaged weights that are evaluated; None evaluates the newest
+            weights.
+        accumulate: micro-batches per step of a phase, on each process.
     """
 
-    iterations: int
-    batch_size: int
+    iterations: Count
+    batch_size: Count
     players: Mapping[str, PlayerSettings]
-    seed: int = 0
-    ema_half_life: float | None = None
-    accumulate: int = 1
+    seed: Seed = 0
+    ema_half_life: Positive | None = None
+    accumulate: Count = 1
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "accumulate"):

@@ -6,7 +6,6 @@ concatenations; `split` takes them apart again.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Count, Positive
 
 
 class Axis(NamedTuple):
@@ -48,9 +48,13 @@ def _positive(name: str, value: int) -> int:
 
 
 class Normal(Prior):
-    """z ~ N(0, I)."""
+    """z ~ N(0, I).
 
-    def __init__(self, *, dim: int) -> None:
+    Args:
+        dim: length of a code.
+    """
+
+    def __init__(self, *, dim: Count) -> None:
         self.dim = _positive("dim", dim)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
@@ -61,9 +65,14 @@ class Normal(Prior):
 
 
 class Uniform(Prior):
-    """z ~ U(-bound, bound) in every dimension; bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code)."""
+    """z ~ U(-bound, bound) in every dimension; bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code).
 
-    def __init__(self, *, dim: int, bound: float = sqrt(3)) -> None:
+    Args:
+        dim: length of a code.
+        bound: largest absolute value of U(-bound, bound).
+    """
+
+    def __init__(self, *, dim: Count, bound: Positive = 3**0.5) -> None:
         self.dim = _positive("dim", dim)
         self.bound = bound
 
@@ -75,9 +84,13 @@ class Uniform(Prior):
 
 
 class Categorical(Prior):
-    """One-hot codes, uniform over `dim` categories."""
+    """One-hot codes, uniform over `dim` categories.
 
-    def __init__(self, *, dim: int) -> None:
+    Args:
+        dim: length of a code, the number of categories.
+    """
+
+    def __init__(self, *, dim: Count) -> None:
         self.dim = _positive("dim", dim)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
@@ -90,7 +103,11 @@ class Categorical(Prior):
 
 
 class Mixed(Prior):
-    """Independent parts side by side, as (z, c) of InfoGAN (Chen et al. 2016): (n, sum of the parts' dims)."""
+    """Independent parts side by side, as (z, c) of InfoGAN (Chen et al. 2016): (n, sum of the parts' dims).
+
+    Args:
+        parts: priors whose codes are joined, in this order.
+    """
 
     def __init__(self, *, parts: Sequence[Prior]) -> None:
         if not parts:

@@ -186,7 +186,7 @@ class OffersFeatures(Protocol):
     def features(self) -> nn.Module: ...
 
 
-class Augment(Protocol):
+class DiscriminatorAugmentation(Protocol):
     """A differentiable change of D's inputs: samples (N, ...), `numbers` uniform numbers each -> samples (N, ...)."""
 
     numbers: int
@@ -203,7 +203,7 @@ class FollowsRun(Protocol):
 
 
 @runtime_checkable
-class Adapts(Augment, Protocol):
+class AdaptiveAugmentation(DiscriminatorAugmentation, Protocol):
     """An augmentation that follows D: it is shown D's margins on real samples, and adjusted after each of D's steps.
 
     p: () in [0, 1], how often it is applied; in the checkpoint, and alike on all ranks.

@@ -6,6 +6,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Count, Fraction, NonNegative, Positive
 
 
 def cosine(start: float, end: float, progress: float) -> float:
@@ -29,15 +30,17 @@ class Cosine(LRScheduler):
 
     Args:
         optimizer: Adam or another with `betas`, where beta2 is to change.
-        iterations: from the one to the other.
-        end_factor: what is left of the learning rate.
-        beta2: at the end; None leaves it as it is.
+        iterations: iterations from the first value to the last.
+        end_factor: share of the learning rate that is left at the end.
+        beta2: Adam's beta2 at the end; None leaves it as it is.
 
     Raises:
         UserError: beta2 is to change and the optimizer has none.
     """
 
-    def __init__(self, optimizer: Optimizer, *, iterations: int, end_factor: float, beta2: float | None = None) -> None:
+    def __init__(
+        self, optimizer: Optimizer, *, iterations: Count, end_factor: NonNegative, beta2: Fraction | None = None
+    ) -> None:
         if beta2 is not None and any("betas" not in group for group in optimizer.param_groups):
             raise UserError(f"schedule.beta2={beta2}: {type(optimizer).__name__} has no betas; say beta2=null.")
         self.iterations, self.end_factor, self.beta2 = iterations, end_factor, beta2
@@ -60,13 +63,13 @@ class HoldThenDecay(LRScheduler):
     """The learning rate as it is for a share of the run, then exponentially to `end_factor` of itself.
 
     Args:
-        optimizer: any.
-        iterations: of the whole run.
-        hold: share of them before the decay.
-        end_factor: what is left of the learning rate at their end, above 0.
+        optimizer: any optimizer.
+        iterations: iterations of the whole run.
+        hold: share of the iterations before the decay.
+        end_factor: share of the learning rate that is left at the end.
     """
 
-    def __init__(self, optimizer: Optimizer, *, iterations: int, hold: float, end_factor: float) -> None:
+    def __init__(self, optimizer: Optimizer, *, iterations: Count, hold: Fraction, end_factor: Positive) -> None:
         if not (0 <= hold < 1 and end_factor > 0):
             raise UserError(f"schedule.hold={hold}, schedule.end_factor={end_factor}: 0 <= hold < 1, 0 < end_factor.")
         self.iterations, self.hold, self.end_factor = iterations, hold, end_factor
@@ -82,12 +85,12 @@ class HoldThenLinear(LRScheduler):
     """The learning rate as it is for a share of the run, then along a line to 0 (CycleGAN's: half and half).
 
     Args:
-        optimizer: any.
-        iterations: of the whole run; the rate is 0 after them, and not yet in the last.
-        hold: share of them before the decay.
+        optimizer: any optimizer.
+        iterations: iterations of the whole run; the rate is 0 after them, and not yet in the last.
+        hold: share of the iterations before the rate falls.
     """
 
-    def __init__(self, optimizer: Optimizer, *, iterations: int, hold: float) -> None:
+    def __init__(self, optimizer: Optimizer, *, iterations: Count, hold: Fraction) -> None:
         if not 0 <= hold < 1:
             raise UserError(f"schedule.hold={hold}: a share of the run before the rate falls, 0 <= hold < 1.")
         self.iterations, self.hold = iterations, hold
@@ -104,12 +107,15 @@ class InverseDecay(LRScheduler):
     Ganin et al. 2016 (1505.07818), section 5.2.2: mu_0 = 0.01, steepness 10, power 0.75.
 
     Args:
-        optimizer: any; its learning rate is mu_0.
-        iterations: of the whole run.
-        steepness, power: not negative.
+        optimizer: any optimizer; its learning rate is mu_0.
+        iterations: iterations of the whole run.
+        steepness: alpha of (1 + alpha p)^-beta.
+        power: beta of (1 + alpha p)^-beta.
     """
 
-    def __init__(self, optimizer: Optimizer, *, iterations: int, steepness: float = 10.0, power: float = 0.75) -> None:
+    def __init__(
+        self, optimizer: Optimizer, *, iterations: Count, steepness: NonNegative = 10.0, power: NonNegative = 0.75
+    ) -> None:
         if steepness < 0 or power < 0:
             raise UserError(f"schedule.steepness={steepness}, schedule.power={power}: both must be 0 or more.")
         self.iterations, self.steepness, self.power = iterations, steepness, power

@@ -1,9 +1,9 @@
-"""Every metric's newest and best value, and when; what a run's summary says."""
+"""Scores of a run: the newest and the best value of every metric, and the iteration of the best."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lightning_gans.metrics.names import better
+from lightning_gans.metrics.names import Better, is_better, metric
 
 
 @dataclass
@@ -13,6 +13,7 @@ class Score:
     last: float
     best: float
     best_iteration: int
+    better: Better
 
 
 class Scores:
@@ -22,11 +23,16 @@ class Scores:
         self._scores: dict[str, Score] = {}
 
     def record(self, values: dict[str, float], iteration: int) -> None:
-        """Take in the values measured after `iteration` iterations."""
+        """Take in the values measured after `iteration` iterations.
+
+        Raises:
+            ValueError: a metric that is not declared.
+        """
         for name, value in values.items():
+            better = metric(name).better
             score = self._scores.get(name)
-            if score is None or better(name, value, score.best):
-                self._scores[name] = Score(value, value, iteration)
+            if score is None or is_better(better, value, score.best):
+                self._scores[name] = Score(value, value, iteration, better)
             else:
                 score.last = value
 
@@ -44,4 +50,8 @@ class Scores:
         return {name: asdict(score) for name, score in self._scores.items()}
 
     def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
-        self._scores = {name: Score(**score) for name, score in state.items()}
+        # Checkpoints of version 0.1.0 hold no direction: their metrics are all of this package.
+        self._scores = {
+            name: Score(**(score if "better" in score else score | {"better": metric(name).better}))
+            for name, score in state.items()
+        }

@@ -5,11 +5,12 @@ import time
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from lightning_gans.core.batches import SampleBatch, SemiSupervisedBatch, UnpairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
 from lightning_gans.extractors.base import Features, Progress, Split, in_chunks
@@ -45,6 +46,9 @@ class ClassifierExtractor:
     Attributes:
         accuracy: on the data's validation split, 0 to 1; None where that is empty.
     """
+
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch)
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(self, network: ConvClassifier, *, name: str, fingerprint: str, accuracy: float | None = None) -> None:
         self.network = network.float().to(memory_format=torch.channels_last).eval().requires_grad_(False)

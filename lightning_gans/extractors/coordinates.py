@@ -1,13 +1,18 @@
 """Points are their own features."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
+from lightning_gans.core.batches import SampleBatch
 from lightning_gans.extractors.base import Features
 
 
 class CoordinateExtractor:
     """The identity on points (N, d): Frechet and kernel distance in the plane itself."""
 
+    batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("points",)
     name = "coordinates"
     fingerprint = "coordinates"
     classes = None

@@ -1,4 +1,7 @@
-"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data."""
+"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data.
+
+The class that a function is annotated to return declares which data it takes: `batch` and `contents`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,22 +9,40 @@ from typing import Any
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.extractors.base import Extractor, Progress
-from lightning_gans.extractors.classifier import fit_or_load
+from lightning_gans.extractors.base import Progress
+from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
+from lightning_gans.settings import Given
 
 # The names that a configuration from a stranger may use; see experiments.trained.loading.
 __all__ = ["classifier", "coordinates", "inception", "own"]
 
 
-def classifier(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
-    """A small classifier of the data's own labels, trained once; see `extractors.classifier`."""
+def classifier(
+    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+) -> ClassifierExtractor:
+    """A small classifier of the data's own labels, trained once; see `extractors.classifier`.
+
+    Args:
+        data: data module of the run.
+        cache_dir: directory of cached features.
+        device: device that computes features.
+        progress: callback for progress messages.
+    """
     return fit_or_load(data, cache_dir, device=device, progress=progress)
 
 
-def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> Extractor:
+def coordinates(
+    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+) -> CoordinateExtractor:
     """The points themselves; for planar densities.
+
+    Args:
+        data: data module of the run.
+        cache_dir: directory of cached features.
+        device: device that computes features.
+        progress: callback for progress messages.
 
     Raises:
         UserError: the samples are no points.
@@ -33,16 +54,33 @@ def coordinates(data: Any, *, cache_dir: Path, device: torch.device, progress: P
 
 
 def inception(
-    data: Any,
+    data: Given[Any],
     *,
-    cache_dir: Path,
-    device: torch.device,
-    progress: Progress | None = None,
-    weights: str | None = None,
-) -> Extractor:
-    """torchmetrics' Inception; weights: a file of them, None downloads them."""
+    cache_dir: Given[Path],
+    device: Given[torch.device],
+    progress: Given[Progress | None] = None,
+    weights: str | Path | None = None,
+) -> InceptionExtractor:
+    """torchmetrics' Inception.
+
+    Args:
+        data: data module of the run.
+        cache_dir: directory of cached features.
+        device: device that computes features.
+        progress: callback for progress messages.
+        weights: file of weights; None: download.
+    """
     return InceptionExtractor(weights, device=device)
 
 
-def own(data: Any, *, cache_dir: Path, device: torch.device, progress: Progress | None = None) -> None:
-    """No extractor: only what the game's model itself can do is measured."""
+def own(
+    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+) -> None:
+    """No extractor: only what the game's model itself can do is measured.
+
+    Args:
+        data: data module of the run.
+        cache_dir: directory of cached features.
+        device: device that computes features.
+        progress: callback for progress messages.
+    """

@@ -6,13 +6,14 @@ import os
 import pickle
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from lightning_gans.core.batches import SampleBatch, SemiSupervisedBatch, UnpairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
 from lightning_gans.extractors.base import Features, in_chunks
@@ -40,6 +41,8 @@ class InceptionExtractor:
         UserError: torch-fidelity is missing, the weights cannot be had, or they are another network's.
     """
 
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch)
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     name = "inception-v3-compat"
     feature_dim = 2048
     classes = 1008

@@ -17,7 +17,7 @@ class TensorBoardLogger(LightningTensorBoardLogger):
     """Lightning's logger, in the run's directory, with pictures. Look with `tensorboard --logdir runs`.
 
     Args:
-        run_dir: the run's directory.
+        run_dir: directory of the run.
 
     Raises:
         UserError: tensorboard is not installed.

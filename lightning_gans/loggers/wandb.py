@@ -71,11 +71,11 @@ class WandbLogger(Logger):
     sets WANDB_MODE for the whole process, counts optimizer steps on the x-axis, and lets W&B's failures end training.
 
     Args:
-        run_dir: the run's directory; W&B writes to run_dir/wandb and names the run after it.
-        project: in W&B.
-        group: runs that differ in their seed alone share it.
-        tags: of the run.
-        offline: True never talks to the server, False says so where it cannot; None takes what there is.
+        run_dir: directory of the run; W&B writes to run_dir/wandb and names the run after it.
+        project: project in W&B.
+        group: group in W&B, shared by runs that differ in their seed alone.
+        tags: tags of the run.
+        offline: True never talks to the server, False warns where that is impossible; None uses it where it can.
     """
 
     def __init__(

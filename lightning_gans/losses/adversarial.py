@@ -24,16 +24,17 @@ class AdversarialLoss(ABC):
     """A game on logits. D descends the sum of `discriminator(D(x), D(G(z)))`.
 
     divergence: what `estimate` approaches.
-    relativistic: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
+    needs_real: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
         any other G is given its own alone.
     over: "mean", it is a mean over samples or pairs; "per_rank", a function of whatever part of the batch it is given.
     boundary: the logit that separates real from fake; None where D is a critic whose zero means nothing.
     """
 
     divergence: ClassVar[str]
-    relativistic: ClassVar[bool] = False
+    needs_real: ClassVar[bool] = False
     over: ClassVar[Literal["mean", "per_rank"]] = "mean"
     boundary: float | None = 0.0
+    needs_lipschitz: ClassVar[bool] = False
 
     def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
@@ -109,6 +110,11 @@ class LeastSquares(SeparableLoss):
     (a, b, c) = (0, 1, 1) is the scheme of the authors' code; (-1, 1, 0) makes G descend Pearson's chi2(p + q || 2 q).
     At D's optimum (b p + a q) / (p + q), its loss stands for the Vincze-Le Cam divergence, 1/2 int (p - q)^2 / (p + q),
     which lies in [0, 1].
+
+    Args:
+        a: D's label of fakes.
+        b: D's label of real samples.
+        c: label that G moves D's output on fakes to.
     """
 
     divergence = "le_cam"
@@ -163,6 +169,7 @@ class Wasserstein(SeparableLoss):
 
     divergence = "wasserstein"
     boundary = None
+    needs_lipschitz = True
 
     def real(self, logits: Tensor) -> Tensor:
         return -logits.mean()
@@ -180,7 +187,7 @@ class Wasserstein(SeparableLoss):
 class _RelativisticLoss(AdversarialLoss):
     """Jolicoeur-Martineau 2018 (1807.00734): D tells which of two samples is real; its zero means nothing."""
 
-    relativistic = True
+    needs_real = True
     boundary = None
 
     def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:

@@ -1,9 +1,11 @@
 """Constraints on a critic's weights, restored after each of its steps."""
 
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from lightning_gans.settings import Positive
 
 
 class Constraint(Protocol):
@@ -13,9 +15,15 @@ class Constraint(Protocol):
 
 
 class WeightClip:
-    """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1)."""
+    """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1).
 
-    def __init__(self, *, bound: float) -> None:
+    Args:
+        bound: largest absolute value of a weight.
+    """
+
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, bound: Positive) -> None:
         self.bound = bound
 
     @torch.no_grad()

@@ -76,7 +76,7 @@ class Binary(Critic):
         return terms
 
     def decoder(self, on: Judged) -> Tensor:
-        against = on.real if self.loss.relativistic else None
+        against = on.real if self.loss.needs_real else None
         return (self.loss.generator(on.generated, against) + self.loss.generator(on.reconstructed, against)) / 2
 
     def costs(self, on: Judged) -> Tensor:

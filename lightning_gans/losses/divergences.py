@@ -11,9 +11,10 @@ Composites f*(g_f(v)) are written out: they are simpler than their parts, and st
 from abc import abstractmethod
 from collections.abc import Mapping
 from math import expm1, log
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -185,11 +186,14 @@ class WeightedJensenShannon(FDivergence):
     """pi KL(P || M) + (1 - pi) KL(Q || M) with M = pi P + (1 - pi) Q, for 0 < pi < 1.
 
     f(u) = pi u log u - (1 - pi + pi u) log(1 - pi + pi u). At pi = 1/2 it is the Jensen-Shannon divergence itself.
+
+    Args:
+        pi: weight of the data in the mixture.
     """
 
     divergence = "weighted_js"
 
-    def __init__(self, *, pi: float = 0.5) -> None:
+    def __init__(self, *, pi: Annotated[float, Gt(0), Lt(1)] = 0.5) -> None:
         if not 0 < pi < 1:
             raise ValueError(f"pi={pi}: the weight of the data lies between 0 and 1, without them")
         self.pi = pi

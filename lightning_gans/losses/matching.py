@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import onto_ball, onto_stiefel
+from lightning_gans.settings import Count, Given
 
 Norm = Literal[1, 2, "inf"]
 Critic = Callable[[Tensor], Tensor]  # Phi (N, m) -> f (N,)
@@ -30,7 +31,7 @@ CONJUGATE: dict[Norm, Norm] = {1: "inf", 2: 2, "inf": 1}
 class Matching(AdversarialLoss, nn.Module):
     """E_p f - E_q f for the critic f(Phi(x)) that the statistic allows: D ascends it and G descends it.
 
-    features: m, how many features D offers. `relativistic` where f is found from the batch, real and fake.
+    features: m, how many features D offers. `needs_real` where f is found from the batch, real and fake.
     """
 
     divergence = "ipm"
@@ -83,9 +84,14 @@ def best_direction(difference: Tensor, q: Norm) -> Tensor:
 
 
 class MeanMatching(Matching):
-    """IPM_mu,q in its primal form: f(x) = <v, Phi(x)>, v in the unit ball of l_p."""
+    """IPM_mu,q in its primal form: f(x) = <v, Phi(x)>, v in the unit ball of l_p.
 
-    def __init__(self, features: int, *, q: Norm) -> None:
+    Args:
+        features: number m of features.
+        q: norm in which means are matched.
+    """
+
+    def __init__(self, features: Given[int], *, q: Norm) -> None:
         super().__init__(features)
         self.p = CONJUGATE[_known(q)]
         self.v = nn.Parameter(torch.randn(features))
@@ -100,11 +106,16 @@ class MeanMatching(Matching):
 
 
 class DualMeanMatching(Matching):
-    """IPM_mu,q in its dual form: D and G play on ||dMu||_q."""
+    """IPM_mu,q in its dual form: D and G play on ||dMu||_q.
 
-    relativistic = True
+    Args:
+        features: number m of features.
+        q: norm in which means are matched.
+    """
 
-    def __init__(self, features: int, *, q: Norm) -> None:
+    needs_real = True
+
+    def __init__(self, features: Given[int], *, q: Norm) -> None:
         super().__init__(features)
         self.q = _known(q)
 
@@ -145,9 +156,14 @@ def best_frames(real: Tensor, fake: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 class CovarianceMatching(Matching):
-    """IPM_Sigma in its primal form: f(x) = <U^T Phi(x), V^T Phi(x)>, U and V with k orthonormal columns."""
+    """IPM_Sigma in its primal form: f(x) = <U^T Phi(x), V^T Phi(x)>, U and V with k orthonormal columns.
 
-    def __init__(self, features: int, *, k: int) -> None:
+    Args:
+        features: number m of features.
+        k: number of singular values of the difference of covariances.
+    """
+
+    def __init__(self, features: Given[int], *, k: Count) -> None:
         super().__init__(features)
         _fits(k, features)
         self.U, self.V = nn.Parameter(torch.randn(features, k)), nn.Parameter(torch.randn(features, k))
@@ -163,11 +179,16 @@ class CovarianceMatching(Matching):
 
 
 class DualCovarianceMatching(Matching):
-    """IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma."""
+    """IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma.
 
-    relativistic = True
+    Args:
+        features: number m of features.
+        k: number of singular values of the difference of covariances.
+    """
 
-    def __init__(self, features: int, *, k: int) -> None:
+    needs_real = True
+
+    def __init__(self, features: Given[int], *, k: Count) -> None:
         super().__init__(features)
         _fits(k, features)
         self.k = k
@@ -187,14 +208,20 @@ def _fits(k: int, features: int) -> None:
 
 
 class JointMatching(Matching):
-    """The sum of two matchings on the same features: <v, dMu> + Tr U^T dSigma V, each in the form it is given in."""
+    """The sum of two matchings on the same features: <v, dMu> + Tr U^T dSigma V, each in the form it is given in.
+
+    Args:
+        features: number m of features.
+        mean: matching of means, features -> Matching.
+        covariance: matching of covariances, features -> Matching.
+    """
 
     def __init__(
-        self, features: int, *, mean: Callable[[int], Matching], covariance: Callable[[int], Matching]
+        self, features: Given[int], *, mean: Callable[[int], Matching], covariance: Callable[[int], Matching]
     ) -> None:
         super().__init__(features)
         self.mean, self.covariance = mean(features), covariance(features)
-        self.relativistic = self.mean.relativistic or self.covariance.relativistic  # type: ignore[misc]
+        self.needs_real = self.mean.needs_real or self.covariance.needs_real  # type: ignore[misc]
 
     def project(self) -> None:
         self.mean.project()

@@ -5,12 +5,13 @@ sample's logit depends on the others. A sample is what D gives one logit to: wit
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from lightning_gans.losses.precision import exact
+from lightning_gans.settings import NonNegative
 
 Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh row for each sample
 
@@ -38,9 +39,15 @@ def distance_from_one(squared_norm: Tensor) -> Tensor:
 
 
 class R1:
-    """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9)."""
+    """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9).
 
-    def __init__(self, *, gamma: float) -> None:
+    Args:
+        gamma: weight gamma of the penalty.
+    """
+
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, gamma: NonNegative) -> None:
         self.gamma = gamma
 
     def __call__(
@@ -50,9 +57,15 @@ class R1:
 
 
 class R2:
-    """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10)."""
+    """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10).
 
-    def __init__(self, *, gamma: float) -> None:
+    Args:
+        gamma: weight gamma of the penalty.
+    """
+
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, gamma: NonNegative) -> None:
         self.gamma = gamma
 
     def __call__(
@@ -62,9 +75,15 @@ class R2:
 
 
 class R1R2:
-    """R1 and R2 with one gamma, as in R3GAN (Huang et al. 2025, 2501.05441, section 2.2)."""
+    """R1 and R2 with one gamma, as in R3GAN (Huang et al. 2025, 2501.05441, section 2.2).
 
-    def __init__(self, *, gamma: float) -> None:
+    Args:
+        gamma: weight gamma of the penalty.
+    """
+
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, gamma: NonNegative) -> None:
         self.gamma = gamma
 
     def __call__(
@@ -77,10 +96,16 @@ class R1R2:
 class GradientPenalty:
     """WGAN-GP (Gulrajani et al. 2017, 1704.00028), eq. 3: weight E (||grad D(x')|| - 1)^2.
 
-    x' = eps x + (1 - eps) G(z), one eps ~ U(0, 1) for each sample. one_sided: only norms above 1 cost.
+    x' = eps x + (1 - eps) G(z), one eps ~ U(0, 1) for each sample.
+
+    Args:
+        weight: weight lambda of the penalty.
+        one_sided: no cost for gradient norms below 1.
     """
 
-    def __init__(self, *, weight: float, one_sided: bool = False) -> None:
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, weight: NonNegative, one_sided: bool = False) -> None:
         self.weight, self.one_sided = weight, one_sided
 
     def __call__(
@@ -98,11 +123,15 @@ class DRAGAN:
 
     x' = x + alpha std / 2 u near real samples alone: std of the whole batch, u ~ U(0, 1) for each number of a sample,
     alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
+
+    Args:
+        weight: weight lambda of the penalty.
     """
 
+    lipschitz: ClassVar[bool] = True
     over = "per_rank"  # the batch's std is not a mean over samples
 
-    def __init__(self, *, weight: float) -> None:
+    def __init__(self, *, weight: NonNegative) -> None:
         self.weight = weight
 
     def perturbed(self, real: Tensor, uniform: Uniform) -> Tensor:

@@ -1,84 +1,63 @@
-"""Every metric that a run may report, with the direction that is better. Imports nothing heavy."""
+"""Metrics by name: the better direction and a line of description. Imports nothing heavy.
 
+Measures declare their metrics in decorators (`@metric`, `@measure`, `@reports`, with literal arguments). Those of
+`lightning_gans.evaluation` are read from its source files, so a command that imports no torch knows them as well.
+Measures of a user's own declare theirs on import.
+"""
+
+import ast
 import difflib
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+Better = Literal["lower", "higher"]
+BETTER: tuple[Better, ...] = ("lower", "higher")
+
+RESERVED = ("iteration", "images", "seconds")  # columns of metrics.csv
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What a reported number means: which direction is better, and one line on what it is."""
+    """Meaning of a reported number.
 
-    direction: Literal["min", "max"]
-    description: str
+    Args:
+        name: letters, digits, `_`, `-` and `.`; in files, tables and loggers.
+        better: the better direction.
+        help: one line.
+        home: the module that declares it.
+    """
+
+    name: str
+    better: Better
+    help: str = ""
+    home: str = ""
 
 
-def _low(description: str) -> Metric:
-    return Metric("min", description)
+METRICS: dict[str, Metric] = {}
 
 
-def _high(description: str) -> Metric:
-    return Metric("max", description)
+def declare(found: Metric) -> Metric:
+    """Add a metric to `METRICS`.
 
-
-METRICS: dict[str, Metric] = {
-    # How near generated samples are to real ones.
-    "fid": _low("Frechet distance of real and generated features (extractor, samples and reference beside it)"),
-    "fid_a2b": _low("FID of translations A to B against real B"),
-    "fid_b2a": _low("FID of translations B to A against real A"),
-    "fid_both": _low("mean of fid_a2b and fid_b2a"),
-    "intra_fid": _low("mean over classes of the FID of that class alone"),
-    "fid_floor": _low("FID of held-out real images against real training images: what a perfect generator would score"),
-    "kid": _low("kernel distance of real and generated features: unbiased MMD^2, cubic kernel"),
-    "is": _high("Inception Score: exp of the mean KL(p(y|x) || p(y)) under the extractor's classifier"),
-    # Mode coverage.
-    "modes": _high("modes that are the nearest centre of at least one high-quality sample"),
-    "high_quality": _high("share of samples within three standard deviations of their nearest mode"),
-    "reverse_kl": _low("KL of the histogram of samples over modes against the uniform one, in nats"),
-    "mode_score": _high("high_quality times exp(-reverse_kl): .99 for a perfect sampler, low for blur and lost modes"),
-    "classes_covered": _high("classes that the extractor's classifier finds among the generated samples"),
-    # Conditional generation and codes.
-    "label_accuracy": _high("share of conditional samples that the classifier assigns to the class asked for"),
-    "label_accuracy_a2b": _high("share of translations A to B that keep the label of their source"),
-    "label_accuracy_b2a": _high("share of translations B to A that keep the label of their source"),
-    "nmi": _high("normalised mutual information of the categorical code and the classes"),
-    "cas": _high("classification accuracy score: trained on generated samples alone, tested on real ones"),
-    "code_accuracy": _high("share of images whose class is found from the categorical code, codes matched to classes"),
-    "code_classes": _high("classes that a category of the code stands for"),
-    "nll": _low("negative log-likelihood of held-out data, in nats"),
-    # Encoders.
-    "reconstruction_mse": _low("mean squared error of reconstructions, per pixel, images in [-1, 1]"),
-    "reconstruction_ratio": _low("reconstruction_mse divided by the error between random pairs of images"),
-    "knn_accuracy": _high("accuracy of nearest neighbours on the encoder's last hidden layer"),
-    "probe_accuracy": _high("accuracy of a linear probe on the encoder's last hidden layer"),
-    "code_knn_accuracy": _high("accuracy of nearest neighbours on codes"),
-    "code_probe_accuracy": _high("accuracy of a linear probe on codes"),
-    "cycle_l1": _low("mean absolute error of there-and-back translation, per pixel, images in [-1, 1]"),
-    # Classification and domains.
-    "target_accuracy": _high("accuracy on the held-out part of the target domain"),
-    "source_accuracy": _high("accuracy on the held-out part of the source domain"),
-    "domain_accuracy": _low("accuracy of the domain classifier on the features: chance means they are aligned"),
-    "test_accuracy": _high("accuracy on the test split"),
-    # Retrieval.
-    "precision_at_3": _high("share of relevant items among the first 3"),
-    "precision_at_5": _high("share of relevant items among the first 5"),
-    "precision_at_10": _high("share of relevant items among the first 10"),
-    "ndcg_at_3": _high("normalised discounted cumulative gain of the first 3"),
-    "ndcg_at_5": _high("normalised discounted cumulative gain of the first 5"),
-    "ndcg_at_10": _high("normalised discounted cumulative gain of the first 10"),
-    "map": _high("mean average precision"),
-    "mrr": _high("mean reciprocal rank of the first relevant item"),
-    # Disentanglement.
-    "content_probe": _high("accuracy of a fresh probe that reads the content from the content code"),
-    "speaker_probe": _high("accuracy of a fresh probe that reads the speaker from the speaker code"),
-    "speaker_from_content": _low(
-        "accuracy of a fresh probe that reads the speaker from the content code: at best chance"
-    ),
-    "converted_content": _high("share of converted utterances that keep the content of their source"),
-    "converted_speaker": _high("share of converted utterances that sound like the speaker asked for"),
-    "converted": _high("share of converted utterances that do both"),
-}
+    Raises:
+        ValueError: the name is of other characters, reserved, or another module's; or there is no such direction.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,79}", found.name) or found.name in RESERVED:
+        raise ValueError(
+            f"{found.home}: a metric cannot be named {found.name!r}. Choose letters, digits and _, other than "
+            f"{', '.join(RESERVED)}."
+        )
+    if found.better not in BETTER:
+        raise ValueError(f"{found.home}: better={found.better!r} of metric {found.name} must be 'lower' or 'higher'.")
+    known = METRICS.get(found.name)
+    if known is not None and known.home != found.home:
+        raise ValueError(f"{found.home}: {known.home} has a metric {found.name} already. Choose another name.")
+    METRICS[found.name] = found
+    return found
 
 
 def metric(name: str) -> Metric:
@@ -94,13 +73,38 @@ def metric(name: str) -> Metric:
     raise ValueError(f"There is no metric named {name!r}; {hint}")
 
 
-def better(name: str, a: float, b: float) -> bool:
-    """Whether `a` is a strictly better value of the metric `name` than `b`; a NaN is worse than any number.
-
-    Raises:
-        ValueError: no metric has that name.
-    """
-    lower = metric(name).direction == "min"
+def is_better(better: Better, a: float, b: float) -> bool:
+    """Whether `a` is strictly better than `b` where `better` is the better direction; NaN is worse than any number."""
     if math.isnan(a) or math.isnan(b):
         return not math.isnan(a)
-    return a < b if lower else a > b
+    return a < b if better == "lower" else a > b
+
+
+def declared_in(source: Path, home: str) -> Iterator[Metric]:
+    """The metrics that the decorators of a source file declare; nothing of the file is run."""
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+        for call in (found for decorator in decorators for found in ast.walk(decorator)):
+            if isinstance(call, ast.Call):
+                words: list[Any] = [_literal(argument) for argument in call.args]
+                named: dict[str | None, Any] = {word.arg: _literal(word.value) for word in call.keywords}
+                match ast.unparse(call.func):
+                    case "metric":
+                        yield Metric(words[0], named["better"], named.get("help", ""), home)
+                    case "lower" | "higher" as better:
+                        yield Metric(words[0], better, words[1], home)
+
+
+def _literal(node: ast.expr) -> Any:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _shipped() -> Iterator[Metric]:
+    """The metrics of `lightning_gans.evaluation`, those of sample quality first."""
+    package = Path(__file__).parents[1] / "evaluation"
+    for source in sorted(package.glob("*.py"), key=lambda file: (file.stem != "quality", file.stem)):
+        yield from declared_in(source, f"lightning_gans.evaluation.{source.stem}")
+
+
+for _found in _shipped():
+    declare(_found)

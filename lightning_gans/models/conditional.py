@@ -1,6 +1,7 @@
 """A generator that is told the class, and its prior."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.rng import stream
 from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel, evaluating, reestimating
+from lightning_gans.settings import Count
 
 Label = int | Sequence[int] | Tensor
 
@@ -20,10 +22,13 @@ class ConditionalGenerativeModel(GenerativeModel):
 
     Args:
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
-        classes: their number.
+        prior: distribution of latent codes.
+        classes: number of classes in the data.
     """
 
-    def __init__(self, *, generator: nn.Module, prior: Prior, classes: int) -> None:
+    conditional: ClassVar[bool] = True
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, classes: Count) -> None:
         super().__init__(generator=generator, prior=prior)
         if classes < 1:
             raise ValueError(f"classes={classes}: a conditional model has at least 1")

@@ -1,6 +1,6 @@
 """Two encoders and a decoder: what is said, by whom, and both together again."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ class ConvertingModel(nn.Module):
         speaker_encoder: samples (N, ...) -> s (N, d).
         decoder: c, s -> samples.
     """
+
+    role: ClassVar[str] = "conversion"
 
     def __init__(self, *, content_encoder: nn.Module, speaker_encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()

@@ -1,11 +1,13 @@
 """A classifier that is to work in a second domain, where it has seen no labels."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from lightning_gans.models.generative import CHUNK, evaluating
+from lightning_gans.settings import Count
 
 
 class DomainModel(nn.Module):
@@ -13,16 +15,17 @@ class DomainModel(nn.Module):
 
     Args:
         network: f, y and d as its `features`, `label` and `domain`.
-        classes: of the labels.
-        channels: of the images.
+        classes: number of labels.
+        channels: channels of the images.
 
     Attributes:
         mean: (C, 1, 1), taken off every image: that of both domains' training images together, in [-1, 1].
     """
 
+    role: ClassVar[str] = "domain adaptation"
     mean: Tensor
 
-    def __init__(self, *, network: nn.Module, classes: int, channels: int) -> None:
+    def __init__(self, *, network: nn.Module, classes: Count, channels: Count) -> None:
         super().__init__()
         self.network = network
         self.classes = classes

@@ -1,6 +1,7 @@
 """A discriminator that generates by itself: samples are found by going up its score."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.models.generative import CHUNK, evaluating
+from lightning_gans.settings import Count, NonNegative, Positive, Shape
 
 
 class EnergyModel(nn.Module):
@@ -20,23 +22,26 @@ class EnergyModel(nn.Module):
 
     Args:
         discriminator: samples (N, *shape) -> logits (N, 1), each of its own sample alone.
-        shape: of a sample.
-        steps: of a chain from uniform noise, when `sample` makes one.
-        step_size: of the descent.
-        noise: standard deviation, in the samples' own units (images: [-1, 1]).
-        clip: largest absolute number of a gradient; None: as they are.
-        low, high: the box in which chains begin, uniformly, and stay.
+        shape: shape of a sample, without the batch.
+        steps: steps of a chain from uniform noise, when `sample` makes one.
+        step_size: step size of the descent.
+        noise: standard deviation of the noise in each step, in the samples' own units (images: [-1, 1]).
+        clip: largest absolute number of a gradient; None: gradients as they are.
+        low: lower end of the box that chains stay in.
+        high: upper end of the box that chains stay in.
     """
+
+    role: ClassVar[str] = "energy"
 
     def __init__(
         self,
         *,
         discriminator: nn.Module,
-        shape: Sequence[int],
-        steps: int,
-        step_size: float,
-        noise: float,
-        clip: float | None = None,
+        shape: Shape,
+        steps: Count,
+        step_size: Positive,
+        noise: NonNegative,
+        clip: Positive | None = None,
         low: float = -1.0,
         high: float = 1.0,
     ) -> None:

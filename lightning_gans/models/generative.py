@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,15 @@ def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 class GenerativeModel(nn.Module):
-    """x = G(z), z ~ p(z). Sampling noise is drawn on the CPU and keyed by (seed, chunk): the same on every device."""
+    """x = G(z), z ~ p(z). Sampling noise is drawn on the CPU and keyed by (seed, chunk): the same on every device.
+
+    Args:
+        generator: network, z (N, prior.dim) -> samples (N, ...).
+        prior: distribution of latent codes.
+    """
+
+    role: ClassVar[str | None] = None  # the task that it is made for; None: any that needs samples alone
+    conditional: ClassVar[bool] = False  # its networks are told the class
 
     def __init__(self, *, generator: nn.Module, prior: Prior) -> None:
         super().__init__()

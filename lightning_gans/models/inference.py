@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from math import sqrt
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ class EncodingModel(GenerativeModel):
 
     Args:
         generator: z (N, prior.dim) -> samples (N, ...).
+        prior: distribution of latent codes.
         encoder: samples (N, ...) -> (N, d), by way of its `features` (N, feature_dim).
     """
 
@@ -56,6 +57,8 @@ class InferenceModel(EncodingModel):
         encoder: samples (N, ...) -> codes (N, prior.dim), linear in its `features` (N, feature_dim).
     """
 
+    role: ClassVar[str | None] = "inference"
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
         return self._in_chunks(lambda part: self(self.code(part)), x)
@@ -75,6 +78,8 @@ class InferenceModel(EncodingModel):
 class AutoencodingModel(InferenceModel):
     """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
 
+    role: ClassVar[str | None] = "autoencoding"
+
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
         """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
         real = list(batches)
@@ -86,11 +91,12 @@ class BoundedInferenceModel(InferenceModel):
     """z = bound (2 F(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
 
     Args:
-        generator, encoder: G and E.
-        prior: uniform.
-        link: F, "normal" for the normal distribution function, by which numbers a ~ N(0, 1), as those of an encoder
-            that normalises its output nearly are, become codes as uniform as the prior's; "logistic" for the sigmoid
-            (jeffdonahue/bigan).
+        generator: network, z (N, prior.dim) -> samples (N, ...).
+        prior: uniform distribution of latent codes.
+        encoder: network, samples (N, ...) -> codes.
+        link: distribution function F that maps the encoder's numbers to codes. "normal" is that of the normal
+            distribution: numbers a ~ N(0, 1), as those of an encoder that normalises its output nearly are, become
+            codes as uniform as the prior's. "logistic" is the sigmoid (jeffdonahue/bigan).
     """
 
     prior: Uniform
@@ -123,6 +129,8 @@ class GaussianInferenceModel(InferenceModel):
 
     A sample's code is the mean.
     """
+
+    role: ClassVar[str | None] = "Gaussian inference"
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), each (N, prior.dim), with their graph and in the present mode."""

@@ -1,7 +1,7 @@
 """A generator that is fed noise and codes, and a network that recognises the codes."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ class InfoGANModel(EncodingModel):
 
     Args:
         generator: (z, c) (N, noise.dim + sum of the codes' dims) -> samples (N, ...).
-        noise: of the numbers that q does not look for.
-        codes: Categorical, Uniform and Normal, in any number and order.
+        noise: prior of the numbers that the recognition network q does not recover.
+        codes: priors of the codes that q recovers: Categorical, Uniform and Normal, in any number and order.
         encoder: samples (N, ...) -> (N, sum of the codes' dims), logits and means in the order of `codes`: its `head`
             on its `features` (N, feature_dim), which a discriminator may read as well.
 
@@ -27,6 +27,7 @@ class InfoGANModel(EncodingModel):
         ValueError: no codes, or one of another kind.
     """
 
+    role: ClassVar[str | None] = "recognition of codes"
     categories: int
 
     def __init__(self, *, generator: nn.Module, noise: Prior, codes: Sequence[Prior], encoder: nn.Module) -> None:

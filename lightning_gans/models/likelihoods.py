@@ -7,7 +7,7 @@ and which one is shown. Nothing is averaged over pixels: a log-likelihood is of 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import log, pi
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.losses.precision import exact
+from lightning_gans.settings import Positive
 
 Uniform = Callable[[], Tensor]  # U(0, 1) of the shape of the samples
 
@@ -50,13 +51,14 @@ class Gaussian(Likelihood):
     linear one is for points.
 
     Args:
-        std: of every number; where it is learned, at first.
-        learned: one scalar for all (Rybkin et al. 2021, 2006.13202), which balances reconstruction and KL by itself.
+        std: standard deviation of every number, in [-1, 1]; where it is learned, its initial value.
+        learned: one learned standard deviation for all numbers (Rybkin et al. 2021, 2006.13202), which balances
+            reconstruction and KL by itself.
     """
 
     log_std: Tensor
 
-    def __init__(self, *, std: float = 1.0, learned: bool = False) -> None:
+    def __init__(self, *, std: Positive = 1.0, learned: bool = False) -> None:
         super().__init__()
         if not std > 0:
             raise UserError(f"likelihood.std={std}: must be above 0.")
@@ -78,11 +80,13 @@ class Bernoulli(Likelihood):
     """Binary pixels, -1 or 1, with logits `outputs`: a probability, so that log p <= 0.
 
     Args:
-        binarize: how grey becomes binary. "stochastic": each pixel is 1 with probability (x + 1) / 2, drawn anew each
-            time it is seen (Burda et al. 2015, 1509.00519). "threshold": 1 where x > 0. None: grey values are taken as
-            probabilities, and log p is its mean over stochastic binarisations; what a model's `log_likelihood` makes
-            of it is at most the mean log-likelihood of those.
+        binarize: binarisation of grey values; None: they are taken as probabilities. "stochastic": each pixel is 1 with
+            probability (x + 1) / 2, drawn anew each time it is seen (Burda et al. 2015, 1509.00519). "threshold": 1
+            where x > 0. With None, log p is its mean over stochastic binarisations; what a model's `log_likelihood`
+            makes of it is at most the mean log-likelihood of those.
     """
+
+    logits: ClassVar[bool] = True
 
     def __init__(self, *, binarize: Literal["stochastic", "threshold"] | None = "stochastic") -> None:
         super().__init__()
@@ -111,6 +115,8 @@ class Categorical(Likelihood):
 
     A probability over bytes, so that log p <= 0, and -log2 p is bits.
     """
+
+    logits: ClassVar[bool] = True
 
     def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
         return self._values(self._levels(x)).to(x)

@@ -1,5 +1,7 @@
 """What ranks documents."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from lightning_gans.models.generative import evaluating
@@ -11,6 +13,8 @@ class RankingModel(nn.Module):
     Args:
         generator: queries (N, ...) -> scores (N, documents).
     """
+
+    role: ClassVar[str] = "ranking"
 
     def __init__(self, *, generator: nn.Module) -> None:
         super().__init__()

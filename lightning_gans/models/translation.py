@@ -1,5 +1,7 @@
 """A pair of translators between two domains of images."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -12,11 +14,14 @@ CHUNK = 16
 
 
 class TranslationModel(nn.Module):
-    """a2b: images of domain A -> of B, and b2a: the way back; (N, C, H, W) in [-1, 1] on both sides.
+    """Translators between two domains of images, (N, C, H, W) in [-1, 1] on both sides.
 
     Args:
-        a2b, b2a: networks that say what they take: `channels`, and of height and width `multiple` and `least`.
+        a2b: network from domain A to B, images -> images.
+        b2a: network from domain B to A, images -> images.
     """
+
+    role: ClassVar[str] = "translation"
 
     def __init__(self, *, a2b: nn.Module, b2a: nn.Module) -> None:
         super().__init__()

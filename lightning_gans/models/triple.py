@@ -1,6 +1,7 @@
 """A generator that is told the class, and a classifier that tells it."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from lightning_gans.core.prior import Prior
 from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.models.generative import CHUNK, evaluating, reestimate
+from lightning_gans.settings import Count
 
 
 class TripleModel(ConditionalGenerativeModel):
@@ -15,11 +17,14 @@ class TripleModel(ConditionalGenerativeModel):
 
     Args:
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
+        prior: distribution of latent codes.
         classifier: samples (N, ...) -> logits (N, classes).
-        classes: their number.
+        classes: number of classes in the data.
     """
 
-    def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: int) -> None:
+    role: ClassVar[str | None] = "generation by class and classification"
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, classifier: nn.Module, classes: Count) -> None:
         super().__init__(generator=generator, prior=prior, classes=classes)
         self.classifier = classifier
 

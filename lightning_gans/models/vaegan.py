@@ -1,6 +1,7 @@
 """VAE-GAN's encoder and decoder."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from lightning_gans.models.inference import GaussianInferenceModel
 
 class VAEGANModel(GaussianInferenceModel):
     """A GaussianInferenceModel whose generator decodes codes of samples and of the prior in one batch (1512.09300)."""
+
+    role: ClassVar[str | None] = "autoencoding with a learned similarity"
 
     def decoded(self, z: Tensor, z_p: Tensor) -> tuple[Tensor, Tensor]:
         """x~ = G(z), x_p = G(z_p), normed together: (N, prior.dim) twice -> (N, *sample_shape) twice."""

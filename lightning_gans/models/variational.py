@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from math import log
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +25,15 @@ class VariationalModel(GaussianInferenceModel):
 
     Args:
         generator: z (N, prior.dim) -> the likelihood's outputs (N, ...).
-        prior: a standard normal one.
+        prior: standard normal distribution of latent codes.
         encoder: samples (N, ...) -> (N, 2 prior.dim), mean and log variance.
         likelihood: p(x | outputs); the encoder sees what it observes.
 
     Raises:
         ValueError: another prior: the KL is of a normal one.
     """
+
+    role: ClassVar[str | None] = "variational autoencoding"
 
     def __init__(self, *, generator: nn.Module, prior: Normal, encoder: nn.Module, likelihood: Likelihood) -> None:
         if not isinstance(prior, Normal):

@@ -8,9 +8,13 @@ of it is needed (ADA, Karras et al. 2020, 2006.06676).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import cos, pi
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
+
+from lightning_gans.settings import Positive, Share
 
 
 class Augmentation(ABC):
@@ -19,6 +23,7 @@ class Augmentation(ABC):
     numbers: uniform random numbers an image takes.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     numbers: int
 
     @abstractmethod
@@ -35,13 +40,16 @@ class Translation(Augmentation):
 
     The paper's ratio: 1/8.
 
+    Args:
+        ratio: largest shift, as a share of the image.
+
     Raises:
         ValueError: what is called upon are no images.
     """
 
     numbers = 2
 
-    def __init__(self, *, ratio: float) -> None:
+    def __init__(self, *, ratio: Annotated[float, Ge(0), Le(0.5)]) -> None:
         self.ratio = ratio
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
@@ -79,13 +87,16 @@ class Cutout(Augmentation):
 
     The paper's ratio: 1/2.
 
+    Args:
+        ratio: side of the square, as a share of the image.
+
     Raises:
         ValueError: what is called upon are no images.
     """
 
     numbers = 2
 
-    def __init__(self, *, ratio: float) -> None:
+    def __init__(self, *, ratio: Share) -> None:
         self.ratio = ratio
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
@@ -103,7 +114,11 @@ class Cutout(Augmentation):
 
 
 class Composition(Augmentation):
-    """One after the other, each with numbers of its own."""
+    """One after the other, each with numbers of its own.
+
+    Args:
+        parts: augmentations, applied in this order.
+    """
 
     def __init__(self, *, parts: Sequence[Augmentation]) -> None:
         self.parts = list(parts)
@@ -125,6 +140,7 @@ class Sometimes(nn.Module):
         p: () in [0, 1], 0 at first; in the checkpoint, alike on all ranks.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     p: Tensor
 
     def __init__(self, *, parts: Sequence[Augmentation]) -> None:
@@ -147,11 +163,11 @@ class Rising(Sometimes):
     """p along half a cosine from 0 to `end` over the run, as in R3GAN's code (Huang et al. 2025, 2501.05441: to 0.55).
 
     Args:
-        parts: augmentations, in this order.
-        end: p at the end of the run, in [0, 1].
+        parts: augmentations, applied in this order, each with probability p.
+        end: p at the end of the run.
     """
 
-    def __init__(self, *, parts: Sequence[Augmentation], end: float) -> None:
+    def __init__(self, *, parts: Sequence[Augmentation], end: Share) -> None:
         super().__init__(parts=parts)
         self.end = end
 
@@ -168,14 +184,17 @@ class Adaptive(Sometimes):
     paper does so after every fourth, by four times as much.
 
     Args:
-        parts: augmentations, in this order.
-        target: of r; the paper's is 0.6.
-        speed: images that take p from 0 to 1; the paper's are 500,000.
+        parts: augmentations, applied in this order, each with probability p.
+        target: target of r, the mean sign of D's logits on real samples; 0.6 in the paper.
+        speed: images that take p from 0 to 1; 500,000 in the paper.
     """
 
+    batch: ClassVar[str] = "SampleBatch"  # it follows one D
     signs: Tensor
 
-    def __init__(self, *, parts: Sequence[Augmentation], target: float, speed: float) -> None:
+    def __init__(
+        self, *, parts: Sequence[Augmentation], target: Annotated[float, Ge(-1), Le(1)], speed: Positive
+    ) -> None:
         super().__init__(parts=parts)
         self.target, self.speed = target, speed
         self.register_buffer("signs", torch.zeros(2), persistent=False)  # sum of means and their count, in this step

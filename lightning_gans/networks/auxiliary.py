@@ -3,8 +3,8 @@
 Both heads are linear in the same features, so they are one layer of 1 + classes outputs.
 """
 
-from collections.abc import Sequence
 from math import prod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -12,14 +12,25 @@ from lightning_gans.networks.convolution import MapToCode
 from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
 from lightning_gans.networks.mlp import MLPDiscriminator
 from lightning_gans.networks.spectral import spectrally_normalized
+from lightning_gans.settings import Count, Fraction, ImageSize, Natural, Shape
 
 Heads = tuple[Tensor, Tensor]
 
 
 class AuxiliaryMLPDiscriminator(MLPDiscriminator):
-    """x (N, *sample_shape) -> logits (N, 1), class logits (N, classes)."""
+    """x (N, *sample_shape) -> logits (N, 1), class logits (N, classes).
 
-    def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float, classes: int) -> None:
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        dropout: dropout rate of the hidden layers.
+        classes: number of classes in the data.
+    """
+
+    auxiliary: ClassVar[bool] = True
+
+    def __init__(self, *, sample_shape: Shape, width: Count, depth: Natural, dropout: Fraction, classes: Count) -> None:
         super().__init__(sample_shape=sample_shape, width=width, depth=depth, dropout=dropout)
         self.layers[-1] = nn.Linear(width if depth else prod(sample_shape), 1 + classes)
 
@@ -29,9 +40,21 @@ class AuxiliaryMLPDiscriminator(MLPDiscriminator):
 
 
 class AuxiliaryDCGANDiscriminator(DCGANDiscriminator):
-    """Images (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes)."""
+    """Images (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes).
 
-    def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        classes: number of classes in the data.
+        norm: normalisation of the hidden layers; gradient penalties need one other than batch norm.
+    """
+
+    auxiliary: ClassVar[bool] = True
+
+    def __init__(
+        self, *, channels: Count, image_size: ImageSize, width: Count, classes: Count, norm: Norm = "batch"
+    ) -> None:
         super().__init__(channels=channels, image_size=image_size, width=width, norm=norm)
         last = self.layers[-2]
         assert isinstance(last, MapToCode)

@@ -4,14 +4,14 @@ Two hidden layers each, weights from N(0, 0.02^2), no biases, batch norms withou
 outside and in [0, 1] inside: without biases that is another network, and one whose D does not run away from G and E.
 """
 
-from collections.abc import Sequence
 from math import prod
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from lightning_gans.networks.encoders import Moments
 from lightning_gans.networks.joint import InUnitRange
+from lightning_gans.settings import Among, Count, Shape
 
 
 def _linear(inputs: int, outputs: int, std: float = 0.02) -> nn.Linear:
@@ -27,11 +27,18 @@ def _norm(width: int) -> nn.BatchNorm1d:
 class BiGANEncoder(nn.Module):
     """Images (N, *sample_shape) in [-1, 1] -> (N, moments code_dim), any numbers a; BiGAN's codes are 2 sigmoid(a) - 1.
 
-    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of. moments: 2 for mean and log
-    variance of a code, as ALI has them.
+    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of.
+
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        code_dim: length of a code.
+        width: units of a hidden layer.
+        moments: 1 for a code, 2 for its mean and log variance, as ALI has them.
     """
 
-    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int, moments: Moments = 1) -> None:
+    def __init__(
+        self, *, sample_shape: Shape, code_dim: Count, width: Count, moments: Annotated[int, Among(1, 2)] = 1
+    ) -> None:
         super().__init__()
         self.features = nn.Sequential(
             InUnitRange(),
@@ -47,9 +54,15 @@ class BiGANEncoder(nn.Module):
 
 
 class BiGANGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1]; the second layer is told z again, before its norm."""
+    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1]; the second layer is told z again, before its norm.
 
-    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int) -> None:
+    Args:
+        latent_dim: length of a latent code z.
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+    """
+
+    def __init__(self, *, latent_dim: Count, sample_shape: Shape, width: Count) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
         self.first = nn.Sequential(_linear(latent_dim, width), _norm(width), nn.ReLU())
@@ -67,9 +80,14 @@ class BiGANDiscriminator(nn.Module):
     """Images (N, *sample_shape) in [-1, 1], z (N, code_dim) -> logits (N, 1), 0 at first.
 
     The first layer sees the image alone, the second is told z before its norm.
+
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        code_dim: length of a code.
+        width: units of a hidden layer.
     """
 
-    def __init__(self, *, sample_shape: Sequence[int], code_dim: int, width: int) -> None:
+    def __init__(self, *, sample_shape: Shape, code_dim: Count, width: Count) -> None:
         super().__init__()
         self.first = nn.Sequential(InUnitRange(), _linear(prod(sample_shape), width), nn.LeakyReLU(0.2))
         self.of_h, self.of_z = _linear(width, width), _linear(code_dim, width)

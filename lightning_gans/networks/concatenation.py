@@ -4,7 +4,6 @@ The label is joined to the code z, to the numbers of a flattened sample, or to a
 over for the image's own class and 0 for the others.
 """
 
-from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
@@ -14,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from lightning_gans.networks.dcgan import DCGANDiscriminator, DCGANGenerator, Norm
 from lightning_gans.networks.mlp import MLPDiscriminator, MLPGenerator
+from lightning_gans.settings import Count, Fraction, ImageSize, Natural, Shape
 
 
 def joined(x: Tensor, label: Tensor, classes: int) -> Tensor:
@@ -25,18 +25,28 @@ def joined(x: Tensor, label: Tensor, classes: int) -> Tensor:
 
 
 class ConditionalMLPGenerator(MLPGenerator):
-    """z (N, latent_dim), labels (N,) -> (N, *sample_shape): the perceptron of (z, y)."""
+    """z (N, latent_dim), labels (N,) -> (N, *sample_shape): the perceptron of (z, y).
+
+    Args:
+        latent_dim: length of a latent code z.
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        batch_norm: batch norm of the hidden layers.
+        output: output layer: "tanh" for images, "linear" for points.
+        classes: number of classes in the data.
+    """
 
     def __init__(
         self,
         *,
-        latent_dim: int,
-        sample_shape: Sequence[int],
-        width: int,
-        depth: int,
+        latent_dim: Count,
+        sample_shape: Shape,
+        width: Count,
+        depth: Natural,
         batch_norm: bool,
         output: Literal["tanh", "linear"],
-        classes: int,
+        classes: Count,
     ) -> None:
         super().__init__(
             latent_dim=latent_dim + classes,
@@ -53,9 +63,17 @@ class ConditionalMLPGenerator(MLPGenerator):
 
 
 class ConditionalMLPDiscriminator(MLPDiscriminator):
-    """x (N, *sample_shape), labels (N,) -> logits (N, 1): the perceptron of the flattened x and y."""
+    """x (N, *sample_shape), labels (N,) -> logits (N, 1): the perceptron of the flattened x and y.
 
-    def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float, classes: int) -> None:
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        dropout: dropout rate of the hidden layers.
+        classes: number of classes in the data.
+    """
+
+    def __init__(self, *, sample_shape: Shape, width: Count, depth: Natural, dropout: Fraction, classes: Count) -> None:
         super().__init__(sample_shape=[prod(sample_shape) + classes], width=width, depth=depth, dropout=dropout)
         self.classes = classes
 
@@ -64,9 +82,19 @@ class ConditionalMLPDiscriminator(MLPDiscriminator):
 
 
 class ConditionalDCGANGenerator(DCGANGenerator):
-    """z (N, latent_dim), labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1]."""
+    """z (N, latent_dim), labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1].
 
-    def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int, classes: int) -> None:
+    Args:
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        classes: number of classes in the data.
+    """
+
+    def __init__(
+        self, *, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count, classes: Count
+    ) -> None:
         super().__init__(latent_dim=latent_dim + classes, channels=channels, image_size=image_size, width=width)
         self.classes = classes
 
@@ -75,9 +103,19 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 
 
 class ConditionalDCGANDiscriminator(DCGANDiscriminator):
-    """Images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1)."""
+    """Images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1).
 
-    def __init__(self, *, channels: int, image_size: int, width: int, classes: int, norm: Norm = "batch") -> None:
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        classes: number of classes in the data.
+        norm: normalisation of the hidden layers; gradient penalties need one other than batch norm.
+    """
+
+    def __init__(
+        self, *, channels: Count, image_size: ImageSize, width: Count, classes: Count, norm: Norm = "batch"
+    ) -> None:
         super().__init__(channels=channels + classes, image_size=image_size, width=width, norm=norm)
         self.classes = classes
 

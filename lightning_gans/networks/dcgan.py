@@ -5,12 +5,13 @@ Widths double from the image inwards: the map next to the image has `width` chan
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import CodeToMap, ImageToMap, MapToCode, MapToImage
 from lightning_gans.networks.spectral import spectrally_normalized
+from lightning_gans.settings import Count, ImageSize
 
 Norm = Literal["batch", "layer", "instance", "none", "spectral"]
 
@@ -39,16 +40,23 @@ def initialize_dcgan(module: nn.Module) -> None:
 class DCGANGenerator(nn.Module):
     """z (N, latent_dim) -> images (N, channels, image_size, image_size).
 
-    output: "tanh" for images in [-1, 1], "linear" for what has no bounds, such as logits.
+    Args:
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        output: output layer: "tanh" for images in [-1, 1], "linear" for values without bounds, such as logits.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self,
         *,
-        latent_dim: int,
-        channels: int,
-        image_size: int,
-        width: int,
+        latent_dim: Count,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
         output: Literal["tanh", "linear"] = "tanh",
     ) -> None:
         super().__init__()
@@ -93,13 +101,22 @@ def _norm(name: Norm, width: int) -> list[nn.Module]:
 class DCGANDiscriminator(nn.Module):
     """Images (N, channels, image_size, image_size) -> logits (N, 1).
 
-    norm: of all maps but the first. Penalties on D's gradient need one that sees each sample by itself: "layer" (all
-        channels and pixels of a sample), "instance" (the pixels of each channel) or "none", WGAN-GP's choice.
-        "spectral" normalises every weight instead (SN-GAN). Convolutions that lose their norm have a bias in its place,
-        as in the code of both papers; the first and last still have none.
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        norm: normalisation of all maps but the first; gradient penalties need one other than batch norm. Penalties need
+            one that sees each sample by itself: "layer" (all channels and pixels of a sample), "instance" (the pixels
+            of each channel) or "none", WGAN-GP's choice. "spectral" normalises every weight instead (SN-GAN).
+            Convolutions that lose their norm have a bias in its place, as in the code of both papers; the first and
+            last still have none.
     """
 
-    def __init__(self, *, channels: int, image_size: int, width: int, norm: Norm = "batch") -> None:
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("norm=spectral",)
+    batch_statistics: ClassVar[tuple[str, ...]] = ("norm=batch",)
+
+    def __init__(self, *, channels: Count, image_size: ImageSize, width: Count, norm: Norm = "batch") -> None:
         super().__init__()
         widths = _widths(width, image_size)[::-1]
         layers: list[nn.Module] = [ImageToMap(channels, widths[0]), nn.LeakyReLU(0.2, inplace=True)]

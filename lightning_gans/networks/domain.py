@@ -5,8 +5,12 @@ None of them has batch norm: its statistics would tell the domains apart, or mix
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated, ClassVar
 
+from annotated_types import Ge
 from torch import Tensor, nn
+
+from lightning_gans.settings import Count, Fraction
 
 
 class DomainNetwork(nn.Module):
@@ -17,6 +21,8 @@ class DomainNetwork(nn.Module):
         feature_dim: how many numbers it gives.
         label, domain: hidden widths of the two heads.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self, features: nn.Module, *, feature_dim: int, label: Sequence[int], domain: Sequence[int], classes: int
@@ -37,9 +43,14 @@ class MNISTDomainNetwork(DomainNetwork):
     """The paper's for MNIST (figure 4a): two convolutions 5x5 without padding, 32 and 48 maps, each with pooling by 2.
 
     28 pixels and 3 channels make f 40,880, y 88,010 and d 77,102 parameters.
+
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        classes: number of labels.
     """
 
-    def __init__(self, *, channels: int, image_size: int, classes: int) -> None:
+    def __init__(self, *, channels: Count, image_size: Annotated[int, Ge(8)], classes: Count) -> None:
         side = ((image_size - 4) // 2 - 4) // 2
         if side < 1:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 16 pixels or more")
@@ -55,20 +66,23 @@ class SVHNDomainNetwork(DomainNetwork):
     """The paper's for street numbers, as far as figure 4b tells: padded convolutions 5x5, pooling 3x3 in steps of 2.
 
     Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        classes: number of labels.
         width: maps of the first two convolutions, half of the third's; 64 in the paper.
-        label_width: of the label predictor's first layer, 3,072 in the paper; its second is two thirds of that.
-        domain_width: of the domain classifier's two layers, 1,024 in the paper.
+        label_width: units of the label predictor's first layer, 3,072 in the paper; its second has two thirds of that.
+        domain_width: units of the domain classifier's two layers, 1,024 in the paper.
     """
 
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        classes: int,
-        width: int = 64,
-        label_width: int = 3072,
-        domain_width: int = 1024,
+        channels: Count,
+        image_size: Annotated[int, Ge(8)],
+        classes: Count,
+        width: Count = 64,
+        label_width: Count = 3072,
+        domain_width: Count = 1024,
     ) -> None:
         if image_size < 8:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")
@@ -92,13 +106,22 @@ class SmallDomainNetwork(DomainNetwork):
     """For digits of 8 to 32 pixels: two padded convolutions 3x3 with pooling by 2, and the heads of the MNIST network.
 
     Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        classes: number of labels.
         width: maps of the first convolution, half of the second's.
-        domain_dropout: the share of the features that d does not see, drawn anew in every iteration. A d that is
-            never sure leaves a gradient to reverse. 0: none, as in the paper.
+        domain_dropout: share of the features that d does not see, drawn anew in every iteration; 0 in the paper. A d
+            that is never sure leaves a gradient to reverse.
     """
 
     def __init__(
-        self, *, channels: int, image_size: int, classes: int, width: int = 32, domain_dropout: float = 0.0
+        self,
+        *,
+        channels: Count,
+        image_size: Annotated[int, Ge(8)],
+        classes: Count,
+        width: Count = 32,
+        domain_dropout: Fraction = 0.0,
     ) -> None:
         if image_size < 8:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")

@@ -3,15 +3,15 @@
 `moments` is 1 for a code, and 2 for mean and log variance of a Gaussian one, side by side.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import MapToCode
 from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
+from lightning_gans.settings import Among, Count, ImageSize, Natural, Shape
 
 Moments = Literal[1, 2]
 
@@ -26,19 +26,26 @@ def _checked(moments: int, normalize: bool) -> None:
 class MLPEncoder(nn.Module):
     """x (N, *sample_shape) -> (N, moments * code_dim) through `depth` LeakyReLU(0.2) layers of `width`.
 
-    batch_norm: of all hidden layers but the first. normalize: batch norm of the code itself, without gain and bias
-    (jeffdonahue/bigan), so that each of its numbers has mean 0 and variance 1.
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        code_dim: length of a code.
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        batch_norm: batch norm of all hidden layers but the first.
+        moments: 1 for a code, 2 for its mean and log variance.
+        normalize: batch norm of the code itself, without gain and bias (jeffdonahue/bigan), so that each of its numbers
+            has mean 0 and variance 1.
     """
 
     def __init__(
         self,
         *,
-        sample_shape: Sequence[int],
-        code_dim: int,
-        width: int,
-        depth: int,
+        sample_shape: Shape,
+        code_dim: Count,
+        width: Count,
+        depth: Natural,
         batch_norm: bool,
-        moments: Moments = 1,
+        moments: Annotated[int, Among(1, 2)] = 1,
         normalize: bool = False,
     ) -> None:
         super().__init__()
@@ -61,18 +68,27 @@ class MLPEncoder(nn.Module):
 class DCGANEncoder(nn.Module):
     """Images (N, channels, image_size, image_size) -> (N, moments * code_dim): DCGAN's discriminator with another end.
 
-    norm: as DCGANDiscriminator's. normalize: as MLPEncoder's.
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
+        code_dim: length of a code.
+        norm: normalisation of all maps but the first, as DCGANDiscriminator's.
+        moments: 1 for a code, 2 for its mean and log variance.
+        normalize: batch norm of the code itself, without gain and bias, as MLPEncoder's.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
 
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        width: int,
-        code_dim: int,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
+        code_dim: Count,
         norm: Norm = "batch",
-        moments: Moments = 1,
+        moments: Annotated[int, Among(1, 2)] = 1,
         normalize: bool = False,
     ) -> None:
         super().__init__()

@@ -5,9 +5,12 @@ paper's width is 64; all other layers grow with it. There weights are N(0, 0.02)
 layers have larger weights, so that their sums are as large.
 """
 
+from typing import Annotated, ClassVar
+
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import ImageToMap, MapToImage
+from lightning_gans.settings import Among, Count, NonNegative
 
 FEATURES = 16  # units of the wide layers for each channel of the first map: 1,024 in the paper
 
@@ -32,9 +35,19 @@ class InfoGANGenerator(nn.Module):
     """(z, c) (N, latent_dim) -> images (N, channels, image_size, image_size) in [-1, 1].
 
     A layer of 16 width units, a map of 2 width channels at a quarter of the size, and one of width at half of it.
+
+    Args:
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the map next to the image.
     """
 
-    def __init__(self, *, latent_dim: int, channels: int, image_size: int, width: int) -> None:
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
+    def __init__(
+        self, *, latent_dim: Count, channels: Count, image_size: Annotated[int, Among(*range(8, 65, 4))], width: Count
+    ) -> None:
         super().__init__()
         size, hidden = _quarter(image_size), FEATURES * width
         self.layers = nn.Sequential(
@@ -64,12 +77,24 @@ class InfoGANEncoder(nn.Module):
     `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one more of its own.
 
     Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
         width: channels of the first map. The second and Q's layer have twice as many, and there are 16 width features.
-        code_dim: the codes' dims together.
-        slope: of leaky ReLUs below 0: 0.01 in the released code, 0.1 in the paper's text.
+        code_dim: length of the codes, all together.
+        slope: slope of leaky ReLUs below 0: 0.01 in the released code, 0.1 in the paper's text.
     """
 
-    def __init__(self, *, channels: int, image_size: int, width: int, code_dim: int, slope: float = 0.01) -> None:
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
+    def __init__(
+        self,
+        *,
+        channels: Count,
+        image_size: Annotated[int, Among(*range(8, 65, 4))],
+        width: Count,
+        code_dim: Count,
+        slope: NonNegative = 0.01,
+    ) -> None:
         super().__init__()
         size = _quarter(image_size)
         self.feature_dim = FEATURES * width
@@ -98,9 +123,13 @@ class InfoGANEncoder(nn.Module):
 
 
 class InfoGANJudge(nn.Module):
-    """D's own layer: the features (N, 16 width) of an InfoGANEncoder -> logits (N, 1)."""
+    """D's own layer: the features (N, 16 width) of an InfoGANEncoder -> logits (N, 1).
 
-    def __init__(self, *, width: int) -> None:
+    Args:
+        width: width of the encoder, which has 16 times as many features.
+    """
+
+    def __init__(self, *, width: Count) -> None:
         super().__init__()
         self.layer = nn.Linear(FEATURES * width, 1)
         _initialize(self, width)

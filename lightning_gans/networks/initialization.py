@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from lightning_gans.settings import NonNegative, Positive
+
 LAYERS = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
     *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
@@ -43,9 +45,13 @@ class Initialization(ABC):
 
 
 class Normal(Initialization):
-    """N(0, std^2); 0.02 is DCGAN's (Radford et al. 2015, 1511.06434)."""
+    """N(0, std^2); 0.02 is DCGAN's (Radford et al. 2015, 1511.06434).
 
-    def __init__(self, *, std: float) -> None:
+    Args:
+        std: standard deviation of every weight.
+    """
+
+    def __init__(self, *, std: Positive) -> None:
         self.std = std
 
     def draw(self, weight: Tensor) -> None:
@@ -53,9 +59,13 @@ class Normal(Initialization):
 
 
 class Xavier(Initialization):
-    """U(-a, a), a = gain sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010), as in SN-GAN's networks."""
+    """U(-a, a), a = gain sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010), as in SN-GAN's networks.
 
-    def __init__(self, *, gain: float) -> None:
+    Args:
+        gain: factor on Glorot's bound.
+    """
+
+    def __init__(self, *, gain: Positive) -> None:
         self.gain = gain
 
     def draw(self, weight: Tensor) -> None:
@@ -63,9 +73,13 @@ class Xavier(Initialization):
 
 
 class He(Initialization):
-    """N(0, 2 / ((1 + slope^2) inputs)), for layers before a leaky ReLU of that slope (He et al. 2015, 1502.01852)."""
+    """N(0, 2 / ((1 + slope^2) inputs)), for layers before a leaky ReLU of that slope (He et al. 2015, 1502.01852).
 
-    def __init__(self, *, slope: float) -> None:
+    Args:
+        slope: slope of the leaky ReLUs below 0; 0 for ReLUs.
+    """
+
+    def __init__(self, *, slope: NonNegative) -> None:
         self.slope = slope
 
     def draw(self, weight: Tensor) -> None:
@@ -73,9 +87,13 @@ class He(Initialization):
 
 
 class Orthogonal(Initialization):
-    """A random orthogonal matrix times `gain` (Saxe et al. 2014, 1312.6120); BigGAN's, and LSGAN's for points (1.4)."""
+    """A random orthogonal matrix times `gain` (Saxe et al. 2014, 1312.6120); BigGAN's, and LSGAN's for points (1.4).
 
-    def __init__(self, *, gain: float) -> None:
+    Args:
+        gain: singular value of every weight.
+    """
+
+    def __init__(self, *, gain: Positive) -> None:
         self.gain = gain
 
     def draw(self, weight: Tensor) -> None:

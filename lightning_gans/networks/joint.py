@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import MapToCode
 from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
 from lightning_gans.networks.spectral import spectrally_normalized
+from lightning_gans.settings import Count, Fraction, ImageSize, Shape
 
 
 class _ToldTheCode(nn.Module):
@@ -36,19 +39,29 @@ class InUnitRange(nn.Module):
 class JointMLPDiscriminator(nn.Module):
     """x (N, *sample_shape), z (N, code_dim) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`.
 
-    The first sees x alone; each later one is told z, as in BiGAN's perceptrons. batch_norm: of the layers that are told
-    z. dropout: of the input and of every hidden layer. unit_range: x are images in [-1, 1], and are seen in [0, 1].
+    The first sees x alone; each later one is told z, as in BiGAN's perceptrons.
+
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        code_dim: length of a code.
+        width: units of a hidden layer.
+        depth: number of layers; all but the first are told the code.
+        batch_norm: batch norm of the layers that are told z.
+        dropout: dropout rate of the input and of every hidden layer.
+        unit_range: mapping of images from [-1, 1] to [0, 1] before the first layer.
     """
+
+    batch_statistics: ClassVar[tuple[str, ...]] = ("batch_norm",)
 
     def __init__(
         self,
         *,
-        sample_shape: Sequence[int],
-        code_dim: int,
-        width: int,
-        depth: int,
+        sample_shape: Shape,
+        code_dim: Count,
+        width: Count,
+        depth: Annotated[int, Ge(2)],
         batch_norm: bool,
-        dropout: float = 0.0,
+        dropout: Fraction = 0.0,
         unit_range: bool = False,
     ) -> None:
         super().__init__()
@@ -88,18 +101,28 @@ class JointDCGANDiscriminator(nn.Module):
     perceptron of z to as many, and one of both through two layers of 16 `width`. At width 64 those are the paper's 512
     and 1024; LeakyReLU stands where the paper has maxout.
 
-    norm: of the maps, as DCGANDiscriminator's. dropout: of x, of z and of every hidden layer.
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        code_dim: length of a code.
+        width: channels of the map next to the image.
+        norm: normalisation of the maps, as DCGANDiscriminator's.
+        dropout: dropout rate of x, of z and of every hidden layer.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("norm=spectral",)
+    batch_statistics: ClassVar[tuple[str, ...]] = ("norm=batch",)
 
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        code_dim: int,
-        width: int,
+        channels: Count,
+        image_size: ImageSize,
+        code_dim: Count,
+        width: Count,
         norm: Norm = "batch",
-        dropout: float = 0.0,
+        dropout: Fraction = 0.0,
     ) -> None:
         super().__init__()
         trunk = DCGANDiscriminator(channels=channels, image_size=image_size, width=width, norm=norm)

@@ -8,20 +8,28 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.settings import Count, Fraction, Natural, Shape
+
 
 class MLPGenerator(nn.Module):
     """z (N, latent_dim) -> (N, *sample_shape) through `depth` ReLU layers of `width`.
 
-    output: "tanh" for images in [-1, 1], "linear" for points.
+    Args:
+        latent_dim: length of a latent code z.
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        batch_norm: batch norm of the hidden layers.
+        output: output layer: "tanh" for images in [-1, 1], "linear" for points.
     """
 
     def __init__(
         self,
         *,
-        latent_dim: int,
-        sample_shape: Sequence[int],
-        width: int,
-        depth: int,
+        latent_dim: Count,
+        sample_shape: Shape,
+        width: Count,
+        depth: Natural,
         batch_norm: bool,
         output: Literal["tanh", "linear"],
     ) -> None:
@@ -43,9 +51,16 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """x (N, *sample_shape) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`, each after dropout."""
+    """x (N, *sample_shape) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`, each after dropout.
 
-    def __init__(self, *, sample_shape: Sequence[int], width: int, depth: int, dropout: float) -> None:
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        depth: number of hidden layers.
+        dropout: dropout rate of the hidden layers.
+    """
+
+    def __init__(self, *, sample_shape: Shape, width: Count, depth: Natural, dropout: Fraction) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise([prod(sample_shape)] + [width] * depth):
@@ -81,17 +96,25 @@ class MaxoutDiscriminator(nn.Module):
     """x (N, *sample_shape) -> logits (N, 1): maxout layers under dropout, as in Goodfellow et al. 2014 (code).
 
     Paper, MNIST: two layers of 240 units x 5 pieces, dropout 0.2 on the input and 0.5 on hidden units.
+
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        units: units of a hidden layer.
+        pieces: linear pieces of which a unit takes the maximum.
+        depth: number of hidden layers.
+        input_dropout: dropout rate of the inputs.
+        hidden_dropout: dropout rate of the hidden layers.
     """
 
     def __init__(
         self,
         *,
-        sample_shape: Sequence[int],
-        units: int,
-        pieces: int,
-        depth: int,
-        input_dropout: float,
-        hidden_dropout: float,
+        sample_shape: Shape,
+        units: Count,
+        pieces: Count,
+        depth: Natural,
+        input_dropout: Fraction,
+        hidden_dropout: Fraction,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten(), nn.Dropout(input_dropout)]
@@ -105,7 +128,12 @@ class MaxoutDiscriminator(nn.Module):
 
 
 class AffineGenerator(nn.Module):
-    """x = shift + scale z, constants: a generator whose distribution is known, (N, d) -> (N, d)."""
+    """x = shift + scale z, constants: a generator whose distribution is known, (N, d) -> (N, d).
+
+    Args:
+        scale: initial factor of each coordinate.
+        shift: initial offset of each coordinate.
+    """
 
     scale: Tensor
     shift: Tensor

@@ -7,13 +7,14 @@ width 768, 2 blocks, cardinality 96 and expansion 2: G has 20,732,160 parameters
 
 from itertools import pairwise
 from math import sqrt
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
 from lightning_gans.networks.labels import check_label
+from lightning_gans.settings import Count, ImageSize
 
 L = TypeVar("L", nn.Conv2d, nn.Linear)
 
@@ -55,6 +56,9 @@ def _blocks(width: int, *, size: int, blocks: int, cardinality: int, expansion: 
             f"{groups} groups of {here * expansion}"
         )
     return [FixUpBlock(here, expansion=expansion, groups=groups, of=of) for _ in range(blocks)]
+
+
+FIX_UP = "have no norms and rest on Fix-up initialisation, their residual branches 0 at first"
 
 
 class FixUpBlock(nn.Module):
@@ -110,24 +114,31 @@ class R3GANGenerator(nn.Module):
     No tanh: images are linear in the last maps in training, and cut to [-1, 1] in eval mode.
 
     Args:
-        width: channels of the maps, up to 32 px.
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the maps up to 32 px, halved with each doubling.
         blocks: residual blocks at each size.
-        cardinality: groups of the 3x3 convolutions, up to 32 px.
-        expansion: how many times wider a block is inside.
-        classes: a learned embedding of the class, as long as z, stands beside z.
+        cardinality: groups of the 3x3 convolutions up to 32 px.
+        expansion: ratio of a block's inner width to its outer.
+        classes: number of classes that the network is told; None: it is told none. A learned embedding of the class, as
+            long as z, stands beside z.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    own_initialization: ClassVar[str] = FIX_UP
 
     def __init__(
         self,
         *,
-        latent_dim: int,
-        channels: int,
-        image_size: int,
-        width: int,
-        blocks: int,
-        cardinality: int,
-        expansion: int,
-        classes: int | None = None,
+        latent_dim: Count,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
+        blocks: Count,
+        cardinality: Count,
+        expansion: Count,
+        classes: Count | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -157,19 +168,30 @@ class R3GANGenerator(nn.Module):
 class R3GANDiscriminator(nn.Module):
     """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1); mirrors G.
 
-    classes: logits are <e_y, phi(x)>, phi(x) being `width` numbers and e_y a learned embedding of the class.
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of the maps up to 32 px, halved with each doubling.
+        blocks: residual blocks at each size.
+        cardinality: groups of the 3x3 convolutions up to 32 px.
+        expansion: ratio of a block's inner width to its outer.
+        classes: number of classes that the network is told; None: it is told none. Logits are then <e_y, phi(x)>,
+            phi(x) being `width` numbers and e_y a learned embedding of the class.
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    own_initialization: ClassVar[str] = FIX_UP
 
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        width: int,
-        blocks: int,
-        cardinality: int,
-        expansion: int,
-        classes: int | None = None,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
+        blocks: Count,
+        cardinality: Count,
+        expansion: Count,
+        classes: Count | None = None,
     ) -> None:
         super().__init__()
         self.classes = classes

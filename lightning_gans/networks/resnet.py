@@ -10,7 +10,7 @@ two blocks keep the size. Every map has `width` channels.
 """
 
 from math import sqrt
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from lightning_gans.networks.labels import check_label
 from lightning_gans.networks.spectral import spectrally_normalized
+from lightning_gans.settings import Count, ImageSize
 
 L = TypeVar("L", nn.Conv2d, nn.Linear, nn.Embedding)
 
@@ -82,11 +83,19 @@ class _Doubling(nn.Module):
 class ResNetGenerator(nn.Module):
     """z (N, latent_dim) and, with `classes`, labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1].
 
-    classes: batch norm's gains and shifts are the class's own, but for the last (SN-GAN's projection code).
+    Args:
+        latent_dim: length of a latent code z.
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of a hidden layer.
+        classes: number of classes that the network is told; None: it is told none. Batch norm's gains and shifts are
+            then the class's own, but for the last (SN-GAN's projection code).
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
     def __init__(
-        self, *, latent_dim: int, channels: int, image_size: int, width: int, classes: int | None = None
+        self, *, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count, classes: Count | None = None
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -129,23 +138,29 @@ class ResNetDiscriminator(nn.Module):
     """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1).
 
     Args:
-        pool: how the last maps become phi(x): WGAN-GP's "mean" or SN-GAN's "sum".
-        spectral_norm: of every weight (networks.spectral).
-        bias: of the last layer psi.
-        classes: adds <e_y, phi(x)> to psi(phi(x)), e_y being a learned embedding of the class (Miyato & Koyama 2018,
-            1802.05637, eq. 3).
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        width: channels of a hidden layer.
+        pool: pooling of the last maps into phi(x): WGAN-GP's "mean" or SN-GAN's "sum".
+        spectral_norm: spectral normalisation of every weight (networks.spectral).
+        bias: bias of the last layer psi.
+        classes: number of classes that the network is told; None: it is told none. They add <e_y, phi(x)> to
+            psi(phi(x)), e_y being a learned embedding of the class (Miyato & Koyama 2018, 1802.05637, eq. 3).
     """
+
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("spectral_norm",)
 
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        width: int,
+        channels: Count,
+        image_size: ImageSize,
+        width: Count,
         pool: Literal["mean", "sum"],
         spectral_norm: bool,
         bias: bool,
-        classes: int | None = None,
+        classes: Count | None = None,
     ) -> None:
         super().__init__()
         if pool not in ("mean", "sum"):

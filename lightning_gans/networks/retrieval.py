@@ -1,7 +1,11 @@
 """Scores of documents for queries."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
+
+from lightning_gans.settings import Count, NonNegative, Positive
 
 
 class MatrixFactorisation(nn.Module):
@@ -10,12 +14,15 @@ class MatrixFactorisation(nn.Module):
     query: (N,) int64 numbers -> (N, documents).
 
     Args:
-        queries, documents: how many there are.
-        dim: of u and v.
-        initial: u and v begin as U(-initial, initial), b as 0.
+        queries: number of queries.
+        documents: number of documents.
+        dim: length of the factors u and v.
+        initial: bound of the initial factors, U(-initial, initial); b begins as 0.
     """
 
-    def __init__(self, *, queries: int, documents: int, dim: int = 5, initial: float = 0.05) -> None:
+    described: ClassVar[bool] = False
+
+    def __init__(self, *, queries: Count, documents: Count, dim: Count = 5, initial: NonNegative = 0.05) -> None:
         super().__init__()
         self.query = nn.Embedding(queries, dim)
         self.document = nn.Linear(dim, documents)  # its rows are v, its bias is b
@@ -35,11 +42,13 @@ class FeatureScorer(nn.Module):
 
     Args:
         features: numbers that describe a pair of query and document; LETOR 4.0 has 46.
-        width: hidden units; as many as features in the paper's code.
-        std: of all initial weights, N(0, std^2) cut at two deviations; biases begin as 0.
+        width: number of hidden units; as many as features in the paper's code.
+        std: standard deviation of all initial weights, N(0, std^2) cut at two deviations; biases begin as 0.
     """
 
-    def __init__(self, *, features: int = 46, width: int = 46, std: float = 0.1) -> None:
+    described: ClassVar[bool] = True
+
+    def __init__(self, *, features: Count = 46, width: Count = 46, std: Positive = 0.1) -> None:
         super().__init__()
         self.hidden = nn.Linear(features, width)
         self.output = nn.Linear(width, 1)

@@ -1,9 +1,12 @@
 """Small convolutions over the time of log-mel segments (N, mels, frames), after Chou et al. 2018 and AdaIN-VC."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
+
+from lightning_gans.settings import Count, Fraction
 
 SLOPE = 0.01  # of leaky ReLUs below 0 (Chou et al.)
 PATCH = 4  # frames for one step of a content code
@@ -25,24 +28,28 @@ def _layers(mels: int, width: int, *, norm: bool = False) -> nn.Sequential:
 class ContentEncoder(nn.Module):
     """x (N, mels, frames) -> c (N, content_dim, frames / 4), a code for every four frames.
 
-    pool: one code for the segment, (N, content_dim, 1), from a mean over time: for what is one sound all along.
-
-    levels: each number of c is one of so many, evenly from -1 to 1: tanh rounded, with the gradient of tanh (Mentzer et
-    al. 2023, 2309.15505; two levels are the binary codes of Liu et al. 2019, 1905.11563). None leaves it real; real
-    codes have room for what no classifier finds in time: islands of every speaker, side by side.
-
-    norm: "instance" takes each channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742),
-    and with them what is the same all along it: the speaker, and of a held vowel the vowel too.
+    Args:
+        mels: mel bands of a spectrogram.
+        width: channels of a layer.
+        content_dim: length of a content code, every four frames or of a segment.
+        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It takes each
+            channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742), and with them the
+            speaker, and of a held vowel the vowel too.
+        levels: number of values of each number in a content code; None: real numbers. The values lie evenly from -1 to
+            1: tanh rounded, with the gradient of tanh (Mentzer et al. 2023, 2309.15505; two levels are the binary codes
+            of Liu et al. 2019, 1905.11563). Real codes have room for what no classifier finds in time: islands of every
+            speaker, side by side.
+        pool: one code for a whole segment, (N, content_dim, 1), from a mean over time: for a segment that is one sound.
     """
 
     def __init__(
         self,
         *,
-        mels: int,
-        width: int,
-        content_dim: int,
+        mels: Count,
+        width: Count,
+        content_dim: Count,
         norm: Literal["none", "instance"] = "none",
-        levels: int | None = None,
+        levels: Annotated[int, Ge(2)] | None = None,
         pool: bool = False,
     ) -> None:
         super().__init__()
@@ -70,9 +77,15 @@ def _rounded(x: Tensor, levels: int) -> Tensor:
 
 
 class SpeakerEncoder(nn.Module):
-    """x (N, mels, frames) -> s (N, speaker_dim), from a mean over time."""
+    """x (N, mels, frames) -> s (N, speaker_dim), from a mean over time.
 
-    def __init__(self, *, mels: int, width: int, speaker_dim: int) -> None:
+    Args:
+        mels: mel bands of a spectrogram.
+        width: channels of a layer.
+        speaker_dim: length of a speaker's code.
+    """
+
+    def __init__(self, *, mels: Count, width: Count, speaker_dim: Count) -> None:
         super().__init__()
         self.layers = _layers(mels, width)
         self.head = nn.Linear(width, speaker_dim)
@@ -85,10 +98,18 @@ class SpeakerEncoder(nn.Module):
 class SpeechDecoder(nn.Module):
     """c (N, content_dim, frames / 4), s (N, speaker_dim) -> (N, mels, frames); every layer is told s.
 
-    frames: of a sample, over which a code of one step (N, content_dim, 1) is spread; None takes four for every step.
+    Args:
+        mels: mel bands of a spectrogram.
+        width: channels of a layer.
+        content_dim: length of a content code, every four frames or of a segment.
+        speaker_dim: length of a speaker's code.
+        frames: number of frames of a sample, over which a code of one step (N, content_dim, 1) is spread; None: four
+            for every step.
     """
 
-    def __init__(self, *, mels: int, width: int, content_dim: int, speaker_dim: int, frames: int | None = None) -> None:
+    def __init__(
+        self, *, mels: Count, width: Count, content_dim: Count, speaker_dim: Count, frames: Count | None = None
+    ) -> None:
         super().__init__()
         self.steps = None if frames is None else frames // PATCH
         self.layers = nn.ModuleList(
@@ -137,10 +158,26 @@ class _Judge(nn.Module):
 
 
 class SpeakerClassifier(_Judge):
-    """c (N, content_dim, steps) -> logits (N, speakers), from all of the code."""
+    """c (N, content_dim, steps) -> logits (N, speakers), from all of the code.
+
+    Args:
+        content_dim: length of a content code, every four frames or of a segment.
+        frames: number of frames of a segment.
+        speakers: number of speakers in the data.
+        width: channels of a layer.
+        dropout: dropout rate of the hidden layers.
+        pool: one content code for a whole segment, as the content encoder's.
+    """
 
     def __init__(
-        self, *, content_dim: int, frames: int, speakers: int, width: int, dropout: float = 0.0, pool: bool = False
+        self,
+        *,
+        content_dim: Count,
+        frames: Count,
+        speakers: Count,
+        width: Count,
+        dropout: Fraction = 0.0,
+        pool: bool = False,
     ) -> None:
         super().__init__(
             content_dim=content_dim, frames=frames, pool=pool, codes=1, outputs=speakers, width=width, dropout=dropout
@@ -152,9 +189,19 @@ class SpeakerClassifier(_Judge):
 
 
 class PairDiscriminator(_Judge):
-    """c_i, c_j (N, content_dim, steps) -> logits (N,) of their being one speaker's, from all of both codes."""
+    """c_i, c_j (N, content_dim, steps) -> logits (N,) of their being one speaker's, from all of both codes.
 
-    def __init__(self, *, content_dim: int, frames: int, width: int, dropout: float = 0.0, pool: bool = False) -> None:
+    Args:
+        content_dim: length of a content code, every four frames or of a segment.
+        frames: number of frames of a segment.
+        width: channels of a layer.
+        dropout: dropout rate of the hidden layers.
+        pool: one content code for a whole segment, as the content encoder's.
+    """
+
+    def __init__(
+        self, *, content_dim: Count, frames: Count, width: Count, dropout: Fraction = 0.0, pool: bool = False
+    ) -> None:
         super().__init__(
             content_dim=content_dim, frames=frames, pool=pool, codes=2, outputs=1, width=width, dropout=dropout
         )

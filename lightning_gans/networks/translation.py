@@ -5,7 +5,11 @@ the convolutions before it keep their biases, which it takes away again. At widt
 11,378,179 parameters with 9 blocks (for 256 px), 7,837,699 with 6 (for 128 px), and the discriminator 2,764,737.
 """
 
+from typing import ClassVar
+
 from torch import Tensor, nn
+
+from lightning_gans.settings import Count, Natural
 
 
 def _initialize(module: nn.Module) -> None:
@@ -23,13 +27,15 @@ class ResNetTranslator(nn.Module):
     the way back. H and W are multiples of `multiple` and at least `least`.
 
     Args:
-        channels: of the images of both domains.
+        channels: channels of the images of both domains.
         width: maps at full size.
-        downsamplings: halvings of the size; 2 in the paper.
-        blocks: residual blocks; 9 in the paper for 256 px, 6 for 128 px.
+        downsamplings: number of halvings of the size; 2 in the paper.
+        blocks: number of residual blocks; 9 in the paper for 256 px, 6 for 128 px.
     """
 
-    def __init__(self, *, channels: int, width: int = 64, downsamplings: int = 2, blocks: int = 9) -> None:
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
+    def __init__(self, *, channels: Count, width: Count = 64, downsamplings: Natural = 2, blocks: Natural = 9) -> None:
         super().__init__()
         if downsamplings < 0 or blocks < 0:
             raise ValueError(f"downsamplings={downsamplings}, blocks={blocks}: neither can be below 0")
@@ -82,13 +88,15 @@ class PatchDiscriminator(nn.Module):
     1, 2 or 3 layers.
 
     Args:
-        channels: of the images.
-        image_size: S, for which at least one logit has to be left.
+        channels: channels of the images.
+        image_size: height and width S in pixels, for which at least one logit has to be left.
         width: maps of the first layer; they double with each up to eight times that.
-        layers: of stride 2; 3 in the paper.
+        layers: number of layers of stride 2; 3 in the paper, which judge patches of 70 pixels.
     """
 
-    def __init__(self, *, channels: int, image_size: int, width: int = 64, layers: int = 3) -> None:
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
+    def __init__(self, *, channels: Count, image_size: Count, width: Count = 64, layers: Count = 3) -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f"layers={layers}: a patch discriminator has at least one of stride 2")

@@ -4,17 +4,19 @@ The label is joined, one-hot, to the input of every layer of the generator and t
 norm, C over labelled, unlabelled and generated samples apart.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
 from lightning_gans.networks.concatenation import joined
+from lightning_gans.settings import Count, Fraction, NonNegative, Shape
 
 
 class TripleGenerator(nn.Module):
@@ -22,9 +24,15 @@ class TripleGenerator(nn.Module):
 
     Hidden layers are batch-normed without gain, and softplus; the last one's weights are normalised. Paper: width 500
     and z ~ U(0, 1)^100; its sigmoid, for images in [0, 1], is tanh here.
+
+    Args:
+        latent_dim: length of a latent code z.
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of a hidden layer.
+        classes: number of classes in the data.
     """
 
-    def __init__(self, *, latent_dim: int, sample_shape: Sequence[int], width: int, classes: int) -> None:
+    def __init__(self, *, latent_dim: Count, sample_shape: Shape, width: Count, classes: Count) -> None:
         super().__init__()
         self.sample_shape, self.classes = tuple(sample_shape), classes
         self.hidden = nn.ModuleList(nn.Linear(n + classes, width, bias=False) for n in (latent_dim, width))
@@ -82,16 +90,23 @@ class TripleDiscriminator(nn.Module):
     Images are in [0, 1] inside. Every layer's weights are normalised, with gains of 1 that do not move, as in the
     authors' code. Paper: 1000-500-250-250-250 units (`width` is the first), noise of 0.3 on images and of 0.5 on hidden
     units.
+
+    Args:
+        sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
+        width: units of the first layer; the next have a half and three quarters of it.
+        classes: number of classes in the data.
+        input_noise: standard deviation of Gaussian noise on the input in training.
+        hidden_noise: standard deviation of Gaussian noise on the hidden layers in training.
     """
 
     def __init__(
         self,
         *,
-        sample_shape: Sequence[int],
-        width: int,
-        classes: int,
-        input_noise: float = 0.3,
-        hidden_noise: float = 0.5,
+        sample_shape: Shape,
+        width: Count,
+        classes: Count,
+        input_noise: NonNegative = 0.3,
+        hidden_noise: NonNegative = 0.5,
     ) -> None:
         super().__init__()
         self.classes = classes
@@ -116,19 +131,29 @@ class TripleClassifier(nn.Module):
     over the map; a linear layer. Each convolution with batch norm and ReLU. Paper: width 32; two of the convolutions
     are not padded there, which leaves nothing of 8 pixels.
 
+    Args:
+        channels: channels of the images.
+        image_size: height and width in pixels.
+        classes: number of classes in the data.
+        width: channels of the first layer; the next have twice and four times as many.
+        dropout: dropout rate.
+        input_noise: standard deviation of Gaussian noise on the input in training.
+
     Raises:
         ValueError: images below 8 pixels.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+
     def __init__(
         self,
         *,
-        channels: int,
-        image_size: int,
-        classes: int,
-        width: int,
-        dropout: float = 0.5,
-        input_noise: float = 0.0,
+        channels: Count,
+        image_size: Annotated[int, Ge(8)],
+        classes: Count,
+        width: Count,
+        dropout: Fraction = 0.5,
+        input_noise: NonNegative = 0.0,
     ) -> None:
         super().__init__()
         if image_size < 8:

@@ -1,12 +1,13 @@
 """Auxiliary-classifier GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.settings import NonNegative
 from lightning_gans.variants.cgan import ConditionalGAN
 
 
@@ -18,17 +19,19 @@ class ACGAN(ConditionalGAN):
     leaves the overlap out.
 
     Args:
+        discriminator_class_weight: weight of the classes' cross-entropy in D's loss.
+        generator_class_weight: weight of the classes' cross-entropy in G's loss.
         discriminator: samples (N, ...) -> logits (N, 1), class logits (N, classes).
-        discriminator_class_weight, generator_class_weight: of L_C in what D and G descend; 1 in the paper, 1 and 0.1
-            in WGAN-GP's code.
         settings: as ConditionalGAN's.
     """
+
+    auxiliary: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        discriminator_class_weight: float = 1.0,
-        generator_class_weight: float = 1.0,
+        discriminator_class_weight: NonNegative = 1.0,
+        generator_class_weight: NonNegative = 1.0,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -59,7 +62,7 @@ class ACGAN(ConditionalGAN):
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         fake = self.generated(batch, batches=self.generator_batches)
         on_fake, fake_class = self.heads(fake)
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {
             "adversarial": self.loss.generator(on_fake, on_real),
             "class": self.generator_class_weight * cross_entropy(fake_class, self.labels(batch, len(fake))),

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.models.inference import GaussianInferenceModel
+from lightning_gans.settings import NonNegative
 from lightning_gans.variants.bigan import BiGAN
 
 
@@ -16,14 +17,14 @@ class ALI(BiGAN):
     (G(z), z). Losses are sums over both kinds of pairs, without BiGAN's 1/2.
 
     Args:
-        initial_std: weights of all networks begin as N(0, initial_std^2), biases as 0 (appendix A: 0.01); None leaves
-            them as they were built.
+        initial_std: standard deviation of the initial weights of all networks, N(0, initial_std^2), biases 0 (appendix
+            A: 0.01); None leaves them as they were built.
     """
 
     scale = 1.0
     model: GaussianInferenceModel
 
-    def __init__(self, *, initial_std: float | None = 0.01, **settings: Any) -> None:
+    def __init__(self, *, initial_std: NonNegative | None = 0.01, **settings: Any) -> None:
         model = settings["model"]
         if not isinstance(model, GaussianInferenceModel):
             raise UserError(

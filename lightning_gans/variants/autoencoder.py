@@ -19,9 +19,11 @@ class Autoencoder(Game):
     Args:
         model: encoder, decoder, and the prior that samples are decoded from.
         reconstruction_loss: (reconstructions, samples) -> scalar: torch's mse_loss, or l1_loss.
+        training: iterations, batch size and optimisation of the players.
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "reconstruction_mse"
     model: AutoencodingModel
 

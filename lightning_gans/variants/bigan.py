@@ -24,11 +24,13 @@ class BiGAN(Game):
     Args:
         model: G, its prior and E.
         discriminator: samples (N, ...), codes (N, prior.dim) -> logits; the encoder's pairs are its real ones.
-        loss: on the logits of pairs; the same game seen from either side, as NonSaturating, Minimax, LeastSquares and
-            Hinge are.
+        loss: loss on the logits of pairs; the same game seen from either side, as NonSaturating, Minimax, LeastSquares
+            and Hinge are.
+        training: iterations, batch size and optimisation of the players.
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     scale: ClassVar[float] = 0.5  # of every loss: a mean over both kinds of pairs
     model: InferenceModel
 

@@ -1,12 +1,13 @@
 """Conditional GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.models.conditional import ConditionalGenerativeModel
+from lightning_gans.settings import Count
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -19,6 +20,7 @@ class ConditionalGAN(GAN):
 
     Args:
         model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
+        packing: samples that D judges at a time; only 1, for the samples of a pack have classes of their own.
         discriminator: samples (N, ...), y (N,) -> logits.
         settings: as GAN's.
 
@@ -26,9 +28,11 @@ class ConditionalGAN(GAN):
         UserError: a model without labels, packing, or data that have no labels or others than the model.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
+    conditional: ClassVar[bool] = True
     model: ConditionalGenerativeModel
 
-    def __init__(self, *, model: ConditionalGenerativeModel, packing: int = 1, **settings: Any) -> None:
+    def __init__(self, *, model: ConditionalGenerativeModel, packing: Count = 1, **settings: Any) -> None:
         if not isinstance(model, ConditionalGenerativeModel):
             raise UserError(
                 f"{type(self).__name__} tells G the class, and a {type(model).__name__} takes none: its networks are "

@@ -11,9 +11,10 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game, shared
 from lightning_gans.core.phase import Phase, Training, Update
 from lightning_gans.core.pool import ImagePool
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.translation import TranslationModel
+from lightning_gans.settings import Natural, NonNegative, Shape
 
 
 class Translated(NamedTuple):
@@ -31,19 +32,24 @@ class CycleGAN(Game):
     also shown older ones, from a pool for each domain.
 
     Args:
-        model: a2b and b2a.
-        discriminator_a, discriminator_b: images (N, C, H, W) of that domain -> logits of any shape.
-        loss: what both players descend on logits.
-        sample_shape: of the training images, (C, H, W).
-        adversarial_weight: of G's adversarial terms. The loss's least squares have a half in them that the authors'
-            G has not: 2 there.
-        cycle_weight_a, cycle_weight_b: lambda_A, lambda_B, of ||b2a(a2b(a)) - a||_1 and ||a2b(b2a(b)) - b||_1.
-        identity_weight: of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them out.
-        pool_size: translations that are kept for each D; 0: D is shown the newest alone.
-        augment: what both D's inputs, real and translated, go through first, or None; none that adapts.
+        model: networks a2b and b2a.
+        discriminator_a: network on images of domain A -> logits.
+        discriminator_b: network on images of domain B -> logits.
+        loss: loss of both players on logits.
+        training: iterations, batch size and optimisation of the players.
+        sample_shape: shape of the training images, (C, H, W).
+        adversarial_weight: weight of G's adversarial terms. The loss's least squares have a half in them that the
+            authors' G has not: 2 there.
+        cycle_weight_a: weight lambda_A of A's cycle loss.
+        cycle_weight_b: weight lambda_B of B's cycle loss.
+        identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
+            out.
+        pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
+        augment: augmentation of both D's inputs, real and translated; None: none. One that adapts does not fit.
     """
 
     batch: ClassVar[type] = UnpairedBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "fid_both"
     model: TranslationModel
 
@@ -55,13 +61,13 @@ class CycleGAN(Game):
         discriminator_b: nn.Module,
         loss: AdversarialLoss,
         training: Training,
-        sample_shape: Sequence[int],
-        adversarial_weight: float = 1.0,
-        cycle_weight_a: float = 10.0,
-        cycle_weight_b: float = 10.0,
-        identity_weight: float = 0.5,
-        pool_size: int = 50,
-        augment: Augment | None = None,
+        sample_shape: Shape,
+        adversarial_weight: NonNegative = 1.0,
+        cycle_weight_a: NonNegative = 10.0,
+        cycle_weight_b: NonNegative = 10.0,
+        identity_weight: NonNegative = 0.5,
+        pool_size: Natural = 50,
+        augment: DiscriminatorAugmentation | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         weights = {
@@ -74,7 +80,7 @@ class CycleGAN(Game):
         for name, value in weights.items():
             if value < 0:
                 raise UserError(f"variant.{name}={value}: must be 0 or more.")
-        if isinstance(augment, Adapts):
+        if isinstance(augment, AdaptiveAugmentation):
             raise UserError(f"augment: {type(augment).__name__} follows one D, and here are two. Choose diffaugment.")
         try:
             model.check(*sample_shape[1:])
@@ -122,7 +128,7 @@ class CycleGAN(Game):
     def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
         """What G descends on one discriminator's logits."""
         on_fake = self.judge(discriminator, fake)
-        return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.relativistic else None)
+        return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.needs_real else None)
 
     def judge(self, discriminator: nn.Module, x: Tensor) -> Tensor:
         """A discriminator's logits on images, augmented where they are to be."""

@@ -14,6 +14,7 @@ from lightning_gans.core.phase import Phase, Training
 from lightning_gans.core.schedules import saturating
 from lightning_gans.losses.reversal import reverse_gradient
 from lightning_gans.models.domain import DomainModel
+from lightning_gans.settings import NonNegative
 
 
 class DANN(Game):
@@ -28,17 +29,24 @@ class DANN(Game):
 
     Args:
         model: f, y and d.
-        adaptation_weight: of the reversed gradient at the end of the run.
-        steepness: how soon it is there; 10 in the paper.
+        training: iterations, batch size and optimisation of the players.
+        adaptation_weight: weight of the reversed gradient at the end of the run; 0: training on the source alone.
+        steepness: steepness of the weight's rise; 10 in the paper.
     """
 
     batch: ClassVar[type] = DomainBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
     headline = "source_accuracy"  # labels of the target are not there to choose by
     model: DomainModel
 
     def __init__(
-        self, *, model: DomainModel, training: Training, adaptation_weight: float = 1.0, steepness: float = 10.0
+        self,
+        *,
+        model: DomainModel,
+        training: Training,
+        adaptation_weight: NonNegative = 1.0,
+        steepness: NonNegative = 10.0,
     ) -> None:
         if not adaptation_weight >= 0:
             raise UserError(f"variant.adaptation_weight={adaptation_weight}: must be 0 (source only) or more.")

@@ -13,6 +13,7 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.losses.disentanglement import confusion, different, same
 from lightning_gans.models.converting import ConvertingModel
+from lightning_gans.settings import Count, Natural, NonNegative
 
 
 class Disentangle(Game):
@@ -31,11 +32,12 @@ class Disentangle(Game):
     Args:
         model: E_c, E_s, Dec.
         adversary: C, content codes -> logits (N, speakers).
-        adversary_steps: k.
-        margin: m, that codes of two speakers keep.
-        pair_weight: w_pair.
-        confusion_weight: w_conf.
-        confusion_warmup: iterations in which w_conf rises to that from 0.
+        training: iterations, batch size and optimisation of the players.
+        adversary_steps: steps k of the adversary for one of encoders and decoder.
+        margin: margin m between the codes of two speakers.
+        pair_weight: weight w_pair of the speaker codes' losses.
+        confusion_weight: weight w_conf of the adversary in the content encoder's loss.
+        confusion_warmup: iterations in which w_conf rises from 0.
     """
 
     batch: ClassVar[type] = UtteranceBatch
@@ -49,11 +51,11 @@ class Disentangle(Game):
         model: ConvertingModel,
         adversary: nn.Module,
         training: Training,
-        adversary_steps: int = 1,
-        margin: float = 1.0,
-        pair_weight: float = 1.0,
-        confusion_weight: float = 1.0,
-        confusion_warmup: int = 0,
+        adversary_steps: Count = 1,
+        margin: NonNegative = 1.0,
+        pair_weight: NonNegative = 1.0,
+        confusion_weight: NonNegative = 1.0,
+        confusion_warmup: Natural = 0,
     ) -> None:
         super().__init__(model=model, training=training)
         if adversary_steps < 1:

@@ -13,6 +13,7 @@ from lightning_gans.core.phase import Phase, Training
 from lightning_gans.core.pool import ReplayBuffer
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.energy import EnergyModel
+from lightning_gans.settings import Count, NonNegative, Share
 
 
 class EnergyBased(Game):
@@ -25,17 +26,20 @@ class EnergyBased(Game):
 
     Args:
         model: D as an energy, and the chains that sample from it.
-        loss: what D descends on data and on chains' ends.
-        steps: K, of a chain in each iteration.
-        buffer: ends of chains that are kept.
-        fresh_share: of the chains that begin anew, from uniform noise.
-        magnitude_weight: alpha, of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
-        data_noise: standard deviation of what is added to data, in their own units; they stay in the chains' box. Few
-            samples, learnt by heart, are peaks of D that no chain finds; wider ones are found (Nijkamp et al. 2019,
+        loss: loss of D on data and on the chains' ends.
+        training: iterations, batch size and optimisation of the players.
+        steps: steps K of a chain in each iteration.
+        buffer: number of chains' ends that are kept.
+        fresh_share: share of the chains that begin anew, from uniform noise.
+        magnitude_weight: weight alpha of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
+        data_noise: standard deviation of noise that is added to data, in their own units; they stay in the chains' box.
+            Few samples, learnt by heart, are peaks of D that no chain finds; wider ones are found (Nijkamp et al. 2019,
             1903.12370).
     """
 
     batch: ClassVar[type] = SampleBatch
+    lipschitz: ClassVar[bool | tuple[str, ...]] = ("magnitude_weight",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: EnergyModel
 
     def __init__(
@@ -44,11 +48,11 @@ class EnergyBased(Game):
         model: EnergyModel,
         loss: AdversarialLoss,
         training: Training,
-        steps: int,
-        buffer: int,
-        fresh_share: float,
-        magnitude_weight: float,
-        data_noise: float = 0.0,
+        steps: Count,
+        buffer: Count,
+        fresh_share: Share,
+        magnitude_weight: NonNegative,
+        data_noise: NonNegative = 0.0,
     ) -> None:
         super().__init__(model=model, training=training)
         if buffer < 1 or steps < 1:

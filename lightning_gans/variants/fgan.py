@@ -1,7 +1,7 @@
 """Generators trained by any f-divergence."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from lightning_gans.core.game import shared
 from lightning_gans.core.phase import Stage
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.divergences import DIVERGENCES, FDivergence
+from lightning_gans.settings import Among
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -21,9 +22,15 @@ class FGAN(GAN):
     D, the paper's V under its output activation g_f, ascends E_p g_f(V(x)) - E_z f*(g_f(V(G(z)))), a lower bound of the
     f-divergence; G ascends E_z g_f(V(G(z))), as in the paper's experiments. The settings are GAN's; `loss` is one of
     `losses.divergences`, or else `divergence` names it.
+
+    Args:
+        loss: f-divergence of `losses.divergences`.
+        divergence: name of the f-divergence, in the place of `loss`; short for objective=f_<divergence>.
     """
 
-    def __init__(self, *, loss: AdversarialLoss, divergence: str | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *, loss: AdversarialLoss, divergence: Annotated[str, Among(*DIVERGENCES)] | None = None, **settings: Any
+    ) -> None:
         if divergence is not None and divergence not in DIVERGENCES:
             raise UserError(f"variant.divergence={divergence}: there is none of that name. {', '.join(DIVERGENCES)}.")
         super().__init__(loss=loss if divergence is None else DIVERGENCES[divergence](), **settings)

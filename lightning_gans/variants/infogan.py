@@ -1,6 +1,6 @@
 """Information-maximising GAN."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from lightning_gans.losses.information import (
     uniform_entropy,
 )
 from lightning_gans.models.infogan import InfoGANModel
+from lightning_gans.settings import Natural, NonNegative
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -29,13 +30,15 @@ class InfoGAN(GAN):
 
     Args:
         model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
-        discriminator: those layers' output (N, feature_dim) -> logits (N, 1).
-        information_weight: lambda, for all codes; 1 in the paper's code.
-        information_warmup: iterations in which lambda rises to that; 0 in the paper. Codes are soon told apart in what
-            G begins with, and without it a category's meaning is settled before there is anything to mean.
+        discriminator: features that D and Q share (N, feature_dim) -> logits (N, 1).
+        information_weight: weight lambda of the bound on I(c; G(z, c)) in both losses, for all codes; 1 in the paper's
+            code.
+        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Codes are soon told apart in what G
+            begins with, and without it a category's meaning is settled before there is anything to mean.
         settings: as GAN's.
     """
 
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     model: InfoGANModel
 
     def __init__(
@@ -43,8 +46,8 @@ class InfoGAN(GAN):
         *,
         model: InfoGANModel,
         discriminator: nn.Module,
-        information_weight: float = 1.0,
-        information_warmup: int = 0,
+        information_weight: NonNegative = 1.0,
+        information_warmup: Natural = 0,
         **settings: Any,
     ) -> None:
         super().__init__(model=model, discriminator=discriminator, **settings)
@@ -104,7 +107,7 @@ class InfoGAN(GAN):
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         z = self.noise(self.model.prior, self.generator_batches * len(batch.x))
         on_fake, recognised = self.heads(self.model(z))
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {
             "adversarial": self.loss.generator(on_fake, on_real),
             "information": -self.weight * self.information("G", recognised, z),

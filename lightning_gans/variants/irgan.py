@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -23,6 +24,7 @@ from lightning_gans.losses.ranking import (
     policy_gradient,
 )
 from lightning_gans.models.retrieval import FixedRanking, RankingModel
+from lightning_gans.settings import Count, Positive, Share
 
 SHORTEST = 4  # iterations of a round, so that both players move in it
 
@@ -39,18 +41,21 @@ class IRGAN(Game):
     into rounds, in each of which D moves first and then G.
 
     Args:
-        model: g_theta, queries (N, ...) -> scores (N, M).
-        discriminator: f, the same.
-        dns: how G is optimised in the first stage.
-        pretraining: the first stage's share of the iterations; 0: G begins as it is; 1: DNS and no game.
-        dns_negatives: documents of which the one that G scores highest is its negative.
-        rounds: the code's outer epochs; fewer where one would be shorter than four iterations.
+        model: G's scores g_theta, queries (N, ...) -> scores (N, M).
+        discriminator: D's scores f, queries (N, ...) -> scores (N, M).
+        dns: optimisation of G in the first stage, before the game.
+        training: iterations, batch size and optimisation of the players.
+        pretraining: share of the iterations before the game; 0: G begins as it is; 1: DNS and no game.
+        dns_negatives: number of documents of which the one that G scores highest is its negative.
+        rounds: number of rounds of D and then G, the code's outer epochs; fewer where one would be shorter than four
+            iterations.
         discriminator_share: D's part of each round.
-        resamplings: how often in D's part of a round new negatives are drawn; in between a query keeps its own.
-        temperature: of p_theta where G moves.
-        negatives_temperature: of p_theta where it draws D's negatives.
-        importance_mix: share of p_true in what G's documents are drawn from.
-        samples: documents that are drawn for each query, by either player.
+        resamplings: number of times that new negatives are drawn in D's part of a round; in between a query keeps its
+            own.
+        temperature: temperature of p_theta where G moves.
+        negatives_temperature: temperature of p_theta where it draws D's negatives.
+        importance_mix: share of p_true in the distribution from which G's documents are drawn.
+        samples: number of documents that are drawn for each query, by either player.
     """
 
     batch: ClassVar[type] = RetrievalBatch
@@ -66,15 +71,15 @@ class IRGAN(Game):
         discriminator: nn.Module,
         dns: PlayerSettings,
         training: Training,
-        pretraining: float = 0.5,
-        dns_negatives: int = 5,
-        rounds: int = 15,
-        discriminator_share: float = 2 / 3,
-        resamplings: int = 20,
-        temperature: float = 1.0,
-        negatives_temperature: float = 0.2,
-        importance_mix: float = 0.2,
-        samples: int = 16,
+        pretraining: Share = 0.5,
+        dns_negatives: Count = 5,
+        rounds: Count = 15,
+        discriminator_share: Annotated[float, Gt(0), Lt(1)] = 2 / 3,
+        resamplings: Count = 20,
+        temperature: Positive = 1.0,
+        negatives_temperature: Positive = 0.2,
+        importance_mix: Share = 0.2,
+        samples: Count = 16,
     ) -> None:
         super().__init__(model=model, training=training)
         if not isinstance(model, RankingModel):
@@ -146,7 +151,7 @@ class IRGAN(Game):
         """G as DNS leaves it, to be measured beside the game's."""
         self.initialisation.copy_(parameters_to_vector(self.model.parameters()).detach())
 
-    def beside(self, data: Any) -> Mapping[str, nn.Module]:
+    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
         initial = copy.deepcopy(self.model)
         vector_to_parameters(self.initialisation, initial.parameters())
         popularity = getattr(data, "popularity", None)

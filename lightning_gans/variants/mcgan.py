@@ -24,10 +24,11 @@ class McGAN(GAN):
     and one step of G down the same matching.
 
     Args:
-        discriminator: offers features Phi (N, m); its last layer plays no part.
-        loss: the matching, for m features.
-        constraint: on w, the weights of Phi.
-        settings: as GAN's; there is no penalty.
+        discriminator: network with features Phi (N, m); its last layer plays no part.
+        loss: matching for m features.
+        penalty: always None, for the projections take its place.
+        constraint: map of w, the weights of Phi, back to where they may be, after each step of D; None: none.
+        settings: as GAN's.
     """
 
     loss: Matching
@@ -51,13 +52,13 @@ class McGAN(GAN):
 
     def phases(self) -> Sequence[Phase]:
         # The dual forms are norms of the batch's statistics, the primal ones means over samples.
-        over: Any = "gathered" if self.loss.relativistic else "mean"
+        over: Any = "gathered" if self.loss.needs_real else "mean"
         return [phase._replace(over=over) for phase in super().phases()]
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
         """Phi (N, m); of the whole batch where the matching is a function of it."""
         phi = super().judge(x, batch)
-        return self.gather(phi) if self.loss.relativistic else phi
+        return self.gather(phi) if self.loss.needs_real else phi
 
     def after_discriminator(self) -> None:
         self.loss.project()

@@ -15,6 +15,7 @@ from lightning_gans.core.phase import Phase, Stage, Training
 from lightning_gans.losses.adversarial import AdversarialLoss, SeparableLoss
 from lightning_gans.models.generative import undisturbed
 from lightning_gans.models.triple import TripleModel
+from lightning_gans.settings import Fraction, NonNegative, Share
 
 ClassifierLabels = Literal["argmax", "sampled", "all"]
 
@@ -36,25 +37,33 @@ class TripleGAN(Game):
     Args:
         model: G, its prior and C; the average of both is evaluated.
         discriminator: samples (N, ...), y (N,) -> logits.
-        loss: on D's logits; one that judges real and fake pairs apart.
-        alpha: p_c's share of what D holds against the data.
-        classifier_labels: as above.
-        labelled_share: of labelled samples in D's real term, beside unlabelled ones with C's labels ("argmax"). They
-            are few and seen over and over: D learns them by heart where they count much.
-        adversarial_weight: of the adversarial term in what C descends, beside alpha.
-        pseudo_weight: alpha_P, from `pseudo_start` of the run on, risen to over `pseudo_ramp` of it.
-        entropy_weight: of the entropy of p_c(y | x) on unlabelled samples.
-        balance_weight: of the cross-entropy of the uniform distribution and the batch's average p_c(y | x).
-        consistency_weight: of the squared distance of p_c(y | x) in two passes, each with its own dropout and noise;
-            the second is the target and takes no gradient.
+        loss: loss on D's logits; one that judges real and fake pairs apart.
+        training: iterations, batch size and optimisation of the players.
+        alpha: share of the classifier's pairs among the fakes of D.
+        classifier_labels: labels of C's pairs: "argmax" (biased, with pseudo-labels among D's real pairs), "sampled"
+            (Algorithm 1) or "all" (exact).
+        labelled_share: share of labelled samples in D's real term, beside unlabelled ones with C's labels ("argmax").
+            They are few and seen over and over: D learns them by heart where they count much.
+        adversarial_weight: weight of the adversarial term in C's loss, beside alpha.
+        pseudo_weight: weight alpha_P of the cross-entropy on generated pairs.
+        pseudo_start: share of the run before alpha_P.
+        pseudo_ramp: share of the run in which alpha_P rises.
+        entropy_weight: weight of the entropy of p_c(y | x) on unlabelled samples.
+        balance_weight: weight of the cross-entropy of the uniform distribution and the batch's average p_c(y | x).
+        consistency_weight: weight of the squared distance of p_c(y | x) in two passes, each with its own dropout and
+            noise; the second is the target and takes no gradient.
         consistency_ramp: share of the run in which that weight rises (Laine & Aila 2017, 1610.02242).
-        pretraining_share: of the run, in which C descends R_L, and entropy and balance with weights of their own.
+        pretraining_share: share of the run in which C descends R_L, and entropy and balance with weights of their own.
+        pretraining_entropy_weight: weight of the entropy before the game.
+        pretraining_balance_weight: weight of the balance before the game.
 
     Raises:
         UserError: settings out of range, another model or loss, or data with other classes than the model.
     """
 
     batch: ClassVar[type] = SemiSupervisedBatch
+    conditional: ClassVar[bool] = True
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # an average within a log is none over samples
     headline = "test_accuracy"
     model: TripleModel
@@ -66,20 +75,20 @@ class TripleGAN(Game):
         discriminator: nn.Module,
         loss: AdversarialLoss,
         training: Training,
-        alpha: float = 0.5,
+        alpha: Share = 0.5,
         classifier_labels: ClassifierLabels = "argmax",
-        labelled_share: float = 0.02,
-        adversarial_weight: float = 1.0,
-        pseudo_weight: float = 0.1,
-        pseudo_start: float = 0.3,
-        pseudo_ramp: float = 0.0,
-        entropy_weight: float = 0.3,
-        balance_weight: float = 1e-3,
-        consistency_weight: float = 0.0,
-        consistency_ramp: float = 0.0,
-        pretraining_share: float = 0.03,
-        pretraining_entropy_weight: float = 0.3,
-        pretraining_balance_weight: float = 0.3,
+        labelled_share: Share = 0.02,
+        adversarial_weight: NonNegative = 1.0,
+        pseudo_weight: NonNegative = 0.1,
+        pseudo_start: Share = 0.3,
+        pseudo_ramp: Share = 0.0,
+        entropy_weight: NonNegative = 0.3,
+        balance_weight: NonNegative = 1e-3,
+        consistency_weight: NonNegative = 0.0,
+        consistency_ramp: Share = 0.0,
+        pretraining_share: Fraction = 0.03,
+        pretraining_entropy_weight: NonNegative = 0.3,
+        pretraining_balance_weight: NonNegative = 0.3,
     ) -> None:
         super().__init__(model=model, training=training)
         if not isinstance(model, TripleModel):

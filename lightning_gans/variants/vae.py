@@ -11,6 +11,7 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.losses.variational import with_free_bits
 from lightning_gans.models.variational import VariationalModel
+from lightning_gans.settings import NonNegative
 
 
 class VAE(Game):
@@ -25,16 +26,18 @@ class VAE(Game):
 
     Args:
         model: encoder, decoder, likelihood and a normal prior.
-        beta: of the KL in what is descended (Higgins et al. 2017); 1 is the bound.
+        training: iterations, batch size and optimisation of the players.
+        beta: weight of the KL (Higgins et al. 2017); 1 is the evidence lower bound.
         free_bits: nats of KL that each dimension may have for nothing (Kingma et al. 2016, 1606.04934, section C.8).
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     headline = "nll"
     model: VariationalModel
 
     def __init__(
-        self, *, model: VariationalModel, training: Training, beta: float = 1.0, free_bits: float = 0.0
+        self, *, model: VariationalModel, training: Training, beta: NonNegative = 1.0, free_bits: NonNegative = 0.0
     ) -> None:
         if not isinstance(model, VariationalModel):
             raise UserError(f"VAE: a {type(model).__name__} has no likelihood. Say network=vae or network=vae_mlp.")

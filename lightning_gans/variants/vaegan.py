@@ -11,11 +11,12 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game, shared
 from lightning_gans.core.phase import Phase, Training, Update
 from lightning_gans.core.prior import Normal
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss, NonSaturating
 from lightning_gans.losses.critics import Binary, Critic, Judged, ThreeWay
 from lightning_gans.losses.variational import kl_to_standard_normal
 from lightning_gans.models.vaegan import VAEGANModel
+from lightning_gans.settings import NonNegative
 from lightning_gans.strategies.exchange import average
 
 
@@ -42,18 +43,20 @@ class VAEGAN(Game):
 
     Args:
         model: Enc, Dec and the prior N(0, I).
-        dis: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
-        discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
-        loss: of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
-        gamma: weight of L_llike in what Dec descends.
-        prior_weight: of L_prior in what Enc descends; 1 in the paper. More keeps codes nearer the prior's, from which
+        dis: D's network: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
+        loss: loss of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
+        gamma: weight of L_llike in Dec's loss.
+        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. More keeps codes nearer the prior's, from which
             samples are made: L_llike grows with the layer, and L_prior does not.
-        equilibrium, margin: of the code's rule: Dis sits out while one of its costs is below equilibrium - margin, Dec
-            while one is above equilibrium + margin, and neither where both would. None: all move always.
-        augment: what Dis's inputs go through first, x and its x~ alike, or None.
+        training: iterations, batch size and optimisation of the players.
+        discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
+        equilibrium: Dis's cost in nats around which a player that is ahead waits; None: all move.
+        margin: distance from the equilibrium within which all move.
+        augment: augmentation of Dis's inputs, x and its x~ alike; None: none.
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images",)
     model: VAEGANModel
 
     def __init__(
@@ -62,13 +65,13 @@ class VAEGAN(Game):
         model: VAEGANModel,
         dis: nn.Module,
         loss: AdversarialLoss,
-        gamma: float,
-        prior_weight: float = 1.0,
+        gamma: NonNegative,
+        prior_weight: NonNegative = 1.0,
         training: Training,
         discriminator: Literal["binary", "three_way"] = "binary",
-        equilibrium: float | None = None,
-        margin: float = 0.35,
-        augment: Augment | None = None,
+        equilibrium: NonNegative | None = None,
+        margin: NonNegative = 0.35,
+        augment: DiscriminatorAugmentation | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         if not isinstance(model, VAEGANModel):
@@ -83,7 +86,7 @@ class VAEGAN(Game):
                 f"variant.discriminator=three_way descends cross-entropies of its own, and {type(loss).__name__} would "
                 "say nothing to it. Leave objective=non_saturating, or choose variant.discriminator=binary."
             )
-        if isinstance(augment, Adapts):
+        if isinstance(augment, AdaptiveAugmentation):
             raise UserError("augment=adaptive follows a D of one logit. Choose augment=diffaugment or none.")
         self.dis = dis
         self.critic: Critic = ThreeWay() if discriminator == "three_way" else Binary(loss=loss)

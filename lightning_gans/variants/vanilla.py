@@ -12,11 +12,12 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
-from lightning_gans.core.protocols import Adapts, Augment
+from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.settings import Count
 from lightning_gans.strategies.exchange import average
 
 
@@ -29,17 +30,20 @@ class GAN(Game):
     Args:
         model: G and its prior, z (N, dim) -> samples (N, ...).
         discriminator: samples (N, ...) -> logits, no sigmoid; with `packing` m, (N / m, m C, ...).
-        loss: what D and G descend on logits.
-        penalty: a term on D's gradient, or None.
-        constraint: where D's parameters are brought back to after each of its steps, or None.
-        augment: what D's inputs, real and generated, go through first, or None.
-        packing: samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018, 1712.04086).
-        discriminator_steps: k of Algorithm 1; an iteration is one step of D.
-        generator_steps: the other way round: one step of D, then this many of G; an iteration is then one step of G.
-        generator_batches: G's batch, in batches of D.
+        loss: loss of D and G on logits.
+        training: iterations, batch size and optimisation of the players.
+        penalty: term on D's gradient; None: none.
+        constraint: map of D's parameters back to where they may be, after each of its steps; None: none.
+        augment: augmentation of D's inputs, real and generated; None: none.
+        packing: number of samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018,
+            1712.04086).
+        discriminator_steps: steps k of D for one of G (Algorithm 1); an iteration is one step of D.
+        generator_steps: steps of G for one of D; an iteration is then one step of G.
+        generator_batches: size of G's batch, in batches of D.
     """
 
     batch: ClassVar[type] = SampleBatch
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: GenerativeModel
 
     def __init__(
@@ -51,11 +55,11 @@ class GAN(Game):
         training: Training,
         penalty: Penalty | None = None,
         constraint: Constraint | None = None,
-        augment: Augment | None = None,
-        packing: int = 1,
-        discriminator_steps: int = 1,
-        generator_steps: int = 1,
-        generator_batches: int = 1,
+        augment: DiscriminatorAugmentation | None = None,
+        packing: Count = 1,
+        discriminator_steps: Count = 1,
+        generator_steps: Count = 1,
+        generator_batches: Count = 1,
     ) -> None:
         super().__init__(model=model, training=training)
         for name, value in (
@@ -77,12 +81,12 @@ class GAN(Game):
                 f"variant.discriminator_steps={discriminator_steps} and variant.generator_steps={generator_steps}: one "
                 "player moves in every iteration. Leave one of them at 1."
             )
-        if loss.relativistic and generator_batches > 1:
+        if loss.needs_real and generator_batches > 1:
             raise UserError(
                 f"variant.generator_batches={generator_batches}: {type(loss).__name__} compares each fake with a real "
                 "sample, so both batches are of one size. Choose 1, or another objective."
             )
-        if isinstance(augment, Adapts) and loss.boundary is None:
+        if isinstance(augment, AdaptiveAugmentation) and loss.boundary is None:
             raise UserError(
                 f"augment=adaptive follows how sure D is that real samples are real, and {type(loss).__name__} has no "
                 "logit that separates them from fakes. Choose augment=diffaugment, or another objective."
@@ -118,7 +122,7 @@ class GAN(Game):
         """After each step of D: its weights go back to where they may be, and the augmentation follows what it saw."""
         if self.constraint is not None:
             self.constraint(self.discriminator)
-        if isinstance(self.augment, Adapts):
+        if isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
@@ -180,11 +184,11 @@ class GAN(Game):
 
     def observe(self, on_real: Tensor) -> None:
         """Show an adaptive augmentation how D judges real samples; every loss of D with its logits calls this."""
-        if isinstance(self.augment, Adapts) and self.loss.boundary is not None:
+        if isinstance(self.augment, AdaptiveAugmentation) and self.loss.boundary is not None:
             self.augment.observe(on_real.detach() - self.loss.boundary)
             self.monitor("D/augment", self.augment.p)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         on_fake = self.judge(self.generated(batch, batches=self.generator_batches), batch)
-        on_real = self.judge(batch.x, batch) if self.loss.relativistic else None
+        on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {"loss": self.loss.generator(on_fake, on_real)}

@@ -5,12 +5,13 @@ import torch
 from PIL import Image
 
 from datamodules import Digits, Ring
-from lightning_gans.callbacks.chains import Chains, energy_figure
+from lightning_gans.callbacks.chains import Chains
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.losses.adversarial import Wasserstein
 from lightning_gans.models.energy import EnergyModel
 from lightning_gans.networks.mlp import MLPDiscriminator
+from lightning_gans.reporting.planar import energy_figure
 from lightning_gans.variants.energy import EnergyBased
 from tests.helpers.play import play
 from tests.helpers.tiny import fit, tiny_game

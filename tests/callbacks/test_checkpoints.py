@@ -9,9 +9,9 @@ import torch
 import yaml
 
 from datamodules import Ring
-from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.core import checkpoints
+from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.checkpoints import DamagedCheckpoint
 from lightning_gans.core.errors import UserError
 from tests.helpers.play import play

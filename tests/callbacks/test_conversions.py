@@ -8,8 +8,8 @@ from PIL import Image
 
 from datamodules import Vowels
 from lightning_gans.callbacks.conversions import Conversions
-from lightning_gans.callbacks.disentanglement import targets
 from lightning_gans.core.errors import UserError
+from lightning_gans.evaluation.disentanglement import targets
 from tests.helpers.composed import composed, game_of
 from tests.helpers.play import play
 from tests.helpers.tiny import fit, tiny_game

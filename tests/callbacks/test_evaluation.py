@@ -7,9 +7,9 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_gans.callbacks.evaluation import Evaluation
-from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
+from lightning_gans.evaluation.scoring import Scoring
 from tests.helpers.tiny import fit, tiny_game
 
 

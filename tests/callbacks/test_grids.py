@@ -8,13 +8,13 @@ from PIL import Image, ImageSequence
 
 from datamodules import Digits, Ring
 from lightning_gans.callbacks.grids import SampleGrids
-from lightning_gans.callbacks.media import image_grid, png
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.losses.adversarial import NonSaturating
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.networks.mlp import MLPDiscriminator, MLPGenerator
+from lightning_gans.reporting.images import image_grid, png
 from lightning_gans.variants.vanilla import GAN
 
 

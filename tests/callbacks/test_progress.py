@@ -12,8 +12,8 @@ from rich.console import Console
 
 from lightning_gans.callbacks import progress as module
 from lightning_gans.callbacks.progress import Progress, player_losses
-from lightning_gans.callbacks.terminal import Snapshot
 from lightning_gans.callbacks.training_log import TrainingLog
+from lightning_gans.reporting.terminal import Snapshot
 from tests.helpers.tiny import BATCH, fit, tiny_game
 
 

@@ -10,11 +10,11 @@ import torch
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.evaluation import Evaluation
 from lightning_gans.callbacks.grids import SampleGrids
-from lightning_gans.callbacks.scoring import Scoring
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.interruption import Interruption, StopRequested
+from lightning_gans.evaluation.scoring import Scoring
 from tests.helpers.tiny import fit, tiny_game
 
 ITERATIONS = 8

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lightning_gans.core import interruption
-from lightning_gans.core.interruption import SIGNALS, Aborted, Interruption, StopRequested, abandonable, poll, stopping
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested, abandonable, poll, stopping
+from lightning_gans.core.signals import SIGNALS
 
 CPU = torch.device("cpu")
 

@@ -32,7 +32,7 @@ def test_the_state_is_plain_and_whole():
     scores.record({"fid": 3.0}, 10)
     scores.record({"fid": 4.0}, 20)
     state = scores.state_dict()
-    assert state == {"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10}}
+    assert state == {"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10, "better": "lower"}}
     copy.load_state_dict(state)
     assert copy.state_dict() == state
     copy.record({"fid": 1.0}, 30)

@@ -8,8 +8,7 @@ import yaml
 
 import datamodules
 import experiments
-from datamodules.catalogue import CATALOGUE, KINDS, always_there
-from lightning_gans.core import batches
+from datamodules.catalogue import CATALOGUE, IN_WORDS, always_there
 
 CONFIGS = Path(experiments.__file__).parent / "conf" / "data"
 
@@ -33,10 +32,11 @@ def test_a_config_is_its_constructor(name):
     assert set(config) == set(inspect.signature(target).parameters)
     data = target(**{**config, **({"root": "somewhere"} if "root" in config else {})})
     entry = CATALOGUE[name]
-    if entry.kind in ("image", "planar"):
-        assert len(data.sample_shape) == (3 if entry.kind == "image" else 1)
-    assert entry.kind in KINDS
-    assert hasattr(batches, entry.batch)
+    contents = getattr(target, "contents", "")
+    assert (target.batch.__name__, contents) in IN_WORDS
+    if contents:
+        assert len(data.sample_shape) == (3 if contents == "images" else 1)
+    assert entry.module == home
     assert entry.needs_download == ("download" in config)
     if name not in ("folder", "unpaired"):  # the user's files decide
         assert entry.classes == (None if data.classes is None else len(data.classes))

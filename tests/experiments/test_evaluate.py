@@ -76,7 +76,7 @@ def test_draws_of_what_is_not_drawn(run):
 def test_numbers_that_are_not_finite(tmp_path):
     request = evaluate.Request(
         run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, weights=None, data_dir=None,
-        out=None, allow=(),
+        measures=(), out=None, allow=(),
     )  # fmt: skip
     found = evaluate.Found({"fid": float("nan"), "is": 2.0}, {}, {"fid": 0.5}, {}, None)
     assert evaluate.as_dict(request, found)["scores"] == {"fid": None, "is": 2.0}

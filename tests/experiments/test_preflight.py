@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from experiments import cli
 from experiments.configuration import resolvers
 from experiments.jobs.preflight import preflight
+from experiments.runs.resume import flatten
 from lightning_gans.core.errors import Diverged, UserError
 from tests.helpers.composed import VARIANTS
 from tests.helpers.damage import write_checkpoint
@@ -131,7 +132,6 @@ def test_the_shape_of_images_has_their_channels_first():
         ("optimizer.lr=1", ["variant.training.players.D.optimizer.lr", "players.G"]),
         ("+new.key=1", ["new: there is no such setting"]),
         ("+data.foo=1", ["data.foo: there is no such setting", "batch_size, image_size, channels"]),
-        ("callbacks.grids.seed=1", ["+callbacks.grids.seed=1"]),
         ("~callbacks.grids", ["callbacks.grids=null", "a group of settings"]),
         # values
         ("iterations=abc", ["iterations=abc", "right type", "a whole number of at least 1"]),
@@ -163,7 +163,7 @@ def test_the_shape_of_images_has_their_channels_first():
         ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
         ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
         ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
-        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=cgan, acgan or projection"]),
+        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=acgan, cgan or projection"]),
         ("variant=cgan network=acgan", ["network=acgan does not go with variant=cgan", "network=cgan, cgan_mlp"]),
         ("variant=acgan network=cgan", ["network=cgan does not go with variant=acgan", "network=acgan or"]),
         ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
@@ -236,7 +236,10 @@ def test_composition_is_hydras_own():
     with initialize_config_module("experiments.conf", version_base="1.3"):
         theirs = compose("train", [*argv, "run_dir=here", "+group=vanilla-ring-batch_size32-minimax"])
     del theirs.choose  # Composer's own
-    assert OmegaConf.to_container(theirs, resolve=True) == {k: v for k, v in config.items() if k != "names"}
+    theirs = dict(flatten(OmegaConf.to_container(theirs, resolve=True)))
+    ours = dict(flatten({key: value for key, value in config.items() if key != "names"}))
+    assert theirs == {key: value for key, value in ours.items() if key in theirs}
+    assert "variant.training.players.D.optimizer.eps" in ours.keys() - theirs.keys()
 
 
 # Multirun
@@ -391,7 +394,7 @@ def test_an_error_is_one_line_and_exit_code_2(capsys):
 
 def test_full_errors_are_tracebacks(capsys, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    assert cli.run(lambda: len(preflight(["data.batchsize=3"]))) == 2
+    assert cli.run(lambda: len(preflight(["data.batch_size=3("]))) == 2
     text = capsys.readouterr().err
     assert "Traceback" in text
     assert "direct cause" in text  # what Hydra said is there too
@@ -550,7 +553,10 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
         (["variant=vae", "network=autoencoder"], "network=vae or vae_mlp"),
         (["variant=dcgan", "network=bigan"], "made for variant=bigan"),
         (["variant=vanilla", "network=infogan_mlp"], "made for variant=infogan"),
-        (["variant=triplegan", "network=mlp"], "does not go with variant=triplegan. Choose network=triplegan[.]"),
+        (
+            ["variant=triplegan", "network=mlp"],
+            "does not go with variant=triplegan. Choose network=triplegan, triplegan_dcgan or ",
+        ),
         (["variant=triplegan", "data=digits"], "data=digits gives images. Data that fit: digits_semi"),
     ],
 )

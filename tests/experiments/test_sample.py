@@ -20,13 +20,13 @@ from experiments import sample
 from experiments.trained.loading import load_model
 from experiments.trained.sample_request import KEYS
 from lightning_gans.callbacks.checkpoints import Checkpoints
-from lightning_gans.callbacks.media import to_uint8
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.losses.adversarial import NonSaturating
 from lightning_gans.models.export import save_generator
 from lightning_gans.models.spec import build
 from lightning_gans.networks.mlp import MLPDiscriminator
+from lightning_gans.reporting.images import to_uint8
 from lightning_gans.variants.vanilla import GAN
 from tests.helpers.composed import composed
 

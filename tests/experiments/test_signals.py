@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_gans.core.interruption import SIGNALS
+from lightning_gans.core.signals import SIGNALS
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("logger=none", "trainer.threads=1", "callbacks.grids.rows=2", "callbacks.grids.columns=2")

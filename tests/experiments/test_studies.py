@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from experiments.jobs.preflight import preflight
+from experiments.jobs.preflight import plan, preflight
 from experiments.studies import adaptation, pages
 from experiments.studies.__main__ import main as main_of_studies
 from lightning_gans.core.errors import UserError
@@ -25,10 +25,10 @@ def test_a_study_is_a_multirun_of_its_lines(tmp_path, monkeypatch):
         ("non_saturating", 1),
         ("non_saturating", 2),
     ]
-    assert {job.study for job in jobs} == {"experiments.studies.saturation"}
+    assert plan(["experiment=study/saturation"]).study == "experiments.studies.saturation"
     assert jobs[0].name == "vanilla-ring-minimax-saturation-1"
-    (alone,) = preflight(jobs[0].overrides)  # what the other processes of this job are started with
-    assert (alone.config, alone.study) == (jobs[0].config, None)
+    alone = plan(jobs[0].overrides)  # what the other processes of this job are started with
+    assert ([job.config for job in alone.jobs], alone.study, alone.multirun) == ([jobs[0].config], None, False)
 
 
 def test_the_command_line_has_the_last_word(tmp_path, monkeypatch):

@@ -8,9 +8,9 @@ from PIL import Image
 import lightning_gans
 from datamodules.pixels import normalise
 from experiments import sample
-from lightning_gans.callbacks.media import to_uint8
 from lightning_gans.core.errors import UserError
 from lightning_gans.models import build, save_generator
+from lightning_gans.reporting.images import to_uint8
 
 NETWORK = {
     "_target_": "lightning_gans.networks.translation.ResNetTranslator",

@@ -9,7 +9,7 @@ from torch import nn
 from lightning_gans.core.errors import UserError
 from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
 from lightning_gans.extractors.training import Recipe, hold
-from tests.extractors.conftest import FakeData
+from tests.helpers.labelled_digits import FakeData
 
 pytestmark = pytest.mark.filterwarnings("ignore:The classifier that gives")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from lightning_gans.callbacks.atomic_io import AtomicCheckpointIO
+from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.game import Game
 
 

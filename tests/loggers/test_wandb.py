@@ -12,7 +12,7 @@ from PIL import Image
 from pytorch_lightning.utilities import rank_zero_only
 
 import lightning_gans.loggers.wandb as module
-from lightning_gans.callbacks.media import log_picture
+from lightning_gans.callbacks.pictures import log_picture
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.loggers.connection import Choice
 from lightning_gans.loggers.wandb import WandbLogger, pinned_id, plain

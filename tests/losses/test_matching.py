@@ -142,8 +142,8 @@ def test_the_joint_metric_is_the_sum():
     joint = JointMatching(12, mean=mean, covariance=covariance).double()
     expected = ipm(joint.mean, real, fake) + ipm(joint.covariance, real, fake)
     torch.testing.assert_close(ipm(joint, real, fake), expected)
-    assert joint.relativistic
-    assert not JointMatching(12, mean=partial(MeanMatching, q=2), covariance=covariance).relativistic
+    assert joint.needs_real
+    assert not JointMatching(12, mean=partial(MeanMatching, q=2), covariance=covariance).needs_real
     with torch.no_grad():
         joint.covariance.U.mul_(2)
     joint.project()
@@ -163,12 +163,12 @@ def test_g_descends_what_d_ascends(made):
     real, fake = features()
     matching = made(12).double()
     fake.requires_grad_()
-    loss = matching.generator(fake, real if matching.relativistic else None)
+    loss = matching.generator(fake, real if matching.needs_real else None)
     descended = torch.autograd.grad(loss, fake)[0]
     ascended = torch.autograd.grad(ipm(matching, real, fake), fake)[0]
     torch.testing.assert_close(descended, ascended)
     assert descended.abs().max() > 0
-    if matching.relativistic:
+    if matching.needs_real:
         torch.testing.assert_close(loss, ipm(matching, real, fake))
 
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from lightning_gans.metrics.names import METRICS, better, metric
+from lightning_gans.metrics.names import METRICS, is_better, metric
 
 EXPECTED = """
 fid fid_a2b fid_b2a fid_both intra_fid fid_floor kid is modes high_quality reverse_kl label_accuracy
@@ -21,8 +21,8 @@ domain_accuracy cycle_l1 speaker_from_content
 
 def test_every_name_is_there_with_its_direction() -> None:
     assert set(METRICS) == set(EXPECTED.split())
-    assert {name for name, entry in METRICS.items() if entry.direction == "min"} == set(LOWER.split())
-    assert all(entry.description and "\n" not in entry.description for entry in METRICS.values())
+    assert {name for name, entry in METRICS.items() if entry.better == "lower"} == set(LOWER.split())
+    assert all(entry.help and "\n" not in entry.help for entry in METRICS.values())
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_every_name_is_there_with_its_direction() -> None:
     ],
 )
 def test_better(name: str, a: float, b: float, expected: bool) -> None:
-    assert better(name, a, b) is expected
+    assert is_better(metric(name).better, a, b) is expected
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'fid_a2c'; did you mean fid_a2b"):
         metric("fid_a2c")
     with pytest.raises(ValueError, match=r"known: fid, "):
-        better("qqqqqqq", 1.0, 2.0)
+        metric("qqqqqqq")
 
 
 def test_imports_nothing_heavy() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from lightning_gans.callbacks.quality import SampleQuality
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.phase import Phase
 from lightning_gans.core.rng import stream
+from lightning_gans.evaluation.quality import SampleQuality
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.losses.penalties import DRAGAN
 from lightning_gans.metrics.scores import Reference

@@ -6,10 +6,10 @@ from torch import nn
 from torch.nn.functional import logsigmoid
 
 from experiments.jobs.preflight import preflight
-from lightning_gans.callbacks.rankings import ranking
 from lightning_gans.core.batches import RetrievalBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
+from lightning_gans.evaluation.ranking import ranking
 from lightning_gans.models.retrieval import RankingModel
 from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
 from tests.helpers.composed import composed, data_of, game_of
@@ -91,10 +91,10 @@ def test_the_initialisation_is_what_dns_alone_would_leave(tmp_path):
     end = game.stage_batches()[0][1]
     alone = composed("irgan", "variant.pretraining=1", iterations=end)
     dns = play(game_of(alone), data_of(alone), tmp_path)
-    beside = game.beside(data_of(config))
+    baselines = game.baselines(data_of(config))
     assert 0 < end < 12
     for name, tensor in dns.model.state_dict().items():
-        assert torch.equal(beside["dns"].state_dict()[name], tensor)
+        assert torch.equal(baselines["dns"].state_dict()[name], tensor)
     assert any(
         not torch.equal(game.model.state_dict()[name], tensor) for name, tensor in dns.model.state_dict().items()
     )
@@ -145,7 +145,7 @@ def test_users_and_items_of_a_file_are_factorised(tmp_path):
     game = play(game_of(config), data_of(config), tmp_path)
     assert game.model.generator.query.weight.shape == (944, 5)
     found = ranking(game.evaluated_model(), data_of(config), "test")
-    assert found.keys() == ranking(game.beside(data_of(config))["popularity"], data_of(config), "test").keys()
+    assert found.keys() == ranking(game.baselines(data_of(config))["popularity"], data_of(config), "test").keys()
     assert 0 < found["map"] < 1
 
 
@@ -157,7 +157,7 @@ def test_letor_is_scored_by_its_features(tmp_path):
         (tmp_path / f"{name}.txt").write_text("\n".join(rows))
     config = composed("irgan_pairwise", "data=letor", f"data_dir={tmp_path}", iterations=12)
     game = play(game_of(config), data_of(config), tmp_path)
-    assert set(game.beside(data_of(config))) == {"dns"}
+    assert set(game.baselines(data_of(config))) == {"dns"}
     assert 0 < ranking(game.evaluated_model(), data_of(config), "test")["mrr"] <= 1
 
 

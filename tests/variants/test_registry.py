@@ -7,9 +7,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from experiments.scoring import make_scoring
-from experiments.settings.registry import NEEDS
+from experiments.settings import fitting, offered
 from lightning_gans.core.protocols import Samples, Translates
+from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models import build, load_generator, save_generator
 from tests.helpers.composed import CONF, VARIANTS, composed, data_of, game_of
 from tests.helpers.play import Watch, play
@@ -209,8 +209,8 @@ OF_FILES = {"irgan", "irgan_pairwise"}  # of data that a user has to bring
 def test_every_network_plays(network, tmp_path):
     variant = network.partition("_")[0]  # a network of its own that a game asks for
     variant = variant if variant in VARIANTS else "vanilla"
-    kinds = NEEDS[variant]
-    data = [f"data={DATA_OF.get(network, 'digits')}"] if "image" in kinds else []  # else the game's own
+    images = fitting.takes(offered.variant_class(variant), offered.data_class("digits"))
+    data = [f"data={DATA_OF.get(network, 'digits')}"] if images else []  # else the game's own
     config = composed(variant, *data, f"network={network}", iterations=2, image_size=NEEDS_SIZE.get(network, 8))
     game = play(game_of(config), data_of(config), tmp_path)
     assert game.iteration == 2

@@ -1,0 +1,95 @@
+"""Names of runs: the variant, the data, and every choice and value that differs from their recipe."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.configuration.composing import DECIDING, Composed, Composer
+from experiments.configuration.messages import leaf_keys
+from experiments.runs import directory
+from experiments.runs.resume import flatten
+
+FILLED_IN = ("names", "group")
+
+
+def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
+    """The composed configuration with `names`, `group` and `run_dir` filled in."""
+    composed = composer.compose(overrides)
+    config, choices = composed.config, composed.choices
+    differences = _differences(composer, composed, overrides)
+    group = directory.group_name(choices["variant"], choices["data"], differences)
+    name = f"{group}-{directory.clean(directory.as_token(select(config, 'seed')))}"
+    with open_dict(config):
+        config.pop("study", None)  # of a multirun, not of one of its runs
+        config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
+        config.group = config.get("group") or group
+        if "run_dir" in config and config.run_dir is None:
+            config.run_dir = str(directory.RUNS / name)
+    return composed
+
+
+def select(config: DictConfig, key: str) -> Any:
+    """The plain value of a dotted key; None where it does not resolve, which is refused when the whole is resolved."""
+    try:
+        value = OmegaConf.select(config, key)
+    except OmegaConfBaseException:
+        return None
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
+    """Differences of this job from its recipe: choice -> "", short key -> value."""
+    found: dict[str, str] = {}
+    experiment = composed.choices.get("experiment", "none")
+    if experiment != "none":
+        found[experiment.rpartition("/")[2]] = ""
+    chosen = [override for override in overrides if composer.is_choice(override)]
+    found |= _other_choices(composer, composed, chosen)
+    values = [override for override in overrides if override not in chosen]
+    found |= _other_values(composer, composed, chosen, values)
+    if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
+        found["root_"] = os.path.normpath(str(select(composed.config, "data.root")))
+    return found
+
+
+def _other_choices(composer: Composer, composed: Composed, chosen: Sequence[Override]) -> dict[str, str]:
+    if not {override.key_or_group for override in chosen} - set(directory.UNNAMED_GROUPS):
+        return {}
+    recipe = composer.choosing([override for override in chosen if override.key_or_group in DECIDING])
+    usual = composer.chosen(recipe).choices
+    everything = [option for group in composer.groups() for option in composer.options(group)]
+    found: dict[str, str] = {}
+    for group, choice in composed.choices.items():
+        if choice != usual.get(group) and group not in directory.UNNAMED_GROUPS:
+            group, _, place = group.partition("@")
+            if place:  # variant.training.players.D.optimizer: D.optimizer
+                found[".".join(place.split(".")[-2:])] = choice
+            else:
+                found[choice if everything.count(choice) == 1 else f"{group}_{choice}"] = ""
+    return found
+
+
+def _other_values(
+    composer: Composer, composed: Composed, chosen: Sequence[Override], values: Sequence[Override]
+) -> dict[str, str]:
+    changed = [override for override in values if not directory.is_unnamed(override.key_or_group)]
+    if not changed:
+        return {}
+    before = composer.chosen(composer.choosing(chosen)).config
+    keys = set(leaf_keys(composed.config, targets=True)) - composed.filled  # names stay when a constructor grows
+    found: dict[str, str] = {}
+    for override in changed:
+        key = override.key_or_group
+        if override.is_delete():
+            found[f"no_{directory.short_key(key, keys)}"] = ""
+            continue
+        for leaf, now in flatten(select(composed.config, key), key):
+            if now != select(before, leaf):
+                short, text = directory.short_key(leaf, keys), directory.as_token(now)
+                is_class = short.endswith("._target_")
+                found[short.removesuffix("._target_")] = text.rpartition(".")[2] if is_class else text
+    return found

@@ -1,0 +1,71 @@
+"""The command line of `experiments.train`: Hydra's flags, and overrides in any order."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from experiments import cli
+from experiments.runs.directory import CONFIG
+from experiments.settings.suggest import did_you_mean, nearest
+from lightning_gans.core.errors import UserError
+
+# Hydra's flags: their short forms and what argparse has to know of them.
+FLAGS: dict[tuple[str, ...], dict[str, object]] = {
+    ("--help", "-h"): {"action": "store_true"},
+    ("--hydra-help",): {"action": "store_true"},
+    ("--version",): {"action": "store_true"},
+    ("--cfg", "-c"): {"choices": ["job", "hydra", "all"]},
+    ("--resolve",): {"action": "store_true"},
+    ("--package", "-p"): {},
+    ("--run", "-r"): {"action": "store_true"},
+    ("--multirun", "-m"): {"action": "store_true"},
+    ("--shell-completion", "-sc"): {"action": "store_true"},
+    ("--config-path", "-cp"): {},
+    ("--config-name", "-cn"): {},
+    ("--config-dir", "-cd"): {},
+    ("--experimental-rerun",): {},
+    ("--info", "-i"): {"const": "all", "nargs": "?"},
+}
+NAMES = tuple(name for names in FLAGS for name in names)
+
+
+class _Parser(cli.Parser):
+    """Refuses an unknown flag with the nearest one."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        hint = did_you_mean(nearest(unknown[0].partition("=")[0], NAMES)) if unknown else ""
+        raise UserError(f"{message[:1].upper()}{message[1:]}.{hint} `--help` lists what there is.")
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """Flags by name, with `overrides` as they were typed; settings and flags may come in any order.
+
+    Raises:
+        UserError: an unknown flag, or one that has no use here.
+    """
+    parser = _Parser(prog="experiments.train", add_help=False)
+    for names, options in FLAGS.items():
+        parser.add_argument(*names, **options)  # type: ignore[arg-type]
+    parser.add_argument("overrides", nargs="*")
+    arguments = parser.parse_intermixed_args(list(argv))
+    if arguments.experimental_rerun is not None:
+        raise UserError(
+            "--experimental-rerun reads pickled files, which is refused here: give the run's own settings again; its "
+            f"{CONFIG} has them."
+        )
+    if arguments.config_path is not None:
+        raise UserError("--config-path would leave out the shipped configs; --config-dir DIR adds a folder to them.")
+    return arguments
+
+
+def tree(arguments: Namespace) -> list[str]:
+    """The flags that name the config tree, for a command of the same tree."""
+    flags = [("--config-dir", arguments.config_dir), ("--config-name", arguments.config_name)]
+    return [word for flag, value in flags if value for word in (flag, value)]
+
+
+def asks_hydra(argv: Sequence[str]) -> bool:
+    """Whether Hydra answers this command by one of its own pages, without any job."""
+    asked = parse(argv)
+    pages = asked.info, asked.hydra_help, asked.version, asked.shell_completion, asked.cfg in ("hydra", "all")
+    return any(pages)

@@ -1,0 +1,214 @@
+"""Sweeps and searches: Hydra's sweeper and launcher run the jobs, each of them a process with a command of its own."""
+
+import importlib
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from experiments import cli
+from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, VERSION
+from experiments.jobs.preflight import Job, Plan, preflight
+from experiments.runs.directory import STUDIES, number, read_summary
+from experiments.settings.signatures import declared
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.signals import SIGNALS
+from lightning_gans.metrics.names import METRICS
+
+JOB = "job"  # the setting that holds the command of one job of a study
+SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
+
+# Exit codes of the jobs that this process has launched; launchers with workers of their own leave it empty.
+_codes: list[int] = []
+
+
+_CODES = {"finished": cli.DONE, "diverged": cli.DIVERGED, "stopped": cli.INTERRUPTED}
+
+
+class JobFailed(Exception):
+    """A job of a search that has no value: it was refused, diverged or failed. The code is its only argument."""
+
+
+def sweep(plan: Plan) -> int:
+    """Launch the jobs of a multirun through Hydra; the worst exit code of all.
+
+    A job that fails, diverges or is refused never ends the sweep; Ctrl-C does.
+
+    Raises:
+        UserError: the launcher or the sweeper refused its settings, or a search found no job with a value.
+    """
+    _codes.clear()
+    argv, environment = sys.argv[:], {"HYDRA_FULL_ERROR": "1", SHOWN: str(len(plan.jobs))}
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
+    sys.argv[1:] = ["--multirun", *plan.tree, *_overrides(plan)]
+    try:
+        _main()
+    except KeyboardInterrupt:
+        return cli.INTERRUPTED
+    except HydraException as error:
+        raise UserError(f"The sweep cannot be launched: {str(error).strip().partition(chr(10))[0]}") from error
+    except (JobFailed, ValueError) as error:
+        if not plan.search:
+            raise
+        raise UserError("No job of this search came to a value, so there is nothing to choose by.") from error
+    finally:
+        sys.argv[:] = argv
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    if plan.study is not None:
+        importlib.import_module(plan.study).report([job.run_dir for job in plan.jobs], STUDIES)
+    if plan.search or len(_codes) == len(plan.jobs):
+        return max(_codes, default=cli.DONE)
+    for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
+        print(f"{ended.run_dir}: {_status(ended)}")
+    return max(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)
+
+
+def _overrides(plan: Plan) -> list[str]:
+    """The command line for Hydra: the settings, or one job by itself for each job of a study, which is no grid."""
+    said = {line.partition("=")[0] for line in plan.hydra}
+    settings = {"hydra/hydra_logging": "none", "hydra/job_logging": "none"}  # the jobs speak for themselves
+    if plan.search:
+        settings["hydra.sweeper.max_failure_rate"] = "1.0"  # a job without a value does not end the search
+        if "hydra.sweeper.direction" not in said:
+            settings["hydra.sweeper.direction"] = _direction(plan.jobs[0])
+    ours = [f"{key}={value}" for key, value in settings.items() if key not in said]
+    if plan.study is None:
+        return [*plan.overrides, *plan.hydra, *ours]
+    jobs = ",".join(QuotedString(shlex.join(job.overrides), Quote.double).with_quotes() for job in plan.jobs)
+    return [f"++{JOB}={jobs}", *plan.hydra, *ours]
+
+
+def _direction(job: Job) -> str:
+    """The better direction of a job's headline metric, as Optuna names it."""
+    name = _headline(job)
+    if name not in METRICS:
+        raise UserError(
+            f"{name} is no metric of ours, so its better direction is not known before the jobs run. Say "
+            "hydra.sweeper.direction=maximize or minimize."
+        )
+    return "maximize" if METRICS[name].better == "higher" else "minimize"
+
+
+def _headline(job: Job) -> str:
+    """The metric that a job returns: its variant's own, or that of the samples.
+
+    Raises:
+        UserError: the job measures nothing.
+    """
+    metrics = job.config["metrics"]
+    if not metrics:
+        raise UserError("metrics=none measures nothing, and a search chooses by the headline metric. Leave it out.")
+    chosen = job.config["callbacks"]["evaluation"].get("headline")
+    if chosen:
+        return str(chosen)
+    usual = "mode_score" if job.choices.get("metrics") == "planar" else "fid"
+    own = declared(str(job.config["variant"]["_target_"]), "headline", "fid")
+    return usual if own == "fid" else str(own)
+
+
+def _status(job: Job) -> str:
+    """The end of a job as its summary tells it."""
+    try:
+        summary = read_summary(job.run_dir)
+    except UserError:
+        summary = None
+    return summary.status if summary else "no summary"
+
+
+def page(argv: Sequence[str]) -> int:
+    """Hydra's own pages: --info, --hydra-help, --version, --shell-completion, --cfg hydra and --cfg all."""
+    before, sys.argv[1:] = sys.argv[1:], list(argv)
+    try:
+        _main()
+    except HydraException as error:
+        raise UserError(str(error).strip().partition("\n")[0]) from error
+    finally:
+        sys.argv[1:] = before
+    return cli.DONE
+
+
+# One job, wherever the launcher runs it
+
+
+def job(config: DictConfig) -> float | None:
+    """Hydra's task function: this job as a command of its own, and the value of its headline metric in a search.
+
+    Raises:
+        KeyboardInterrupt: the job was interrupted.
+        JobFailed: it has no value for the search.
+    """
+    here = HydraConfig.get()
+    command = shlex.split(config[JOB]) if JOB in config else [*_tree(), *_raw(here.overrides.task)]
+    of = "" if _searches() else f" of {os.environ.get(SHOWN, '?')}"
+    print(f"\nJob {int(here.job.num) + 1}{of}: {' '.join(command)}", flush=True)
+    code = apart(command)
+    _codes.append(code)
+    if code == cli.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not _searches():
+        return None
+    value = _value(command) if code == cli.DONE else None
+    if value is None:
+        raise JobFailed(code)
+    return value
+
+
+def apart(command: Sequence[str]) -> int:
+    """The exit code of `experiments.train` with these arguments in a process of its own.
+
+    Processes can be joined to a group once in a lifetime, and a process of its own frees all memory of the job.
+    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+    """
+    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *command])
+    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
+    try:
+        return child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _value(command: Sequence[str]) -> float | None:
+    """The last value of the headline metric of a finished job; None where it has none."""
+    (done,) = preflight(command)
+    summary = read_summary(done.run_dir)
+    if summary is None:
+        return None
+    value = number(summary.metrics.get(str(summary.all.get("headline")), {}).get("last"))
+    return None if value is None or not math.isfinite(value) else value
+
+
+def _searches() -> bool:
+    return str(HydraConfig.get().runtime.choices["hydra/sweeper"]) != "basic"
+
+
+def _tree() -> list[str]:
+    """The flags that name the config tree of this job."""
+    here: Any = HydraConfig.get()
+    own = [source.path for source in here.runtime.config_sources if source.provider == "command-line"]
+    name = here.job.config_name
+    named = [f"--config-name={name}"] if name != CONFIG_NAME else []
+    return [*(f"--config-dir={Path(path)}" for path in own), *named]
+
+
+def _raw(lines: Any) -> list[str]:
+    """Overrides as they were typed: reading one by its index would resolve an interpolation in it."""
+    plain = OmegaConf.to_container(lines, resolve=False)
+    assert isinstance(plain, list)
+    return [str(line) for line in plain]
+
+
+_main = hydra.main(**VERSION, config_path=CONFIG_PATH, config_name=CONFIG_NAME)(job)

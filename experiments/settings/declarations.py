@@ -1,0 +1,108 @@
+"""What the classes of a configuration declare, read in their source."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from experiments.settings.signatures import REQUIRED, UNKNOWN, Class, declared, lineage, signature
+from experiments.settings.sources import find, resolve
+
+OURS = ("lightning_gans", "datamodules")
+
+
+def target(node: Any) -> str:
+    """The dotted name of the class that a node of a configuration makes; empty where it names none yet."""
+    name = node.get("_target_") if isinstance(node, Mapping) else None
+    return name if isinstance(name, str) and "${" not in name else ""
+
+
+def is_ours(name: str) -> bool:
+    """Whether a class belongs to this project."""
+    return name.partition(".")[0] in OURS
+
+
+@cache
+def subject(name: str) -> str:
+    """The class whose declarations hold: the named one, or that of what the named function returns."""
+    found = find(*name.rpartition(".")[::2]) if "." in name else None
+    if found is None or not isinstance(found.node, ast.FunctionDef) or found.node.returns is None:
+        return name
+    made = resolve(found.node.returns, found.module)
+    return f"{made.module}.{made.node.name}" if made is not None and isinstance(made.node, ast.ClassDef) else name
+
+
+def names(name: str, attribute: str) -> tuple[str, ...]:
+    """What a class declares under `attribute`, one value or several; classes by their own names. Empty: any."""
+    value = declared(subject(name), attribute)
+    values = value if isinstance(value, tuple) else () if value in (None, UNKNOWN) else (value,)
+    return tuple(str(one).rpartition(".")[2] for one in values)
+
+
+def says(name: str, attribute: str) -> bool:
+    """Whether a class declares that it is so."""
+    return declared(subject(name), attribute) is True
+
+
+def holds(node: Any, attribute: str) -> bool:
+    """Whether a class declares that it is so, or that it is under settings that the node has: "norm=spectral".
+
+    A setting without a value ("spectral_norm") is one that is neither false, null nor 0.
+    """
+    value = declared(target(node), attribute)
+    return value is True or (isinstance(value, tuple) and any(_is_set(node, str(one)) for one in value))
+
+
+def _is_set(node: Mapping[str, Any], condition: str) -> bool:
+    name, equals, wanted = condition.partition("=")
+    given = setting(node, name)
+    return str(given) == wanted if equals else bool(given)
+
+
+def setting(node: Mapping[str, Any], name: str) -> Any:
+    """The value of a setting: what the node gives, or else the constructor's default; None without either."""
+    if name in node:
+        return node[name]
+    taken = signature(target(node))
+    argument = taken.arguments.get(name) if taken is not None else None
+    return None if argument is None or argument.default in (REQUIRED, UNKNOWN) else argument.default
+
+
+def required_model(game: str) -> str:
+    """The class or protocol that a game's `model` is annotated with; empty where it says none."""
+    for found in lineage(game):
+        node = dict(found.body).get("model")
+        if isinstance(node, ast.AnnAssign):
+            made = resolve(node.annotation, found.module)
+            return f"{made.module}.{made.node.name}" if made and isinstance(made.node, ast.ClassDef) else ""
+    return ""
+
+
+def role(model: str) -> str | None:
+    """The task that a model is made for; None where any game that needs samples alone takes it."""
+    found = declared(model, "role")
+    return found if isinstance(found, str) else None
+
+
+def suits(model: str, needed: str) -> bool:
+    """Whether a model is what a game needs: has the methods of a protocol, or is of a class and made for its task."""
+    order, wanted = lineage(model), lineage(needed)
+    if not order or not wanted:
+        return True
+    if _is_protocol(wanted[0]):
+        return set(_methods(wanted)) <= {name for found in order for name, _ in found.body}
+    return role(model) == role(needed) and (wanted[0] in order or not is_ours(model))
+
+
+def _is_protocol(found: Class) -> bool:
+    return any(ast.unparse(base).partition("[")[0] == "Protocol" for base in found.node.bases)
+
+
+def _methods(order: tuple[Class, ...]) -> Iterator[str]:
+    for found in order:
+        yield from (name for name, node in found.body if isinstance(node, ast.FunctionDef) and name[0] != "_")
+
+
+def gives(data: str, batch: str, contents: str) -> bool:
+    """Whether a data module declares that it gives such batches with such contents."""
+    return names(data, "batch") == (batch,) and names(data, "contents") == (contents,)

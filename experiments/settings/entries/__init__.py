@@ -1,1 +1,0 @@
-"""The settings of the classes that the shipped configs name, by kind: target -> schema."""

@@ -1,0 +1,181 @@
+"""What fits: the choices that go with a part, and the sentences that name them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from datamodules.catalogue import CATALOGUE, IN_WORDS
+from experiments.settings import offered
+from experiments.settings.declarations import is_ours, names, required_model, role, says, suits, target
+from experiments.settings.signatures import lineage, signature
+
+Choices = Mapping[str, str]
+ENCODING = "lightning_gans.models.inference.EncodingModel"
+
+
+# Data
+
+
+def takes(part: str, data: str) -> bool:
+    """Whether a class takes what a data module gives; a declaration that is missing on either side says nothing."""
+    return all(
+        not wanted or not given or bool(set(wanted) & set(given))
+        for wanted, given in ((names(part, kind), names(data, kind)) for kind in ("batch", "contents"))
+    )
+
+
+def plays(variant: str, data: str) -> bool:
+    """Whether a variant plays on such data: its game takes them, and its own network or one of its recipes does."""
+    game, network = offered.variant_class(variant), offered.usual_network(variant)
+    if game and not takes(game, data):
+        return False
+    return not network or _network_takes(network, data) or _has_recipe(variant, data)
+
+
+def _network_takes(network: str, data: str) -> bool:
+    return all(takes(part, data) for part in _parts(offered.files("network").get(network, {})) if part)
+
+
+def _parts(node: object) -> Iterable[str]:
+    if isinstance(node, Mapping):
+        yield target(node)
+        for value in node.values():
+            yield from _parts(value)
+
+
+def _has_recipe(variant: str, data: str) -> bool:
+    """Whether a recipe of the variant is for data that give the same."""
+    given = _given(data)
+    return any(_given(offered.data_class(name)) == given for name in offered.recipes(variant) if name in CATALOGUE)
+
+
+def _given(data: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return names(data, "batch"), names(data, "contents")
+
+
+def other_data(group: str, choices: Choices, part: str, data: str) -> str:
+    """Why a choice does not go with the data, which data it goes with, and which choices go with the data."""
+    chosen = choices.get(group, "")
+
+    def fits(module: str) -> bool:
+        return takes(part, module) and (group != "variant" or not is_ours(part) or plays(chosen, module))
+
+    fitting = [name for name in CATALOGUE if fits(offered.data_class(name))]
+    wanted = [words for kind, words in IN_WORDS.items() if any(_kind(offered.data_class(n)) == kind for n in fitting)]
+    needs = ", or ".join(wanted) or f"batches of type {' or '.join(names(part, 'batch'))}"
+    others = _others(group, chosen, data)
+    choose = f" For data={choices['data']} choose {group}={' or '.join(others)}." if others else ""
+    data_that_fit = f" Data that fit: {', '.join(fitting)}." if fitting else ""
+    return f"{group}={chosen} needs {needs}, and data={choices['data']} gives {_words(data)}.{data_that_fit}{choose}"
+
+
+def _kind(data: str) -> tuple[str, str]:
+    batch, contents = _given(data)
+    return (batch or ("",))[0], (contents or ("",))[0]
+
+
+def _words(data: str) -> str:
+    return IN_WORDS.get(_kind(data), f"batches of type {_kind(data)[0]}")
+
+
+def _others(group: str, chosen: str, data: str) -> list[str]:
+    """The choices of a group that go with such data: relatives of the chosen one, what is made for them, the rest."""
+    if group == "variant":
+        fits = [name for name in offered.files("variant") if plays(name, data)]
+        return sorted(fits, key=lambda name: name not in offered.bases("variant", chosen))
+    made = {name: target(node.get(group, node)) for name, node in offered.files(group).items()}
+    fits = [name for name, part in made.items() if takes(part, data)]
+    return sorted(fits, key=lambda name: (not names(made[name], "batch"), name == "none"))
+
+
+# Networks
+
+
+def another_network(choices: Choices, game: str, model: str) -> str:
+    """Why a network does not go with a game that has its own, and which do."""
+    needed = required_model(game)
+    fitting = [name for name in offered.networks() if (made := offered.model_class(name)) and suits(made, needed)]
+    network, variant = choices.get("network"), choices.get("variant")
+    if any(f"{found.module}.{found.name}" == ENCODING for found in lineage(needed)):
+        own = f"which has networks of its own: network={_either(fitting)}"
+        return f"network={network} does not go with variant={variant}, {own}."
+    return f"network={network} does not go with variant={variant}. Choose network={_either(fitting)}."
+
+
+def another_variant(choices: Choices, game: str, model: str) -> str:
+    """Why a network that is made for some games does not go with another."""
+    made_for = [
+        name for name in offered.files("variant") if role(required_model(offered.variant_class(name))) == role(model)
+    ]
+    variant = choices.get("variant")
+    named = f"network={choices.get('network')} is made for variant={' or '.join(made_for)}"
+    declare = "" if is_ours(game) else f" A game that takes it says so: `model: {model.rpartition('.')[2]}` in {game}."
+    if any(f"{found.module}.{found.name}" == ENCODING for found in lineage(model)):
+        return (
+            f"{named}, and its encoder would be nobody's in variant={variant}. Leave network= out, or choose dcgan, "
+            f"mlp or resnet.{declare}"
+        )
+    return f"{named}, and variant={variant} has no use for its model. Leave network= out, or choose another.{declare}"
+
+
+def untold(choices: Choices) -> str:
+    """Why a network that is told the class does not go with a game that tells none."""
+    telling = [
+        name
+        for name in offered.files("variant")
+        if says(game := offered.variant_class(name), "conditional") and role(required_model(game)) is None
+    ]
+    return (
+        f"network={choices.get('network')} is told the class, and variant={choices.get('variant')} tells none. Choose "
+        f"variant={_either(telling)}; or another network."
+    )
+
+
+def told_network(choices: Choices, game: str) -> str:
+    """Which networks go with a game that tells the class."""
+    fitting = [
+        name
+        for name in offered.networks()
+        if says(made := offered.model_class(name), "conditional")
+        and suits(made, required_model(game))
+        and says(offered.discriminator_class(name), "auxiliary") == says(game, "auxiliary")
+    ]
+    network, variant = choices.get("network"), choices.get("variant")
+    return f"network={network} does not go with variant={variant}: choose network={_either(fitting)}."
+
+
+# Settings
+
+
+def unaugmented(choices: Choices, game: str) -> str:
+    """Why an augmentation has no effect on a game that takes none."""
+    taking = [
+        name
+        for name in offered.files("variant")
+        if (taken := signature(offered.variant_class(name))) is not None and "augment" in taken.arguments
+    ]
+    name, variant = game.rpartition(".")[2], choices.get("variant")
+    return (
+        f"augment={choices.get('augment')} has no effect on variant={variant}: {name} takes no augmentation. Leave "
+        f"augment= out, or choose variant={_either(taking)}."
+    )
+
+
+def unread(choices: Choices, game: str, name: str, methods: Sequence[str], shown: str) -> str:
+    """Why a setting has no effect on a game that inherits it and reads it nowhere."""
+    own = game.rpartition(".")[2]
+    why = f"overrides {_all(methods)}, and no method that is left reads it" if methods else "does not honour it"
+    return (
+        f"{shown} has no effect on variant={choices.get('variant')}: {own} inherits the setting {name}, {why}. Leave "
+        f"it out, or read self.{name} in {own}."
+    )
+
+
+def _either(words: Sequence[str]) -> str:
+    return _listed(words, "or")
+
+
+def _all(words: Sequence[str]) -> str:
+    return _listed(words, "and")
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,81 @@
+"""Settings of every run that no constructor takes, and the classes that take those at fixed places."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from experiments.settings.signatures import REQUIRED, Signature, signature
+from experiments.settings.spec import Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
+
+GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
+BUILT = ("variant", "data", "init", "metrics", "logger")  # the groups whose objects a run builds as they stand
+
+PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)
+
+
+def _registered(help: str) -> Spec:
+    """Dotted names, or classes with their settings."""
+    return OneOf((Text(), ListOf(OneOf((Text(), Node())))), help=help)
+
+
+TOP: dict[str, Spec] = {
+    "seed": Int(min=0, max=2**32 - 1, help="seed of everything random"),
+    "iterations": Int(min=1, help="training batches, all stages together"),
+    "run_dir": Optional(Path(), help="directory of the run; null: runs/<variant>-<data>[-<choices>]-<seed>"),
+    "data_dir": Path(help="directory where real data sets lie, or are downloaded to"),
+    "resume": OneOf(
+        (Choice(("auto", "never")), Path()), help="auto: continue what run_dir holds; never: refuse to; or a .ckpt file"
+    ),
+    "measures": _registered("measures of your own beside the usual ones: my_metrics.sharpness"),
+    "pictures": _registered("pictures of your own beside the usual ones: my_pictures.Zoom"),
+    "init_from": Optional(Path(), help="directory of a run, or .ckpt file, whose weights this run starts from"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A group of settings without a `_target_`.
+
+    own: settings that the program itself reads.
+    target: the class that takes the others.
+    """
+
+    own: Mapping[str, Spec]
+    target: str | None = None
+
+    @property
+    def signature(self) -> Signature | None:
+        """What the class takes, if one does."""
+        return signature(self.target) if self.target else None
+
+    @property
+    def settings(self) -> dict[str, Spec]:
+        """All settings there."""
+        taken = self.signature.settings if self.signature else {}
+        return {**{name: argument.spec for name, argument in taken.items()}, **self.own}
+
+    @property
+    def required(self) -> list[str]:
+        """Those that no constructor has a default for."""
+        taken = self.signature.settings if self.signature else {}
+        return [*(name for name, argument in taken.items() if argument.default is REQUIRED), *self.own]
+
+
+PLACES: dict[str, Place] = {
+    "trainer": Place(
+        {
+            "accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps", "tpu"), help="kind of device"),
+            "devices": OneOf((Int(min=1), Choice(("auto",)), ListOf(Int(min=0))), help="number of devices, or which"),
+            "num_nodes": Int(min=1, help="number of machines"),
+            "strategy": Text(help="players: one process per device, every player's gradients averaged"),
+            "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
+            "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
+            "log_every": Int(min=1, help="iterations between two readings of losses"),
+        }
+    ),
+    "callbacks.checkpoint": Place({}, "lightning_gans.callbacks.checkpoints.Checkpoints"),
+    "callbacks.evaluation": Place(
+        {"samples": Optional(Int(min=2), help="number of samples; null: as many as held-out samples")},
+        "lightning_gans.callbacks.evaluation.Evaluation",
+    ),
+    "callbacks.grids": Place({}, "lightning_gans.callbacks.grids.SampleGrids"),
+}

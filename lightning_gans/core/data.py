@@ -1,0 +1,127 @@
+"""Protocols of data modules and their splits, as evaluation, pictures and games read them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
+
+from torch import Tensor
+
+from lightning_gans.core.batches import RetrievalBatch, SampleBatch
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+Batch = TypeVar("Batch", covariant=True)
+AnySplit = TypeVar("AnySplit", covariant=True)
+
+
+class Split(Protocol[Batch]):
+    """Samples of one split: in a fixed order, without augmentation, the same for every seed."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(N,) int64."""
+
+    def __len__(self) -> int: ...
+
+    def at_most(self, n: int, /) -> Self:
+        """n of the samples, drawn once and for all; all of them where there are fewer."""
+        ...
+
+    def batches(self, size: int, /) -> Iterator[Batch]:
+        """Batches of `size` samples, a smaller one last."""
+        ...
+
+
+class SampleSplit(Split[SampleBatch], Protocol):
+    """Images or points, labelled or not."""
+
+
+class SpeechSplit(SampleSplit, Protocol):
+    """Log-mel segments with their speakers, (N,) int64."""
+
+    @property
+    def speakers(self) -> Tensor: ...
+
+
+class Modes(Protocol):
+    """Modes of a density. centres: (K, d); std: of each mode, in every direction."""
+
+    @property
+    def centres(self) -> Tensor: ...
+
+    @property
+    def std(self) -> float: ...
+
+
+class HasSplits(Protocol[AnySplit]):
+    """Data with three disjoint splits."""
+
+    def split(self, name: SplitName, /) -> AnySplit: ...
+
+
+class Data(HasSplits[SampleSplit], Protocol):
+    """A data module as an evaluation reads it.
+
+    sample_shape: (C, H, W) or (d,). classes: names of the labels 0, 1, ..., or None without labels. fingerprint: sha256
+    (hex) of content and preprocessing. modes: of a planar density, or None.
+    """
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def classes(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def modes(self) -> Modes | None: ...
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """Data of several parts, each a data module: "a" and "b", or "source" and "target"."""
+
+    @property
+    def parts(self) -> Mapping[str, Data]: ...
+
+
+@runtime_checkable
+class HasDomains(Protocol):
+    """Data of two domains of images, "a" and "b", whose held-out images are compared with translations."""
+
+    @property
+    def domains(self) -> Mapping[str, Data]: ...
+
+
+SpeechData = HasSplits[SpeechSplit]  # log-mel segments of several speakers
+RetrievalData = HasSplits[Split[RetrievalBatch]]  # queries with the documents that are relevant to each
+
+
+@runtime_checkable
+class HasDocumentImages(Protocol):
+    """Retrieval data whose queries and documents are images, (N, C, H, W)."""
+
+    @property
+    def query_images(self) -> Tensor: ...
+
+    @property
+    def document_images(self) -> Tensor: ...
+
+
+@runtime_checkable
+class Playable(Protocol):
+    """Speech data that turn spectrograms (N, mels, frames) into the contents of N wav files."""
+
+    def wav(self, x: Tensor, /) -> list[bytes]: ...
+
+
+@runtime_checkable
+class GivesBatches(Protocol):
+    """Data that give the training batches of iterations start .. stop - 1."""
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def iteration_batches(self, start: int, stop: int, *, seed: int, device: Any) -> Iterator[Any]: ...

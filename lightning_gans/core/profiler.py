@@ -1,0 +1,17 @@
+"""Profiler that measures nothing and costs nothing."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+from pytorch_lightning.profilers import PassThroughProfiler
+
+NOTHING = nullcontext()
+
+
+class Unprofiled(PassThroughProfiler):
+    """Lightning enters a profiler's context around every hook of every callback, some 50 times an iteration.
+
+    The generator that its own idle profiler makes for each takes a third of the time of its loop.
+    """
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
+        return NOTHING

@@ -1,0 +1,56 @@
+"""Context of an evaluation: the device, and the feature extractor of each data module."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lightning_gans.core.data import Data
+from lightning_gans.core.files import cache_folder
+from lightning_gans.evaluation.references import reference_statistics
+from lightning_gans.extractors.base import Extractor
+from lightning_gans.metrics.frechet import FeatureStatistics
+from lightning_gans.models.spec import build
+
+# A display for work that takes long: a title -> a callable that is told the share done.
+Task = Callable[[str], AbstractContextManager[Callable[[float], None]]]
+
+
+def silent(title: str) -> AbstractContextManager[Callable[[float], None]]:
+    """A `Task` that displays nothing."""
+    return nullcontext(lambda share: None)
+
+
+class Context:
+    """Device and feature extractors of an evaluation.
+
+    Args:
+        metrics: the `metrics` group: a `_target_` of `lightning_gans.extractors.factories`, `_partial_`.
+        device: of models and extractors.
+        task: displays the training of a classifier.
+        cache_dir: of extractors and reference statistics.
+    """
+
+    def __init__(
+        self, metrics: Mapping[str, Any], device: torch.device, *, task: Task = silent, cache_dir: Path | None = None
+    ) -> None:
+        self.metrics, self.device, self.task = metrics, device, task
+        self.cache_dir = cache_dir or cache_folder()
+        self._extractors: dict[str, Extractor | None] = {}
+
+    def extractor(self, data: Data) -> Extractor | None:
+        """The extractor of these data; None where `metrics=own` measures without one."""
+        if data.fingerprint not in self._extractors:
+            with self.task("preparing the evaluation") as report:
+                make = build(self.metrics, trusted=True)
+                self._extractors[data.fingerprint] = make(
+                    data, cache_dir=self.cache_dir, device=self.device, progress=report
+                )
+        return self._extractors[data.fingerprint]
+
+    def reference(self, extractor: Extractor, data: Data) -> FeatureStatistics:
+        """Statistics of the training split's features."""
+        key = f"{data.fingerprint} train"
+        return reference_statistics(extractor, data.split("train"), self.cache_dir, key).statistics

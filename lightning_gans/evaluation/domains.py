@@ -1,0 +1,56 @@
+"""Domain adaptation: accuracy in the source and the target domain, and the features of both."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from lightning_gans.core.data import Data, SplitName
+from lightning_gans.core.protocols import Classifies, TellsDomains
+from lightning_gans.evaluation.classification import share_right
+from lightning_gans.evaluation.measures import higher, lower, measure
+from lightning_gans.evaluation.splits import READ, domains_of, held_out, read
+
+POINTS = 500  # of each domain in a picture
+
+
+@measure(
+    higher("source_accuracy", "accuracy on the held-out part of the source domain"),
+    higher("target_accuracy", "accuracy on the held-out part of the target domain"),
+    lower("domain_accuracy", "accuracy of the domain classifier on the features: chance means they are aligned"),
+    needs=Classifies,
+)
+def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, float]:
+    """`source_accuracy` and `target_accuracy` of the labels, `domain_accuracy` of the domains, which weigh the same.
+
+    A domain without labels, or with another number of classes than the model, has no accuracy.
+    """
+    parts = domains_of(data)
+    if parts is None:
+        return {}
+    scores = {}
+    for name, part in parts.items():
+        asked = held_out(part, split)
+        if asked.labels is not None and part.classes is not None and len(part.classes) == model.classes:
+            scores[f"{name}_accuracy"] = share_right(model, asked)
+    if isinstance(model, TellsDomains):
+        shares = []
+        for number, part in enumerate(parts.values()):
+            asked = held_out(part, split)
+            right = sum(int((model.domain(b.x).argmax(1) == number).sum()) for b in read(asked))
+            shares.append(right / len(asked))
+        scores["domain_accuracy"] = sum(shares) / 2
+    return scores
+
+
+def features_of(
+    model: TellsDomains, parts: Mapping[str, Data], *, points: int = POINTS
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (N, f) of held-out samples of both domains, their domain (N,) and label (N,), -1 where there is none."""
+    features, domain, label = [], [], []
+    for number, part in enumerate(parts.values()):
+        for batch in part.split("validation").at_most(points).batches(READ):
+            features.append(model.features(batch.x).float().cpu())
+            domain.append(torch.full((len(batch.x),), number))
+            label.append(torch.full((len(batch.x),), -1) if batch.label is None else batch.label.cpu())
+    return torch.cat(features), torch.cat(domain), torch.cat(label)

@@ -1,0 +1,167 @@
+"""Measures: functions and classes that compute metrics of a model on a data module's split.
+
+A decorator registers a measure and declares its metrics. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.registry import Registry
+from lightning_gans.metrics.names import Better, Metric, declare
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lightning_gans.core.data import Data, SplitName
+    from lightning_gans.evaluation.context import Context
+
+T = TypeVar("T")
+
+
+class Measure(Protocol):
+    """Metrics of an evaluated model on the held-out samples of `data`; the same on every rank.
+
+    split: "validation", during training, or "test". A measure that does not apply to the model returns none.
+    """
+
+    def __call__(self, model: nn.Module, data: Data, split: SplitName) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A measure that needs more than a model and its data, such as an extractor."""
+
+    def prepare(self, model: nn.Module, data: Data, context: Context) -> None:
+        """Called once, before the first measurement; refuses with a UserError."""
+
+
+@runtime_checkable
+class Referenced(Protocol):
+    """A measure with a reference: real samples of the training split."""
+
+    def floor(self, split: SplitName) -> dict[str, float]:
+        """The metrics of real held-out samples in place of the model's."""
+
+    def facts(self) -> dict[str, Any]:
+        """The protocol: extractor, samples, reference."""
+
+
+MEASURES: Registry[Callable[..., Any]] = Registry("measure", "lightning_gans.evaluation")
+
+
+# A decorator of functions and classes that are called with (model, data, split); it makes measures of them.
+Registers = Callable[[Any], Any]
+
+
+def metric(name: str, *, better: Better, help: str = "", needs: type = object) -> Registers:
+    """Register a measure of one metric: it returns the number, or None where it does not apply.
+
+    Args:
+        name: in summary.json, metrics.csv, loggers and `experiments.compare`.
+        better: the better direction.
+        help: one line.
+        needs: the protocol (`core.protocols`) that a model has to fulfil; other models are not measured.
+    """
+
+    def register(target: Any) -> Any:
+        _declare([Metric(name, better, help, target.__module__)])
+        return MEASURES.add(_measuring(target, needs, lambda value: {} if value is None else {name: float(value)}))
+
+    return register
+
+
+def measure(*metrics: Metric, needs: type = object) -> Registers:
+    """Register a measure of several metrics: it returns them by name.
+
+    A number that is not among `metrics` is logged, and has no best value.
+
+    Args:
+        metrics: `lower(name, help)`, `higher(name, help)`.
+        needs: as of `metric`.
+    """
+
+    def register(target: Any) -> Any:
+        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
+        return MEASURES.add(_measuring(target, needs, dict))
+
+    return register
+
+
+def reports(*metrics: Metric) -> Callable[[T], T]:
+    """Declare the metrics of a function or class that is not called as a measure."""
+
+    def register(target: T) -> T:
+        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
+        return target
+
+    return register
+
+
+def lower(name: str, help: str) -> Metric:
+    """A metric whose lower values are better."""
+    return Metric(name, "lower", help)
+
+
+def higher(name: str, help: str) -> Metric:
+    """A metric whose higher values are better."""
+    return Metric(name, "higher", help)
+
+
+def measures(also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Measure]:
+    """One of each shipped measure, and those named in `also`.
+
+    Args:
+        also: dotted names of registered measures or of modules that register some ("my_metrics.sharpness",
+            "my_metrics"); a mapping gives a class its settings: {"_target_": "my_metrics.Sharpness", "samples": 100}.
+            They are imported, so they come from the user's own command line or configuration alone.
+
+    Raises:
+        UserError: a name that cannot be imported or registers no measure, or settings that do not fit.
+    """
+    from lightning_gans.models.spec import build
+
+    found = [_instance(target) for target in MEASURES.shipped()]
+    for entry in [also] if isinstance(also, str) else also:
+        if isinstance(entry, str):
+            found += [_instance(target) for target in MEASURES.named(entry)]
+        else:
+            MEASURES.named(str(entry.get("_target_")))
+            found.append(build(entry, trusted=True))
+    return found
+
+
+def _instance(target: Any) -> Measure:
+    try:
+        made: Any = target() if inspect.isclass(target) else target
+    except TypeError as error:
+        name = f"{target.__module__}.{target.__qualname__}"
+        raise UserError(f"{name}: {error}. Give it its settings: {{_target_: {name}, ...}}.") from error
+    return cast(Measure, made)
+
+
+def _declare(metrics: Sequence[Metric]) -> None:
+    for found in metrics:
+        try:
+            declare(found)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+
+def _measuring(target: Any, needs: type, named: Callable[[Any], dict[str, float]]) -> Any:
+    """The function, or the class with its `__call__`, as a measure: other models give {}, results are named."""
+    call = target.__call__ if inspect.isclass(target) else target
+
+    @functools.wraps(call)
+    def measuring(*arguments: Any) -> dict[str, float]:
+        *_, model, _data, _split = arguments  # a method has `self` before
+        return named(call(*arguments)) if isinstance(model, needs) else {}
+
+    if not inspect.isclass(target):
+        return measuring
+    setattr(target, "__call__", measuring)  # noqa: B010
+    return target

@@ -1,0 +1,134 @@
+"""Reference statistics: features of real samples, computed once and cached on disk."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lightning_gans.core.data import Data, SampleSplit
+from lightning_gans.core.rng import stream
+from lightning_gans.extractors.base import Extractor, Progress
+from lightning_gans.extractors.cache import Kept, digest, kept
+from lightning_gans.metrics.conditional import ClassReference
+from lightning_gans.metrics.frechet import FeatureStatistics
+from lightning_gans.metrics.scores import Reference
+
+FEATURES_KEPT = 10_000  # rows kept for the kernel distance, which draws subsets of 1,000
+CLASSES_BYTES = 2**30  # of all classes' statistics: 100 classes of 2,048 features would take three times that
+_READ = 256  # samples read at a time; fixed, since sums in another order differ in the last bits
+
+_ROWS = 1024  # of a class taken into its statistics at a time
+
+log = logging.getLogger(__name__)
+
+
+def reference_statistics(
+    extractor: Extractor,
+    split: SampleSplit,
+    cache_dir: str | Path,
+    key: str,
+    *,
+    progress: Progress | None = None,
+) -> Reference:
+    """Statistics of all samples of `split`, and the features of up to 10,000 of them, chosen at random.
+
+    key: names data and split, say the data's fingerprint and "train"; with the extractor's fingerprint it names the
+    file in cache_dir/references. A damaged file is computed again.
+    progress: called with the share of samples done; not at all where the cache has it.
+
+    Raises:
+        ValueError: a split without samples.
+    """
+    name = digest("reference", 1, extractor.fingerprint, key, FEATURES_KEPT)
+    tensors, record = kept(
+        Path(cache_dir) / "references" / f"{name}.safetensors",
+        lambda: _compute(extractor, split, key, progress),
+    )
+    statistics = FeatureStatistics(record["samples"], tensors["mean"], tensors["scatter"])
+    return Reference(statistics, tensors["features"])
+
+
+def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progress | None) -> Kept:
+    if len(split) == 0:
+        raise ValueError("A reference needs samples, and this split has none.")
+    chosen = _chosen(len(split))
+    statistics = FeatureStatistics.empty(extractor.feature_dim)
+    rows: list[Tensor] = []
+    for batch in split.batches(_READ):
+        features = extractor(batch.x).features.cpu()
+        rows.append(features[chosen[statistics.n : statistics.n + len(features)]])
+        statistics = statistics.merge(FeatureStatistics.of(features))
+        if progress is not None:
+            progress(statistics.n / len(split))
+    record = {"extractor": extractor.name, "key": key, "samples": statistics.n}
+    tensors = {"mean": statistics.mean, "scatter": statistics.scatter, "features": torch.cat(rows)}
+    return Kept(tensors, record)
+
+
+def _chosen(n: int) -> Tensor:
+    """Of which of n samples the features are kept, (n,) bool."""
+    chosen = torch.zeros(n, dtype=torch.bool)
+    chosen[torch.randperm(n, generator=stream("reference"))[:FEATURES_KEPT]] = True
+    return chosen
+
+
+def class_reference(
+    extractor: Extractor, data: Data, cache_dir: str | Path, *, progress: Progress | None = None
+) -> ClassReference | None:
+    """Statistics of each class of the train split, and the labels of the held-out features that are kept.
+
+    None where the data have no labels, or where the statistics would take more than 1 GiB. Cached and told of as
+    `reference_statistics`.
+    """
+    train = data.split("train")
+    if data.classes is None or train.labels is None:
+        return None
+    classes, dim = len(data.classes), extractor.feature_dim
+    if classes * dim * dim * 8 > CLASSES_BYTES:
+        log.info("intra_fid is left out: %d classes of %d features take too much memory", classes, dim)
+        return None
+    name = digest("classes", 1, extractor.fingerprint, data.fingerprint, classes)
+    tensors, record = kept(
+        Path(cache_dir) / "references" / f"{name}.safetensors",
+        lambda: _compute_classes(extractor, train, classes, f"{data.fingerprint} train", progress),
+    )
+    columns = record["samples"], tensors["mean"], tensors["scatter"]
+    statistics = [FeatureStatistics(n, mean, scatter) for n, mean, scatter in zip(*columns, strict=True)]
+    held_out = {}
+    for split in ("validation", "test"):
+        labels = data.split(split).labels
+        held_out[split] = torch.empty(0, dtype=torch.int64) if labels is None else labels.cpu()[_chosen(len(labels))]
+    return ClassReference(statistics, held_out)
+
+
+def _compute_classes(
+    extractor: Extractor, split: SampleSplit, classes: int, key: str, progress: Progress | None
+) -> Kept:
+    statistics = [FeatureStatistics.empty(extractor.feature_dim) for _ in range(classes)]
+    waiting: list[list[Tensor]] = [[] for _ in range(classes)]
+
+    def take_in(c: int) -> None:
+        if waiting[c]:
+            statistics[c] = statistics[c].merge(FeatureStatistics.of(torch.cat(waiting[c])))
+            waiting[c] = []
+
+    done = 0
+    for batch in split.batches(_READ):
+        assert batch.label is not None
+        features, labels = extractor(batch.x).features.cpu(), batch.label.cpu()
+        for c in labels.unique().tolist():
+            waiting[c].append(features[labels == c])
+            if sum(map(len, waiting[c])) >= _ROWS:
+                take_in(c)
+        done += len(labels)
+        if progress is not None:
+            progress(done / len(split))
+    for c in range(classes):
+        take_in(c)
+    record = {"extractor": extractor.name, "key": key, "samples": [found.n for found in statistics]}
+    tensors = {
+        "mean": torch.stack([found.mean for found in statistics]),
+        "scatter": torch.stack([found.scatter for found in statistics]),
+    }
+    return Kept(tensors, record)

@@ -1,0 +1,126 @@
+"""Scoring: every metric of a model on a data module's split, without a Trainer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from lightning_gans.core.data import SPLITS, Data, SplitName
+from lightning_gans.core.events import Evidence
+from lightning_gans.core.interruption import poll
+from lightning_gans.core.protocols import Samples, SamplesByLabel
+from lightning_gans.evaluation.context import Context, Task, silent
+from lightning_gans.evaluation.measures import Measure, Prepares, Referenced, measures
+from lightning_gans.evaluation.quality import SampleQuality
+from lightning_gans.evaluation.references import class_reference, reference_statistics
+
+MakesQuality = Callable[[nn.Module, Data, Context], SampleQuality | None]
+
+OWN = {"_target_": "lightning_gans.extractors.factories.own", "_partial_": True}  # metrics=own
+
+
+class Scoring:
+    """Sample quality and all measures of a model; `prepare` comes before all else.
+
+    Args:
+        quality: a model that samples, its data, the context -> its sample quality; None: samples are not measured.
+        measures: the other measures.
+        context: a device -> the context of the evaluation; None: one without an extractor.
+    """
+
+    def __init__(
+        self,
+        quality: MakesQuality,
+        measures: Sequence[Measure] = (),
+        context: Callable[[torch.device], Context] | None = None,
+    ) -> None:
+        self.quality_for, self.measures = quality, measures
+        self.context = context or partial(Context, OWN)
+        self.quality: SampleQuality | None = None
+
+    def prepare(self, model: nn.Module, data: Data | None, device: torch.device) -> None:
+        """Make extractors and read the real samples."""
+        if data is None:
+            return
+        context = self.context(device)
+        if isinstance(model, Samples):
+            self.quality = self.quality_for(model, data, context)
+        for measure in self.measures:
+            if isinstance(measure, Prepares):
+                measure.prepare(model, data, context)
+
+    @property
+    def _referenced(self) -> list[Referenced]:
+        return [measure for measure in self.measures if isinstance(measure, Referenced)]
+
+    def floor(self, split: SplitName) -> dict[str, float]:
+        """The metrics of real samples of `split` in place of the model's: what a perfect model would score."""
+        floor = {} if self.quality is None else self.quality.floor(split)
+        for measure in self._referenced:
+            floor |= measure.floor(split)
+        return floor
+
+    def facts(self, split: SplitName = "validation") -> dict[str, Any]:
+        """The protocol: extractor, sample count and reference."""
+        facts = {name: value for measure in self._referenced for name, value in measure.facts().items()}
+        if self.quality is not None:
+            facts |= {
+                "extractor": self.quality.extractor.name,
+                "samples": self.quality.count(split),
+                "reference": f"train ({self.quality.reference.statistics.n} samples)",
+            }
+        return facts
+
+    def drawn_again(self, model: nn.Module, split: SplitName, draw: int) -> dict[str, float]:
+        """The scores of other samples than those of a call, the same for the same draw >= 1; samples are measured."""
+        assert self.quality is not None
+        return self.quality.measure(model, split, draw=draw).scores
+
+    def __call__(self, model: nn.Module, data: Data | None, split: SplitName) -> Evidence:
+        """The scores on "validation" or "test"; the same on every rank, and every rank calls it."""
+        evidence = Evidence({})
+        if self.quality is not None and isinstance(model, Samples):
+            evidence = self.quality.measure(model, split)
+        if data is not None and hasattr(data, "split"):
+            for measure in self.measures:
+                poll()
+                evidence.scores.update(measure(model, data, split))
+        return evidence
+
+
+def make_scoring(
+    metrics: Mapping[str, Any],
+    *,
+    samples: int | None = None,
+    task: Task = silent,
+    also: str | Sequence[str | Mapping[str, Any]] = (),
+) -> Scoring:
+    """Sample quality and all shipped measures, with the extractor that `metrics` describes.
+
+    Args:
+        metrics: the `metrics` group of a run's settings: `_target_` of an extractor's factory, `_partial_`.
+        samples: as of SampleQuality.
+        task: displays the training of a classifier.
+        also: measures of the user's own, as of `measures`.
+    """
+    return Scoring(partial(_sample_quality, samples), measures(also), partial(Context, metrics, task=task))
+
+
+def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: Context) -> SampleQuality | None:
+    extractor, cache = context.extractor(data), context.cache_dir
+    if extractor is None:
+        return None
+    references = {
+        split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
+        for split in SPLITS
+    }
+    return SampleQuality(
+        extractor=extractor,
+        reference=references["train"],
+        held_out={split: references[split].features for split in ("validation", "test")},
+        modes=data.modes,
+        samples=samples,
+        classes=class_reference(extractor, data, cache) if isinstance(model, SamplesByLabel) else None,
+    )

@@ -1,0 +1,98 @@
+"""Usefulness of a labelled synthetic set: accuracy on real images of a classifier trained on it (CAS)."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from lightning_gans.core.data import SampleSplit
+from lightning_gans.core.rng import isolated, stream
+from lightning_gans.evaluation.measures import higher, reports
+from lightning_gans.extractors.base import in_chunks
+from lightning_gans.extractors.training import Recipe, fit
+from lightning_gans.networks.classifier import ConvClassifier
+
+Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, S, S), labels (N,) int64
+
+
+def share_of(real: Labelled, share: float, *, seed: int) -> Labelled:
+    """A share of the labelled images, each class in proportion and with one image at least, drawn by `seed`."""
+    x, labels = real
+    order = torch.randperm(len(x), generator=stream("share", seed))
+    rows = []
+    for label in labels.unique():
+        of_class = order[labels[order] == label]
+        rows.append(of_class[: max(1, round(share * len(of_class)))])
+    chosen = torch.cat(rows)
+    return x[chosen], labels[chosen]
+
+
+def mixed(real: Labelled, synthetic: Labelled) -> Labelled:
+    """Real and synthetic images in equal parts: of the smaller set each image as often as it takes."""
+    size = max(len(real[0]), len(synthetic[0]))
+    rows = [torch.arange(size) % len(labels) for _, labels in (real, synthetic)]
+    pairs = list(zip((real, synthetic), rows, strict=True))
+    return torch.cat([x[row] for (x, _), row in pairs]), torch.cat([labels[row] for (_, labels), row in pairs])
+
+
+def accuracy(
+    training: Labelled,
+    test: SampleSplit,
+    *,
+    classes: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    device: str = "cpu",
+) -> float:
+    """The accuracy on `test` of a classifier that saw `training` alone, 0 to 1; the same number for the same seed.
+
+    Every classifier takes as many steps as the recipe gives the smallest of sets, so that what differs is the images.
+    """
+    x, labels = training
+    recipe = recipe or Recipe(passes=0.0)
+    with torch.enable_grad(), isolated("augmentation", seed):
+        network = ConvClassifier(channels=x.shape[1], image_size=x.shape[2], classes=classes)
+        network = fit(network, x, labels, recipe, torch.device(device), None)
+    right = total = 0
+    for batch in test.batches(256):
+        assert batch.label is not None
+        (scores,) = in_chunks(lambda chunk: (network(chunk),), batch.x, torch.device(device))
+        right += int((scores.argmax(1).cpu() == batch.label.cpu()).sum())
+        total += len(batch.x)
+    return right / total
+
+
+@reports(higher("cas", "classification accuracy score: trained on generated samples alone, tested on real ones"))
+def table(
+    real: Labelled,
+    synthetic: Labelled,
+    test: SampleSplit,
+    *,
+    classes: int,
+    shares: Sequence[float],
+    seeds: Sequence[int],
+    recipe: Recipe | None = None,
+    device: str = "cpu",
+    told: Callable[[], None] = lambda: None,
+) -> dict[str, list[float]]:
+    """Accuracies on `test`, one for each seed, by what the classifier saw.
+
+    `synthetic`: generated images alone, the classification accuracy score (Ravuri & Vinyals 2019, 1905.10887).
+    `real 10%`, `real 10% + synthetic`: a share of the real labels, without and with the generated images.
+
+    Args:
+        shares: of the real labels, above 0 and at most 1.
+        told: called after each classifier.
+    """
+    found: dict[str, list[float]] = {}
+    for seed in seeds:
+        sets = {"synthetic": synthetic}
+        for share in shares:
+            part = share_of(real, share, seed=seed)
+            sets[f"real {share:.0%}"] = part
+            sets[f"real {share:.0%} + synthetic"] = mixed(part, synthetic)
+        for name, training in sets.items():
+            score = accuracy(training, test, classes=classes, seed=seed, recipe=recipe, device=device)
+            found.setdefault(name, []).append(score)
+            told()
+    return found

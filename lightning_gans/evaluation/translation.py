@@ -1,0 +1,150 @@
+"""Image translation: cycle error, and FID and label accuracy in each direction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.data import SPLITS, Data, HasDomains, HasParts, SampleSplit, SplitName
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
+from lightning_gans.evaluation.context import Context
+from lightning_gans.evaluation.measures import higher, lower, measure, metric
+from lightning_gans.evaluation.splits import held_out, read
+from lightning_gans.extractors.base import Extractor, Features
+from lightning_gans.metrics.conditional import label_accuracy
+from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+
+
+def source(direction: Direction) -> str:
+    """The domain that a direction leads from, "a" or "b"."""
+    return direction[0]
+
+
+def target(direction: Direction) -> str:
+    """The domain that a direction leads to."""
+    return direction[-1]
+
+
+def back(direction: Direction) -> Direction:
+    """The other direction."""
+    return "b2a" if direction == "a2b" else "a2b"
+
+
+@metric(
+    "cycle_l1",
+    better="lower",
+    help="mean absolute error of there-and-back translation, per pixel, images in [-1, 1]",
+    needs=Translates,
+)
+def cycle(model: Translates, data: HasParts, split: SplitName) -> float | None:
+    """Mean of |there and back - x| over the images of both domains, each domain counting half."""
+    errors = []
+    for direction in DIRECTIONS:
+        error, count = 0.0, 0
+        if not len(data.parts[source(direction)].split(split)):
+            return None  # a folder of an image or two
+        for batch in read(held_out(data.parts[source(direction)], split)):
+            again = model.translate(model.translate(batch.x, direction), back(direction))
+            error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
+            count += batch.x.numel()
+        errors.append(error / count)
+    return sum(errors) / len(errors)
+
+
+@measure(
+    lower("fid_a2b", "FID of translations A to B against real B"),
+    lower("fid_b2a", "FID of translations B to A against real A"),
+    lower("fid_both", "mean of fid_a2b and fid_b2a"),
+    higher("label_accuracy_a2b", "share of translations A to B that keep the label of their source"),
+    higher("label_accuracy_b2a", "share of translations B to A that keep the label of their source"),
+    needs=Translates,
+)
+class TranslationQuality:
+    """How far translations look like their target domain, and whether they are still of their source's class.
+
+    Held-out images of each domain are translated. Per direction, by features of the target domain's own extractor:
+    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is, which a
+    translator has to beat; and `label_accuracy_a2b`, the share of translations that the target domain's classifier
+    gives the label of their source, where both domains have the same classes. `fid_both` is the mean of the two FIDs.
+    """
+
+    def __init__(self) -> None:
+        self.domains: Mapping[str, Data] = {}
+        self.extractors: dict[str, Extractor] = {}
+        self.references: dict[str, FeatureStatistics] = {}
+
+    def prepare(self, model: nn.Module, data: Data | HasDomains, context: Context) -> None:
+        """Make the extractors, and read the training images, of both domains."""
+        self.extractors = {}
+        if not isinstance(model, Translates) or not isinstance(data, HasDomains):
+            return
+        for domain, part in data.domains.items():
+            extractor = context.extractor(part)
+            if extractor is None:
+                return
+            self.extractors[domain] = extractor
+            for split in SPLITS:
+                if len(part.split(split)) < 2:
+                    raise UserError(
+                        f"Domain {domain.upper()} has {len(part.split(split))} {split} image(s), and an FID is of two "
+                        "or more. Add images, or say metrics=own, which measures the cycle alone."
+                    )
+            self.references[domain] = context.reference(extractor, part)
+        self.domains = data.domains
+
+    def facts(self) -> dict[str, Any]:
+        if not self.extractors:
+            return {}
+        names = ", ".join(dict.fromkeys(extractor.name for extractor in self.extractors.values()))
+        counts = " and ".join(f"{self.references[domain].n}" for domain in self.extractors)
+        samples = sum(len(held_out(part, "validation")) for part in self.domains.values())
+        return {"extractor": names, "samples": samples, "reference": f"train ({counts} images)"}
+
+    def floor(self, split: SplitName) -> dict[str, float]:
+        """Real held-out images of the target domain in the place of translations."""
+        if not self.extractors:
+            return {}
+        found: dict[str, float] = {}
+        for direction in DIRECTIONS:
+            real = held_out(self.domains[target(direction)], split)
+            found |= self._scores(direction, [self._seen(direction, batch.x) for batch in read(real)], real)
+        return self._both(found)
+
+    def __call__(self, model: Translates, data: Data, split: SplitName) -> dict[str, float]:
+        if not self.extractors:
+            return {}
+        found: dict[str, float] = {}
+        for direction in DIRECTIONS:
+            real = held_out(self.domains[source(direction)], split)
+            made, untranslated = [], []
+            for batch in read(real):
+                made.append(self._seen(direction, model.translate(batch.x, direction)))
+                untranslated.append(self._seen(direction, batch.x))
+            found |= self._scores(direction, made, real)
+            found[f"fid_{direction}_untranslated"] = self._fid(direction, untranslated)
+        return self._both(found)
+
+    def _seen(self, direction: Direction, x: Tensor) -> Features:
+        return self.extractors[target(direction)](x)
+
+    def _fid(self, direction: Direction, seen: list[Features]) -> float:
+        made = FeatureStatistics.of(torch.cat([part.features for part in seen]))
+        return frechet_distance(self.references[target(direction)], made)
+
+    def _scores(self, direction: Direction, seen: list[Features], real: SampleSplit) -> dict[str, float]:
+        scores = {f"fid_{direction}": self._fid(direction, seen)}
+        probabilities = [part.probabilities for part in seen if part.probabilities is not None]
+        if probabilities and real.labels is not None and self._classes() == probabilities[0].shape[1]:
+            scores[f"label_accuracy_{direction}"] = label_accuracy(torch.cat(probabilities), real.labels)
+        return scores
+
+    def _classes(self) -> int:
+        """How many classes both domains have in common; 0 where theirs are not the same."""
+        a, b = (self.domains[domain].classes for domain in ("a", "b"))
+        return len(a) if a and a == b else 0
+
+    @staticmethod
+    def _both(found: dict[str, float]) -> dict[str, float]:
+        return found | {"fid_both": (found["fid_a2b"] + found["fid_b2a"]) / 2}

@@ -1,0 +1,110 @@
+"""CSV tables that grow by a row at a time and survive a kill."""
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import write_atomically
+
+LEADING = ("iteration", "images", "seconds")  # the first columns of every table
+
+Value = float | int | str | None
+
+log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+class CsvFile:
+    """An append-only CSV file keyed by iteration: `iteration,images,seconds`, then names in the order of appearance.
+
+    A name that turns up later widens the table: the file is rewritten, whole or not at all. Absent values are empty
+    fields; floats keep seven significant digits, what float32 holds.
+
+    Raises (from both methods):
+        UserError: no space or no permission.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self._columns: list[str] | None = None  # None until the file has been looked at
+
+    def resume(self, iteration: int) -> None:
+        """Forget the rows after `iteration`, which a resumed run writes again, and a row that a kill cut short.
+
+        A file that is no table any more (its header is damaged) is set aside as NAME.damaged, with a warning.
+        """
+        columns, rows = self._read()
+        kept = [row for row in rows if int(row["iteration"]) <= iteration]
+        if kept:
+            self._rewrite(columns, kept)
+            return
+        if iteration and not columns and self.path.is_file() and self.path.stat().st_size:
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            self.path.replace(aside)
+            log.warning(
+                "%s is damaged: its rows up to iteration %d are lost. It is kept as %s.", *(self.path, iteration, aside)
+            )
+        self._columns = []
+        self.path.unlink(missing_ok=True)
+
+    def newest(self) -> int:
+        """The last iteration that has a row; 0 where there is none."""
+        _, rows = self._read()
+        return max((int(row["iteration"]) for row in rows), default=0)
+
+    def append(self, row: Mapping[str, Value]) -> None:
+        """Add one row, which has an `iteration`."""
+        if self._columns is None:
+            self._columns, _ = self._read()
+        text = {name: _text(value) for name, value in row.items()}
+        if text.keys() - set(self._columns):
+            columns, rows = self._read()
+            columns = list(dict.fromkeys([*LEADING, *columns, *text]))
+            self._rewrite(columns, [*rows, text])
+            return
+        try:
+            with self.path.open("a", newline="") as file:
+                if not file.tell():  # someone has removed or emptied it
+                    file.write(_lines(self._columns, [dict(zip(self._columns, self._columns, strict=True))]))
+                file.write(_lines(self._columns, [text]))
+        except OSError as error:
+            raise UserError(
+                f"Could not write {self.path}: {error.strerror or error}. Free some space or choose a folder you may "
+                "write to."
+            ) from error
+
+    def _rewrite(self, columns: list[str], rows: Iterable[Mapping[str, str]]) -> None:
+        write_atomically(self.path, _lines(columns, [dict(zip(columns, columns, strict=True)), *rows]))
+        self._columns = columns
+
+    def _read(self) -> tuple[list[str], list[dict[str, str]]]:
+        """Columns and whole rows of the file; none of either where there is no file, or another one."""
+        try:
+            whole, _, _torn = self.path.read_bytes().decode(errors="replace").rpartition("\n")
+            header, *rows = list(csv.reader(io.StringIO(whole.replace("\0", "")))) or [[]]
+        except (OSError, csv.Error):
+            return [], []
+        if "iteration" not in header:
+            return [], []
+        column = header.index("iteration")
+        whole_rows = [row for row in rows if len(row) == len(header) and _NUMBER.fullmatch(row[column])]
+        return header, [dict(zip(header, row, strict=True)) for row in whole_rows]
+
+
+def _lines(columns: list[str], rows: Iterable[Mapping[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([row.get(column, "") for column in columns] for row in rows)
+    return text.getvalue()
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return ""
+    return f"{value:.7g}" if isinstance(value, float) else str(value)

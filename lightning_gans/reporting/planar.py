@@ -1,0 +1,147 @@
+"""Figures of points on the line and the plane: samples over real points, and an energy's surface."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lightning_gans.core.protocols import Descends
+
+REAL, GENERATED, MODE = "#b8b8b8", "#1f5fbf", "#d03030"
+RASTER = 120  # points of the energy surface along each side
+
+
+def axes_of(points: Tensor) -> Tensor:
+    """Fixed axes for points (N, d) with a margin: (d, 2), lower and upper end; the same length in every direction."""
+    finite = points.detach().cpu().double()
+    finite = finite[finite.isfinite().all(1)]
+    if not len(finite):
+        finite = torch.zeros(1, points.shape[1], dtype=torch.float64)
+    low, high = finite.amin(0), finite.amax(0)
+    half = (high - low).max() * 0.62
+    half = half if half > 0 else torch.ones(()).double()
+    middle = (low + high) / 2
+    return torch.stack([middle - half, middle + half], dim=1)
+
+
+def planar_figure(
+    samples: Tensor,
+    real: Tensor | None = None,
+    modes: Tensor | None = None,
+    *,
+    title: str = "",
+    paths: Tensor | None = None,
+) -> Image.Image:
+    """Points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
+
+    Args:
+        samples: what was generated; none, (0, d), for a picture of the real points alone.
+        real: drawn behind it, (M, d); the axes are chosen for these, and do not follow the samples.
+        modes: centres (K, d), marked with a cross.
+        paths: lines, (R, S, 2): R paths of S points.
+
+    Raises:
+        ValueError: d is neither 1 nor 2.
+    """
+    # matplotlib takes half a second to import, and images do without; no pyplot, so no state that outlives the call
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    dimension = samples.shape[1]
+    if samples.dim() != 2 or dimension not in (1, 2):
+        raise ValueError(f"Points on the line or the plane are (N, 1) or (N, 2); these are {tuple(samples.shape)}.")
+    axes = axes_of(samples if real is None else real)
+    figure = Figure(figsize=(5, 5), dpi=100)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib types some of its methods only
+    plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
+    (_histogram if dimension == 1 else _scatter)(plot, samples, real, modes, axes)
+    for path in () if paths is None else paths.detach().cpu().numpy():
+        plot.plot(*path.T, color=GENERATED, linewidth=1)
+    outside = len(samples) - int(_inside(samples, axes).sum())
+    if outside:
+        share = f"{outside:,} of {len(samples):,} points lie outside"
+        plot.text(0.01, 0.985, share, transform=plot.transAxes, fontsize=8, verticalalignment="top")
+    figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
+    plot.tick_params(labelsize=8)
+    plot.spines[["top", "right"]].set_visible(False)
+    handles, _ = plot.get_legend_handles_labels()
+    if len(handles) > 1:
+        plot.legend(loc="upper right", fontsize=8, framealpha=0.9, markerscale=1.5)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _inside(points: Tensor, axes: Tensor) -> Tensor:
+    exact = points.detach().cpu().double()
+    return ((exact >= axes[:, 0]) & (exact <= axes[:, 1])).all(1)
+
+
+def _scatter(plot: Any, samples: Tensor, real: Tensor | None, modes: Tensor | None, axes: Tensor) -> None:
+    # Lines without a line: a tenth of the time of plot.scatter
+    dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
+    if real is not None:
+        plot.plot(*real.detach().cpu().numpy().T, color=REAL, markersize=4, label="real", **dots)
+    if len(samples):
+        made = samples.detach().cpu().numpy().T
+        plot.plot(*made, color=GENERATED, markersize=3, alpha=0.6, label="generated", **dots)
+    if modes is not None:
+        plot.plot(*modes.cpu().numpy().T, "+", color=MODE, markersize=7, markeredgewidth=0.8, label="modes")
+    plot.set(xlim=axes[0].tolist(), ylim=axes[1].tolist(), aspect="equal")
+
+
+def _histogram(plot: Any, samples: Tensor, real: Tensor | None, modes: Tensor | None, axes: Tensor) -> None:
+    low, high = axes[0].tolist()
+    edges = np.linspace(low, high, 61)
+    if real is not None:
+        plot.stairs(_density(real, edges), edges, fill=True, color=REAL, label="real")
+    if len(samples):
+        plot.stairs(_density(samples, edges), edges, color=GENERATED, linewidth=1.5, label="generated")
+    for mode in () if modes is None else modes.flatten().tolist():
+        plot.axvline(mode, color=MODE, linewidth=0.8)
+    plot.set(xlim=(low, high), ylabel="density")
+    plot.yaxis.label.set_size(8)
+
+
+def _density(points: Tensor, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Share of all points per unit of length in each bin; points beyond the edges count as well."""
+    counts, _ = np.histogram(points.detach().cpu().double().numpy(), edges)
+    return np.asarray(counts / (max(len(points), 1) * np.diff(edges)))
+
+
+def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = "") -> Image.Image:
+    """The energy over the plane, 500 x 500 px: dark where it is low.
+
+    Args:
+        model: an energy of points (N, 2).
+        real: points (N, ..., 2); the axes are chosen for these.
+        paths: of chains, (R, S, 2).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    axes = axes_of(real.reshape(-1, 2))
+    x, y = (torch.linspace(low, high, RASTER) for low, high in axes.tolist())
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    like = next(parameter for parameter in model.parameters())  # type: ignore[attr-defined]
+    with torch.no_grad():
+        energy = model.energy(points.reshape(-1, 2).to(like)).view(RASTER, RASTER).double().cpu().numpy()
+    figure = Figure(figsize=(5, 5), dpi=100)
+    canvas: Any = FigureCanvasAgg(figure)
+    plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
+    # Basins are a hundredth of the range deep: a rank shows them, and far away walls do not hide them.
+    rank = energy.ravel().argsort().argsort().reshape(energy.shape)
+    extent = (*axes[0].tolist(), *axes[1].tolist())
+    plot.imshow(rank, origin="lower", extent=extent, cmap="magma", interpolation="bilinear", aspect="equal")
+    dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
+    if real.dim() == 2:
+        plot.plot(*real.cpu().numpy().T, color=REAL, markersize=2, **dots)
+    for path in paths.numpy():
+        plot.plot(*path.T, color="white", linewidth=0.7)
+    plot.plot(*paths[:, -1].numpy().T, color=GENERATED, markersize=8, **dots)
+    plot.set(xlim=axes[0].tolist(), ylim=axes[1].tolist())
+    plot.tick_params(labelsize=8)
+    figure.text(0.535, 0.975, title, fontsize=10, horizontalalignment="center", verticalalignment="center")
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -1,0 +1,202 @@
+"""Views of a run: a live bar at the foot of a terminal, or plain lines in a pipe or a file."""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+ACRONYMS = {"fid", "kid", "is", "nmi", "cas", "nll", "map", "mrr", "kl"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A run at one moment.
+
+    rate: iterations a second of late; images_rate: images a second; elapsed, left: seconds, left None where there is
+        nothing to say.
+    losses: by player; scores: newest values by metric.
+    """
+
+    iteration: int
+    iterations: int
+    rate: float = 0.0
+    images_rate: float = 0.0
+    elapsed: float = 0.0
+    left: float | None = None
+    losses: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        return min(self.iteration / max(self.iterations, 1), 1.0)
+
+    def figures(self) -> str:
+        """Speed, each player's loss and the scores, in one line."""
+        losses = [f"{player} {number(value)}" for player, value in self.losses.items()]
+        scores = [f"{label(name)} {number(value)}" for name, value in self.scores.items()]
+        return "  ".join([f"{number(self.rate)} it/s", f"{self.images_rate:,.0f} images/s", *losses, *scores])
+
+
+class View(Protocol):
+    """Shows snapshots and preliminary tasks until it is closed."""
+
+    def show(self, now: Snapshot) -> None: ...
+
+    def task(self, text: str, share: float | None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def view_for(console: Console) -> View:
+    """A live bar on a terminal; plain lines in a pipe, a file, a notebook or a terminal that cannot move its cursor."""
+    # not console.is_terminal, which FORCE_COLOR turns on in a pipe
+    moves = console.file.isatty() and not console.is_dumb_terminal and not console.is_jupyter
+    return LiveView(console) if moves else PlainView(console)
+
+
+class LiveView:
+    """Two lines at the foot of the terminal; whatever is printed or logged meanwhile appears above them."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live: Live | None = None
+        self._task: Text | None = None
+        self._bar: Text | None = None
+        self._handlers: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
+
+    def show(self, now: Snapshot) -> None:
+        left = "" if now.left is None else f", {clock(now.left)} left"
+        whole = f"{now.iterations:,}"
+        place = f" {now.iteration:>{len(whole)},}/{whole} "
+        text = self._line(place, now.share, f" {now.share:4.0%}  {clock(now.elapsed)} elapsed{left}")
+        text.append(f"\n {now.figures()}")
+        self._bar = text
+        self._refresh()
+
+    def task(self, text: str, share: float | None) -> None:
+        self._task = None if share is None else self._line(f" {text} ", share, f" {share:4.0%}")
+        if self._task is None and self._bar is None:
+            self.close()
+        else:
+            self._refresh()
+
+    def _line(self, before: str, share: float, after: str) -> Text:
+        width = max(min(self.console.width - len(before) - len(after) - 1, 60), 8)
+        done = round(share * width)
+        full, empty = ("━", "─") if self.console.encoding.startswith("utf") else ("#", "-")
+        text = Text(before, no_wrap=True, overflow="ellipsis", end="")
+        text.append(full * done, "cyan").append(empty * (width - done), "grey37").append(after)
+        return text
+
+    def _refresh(self) -> None:
+        text = Text("\n").join([part for part in (self._task, self._bar) if part is not None])
+        text.no_wrap, text.overflow, text.end = True, "ellipsis", ""
+        if self._live is None:
+            self._live = self._open(text)
+        else:
+            self._live.update(text, refresh=True)
+
+    def _open(self, text: Text) -> Live:
+        streams = sys.stdout, sys.stderr
+        # what goes to a file goes on going there
+        out, err = (stream is not None and stream.isatty() for stream in streams)
+        live = Live(
+            text,
+            console=self.console,
+            auto_refresh=False,
+            redirect_stdout=out,
+            redirect_stderr=err,
+        )
+        live.start(refresh=True)
+        # handlers hold on to the stream they were made with, which knows nothing of the bar
+        for handler in _stream_handlers():
+            for old, new in zip(streams, (sys.stdout, sys.stderr), strict=True):
+                if handler.stream is old and new is not old:
+                    self._handlers.append((handler, old))
+                    handler.setStream(new)
+        return live
+
+    def close(self) -> None:
+        """Leave the last state on the screen, on lines of its own, and give the streams back."""
+        for handler, stream in self._handlers:
+            handler.setStream(stream)
+        self._handlers = []
+        if self._live is not None:
+            self._live.transient = self._bar is None  # a task leaves nothing behind
+            self._live.stop()
+        self._live = self._task = self._bar = None
+
+
+class PlainView:
+    """A line every 5 % of the run or every ten seconds, less often in long runs; no escape codes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._shown: Snapshot | None = None
+        self._task: tuple[str, float] | None = None  # its text, and when it was last shown
+
+    def show(self, now: Snapshot) -> None:
+        if self._due(now):
+            self._shown = now
+            left = "" if now.left is None else f"  {clock(now.left)} left"
+            place = f"{now.iteration}/{now.iterations} {now.share:.0%}"
+            self._print(f"{place}  {now.figures()}  {clock(now.elapsed)}{left}")
+
+    def _due(self, now: Snapshot) -> bool:
+        last = self._shown
+        if last is None:
+            return now.iteration > 0
+        waited = now.elapsed - last.elapsed
+        stepped = int(now.share * 20) > int(last.share * 20) and waited >= 1
+        ended = now.iteration >= now.iterations > last.iteration
+        return ended or stepped or waited >= max(10, now.elapsed / 50)
+
+    def task(self, text: str, share: float | None) -> None:
+        now = time.monotonic()
+        if share is None:
+            self._task = None
+        elif self._task is None or self._task[0] != text:
+            self._task = text, now
+            self._print(text)
+        elif now - self._task[1] >= 10:
+            self._task = text, now
+            self._print(f"{text} {share:.0%}")
+
+    def _print(self, line: str) -> None:
+        # past rich, which would wrap and colour it
+        print(line, file=self.console.file, flush=True)
+
+    def close(self) -> None:
+        self._shown = self._task = None
+
+
+def _stream_handlers() -> list["logging.StreamHandler[TextIO]"]:
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    handlers = [h for logger in loggers if isinstance(logger, logging.Logger) for h in logger.handlers]
+    return [handler for handler in dict.fromkeys(handlers) if isinstance(handler, logging.StreamHandler)]
+
+
+def label(name: str) -> str:
+    """A metric's name for people: fid_a2b -> FID a2b."""
+    return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
+
+
+def number(value: float) -> str:
+    """About three digits: 1,234, 12.3, 1.23, 0.12, 0.0123, 1.2e-05."""
+    size = abs(value)
+    if size == 0 or 0.1 <= size < 1e6:
+        return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
+    return f"{value:.4f}" if 0.001 <= size < 0.1 else f"{value:.1e}"
+
+
+def clock(seconds: float) -> str:
+    """0:07, 12:34, 1:02:03."""
+    minutes, second = divmod(round(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"

@@ -1,0 +1,41 @@
+"""Types of settings with their bounds, for the annotations of constructors' arguments.
+
+Bounds are those of `annotated_types`; the frequent ones have names here. Constructors state them; the command line
+checks settings against them before anything is built.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge, Gt, Le, Lt
+
+T = TypeVar("T")
+
+
+class Among:
+    """One of a few values of a type that has more: `Annotated[int, Among(8, 16, 32)]`."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+
+class FilledIn:
+    """The mark of `Given`."""
+
+
+# An argument that the program passes (the optimizer of a schedule, the data of an extractor): no file can set it.
+Given = Annotated[T, FilledIn()]
+
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+Shape = Sequence[Count]
+
+Positive = Annotated[float, Gt(0)]
+NonNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Le(1)]  # of a whole, up to all of it
+Fraction = Annotated[float, Ge(0), Lt(1)]  # of a whole, so that something is left: dropout, held-out data, Adam's betas
+
+Channels = Annotated[int, Among(1, 3)]  # of images: grey or RGB
+ImageSize = Annotated[int, Among(8, 16, 32, 64, 128)]
+MNISTImageSize = Annotated[int, Among(8, 16, 28, 32, 64, 128)]

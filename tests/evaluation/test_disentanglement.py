@@ -1,0 +1,96 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import one_hot
+
+from datamodules.sources import Split, Tensors
+from datamodules.utterances import Utterances, UtteranceSplit
+from lightning_gans.core.rng import stream
+from lightning_gans.evaluation.disentanglement import Disentanglement, targets
+
+CONTENTS, SPEAKERS = 4, 3
+
+
+def split(name, n, *, labelled=True):
+    """Samples whose first four numbers say the content and whose last three the speaker, with noise."""
+    speaker = torch.arange(SPEAKERS).repeat_interleave(n)
+    content = torch.arange(CONTENTS).repeat(n * SPEAKERS // CONTENTS)
+    x = torch.cat([one_hot(content, CONTENTS), one_hot(speaker, SPEAKERS)], dim=1).float()
+    x += 0.05 * torch.randn(x.shape, generator=stream(name))
+    return UtteranceSplit(Utterances(x, content if labelled else None, speaker), lambda raw: raw)
+
+
+class Data:
+    def __init__(self, **options):
+        self.splits = {"train": split("train", 80, **options)}
+        self.splits |= {name: split(name, 40, **options) for name in ("validation", "test")}
+
+    def split(self, name):
+        return self.splits[name]
+
+
+class Model(nn.Module):
+    """Converts as told; its codes are the true parts of a sample, or all of it."""
+
+    def __init__(self, convert, *, leaks=False):
+        super().__init__()
+        self.convert, self.leaks = convert, leaks
+
+    def content(self, x):
+        return x if self.leaks else x[:, :CONTENTS]
+
+    def speaker(self, x):
+        return x[:, CONTENTS:]
+
+
+def swap(x, like):
+    return torch.cat([x[:, :CONTENTS], like[:, CONTENTS:]], dim=1)
+
+
+def test_what_is_told_apart_scores_high_and_leaks_nothing():
+    scores = Disentanglement()(Model(swap), Data(), "validation")
+    assert set(scores) == {
+        *("content_probe", "speaker_probe", "speaker_from_content"),
+        *("converted_content", "converted_speaker", "converted"),
+    }
+    assert abs(scores.pop("speaker_from_content") - 1 / SPEAKERS) < 0.12
+    assert min(scores.values()) > 0.97
+
+
+def test_a_code_that_says_who_speaks_is_found_out():
+    assert Disentanglement()(Model(swap, leaks=True), Data(), "test")["speaker_from_content"] > 0.97
+
+
+@pytest.mark.parametrize("convert, kept, spoken", [(lambda x, like: x, 1, 0), (lambda x, like: like, 0.25, 1)])
+def test_one_half_of_a_conversion_is_not_the_other(convert, kept, spoken):
+    scores = Disentanglement()(Model(convert), Data(), "validation")
+    assert scores["converted_content"] == pytest.approx(kept, abs=0.12)
+    assert scores["converted_speaker"] == pytest.approx(spoken, abs=0.02)
+    assert scores["converted"] == pytest.approx(kept * spoken, abs=0.12)
+
+
+def test_without_labels_only_speakers_are_measured():
+    scores = Disentanglement()(Model(swap), Data(labelled=False), "validation")
+    assert set(scores) == {"speaker_probe", "speaker_from_content", "converted_speaker"}
+
+
+def test_classifiers_of_real_samples_are_fitted_once(monkeypatch):
+    measure, data = Disentanglement(), Data()
+    first = measure(Model(swap), data, "validation")
+    assert measure._recognisers(data) is measure._recognisers(data)
+    assert measure(Model(swap), data, "validation") == first
+
+
+def test_other_models_are_not_measured():
+    data = SimpleNamespace(split=lambda name: Split(Tensors(torch.zeros(1, 2)), lambda raw: raw))
+    assert Disentanglement()(nn.Linear(2, 2), data, "validation") == {}
+
+
+def test_targets_are_other_speakers_utterances_and_always_the_same():
+    speaker = torch.tensor([0, 2, 1, 0, 2, 2, 1, 0])
+    chosen = targets(speaker)
+    assert (speaker[chosen] != speaker).all()
+    assert torch.equal(targets(speaker), chosen)
+    assert len(targets(torch.arange(2).repeat(50)).unique()) > 20

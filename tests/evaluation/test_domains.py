@@ -1,0 +1,75 @@
+"""Accuracy in both domains, and their features."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from datamodules import Digits
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.evaluation.domains import adaptation, features_of
+from tests.evaluation.test_measures import Split
+
+
+class Signs(nn.Module):
+    """Calls x > 0 class 1, and x > 10 the target."""
+
+    classes = 2
+
+    def classify(self, x):
+        return torch.stack([x <= 0, x > 0], dim=1).float()
+
+    def domain(self, x):
+        return torch.stack([x <= 10, x > 10], dim=1).float()
+
+    def features(self, x):
+        return x[:, None].expand(-1, 3)
+
+
+class Labelled(Split):
+    def at_most(self, n):
+        return Labelled(self.x[:n], None if self.labels is None else self.labels[:n])
+
+    def batches(self, size):
+        for batch, start in zip(super().batches(size), range(0, len(self), size), strict=True):
+            yield SampleBatch(batch.x, None if self.labels is None else self.labels[start : start + size])
+
+
+def part(x, labels, classes=("0", "1")):
+    split = Labelled(torch.tensor(x), None if labels is None else torch.tensor(labels))
+    return SimpleNamespace(split=lambda name: split, classes=classes if labels is not None else None)
+
+
+def pair(**target):
+    target = {"x": [11.0, 12.0, -1.0], "labels": [1, 1, 1]} | target
+    return SimpleNamespace(parts={"source": part([1.0, -1.0, 2.0, 20.0], [1, 0, 0, 1]), "target": part(**target)})
+
+
+def test_accuracies():
+    found = adaptation(Signs(), pair(), "validation")
+    assert found == {
+        "source_accuracy": pytest.approx(3 / 4),
+        "target_accuracy": pytest.approx(2 / 3),
+        "domain_accuracy": pytest.approx((3 / 4 + 2 / 3) / 2),
+    }
+
+
+def test_a_target_without_labels_or_of_other_classes_has_no_accuracy():
+    for target in ({"labels": None}, {"classes": ("a", "b", "c")}):
+        assert set(adaptation(Signs(), pair(**target), "test")) == {"source_accuracy", "domain_accuracy"}
+
+
+def test_what_has_not_two_domains_or_does_not_classify_is_left_alone():
+    assert adaptation(Signs(), SimpleNamespace(), "test") == {}
+    assert adaptation(Signs(), SimpleNamespace(parts={"a": None, "b": None}), "test") == {}
+    assert adaptation(nn.Identity(), pair(), "test") == {}
+    assert adaptation(Signs(), Digits(image_size=8), "test") == {}
+
+
+def test_features_are_of_held_out_samples_of_both_domains():
+    features, domain, label = features_of(Signs(), pair(labels=None).parts)
+    assert features[:, 0].tolist() == [1, -1, 2, 20, 11, 12, -1]
+    assert domain.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert label.tolist() == [1, 0, 0, 1, -1, -1, -1]
+    assert [len(part) for part in features_of(Signs(), pair().parts, points=2)] == [4, 4, 4]

@@ -1,0 +1,174 @@
+"""Measures of a model that translates."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.rng import stream
+from lightning_gans.evaluation.scoring import Scoring
+from lightning_gans.evaluation.translation import TranslationQuality, cycle
+from lightning_gans.extractors.base import Features
+from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from tests.helpers.composed import composed, data_of, game_of
+from tests.helpers.play import play
+
+
+class Shift(nn.Module):
+    """Moves A by `up` to B, and B by `down` to A."""
+
+    channels = 1
+
+    def __init__(self, up, down):
+        super().__init__()
+        self.up, self.down = up, down
+
+    def check(self, height, width): ...
+
+    def translate(self, x, direction):
+        return x + (self.up if direction == "a2b" else self.down)
+
+
+class Split:
+    def __init__(self, x, labels):
+        self.x, self.labels = x, labels
+
+    def __len__(self):
+        return len(self.x)
+
+    def at_most(self, n):
+        return Split(self.x[:n], None if self.labels is None else self.labels[:n])
+
+    def batches(self, size):
+        for start in range(0, len(self), size):
+            yield SampleBatch(self.x[start : start + size], None)
+
+
+def domain(name, shift, *, classes=("low", "high"), n=300):
+    """Images of one pixel: the class, 0 or 1, and the domain's shift, in the four hundredth part of the noise."""
+    found = {}
+    for split in ("train", "validation", "test"):
+        labels = torch.arange(n) % 2
+        noise = torch.randn(n, 1, 1, 1, generator=stream(name, split)) / 20
+        found[split] = Split(labels[:, None, None, None] + shift + noise, labels)
+    return SimpleNamespace(split=found.__getitem__, classes=classes, shift=shift)
+
+
+class Pixel:
+    """The pixel as a feature, and the class that it tells in a domain."""
+
+    name, feature_dim = "pixel", 1
+
+    def __init__(self, shift):
+        self.shift = shift
+
+    def __call__(self, x):
+        x = x.flatten(1)
+        high = (x - self.shift > 0.5).float()
+        return Features(x, torch.cat([1 - high, high], 1))
+
+
+def context(extractor, features):
+    return SimpleNamespace(
+        extractor=extractor, reference=lambda found, part: FeatureStatistics.of(features(part)), device="cpu"
+    )
+
+
+def quality(a, b, *, extractor=lambda part: Pixel(part.shift), model=None):
+    made = TranslationQuality()
+    data = SimpleNamespace(parts={"a": a, "b": b}, domains={"a": a, "b": b})
+    made.prepare(model or Shift(0, 0), data, context(extractor, lambda part: part.split("train").x.flatten(1)))
+    return made, data
+
+
+A, B = domain("a", 0.0), domain("b", 10.0)
+
+
+def test_there_and_back():
+    data = SimpleNamespace(parts={"a": A, "b": B})
+    assert cycle(Shift(3.0, -3.0), data, "test")["cycle_l1"] == pytest.approx(0.0, abs=1e-6)
+    assert cycle(Shift(3.0, -2.5), data, "test")["cycle_l1"] == pytest.approx(0.5, rel=1e-5)
+    assert cycle(nn.Linear(1, 1), data, "test") == {}
+
+
+def test_a_perfect_translator_scores_the_floor_and_an_idle_one_the_distance():
+    made, data = quality(A, B)
+    floor, good = made.floor("test"), made(Shift(10.0, -10.0), data, "test")
+    assert set(floor) == {"fid_a2b", "fid_b2a", "fid_both", "label_accuracy_a2b", "label_accuracy_b2a"}
+    for direction in ("a2b", "b2a"):
+        assert good[f"fid_{direction}"] == pytest.approx(floor[f"fid_{direction}"], abs=0.01)
+        assert good[f"fid_{direction}_untranslated"] == pytest.approx(100.0, rel=0.02)
+        assert good[f"label_accuracy_{direction}"] == floor[f"label_accuracy_{direction}"] == 1.0
+    idle = made(Shift(0.0, 0.0), data, "test")
+    assert idle["fid_b2a"] == idle["fid_b2a_untranslated"]
+    assert idle["fid_both"] == (idle["fid_a2b"] + idle["fid_b2a"]) / 2
+
+
+def test_each_direction_is_judged_by_its_target():
+    made, data = quality(A, B)
+    found = made(Shift(10.0, 0.0), data, "test")
+    assert found["fid_a2b"] < 0.1 < 90 < found["fid_b2a"]
+    real = FeatureStatistics.of(B.split("train").x.flatten(1))
+    moved = FeatureStatistics.of(A.split("test").x.flatten(1) + 10)
+    assert found["fid_a2b"] == pytest.approx(frechet_distance(real, moved), rel=1e-4)
+
+
+def test_a_label_that_is_lost_is_counted():
+    made, data = quality(A, B)
+    found = made(Shift(11.0, -10.0), data, "test")  # all of A becomes high
+    assert found["label_accuracy_a2b"] == 0.5
+    assert found["label_accuracy_b2a"] == 1.0
+
+
+def test_labels_count_where_both_domains_have_the_same():
+    made, data = quality(A, domain("b", 10.0, classes=("cat", "dog")))
+    assert set(made(Shift(10.0, -10.0), data, "test")) == {
+        "fid_both",
+        *(f"fid_{direction}{end}" for direction in ("a2b", "b2a") for end in ("", "_untranslated")),
+    }
+
+
+def test_too_few_images_are_refused_before_training():
+    few = domain("b", 10.0)
+    few.split = lambda name: (domain("b", 10.0, n=1) if name == "validation" else B).split(name)
+    with pytest.raises(UserError, match=r"Domain B has 1 validation image\(s\).*metrics=own"):
+        quality(A, few)
+    none = SimpleNamespace(parts={"a": A, "b": domain("b", 0.0, n=0)})
+    assert cycle(Shift(0.0, 0.0), none, "validation") == {}
+
+
+def test_nothing_without_an_extractor_or_a_translator():
+    made, data = quality(A, B, extractor=lambda part: None)
+    assert made(Shift(0, 0), data, "test") == made.floor("test") == made.facts() == {}
+    made, data = quality(A, B, model=nn.Linear(1, 1))
+    assert made.facts() == {}
+
+
+def test_a_run_reports_both_directions_and_what_they_are_of(tmp_path):
+    config = composed("cyclegan", iterations=2)
+    means = context(lambda part: Mean(), lambda part: features(part.split("train")))
+    scoring = Scoring(lambda *_: None, [cycle, TranslationQuality()], lambda device: means)
+    evaluation = Evaluation(every=2, scoring=scoring)
+    game = play(game_of(config), data_of(config), tmp_path, evaluation)
+    assert {"fid_a2b", "fid_b2a", "fid_both", "cycle_l1"} <= set(game.scores.state_dict())
+    assert game.scores.is_best(game.headline, 2)
+    assert evaluation.facts()["reference"] == "train (1437 and 1437 images)"
+    assert evaluation.floor["fid_a2b"] < evaluation.test["last"]["fid_a2b_untranslated"]
+    assert evaluation.test["floor"].keys() <= evaluation.test["last"].keys()
+
+
+class Mean:
+    """Mean of each channel."""
+
+    name = "mean"
+
+    def __call__(self, x):
+        return Features(x.mean((2, 3)), None)
+
+
+def features(split):
+    return torch.cat([Mean()(batch.x).features for batch in split.batches(256)])
