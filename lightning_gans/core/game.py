@@ -157,8 +157,15 @@ class Game(pl.LightningModule):
 
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
-        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank."""
+        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank.
+
+        Every rank calls it.
+
+        Raises:
+            Diverged: a loss or gradient since the last look was NaN or infinite, on any rank.
+        """
         if self._evaluated_at != self.iteration:
+            self.verify_losses()
             averaged = self.ema.read(self.model)
             if isinstance(averaged, Calibrates):
                 averaged.calibrate()
@@ -215,7 +222,6 @@ class Game(pl.LightningModule):
             if self.trainer.precision == "64-true":
                 self.double()  # Lightning would do so after it has loaded a checkpoint, whose weights it then rounds
         check_honoured(self, Game)
-        self.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
         self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)
         self._owned = own(self, self.players())
@@ -332,9 +338,6 @@ class Game(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self.trainer.should_stop = True  # one epoch is the run, whatever max_epochs is
-
-    def on_train_end(self) -> None:
-        self.verify_losses()
 
     def _moves(self, phase: Phase, stage: int) -> bool:
         due = (self.iteration + (not phase.opens)) % phase.every == 0
