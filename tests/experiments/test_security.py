@@ -285,7 +285,7 @@ def here(tmp_path, monkeypatch):
     """A working directory beside which a payload can be imported, as `python -m` has it."""
     from lightning_gans.extractors.training import Recipe
 
-    monkeypatch.setattr(Recipe, "__init__", lambda self, **_: object.__setattr__(self, "least", 20))
+    monkeypatch.setattr(Recipe, "steps", lambda self, images: 6)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "payload.py").write_text(MODULE)
