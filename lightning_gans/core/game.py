@@ -1,6 +1,7 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
@@ -11,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
-from torch.nn.utils import clip_grads_with_norm_
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -261,11 +262,12 @@ class Game(pl.LightningModule):
                 for player, optimizer in optimizers.items()
                 if (schedule := settings[player].schedule) is not None
             }
-            for optimizer in optimizers.values():
-                # torch would warn of a player who sits out the first iterations while its schedule goes on
-                optimizer._opt_called = True  # type: ignore[union-attr]
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
+        # of a player who sits out the first iterations while its schedule goes on
+        warnings.filterwarnings(
+            "ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step", UserWarning
+        )
         # a checkpoint brings the lengths that its schedules had
         self._budgets = [{player: budget(s) for player, s in schedules.items()} for schedules in self._schedules]
         if not any(self._optimizers):
@@ -413,7 +415,7 @@ class Game(pl.LightningModule):
         if not gradients:
             raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = get_total_norm(gradients)
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
         self._record.trail.note(Label("gradient", player, ""), norm)
