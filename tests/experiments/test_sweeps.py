@@ -110,7 +110,7 @@ def test_a_study_is_launched_as_its_lines(jobs, monkeypatch):
     assert [len(folders) for folders in reported] == [4]
 
 
-def test_a_search_maximises_what_is_better_higher(jobs, tmp_path):
+def test_a_search_maximises_what_is_better_higher(jobs, tmp_path, capsys):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     started, codes, values = jobs
     values |= {f"{LR}=0.01": 0.9, f"{LR}=0.001": 0.2, f"{LR}=0.1": 0.4}
@@ -119,7 +119,9 @@ def test_a_search_maximises_what_is_better_higher(jobs, tmp_path):
     assert len(started) == 3
     results = yaml.safe_load((tmp_path / "runs" / ".sweep" / "optimization_results.yaml").read_text())
     tried = {float(word.partition("=")[2]) for command in started for word in command if word.startswith(LR)}
-    assert results["best_params"][LR] == (0.01 if 0.01 in tried else 0.001)
+    best = 0.01 if 0.01 in tried else 0.001
+    assert results["best_params"][LR] == best
+    assert f"Best mode_score: {0.9 if best == 0.01 else 0.2} with {LR}={best}" in capsys.readouterr().out
 
 
 def test_a_search_without_any_value_says_so(jobs):
