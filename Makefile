@@ -12,7 +12,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-ddp test-slurm lint format settings bench compare clean
+.PHONY: help setup train test test-slow test-ddp test-slurm test-hydra lint format settings bench compare clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -36,6 +36,18 @@ test-slurm: $(STAMP) ## the tests that submit jobs; needs sbatch on the PATH
 	@command -v sbatch >/dev/null || { echo "make test-slurm submits jobs to SLURM: run it on a machine that has sbatch."; exit 1; }
 	@$(BIN)/python -m pytest -m slurm $(ARGS) || { code=$$?; test $$code -eq 5 && echo "There are no SLURM tests yet." || exit $$code; }
 
+# The next release of Hydra, in an environment of its own in front of the usual packages.
+NEXT := .venv-hydra
+$(NEXT)/.installed: $(STAMP)
+	@$(BIN)/python -m venv --without-pip $(NEXT)
+	@packages=$$($(NEXT)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$packages/usual.pth"; \
+	$(BIN)/python -m pip install --quiet --no-deps --target "$$packages" hydra-core==1.4.0rc3 omegaconf==2.4.1rc1
+	@touch $@
+
+test-hydra: $(NEXT)/.installed ## the command line's tests under Hydra 1.4 (a release candidate) and OmegaConf 2.4
+	@$(NEXT)/bin/python -m pytest -n $(JOBS) --dist loadfile -m "slow or not slow" tests/experiments/test_next_hydra.py $(ARGS)
+
 lint: $(STAMP) ## ruff, formatting, types, import floors
 	@failed=; \
 	for check in "ruff check ." "ruff format --check ." mypy "lint-imports --no-logo"; do \
@@ -57,7 +69,7 @@ compare: $(STAMP) ## one table of all runs; ARGS="runs/a runs/b" for some of the
 	@$(BIN)/python -m experiments.compare $(or $(ARGS),runs/)
 
 clean: ## remove .venv, build products and caches; runs/ and data/ stay
-	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(NEXT) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -not -path './runs/*' -not -path './data/*' -prune -exec rm -rf {} +
 
 # uv takes a quarter of pip's time. It does not read pip's configuration, so the index and the certificates set there

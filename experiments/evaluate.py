@@ -140,6 +140,10 @@ def main(argv: Sequence[str]) -> int:
         write_atomically(request.out, json.dumps(as_dict(request, found), indent=2) + "\n")
     for line in lines(request, found):
         cli.tell(line)
+    if config.get("measures") and not request.measures:
+        cli.tell(
+            f"The run has measures of its own, {config['measures']}: measures= takes their names and imports them."
+        )
     cli.tell(f"measured in {time.monotonic() - began:.0f} s" + (f": {request.out}" if request.out else ""))
     return 0
 

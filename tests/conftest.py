@@ -1,11 +1,13 @@
 """What every test stands on: one core a process, caches of its own, no network."""
 
+import importlib.metadata
 import os
 import shutil
 import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,9 @@ for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY
 for name in [*os.environ]:
     if name in RANKS or name.startswith(("SLURM_", "TORCHELASTIC_", "OMPI_", "PMI_", "JSM_", "MASTER_")):
         del os.environ[name]
+
+# Every Trainer asks for plugins among all packages there are, which takes a quarter of a run of three iterations.
+importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
 
 # Processes that tests start find the tests' own helpers, wherever they run.
 os.environ["PYTHONPATH"] = os.pathsep.join(

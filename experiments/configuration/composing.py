@@ -241,6 +241,7 @@ class Composer:
         config, filled = copy.deepcopy(composed.config), composed.filled
         values = [override for override in overrides if not self.is_choice(override)]
         for override in values:
+            _forget_defaults(config, override, composed.filled)
             self._assign(config, override)
         if values:
             filled |= _fill(config)  # of classes that a value has named
@@ -428,6 +429,20 @@ class Composer:
             f"{place}= chooses nothing here: no part of this configuration asks for it. Which variants do, their pages "
             "and `--help variant=NAME` say."
         )
+
+
+def _forget_defaults(config: DictConfig, override: Override, filled: frozenset[str]) -> None:
+    """Remove the defaults of a class that an override is about to replace."""
+    place, _, last = override.key_or_group.rpartition(".")
+    value = override.value()
+    if last != "_target_":
+        place = override.key_or_group if isinstance(value, dict) and "_target_" in value else ""
+    for key in filled if place else ():
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if f"{parent}.".startswith(f"{place}.") else None
+        if isinstance(node, DictConfig) and name in node:
+            with open_dict(node):
+                del node[name]
 
 
 def _fill(config: DictConfig) -> frozenset[str]:

@@ -25,12 +25,6 @@ def make_callbacks(settings: Mapping[str, Any]) -> list[pl.Callback]:
     Raises:
         UserError: a node without a `_target_`, one that cannot be made, or one that is no callback.
     """
-    for name in OWN:
-        if "_target_" in settings[name]:
-            raise UserError(
-                f"callbacks.{name} holds settings of the run's own callback and takes no _target_. Give a callback of "
-                f"yours another name: +callbacks.mine={{_target_: {settings[name]['_target_']}}}."
-            )
     nodes = {f"callbacks.{name}": node for name, node in settings.items() if name not in OWN and node is not None}
     return [make(place, node, pl.Callback) for place, node in nodes.items()]
 
@@ -41,11 +35,6 @@ def make_loggers(settings: Mapping[str, Any] | None) -> list[Logger]:
     Raises:
         UserError: as `make_callbacks`.
     """
-    if "_target_" in (settings or {}):
-        raise UserError(
-            "logger._target_: each logger stands under a name of its own, so that a run can have several: "
-            "logger: {mine: {_target_: ...}}, or +logger.mine={_target_: ...} on the command line."
-        )
     return [make(f"logger.{name}", node, Logger) for name, node in (settings or {}).items() if node is not None]
 
 

@@ -20,9 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 from experiments import cli
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, VERSION
 from experiments.jobs.preflight import Job, Plan, preflight
-from experiments.runs.directory import STUDIES, number, read_summary
+from experiments.runs.directory import RUNS, STUDIES, number, read_summary
 from experiments.settings.signatures import declared
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import load_yaml
 from lightning_gans.core.signals import SIGNALS
 from lightning_gans.metrics.names import METRICS
 
@@ -69,6 +70,8 @@ def sweep(plan: Plan) -> int:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     if plan.study is not None:
         importlib.import_module(plan.study).report([job.run_dir for job in plan.jobs], STUDIES)
+    if plan.search:
+        _tell_best(plan.jobs[0])
     if plan.search or len(_codes) == len(plan.jobs):
         return max(_codes, default=cli.DONE)
     for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
@@ -117,6 +120,15 @@ def _headline(job: Job) -> str:
     usual = "mode_score" if job.choices.get("metrics") == "planar" else "fid"
     own = declared(str(job.config["variant"]["_target_"]), "headline", "fid")
     return usual if own == "fid" else str(own)
+
+
+def _tell_best(job: Job) -> None:
+    """Print the values that Optuna found best, from its own report."""
+    path = RUNS / ".sweep" / "optimization_results.yaml"
+    found: Any = load_yaml(path) if path.is_file() else {}
+    if "best_params" in found:
+        values = " ".join(f"{key}={value}" for key, value in found["best_params"].items())
+        print(f"\nBest {_headline(job)}: {found['best_value']:.4g} with {values} ({path})")
 
 
 def _status(job: Job) -> str:

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, drawn, folder, log_picture, picture
+from lightning_gans.core.data import Data
 from lightning_gans.core.protocols import Descends
 from lightning_gans.reporting.images import gif, image_grid
 from lightning_gans.reporting.planar import energy_figure
@@ -17,7 +18,7 @@ POINTS = 1000  # real ones
 
 
 @picture
-class Chains(Pictures):
+class Chains(Pictures[Data | None]):
     """Draws the chains of a model that descends its own energy, into run_dir/samples.
 
     Images: at the end chains.png, a row for each chain from noise (left) to its end (right). Points on the plane: every
@@ -36,10 +37,10 @@ class Chains(Pictures):
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)
         self._real: Tensor | None = None
 
-    def applies(self, game: Any, data: Any) -> bool:
+    def applies(self, game: Any, data: object) -> bool:
         return isinstance(game.model, Descends)
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Data | None) -> None:
         last = game.iteration == game.iterations
         if len(model.shape) == 3 and last:
             strip = model.evolution(self.rows, self.columns, seed=self.seed).flatten(0, 1)
@@ -51,12 +52,12 @@ class Chains(Pictures):
                 path = gif(drawn(trainer, "energy"), folder(trainer) / "energy.gif")
                 log_picture(trainer, "samples/energy_progress", path, game.iteration)
 
-    def _surface(self, data: Any, model: Any, title: str) -> Image.Image:
+    def _surface(self, data: Data | None, model: Any, title: str) -> Image.Image:
         real = self._real_points(data)
         paths = model.evolution(CHAINS, self.columns * 4, seed=self.seed).cpu()
         return energy_figure(model, paths if real is None else real, paths, title=title)
 
-    def _real_points(self, data: Any) -> Tensor | None:
-        if self._real is None and hasattr(data, "split"):
+    def _real_points(self, data: Data | None) -> Tensor | None:
+        if self._real is None and data is not None:
             self._real = torch.cat([batch.x for batch in data.split("validation").at_most(POINTS).batches(POINTS)])
         return self._real

@@ -1,4 +1,4 @@
-"""What a run leaves behind to go on from and to sample from: last.ckpt, best.ckpt and generator/."""
+"""Checkpoints: last.ckpt, best.ckpt and the exported generator/ of a run."""
 
 import filecmp
 import time

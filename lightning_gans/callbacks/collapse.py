@@ -1,4 +1,4 @@
-"""Signs that a game has gone wrong, said in words while there is time to act."""
+"""Collapse watch: warnings about lost classes, narrow samples and a saturated discriminator."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""Held-out samples as another speaker would say them: spectrograms, and sounds where the data can make them."""
+"""Conversions: pictures and sounds of held-out utterances in another speaker's voice."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, folder, picture
+from lightning_gans.core.data import Playable, SpeechData
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
@@ -17,7 +18,7 @@ SOUNDS = 4  # conversions that can be listened to
 
 
 @picture
-class Conversions(Pictures):
+class Conversions(Pictures[SpeechData]):
     """Draws conversions of held-out samples (mels, frames), into run_dir/samples.
 
     Every `every` iterations and at the end, conversions-00002000.png: columns of a source, an utterance of the target
@@ -37,22 +38,22 @@ class Conversions(Pictures):
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)
         self._shown: tuple[Tensor, Tensor] | None = None
 
-    def applies(self, game: Any, data: Any) -> bool:
+    def applies(self, game: Any, data: object) -> bool:
         return isinstance(game.model, Converts) and len(getattr(data, "sample_shape", ())) == 2
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: SpeechData) -> None:
         source, target = self._samples(data)
         converted = model.convert(source, target).cpu()
         columns = min(self.columns, len(source))
         rows = [part.split(columns) for part in (source, target, converted)]
         cells = torch.cat([part for triple in zip(*rows, strict=True) for part in triple])
         self.save(trainer, image_grid(cells[:, None].flip(2), columns), "conversions", game.iteration)
-        if game.iteration == game.iterations and hasattr(data, "wav"):
+        if game.iteration == game.iterations and isinstance(data, Playable):
             for what, x in (("source", source), ("target", target), ("converted", converted)):
                 for number, sound in enumerate(data.wav(x[:SOUNDS]), 1):
                     write_atomically(folder(trainer) / f"conversion-{number}-{what}.wav", sound)
 
-    def _samples(self, data: Any) -> tuple[Tensor, Tensor]:
+    def _samples(self, data: SpeechData) -> tuple[Tensor, Tensor]:
         """Sources and targets, always the same ones; full rows of them, where there are enough."""
         if self._shown is None:
             split = data.split("validation")

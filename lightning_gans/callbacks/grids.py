@@ -1,4 +1,4 @@
-"""What the generator makes as it learns: pictures from fixed noise, beside real ones, along paths, in motion."""
+"""Sample grids: pictures of samples from fixed noise, of interpolations, and their animation."""
 
 from typing import Any, cast
 
@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of, log_picture, picture
+from lightning_gans.core.data import Data
 from lightning_gans.core.protocols import Interpolates, Samples, SamplesByLabel
 from lightning_gans.reporting.images import gif, image_grid, is_picture
 from lightning_gans.reporting.planar import planar_figure
@@ -18,7 +19,7 @@ PATH_STEPS = 64  # points of a path on the plane
 
 
 @picture
-class SampleGrids(Pictures):
+class SampleGrids(Pictures[Data | None]):
     """Draws samples of the evaluated model into run_dir/samples, every `every` iterations and at the end.
 
     iteration-00002000.png: rows x columns samples from noise that never changes; points are drawn over real ones, on
@@ -47,10 +48,10 @@ class SampleGrids(Pictures):
             for path in folder(trainer).glob(".iteration-*.png"):  # what a killed run left half written
                 path.unlink(missing_ok=True)
 
-    def applies(self, game: Any, data: Any) -> bool:
+    def applies(self, game: Any, data: object) -> bool:
         return isinstance(game.model, Samples)
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Data | None) -> None:
         if self._shape is None:
             self._shape = tuple(model.sample(1, seed=self.seed).shape[1:])
         if not is_picture(self._shape):
@@ -81,7 +82,9 @@ class SampleGrids(Pictures):
         """The class of each row, (rows,)."""
         return torch.arange(self.rows) % model.classes
 
-    def _interpolation(self, trainer: pl.Trainer, data: Any, model: Any, iteration: int, *, planar: bool) -> None:
+    def _interpolation(
+        self, trainer: pl.Trainer, data: Data | None, model: Any, iteration: int, *, planar: bool
+    ) -> None:
         steps = PATH_STEPS if planar else self.columns
         told = {"label": self._classes(model)} if isinstance(model, SamplesByLabel) else {}
         paths = model.interpolate(self.rows, steps, seed=self.seed, **told).cpu()
@@ -91,10 +94,10 @@ class SampleGrids(Pictures):
         picture = self._picture(data, paths.flatten(0, 1), title, paths=paths if planar else None)
         self.save(trainer, picture, "interpolation", iteration)
 
-    def _picture(self, data: Any, samples: Tensor, title: str, *, paths: Tensor | None = None) -> Image.Image:
+    def _picture(self, data: Data | None, samples: Tensor, title: str, *, paths: Tensor | None = None) -> Image.Image:
         if samples.dim() == 4:
             return image_grid(samples, self.columns)
-        modes = getattr(data, "modes", None)
+        modes = None if data is None else data.modes
         return planar_figure(
             samples,
             self._real_samples(data, POINTS),
@@ -103,9 +106,9 @@ class SampleGrids(Pictures):
             paths=paths,
         )
 
-    def _real_samples(self, data: Any, n: int) -> Tensor | None:
+    def _real_samples(self, data: Data | None, n: int) -> Tensor | None:
         """n training samples, always the same ones; None where the data module cannot be asked for them."""
-        if self._real is None and hasattr(data, "iteration_batches"):
+        if self._real is None and data is not None and hasattr(data, "iteration_batches"):
             # The training stream is shuffled and can be entered anywhere; a split may be sorted by class.
             batches = data.iteration_batches(0, -(-n // data.batch_size), seed=self.seed, device="cpu")
             self._real = torch.cat([batch.x.cpu() for batch in batches])[:n]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pytorch_lightning as pl
 from PIL import Image
@@ -14,8 +14,10 @@ from lightning_gans.core.registry import Registry
 from lightning_gans.models.spec import build
 from lightning_gans.reporting.images import save_png
 
+Read = TypeVar("Read")  # the data that `draw` reads
 
-class Pictures(pl.Callback):
+
+class Pictures(pl.Callback, Generic[Read]):
     """Draws every `every` iterations and at the end, on the first process alone.
 
     A subclass says of which games (`applies`) and what (`draw`); the decorator `@picture` registers it. Pictures of a
@@ -43,11 +45,11 @@ class Pictures(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.pending = bool(state_dict["pending"])
 
-    def applies(self, game: Any, data: Any) -> bool:
+    def applies(self, game: Any, data: object) -> bool:
         """Whether there is anything to draw of this game on these data (None: batches without a data module)."""
         raise NotImplementedError
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Read) -> None:
         """Draw `model`, the evaluated weights."""
         raise NotImplementedError
 
@@ -65,7 +67,7 @@ class Pictures(pl.Callback):
             self._picture_due(trainer, pl_module)
 
     def _picture_due(self, trainer: pl.Trainer, game: Any) -> None:
-        data = getattr(trainer, "datamodule", None)
+        data: Any = getattr(trainer, "datamodule", None)
         self.pending = stopping()
         if not self.pending and self.applies(game, data):
             model = game.evaluated_model()  # on every rank, so that they stay alike
@@ -82,9 +84,9 @@ class Pictures(pl.Callback):
         return path
 
 
-Class = TypeVar("Class", bound=type[Pictures])
+Class = TypeVar("Class", bound=type[Pictures[Any]])
 
-PICTURES: Registry[type[Pictures]] = Registry("picture", "lightning_gans.callbacks")
+PICTURES: Registry[type[Pictures[Any]]] = Registry("picture", "lightning_gans.callbacks")
 
 
 def picture(target: Class) -> Class:
@@ -95,7 +97,7 @@ def picture(target: Class) -> Class:
     return target
 
 
-def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Pictures]:
+def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Pictures[Any]]:
     """One of each shipped picture, and those named in `also`.
 
     Args:

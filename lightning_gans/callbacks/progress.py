@@ -1,4 +1,4 @@
-"""The run in the terminal: how far, how fast, what each player loses, how good the samples are."""
+"""Progress of a run in the terminal: iterations, speed, losses and scores."""
 
 import atexit
 import time

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, picture
+from lightning_gans.core.data import RetrievalImages
 from lightning_gans.core.protocols import Ranks
 from lightning_gans.reporting.images import image_grid
 
@@ -14,7 +15,7 @@ FRAMES = {None: (0.0, 0.0, 0.0), True: (-1.0, 0.4, -1.0), False: (0.8, -1.0, -1.
 
 
 @picture
-class Rankings(Pictures):
+class Rankings(Pictures[RetrievalImages]):
     """Draws queries (left) and their best documents, relevant ones framed green, others red, into run_dir/samples.
 
     Every `every` iterations and at the end, rankings-00002000.png; of data whose queries and documents are images.
@@ -22,10 +23,10 @@ class Rankings(Pictures):
 
     series = ("rankings",)
 
-    def applies(self, game: Any, data: Any) -> bool:
-        return isinstance(game.model, Ranks) and hasattr(data, "document_images")
+    def applies(self, game: Any, data: object) -> bool:
+        return isinstance(game.model, Ranks) and isinstance(data, RetrievalImages)
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: RetrievalImages) -> None:
         asked = next(data.split("validation").at_most(self.rows).batches(self.rows))
         best = model.score(asked.query).cpu().masked_fill(~asked.candidate, -torch.inf)
         columns = min(self.columns, best.shape[1])

@@ -1,4 +1,4 @@
-"""What an encoder and a generator make of real samples, and what the numbers of a code do, as pictures."""
+"""Reconstructions: pictures of held-out images and their reconstructions, and traversals of codes."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, picture
+from lightning_gans.core.data import Data
 from lightning_gans.core.protocols import Reconstructs, Traverses
 from lightning_gans.reporting.images import image_grid
 
@@ -14,7 +15,7 @@ MOST_AXES = 16  # rows of a traversal
 
 
 @picture
-class Reconstructions(Pictures):
+class Reconstructions(Pictures[Data | None]):
     """Draws what the evaluated model makes of held-out images, into run_dir/samples.
 
     Every `every` iterations and at the end, reconstructions-00002000.png: rows of images, and below each its
@@ -34,10 +35,10 @@ class Reconstructions(Pictures):
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)
         self._real: Tensor | None = None
 
-    def applies(self, game: Any, data: Any) -> bool:
+    def applies(self, game: Any, data: object) -> bool:
         return isinstance(game.model, Reconstructs | Traverses)
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Data | None) -> None:
         if isinstance(model, Reconstructs) and (real := self._real_images(data)) is not None:
             x = torch.cat([real, real[:1].expand(-len(real) % self.columns, *real.shape[1:])])
             pairs = torch.stack(
@@ -53,9 +54,9 @@ class Reconstructions(Pictures):
             if rows.dim() == 5:
                 self.save(trainer, image_grid(rows.flatten(0, 1), self.columns), "traversal", game.iteration)
 
-    def _real_images(self, data: Any) -> Tensor | None:
+    def _real_images(self, data: Data | None) -> Tensor | None:
         """Held-out images for half of the rows, always the same ones; None where the data give no images."""
-        if self._real is None and len(getattr(data, "sample_shape", ())) == 3:
+        if self._real is None and data is not None and len(data.sample_shape) == 3:
             n = max(1, self.rows // 2) * self.columns
             self._real = torch.cat([batch.x for batch in data.split("validation").at_most(n).batches(n)])
         return self._real

@@ -1,4 +1,4 @@
-"""Stopping on request: finish the iteration, save, leave."""
+"""Graceful stop: a request ends the run between two iterations, after a checkpoint."""
 
 import time
 

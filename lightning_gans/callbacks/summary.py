@@ -1,4 +1,4 @@
-"""metrics.csv and summary.json: what a run measured, for people and programs."""
+"""Run summary: metrics.csv and summary.json."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Losses, gradient norms, learning rates and speed: to losses.csv and to every logger."""
+"""Training log: losses, gradient norms, learning rates and speed, in losses.csv and loggers."""
 
 import time
 from collections.abc import Mapping

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, picture
+from lightning_gans.core.data import HasParts
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.evaluation.translation import back, source
 from lightning_gans.reporting.images import image_grid
 
 
 @picture
-class Translations(Pictures):
+class Translations(Pictures[HasParts]):
     """Draws what the evaluated model makes of held-out images, into run_dir/samples.
 
     Every `every` iterations and at the end, translations-a2b-00002000.png and the same of b2a: columns of one image
@@ -32,15 +33,15 @@ class Translations(Pictures):
         self.groups = max(1, rows // 3)
         self._real: dict[str, Tensor] = {}
 
-    def applies(self, game: Any, data: Any) -> bool:
-        return isinstance(game.model, Translates) and hasattr(data, "parts")
+    def applies(self, game: Any, data: object) -> bool:
+        return isinstance(game.model, Translates) and isinstance(data, HasParts)
 
-    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Any) -> None:
+    def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: HasParts) -> None:
         for direction in DIRECTIONS:
             picture = image_grid(self._rows(model, direction, data), self.columns)
             self.save(trainer, picture, f"translations-{direction}", game.iteration)
 
-    def _rows(self, model: Translates, direction: Direction, data: Any) -> Tensor:
+    def _rows(self, model: Translates, direction: Direction, data: HasParts) -> Tensor:
         """Sources, translations and returns in rows that take turns."""
         real = self._images(source(direction), data)
         there = model.translate(real, direction)
@@ -50,7 +51,7 @@ class Translations(Pictures):
         ]
         return torch.stack([part.unflatten(0, (-1, self.columns)) for part in rows], dim=1).flatten(0, 2)
 
-    def _images(self, domain: str, data: Any) -> Tensor:
+    def _images(self, domain: str, data: HasParts) -> Tensor:
         if domain not in self._real:
             n = self.groups * self.columns
             split = data.parts[domain].split("validation")

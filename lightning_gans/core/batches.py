@@ -1,4 +1,4 @@
-"""Typed batches: what a data module gives and a variant names."""
+"""Typed batches: NamedTuples that a data module yields and a variant names."""
 
 from typing import Any, NamedTuple
 

@@ -1,9 +1,11 @@
 """Checkpoint plugin of Lightning: atomic writes, verified reads, no unpickling."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lightning_gans.core import checkpoints
@@ -16,11 +18,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Lightning's reading and writing of checkpoints by `core.checkpoints`.
 
     Raises:
-        UserError: no space or no permission; the path keeps its old checkpoint.
+        UserError: no space or no permission, or the state of a callback could not be read again; the path keeps its old
+            checkpoint.
         DamagedCheckpoint: what is to be loaded is not intact.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: PathOrStr, storage_options: Any | None = None) -> None:
+        _check_states(checkpoint.get("callbacks", {}))
         checkpoints.save(checkpoint, path)
 
     def load_checkpoint(
@@ -36,3 +40,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 f"run from its weights: init_from={path}."
             )
         return checkpoint
+
+
+def _check_states(states: Mapping[str, Any]) -> None:
+    """Refuse a state of a callback that a checkpoint could hold and that `load_checkpoint` would refuse."""
+    for callback, state in states.items():
+        buffer = io.BytesIO()
+        try:
+            torch.save(state, buffer)
+            buffer.seek(0)
+            torch.load(buffer, weights_only=True)
+        except Exception as error:
+            name = callback.partition("{")[0]
+            raise UserError(
+                f"The state of the callback {name} holds other objects than tensors, numbers, text, lists and "
+                "dictionaries, so no run could continue from this checkpoint. Its state_dict() must give plain values."
+            ) from error

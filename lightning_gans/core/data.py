@@ -63,7 +63,7 @@ class Data(HasSplits[SampleSplit], Protocol):
     """A data module as an evaluation reads it.
 
     sample_shape: (C, H, W) or (d,). classes: names of the labels 0, 1, ..., or None without labels. fingerprint: sha256
-    (hex) of content and preprocessing. modes: of a planar density, or None.
+    (hex) of content and preprocessing. modes: of a planar density, or None. batch_size: of all processes together.
     """
 
     @property
@@ -77,6 +77,13 @@ class Data(HasSplits[SampleSplit], Protocol):
 
     @property
     def modes(self) -> Modes | None: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def iteration_batches(self, start: int, stop: int, /, seed: int = 0, *, device: Any = "cpu") -> Iterator[Any]:
+        """The training batches of iterations start .. stop - 1, the same for the same seed."""
+        ...
 
 
 @runtime_checkable
@@ -100,7 +107,7 @@ RetrievalData = HasSplits[Split[RetrievalBatch]]  # queries with the documents t
 
 
 @runtime_checkable
-class HasDocumentImages(Protocol):
+class RetrievalImages(HasSplits[Split[RetrievalBatch]], Protocol):
     """Retrieval data whose queries and documents are images, (N, C, H, W)."""
 
     @property
@@ -115,13 +122,3 @@ class Playable(Protocol):
     """Speech data that turn spectrograms (N, mels, frames) into the contents of N wav files."""
 
     def wav(self, x: Tensor, /) -> list[bytes]: ...
-
-
-@runtime_checkable
-class GivesBatches(Protocol):
-    """Data that give the training batches of iterations start .. stop - 1."""
-
-    @property
-    def batch_size(self) -> int: ...
-
-    def iteration_batches(self, start: int, stop: int, *, seed: int, device: Any) -> Iterator[Any]: ...

@@ -1,4 +1,4 @@
-"""When callbacks act, and what an evaluation tells them."""
+"""Events of a run that callbacks act on: intervals, and evaluations with their evidence."""
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 

@@ -1,6 +1,7 @@
 """The adversarial game: a variant says who plays and what each player descends; the rest is here."""
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
 from itertools import accumulate, chain
@@ -11,12 +12,13 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
-from torch.nn.utils import clip_grads_with_norm_
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lightning_gans.core.batches import split_batch
 from lightning_gans.core.checks import check_batch_size, check_plan, check_trainer
+from lightning_gans.core.data import Data
 from lightning_gans.core.divergence import Label
 from lightning_gans.core.ema import ExponentialMovingAverage
 from lightning_gans.core.errors import UserError
@@ -120,7 +122,7 @@ class Game(pl.LightningModule):
         """The run's stages; one game by default."""
         return [Stage(self.phases())]
 
-    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
+    def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
         """Baseline models by name, evaluated on the test split alongside this one (IRGAN: its supervised start)."""
         return {}
 
@@ -156,8 +158,15 @@ class Game(pl.LightningModule):
 
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
-        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank."""
+        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank.
+
+        Every rank calls it.
+
+        Raises:
+            Diverged: a loss or gradient since the last look was NaN or infinite, on any rank.
+        """
         if self._evaluated_at != self.iteration:
+            self.verify_losses()
             averaged = self.ema.read(self.model)
             if isinstance(averaged, Calibrates):
                 averaged.calibrate()
@@ -173,13 +182,11 @@ class Game(pl.LightningModule):
 
     def _calibration_batches(self) -> Iterator[Any] | None:
         """The same 1,024 training samples or so on every rank, with labels where the data have them."""
-        data: Any = getattr(self.trainer, "datamodule", None)
+        data: Data | None = getattr(self.trainer, "datamodule", None)
         if data is None or not hasattr(data, "iteration_batches"):
             return None  # batches from elsewhere: the statistics stay what training left
-        batches: Iterator[Any] = data.iteration_batches(
-            0, max(1, CALIBRATION_SAMPLES // data.batch_size), seed=self.seed, device=self.device
-        )
-        return batches
+        batches = max(1, CALIBRATION_SAMPLES // data.batch_size)
+        return data.iteration_batches(0, batches, seed=self.seed, device=self.device)
 
     def invalidate_evaluated(self) -> None:
         """Say that the averaged copy was changed from outside and has to be read anew."""
@@ -216,7 +223,6 @@ class Game(pl.LightningModule):
             if self.trainer.precision == "64-true":
                 self.double()  # Lightning would do so after it has loaded a checkpoint, whose weights it then rounds
         check_honoured(self, Game)
-        self.to(memory_format=torch.channels_last)  # convolutions: a fifth faster on CPUs, more on GPUs in bf16
         self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)
         self._owned = own(self, self.players())
@@ -256,11 +262,12 @@ class Game(pl.LightningModule):
                 for player, optimizer in optimizers.items()
                 if (schedule := settings[player].schedule) is not None
             }
-            for optimizer in optimizers.values():
-                # torch would warn of a player who sits out the first iterations while its schedule goes on
-                optimizer._opt_called = True  # type: ignore[union-attr]
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
+        # of a player who sits out the first iterations while its schedule goes on
+        warnings.filterwarnings(
+            "ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step", UserWarning
+        )
         # a checkpoint brings the lengths that its schedules had
         self._budgets = [{player: budget(s) for player, s in schedules.items()} for schedules in self._schedules]
         if not any(self._optimizers):
@@ -333,9 +340,6 @@ class Game(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self.trainer.should_stop = True  # one epoch is the run, whatever max_epochs is
-
-    def on_train_end(self) -> None:
-        self.verify_losses()
 
     def _moves(self, phase: Phase, stage: int) -> bool:
         due = (self.iteration + (not phase.opens)) % phase.every == 0
@@ -411,7 +415,7 @@ class Game(pl.LightningModule):
         if not gradients:
             raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = get_total_norm(gradients)
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
         self._record.trail.note(Label("gradient", player, ""), norm)

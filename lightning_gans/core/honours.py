@@ -22,7 +22,7 @@ def check_honoured(game: Any, core: type) -> None:
         UserError: names the setting, and what the class would have to do.
     """
     cls = type(game)
-    inherited = {name: default for name, default in _defaults(cls, core) if name in vars(game) or name in game._modules}
+    inherited = {name: default for name, default in _defaults(cls, core) if _is_kept(game, name)}
     changed = [name for name, default in inherited.items() if _differs(getattr(game, name), default)]
     if not changed:
         return
@@ -34,6 +34,11 @@ def check_honoured(game: Any, core: type) -> None:
                 f"{name} has no effect on {cls.__name__}, which inherits the setting and overrides the methods that "
                 f"read it. Leave it out, or read self.{name} in {cls.__name__}."
             )
+
+
+def _is_kept(game: Any, name: str) -> bool:
+    """Whether the game holds the setting as an attribute of its own, or as a part."""
+    return name in vars(game) or name in dict(game.named_children())
 
 
 def _differs(value: Any, default: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What callbacks may ask of a model, and a game of what it is given: what it can do, never what it is."""
+"""Protocols of models and of parts of a game: abilities, never classes."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol, runtime_checkable

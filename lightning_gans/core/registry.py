@@ -64,9 +64,9 @@ class Registry(Generic[T]):
                 importlib.import_module(module)
             except ModuleNotFoundError as error:
                 if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-                    raise UserError(f"{name}: importing {module} fails: {error}.") from error
+                    raise UserError(f"{name}: its import fails: {error}.") from error
             except (ImportError, SyntaxError) as error:
-                raise UserError(f"{name}: importing {module} fails: {error}.") from error
+                raise UserError(f"{name}: its import fails: {error}.") from error
             else:
                 return module
         raise UserError(

@@ -32,7 +32,7 @@ def read(split: Split[Batch], size: int = READ) -> Iterator[Batch]:
         yield batch
 
 
-def domains_of(data: Any) -> Mapping[str, Data] | None:
+def domains_of(data: object) -> Mapping[str, Data] | None:
     """The data modules of the two domains, source first; None where the data are no such pair."""
     parts = data.parts if isinstance(data, HasParts) else {}
     return {name: parts[name] for name in ("source", "target")} if {"source", "target"} <= set(parts) else None

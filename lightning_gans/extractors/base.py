@@ -1,4 +1,4 @@
-"""What a feature extractor is, and how one stays independent of the batch it is given."""
+"""Extractor: the protocol of feature extractors, and forward passes that do not depend on the batch."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-
-from lightning_gans.core.batches import SampleBatch
 
 CHUNK = 64  # samples in every forward pass
 
@@ -49,17 +47,6 @@ class Extractor(Protocol):
     def __call__(self, x: Tensor) -> Features:
         """x: images (N, C, H, W), float in [-1, 1], or points (N, d), N > 0. Results are on the device of x."""
         ...
-
-
-class Split(Protocol):
-    """What extractors read of a data module's split."""
-
-    @property
-    def labels(self) -> Tensor | None: ...
-
-    def __len__(self) -> int: ...
-
-    def batches(self, size: int) -> Iterator[SampleBatch]: ...
 
 
 @torch.no_grad()

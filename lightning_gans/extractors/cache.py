@@ -1,4 +1,4 @@
-"""Tensors that took a while to compute, kept on disk: whole, checked, and computed by one process at a time."""
+"""Cache of computed tensors on disk: written atomically, checked by digest, computed by one process at a time."""
 
 import hashlib
 import json

@@ -5,15 +5,16 @@ import time
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch, SemiSupervisedBatch, UnpairedBatch
+from lightning_gans.core.data import Data, SampleSplit
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
-from lightning_gans.extractors.base import Features, Progress, Split, in_chunks
+from lightning_gans.extractors.base import Features, Progress, in_chunks
 from lightning_gans.extractors.cache import Kept, digest, kept
 from lightning_gans.extractors.training import Recipe, fit, hold
 from lightning_gans.networks.classifier import ConvClassifier
@@ -23,21 +24,6 @@ log = logging.getLogger(__name__)
 POOR = 0.9  # held-out accuracy under which its features are worth a warning
 
 _NETWORK: dict[str, Any] = {"width": 32, "feature_dim": 64, "dropout": 0.1}
-
-
-class LabelledData(Protocol):
-    """What is read of a data module: (C, S, S) images with labels in its splits."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def classes(self) -> tuple[str, ...] | None: ...
-
-    def split(self, name: Literal["train", "validation"], /) -> Split: ...
 
 
 class ClassifierExtractor:
@@ -74,7 +60,7 @@ class ClassifierExtractor:
 
 @torch.inference_mode(False)
 def fit_or_load(
-    data: LabelledData,
+    data: Data,
     cache_dir: str | Path,
     *,
     name: str | None = None,
@@ -130,7 +116,7 @@ def fit_or_load(
     ).to(device)
 
 
-def _architecture(data: LabelledData, name: str, train: Split) -> dict[str, int]:
+def _architecture(data: Data, name: str, train: SampleSplit) -> dict[str, int]:
     if len(data.sample_shape) != 3:
         raise UserError(
             f"metrics=classifier needs images, and {name} gives samples of shape {data.sample_shape}. "
@@ -150,7 +136,7 @@ def _architecture(data: LabelledData, name: str, train: Split) -> dict[str, int]
     )
 
 
-def _accuracy(extractor: ClassifierExtractor, split: Split) -> float | None:
+def _accuracy(extractor: ClassifierExtractor, split: SampleSplit) -> float | None:
     right = total = 0
     for batch in split.batches(256):
         if batch.label is not None and len(batch.x):

@@ -1,4 +1,4 @@
-"""Points are their own features."""
+"""Coordinates of points as their features."""
 
 from typing import ClassVar
 

@@ -1,13 +1,13 @@
-"""How a run comes by its extractor: one function per `metrics=` choice, called with the run's data.
+"""Factories of feature extractors: one function for each choice of `metrics=`, called with the run's data.
 
 The class that a function is annotated to return declares which data it takes: `batch` and `contents`.
 """
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
 from lightning_gans.extractors.base import Progress
 from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
@@ -20,7 +20,7 @@ __all__ = ["classifier", "coordinates", "inception", "own"]
 
 
 def classifier(
-    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+    data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
 ) -> ClassifierExtractor:
     """A small classifier of the data's own labels, trained once; see `extractors.classifier`.
 
@@ -34,7 +34,7 @@ def classifier(
 
 
 def coordinates(
-    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+    data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
 ) -> CoordinateExtractor:
     """The points themselves; for planar densities.
 
@@ -54,7 +54,7 @@ def coordinates(
 
 
 def inception(
-    data: Given[Any],
+    data: Given[Data],
     *,
     cache_dir: Given[Path],
     device: Given[torch.device],
@@ -74,7 +74,7 @@ def inception(
 
 
 def own(
-    data: Given[Any], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+    data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
 ) -> None:
     """No extractor: only what the game's model itself can do is measured.
 

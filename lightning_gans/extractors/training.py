@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lightning_gans.core.data import SampleSplit
 from lightning_gans.core.rng import stream
-from lightning_gans.extractors.base import Progress, Split
+from lightning_gans.extractors.base import Progress
 from lightning_gans.networks.classifier import ConvClassifier
 
 
@@ -39,7 +40,7 @@ class Recipe:
         return max(round(total / min(self.batch, images)), 6)  # with 5, OneCycleLR divides by its 0 warm-up steps
 
 
-def hold(split: Split, recipe: Recipe) -> tuple[Tensor, Tensor]:
+def hold(split: SampleSplit, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Training images as uint8 (M, C, S, S) and labels (M,): all of them, or a random part that fits."""
     images, labels, chosen, seen = [], [], None, 0
     for batch in split.batches(256):

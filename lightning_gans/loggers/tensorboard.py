@@ -43,7 +43,7 @@ class TensorBoardLogger(LightningTensorBoardLogger):
             width, height, channels = *picture.size, len(picture.getbands())
         image = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
         summary = Summary(value=[Summary.Value(tag=name, image=image)])
-        self.experiment._get_file_writer().add_summary(summary, iteration)
+        self.experiment.file_writer.add_summary(summary, iteration)
 
     @rank_zero_only
     def log_summary(self, facts: Mapping[str, Any]) -> None:

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
-from lightning_gans.models.generative import CHUNK, evaluating
+from lightning_gans.models.generative import CHUNK, evaluating, norms
 from lightning_gans.settings import Count, NonNegative, Positive, Shape
 
 
@@ -46,7 +45,7 @@ class EnergyModel(nn.Module):
         high: float = 1.0,
     ) -> None:
         super().__init__()
-        if any(isinstance(module, _BatchNorm) for module in discriminator.modules()):
+        if norms(discriminator):
             raise UserError(
                 "An energy is a function of one sample, and batch norm makes it depend on the whole batch. Say "
                 "network.discriminator.norm=none, layer, instance or spectral."

@@ -57,9 +57,12 @@ def reestimating(network: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
-def norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+
+
+def norms(network: nn.Module) -> list[BatchNorm]:
     """Its batch norms."""
-    return [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [module for module in network.modules() if isinstance(module, BatchNorm)]
 
 
 def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:

@@ -22,8 +22,8 @@ def exportable() -> Mapping[str, type]:
     """The classes that a description from a stranger may name: the networks, models and priors of this package.
 
     By dotted name, as defined in the modules of `lightning_gans.networks`, `lightning_gans.models` and
-    `lightning_gans.core.prior`, and as these two packages export them. A name in a file is looked up here and never
-    imported. Constructors of these classes take numbers, words and one another, and read no files.
+    `lightning_gans.core.prior`; networks also as `lightning_gans.networks` exports them. A name in a file is looked up
+    here and never imported. Constructors of these classes take numbers, words and one another, and read no files.
     """
     from lightning_gans import models, networks
 
@@ -36,13 +36,8 @@ def exportable() -> Mapping[str, type]:
         for name, found in vars(module).items()
         if _is_part(found, module.__name__) and not name.startswith("_")
     }
-    exported = {
-        f"{package.__name__}.{name}": getattr(package, name)
-        for package in (networks, models)
-        for name in package.__all__
-    }
-    known = set(parts.values())
-    return parts | {name: found for name, found in exported.items() if inspect.isclass(found) and found in known}
+    exported = {f"{networks.__name__}.{name}": getattr(networks, name) for name in networks.__all__}
+    return parts | {name: found for name, found in exported.items() if _is_part(found, found.__module__)}
 
 
 def _is_part(found: object, module: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
 from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.settings import Count
@@ -50,7 +51,7 @@ class ConditionalGAN(GAN):
         if self._trainer is not None:
             self._check_classes(getattr(self.trainer, "datamodule", None))
 
-    def _check_classes(self, data: Any) -> None:
+    def _check_classes(self, data: Data | None) -> None:
         if data is None or not hasattr(data, "classes"):
             return  # batches from elsewhere: the first one shows
         if data.classes is None:

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
@@ -16,6 +15,7 @@ from lightning_gans.losses.information import (
     normal_entropy,
     uniform_entropy,
 )
+from lightning_gans.models.generative import norms
 from lightning_gans.models.infogan import InfoGANModel
 from lightning_gans.settings import Natural, NonNegative
 from lightning_gans.variants.vanilla import GAN
@@ -61,7 +61,7 @@ class InfoGAN(GAN):
                 f"variant.packing={self.packing}: Q, which shares D's layers, recognises the code of one sample at a "
                 "time. Choose packing 1."
             )
-        if self.penalty is not None and any(isinstance(m, _BatchNorm) for m in model.trunk.modules()):
+        if self.penalty is not None and norms(model.trunk):
             raise UserError(
                 f"{type(self.penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
                 "layers that D shares with Q makes each logit depend on the whole batch. Say network=infogan_mlp "

@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid, softplus
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from lightning_gans.core.batches import RetrievalBatch
+from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training
@@ -151,7 +152,7 @@ class IRGAN(Game):
         """G as DNS leaves it, to be measured beside the game's."""
         self.initialisation.copy_(parameters_to_vector(self.model.parameters()).detach())
 
-    def baselines(self, data: Any) -> Mapping[str, nn.Module]:
+    def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
         initial = copy.deepcopy(self.model)
         vector_to_parameters(self.initialisation, initial.parameters())
         popularity = getattr(data, "popularity", None)

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
@@ -16,7 +15,7 @@ from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAug
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
-from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.models.generative import GenerativeModel, norms
 from lightning_gans.settings import Count
 from lightning_gans.strategies.exchange import average
 
@@ -70,7 +69,7 @@ class GAN(Game):
         ):
             if value < 1:
                 raise UserError(f"variant.{name}={value}: must be at least 1.")
-        if penalty is not None and any(isinstance(module, _BatchNorm) for module in discriminator.modules()):
+        if penalty is not None and norms(discriminator):
             raise UserError(
                 f"{type(penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
                 "discriminator makes each logit depend on the whole batch. Use layer, instance or spectral norm there, "

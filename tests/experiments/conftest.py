@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class Launcher:
         process.start()
         self._started.append(process)
         return process
+
+    def join(self, seconds: float = 300) -> list[int | None]:
+        """The exit codes of all that was started, once it has ended; None where it takes longer than that."""
+        until = time.monotonic() + seconds
+        for process in self._started:
+            process.join(max(until - time.monotonic(), 0))
+        return [process.exitcode for process in self._started]
 
     def end(self) -> None:
         """Kill what a failed test has left running: pytest would wait for it."""

@@ -50,6 +50,11 @@ MINE = textwrap.dedent(
             self.out.write_text(json.dumps(seen))
 
 
+    class Unreadable(pl.Callback):
+        def state_dict(self):
+            return {"path": Path("x")}
+
+
     class Lines(Logger):
         name, version = "lines", 0
 
@@ -122,6 +127,14 @@ def test_a_callback_may_end_a_run(mine):
     assert "Stopped after iteration 6 of 12; everything is saved in run." in said
     mine.run(*COMMAND, "iterations=12")
     assert status(mine) == ("finished", 12)
+
+
+def test_a_state_that_no_run_could_continue_from_is_refused_before_it_is_saved(mine):
+    mine.run(*COMMAND, "iterations=4")
+    said = mine.run(*COMMAND, "iterations=8", "+callbacks.mine={_target_: mine.Unreadable}", code=2)
+    assert "error: The state of the callback Unreadable holds other objects than tensors" in said
+    mine.run(*COMMAND, "iterations=8")
+    assert status(mine) == ("finished", 8)
 
 
 def test_a_config_dir_may_bring_callbacks(mine):

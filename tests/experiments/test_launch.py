@@ -418,7 +418,7 @@ TORCHRUN = ("-m", "torch.distributed.run")
 
 
 @pytest.mark.ddp
-def test_two_processes_are_one_run_whoever_starts_them(tmp_path):
+def test_two_processes_are_one_run_whoever_starts_them(tmp_path, launcher):
     """By Lightning itself in an allocation where it would have raised, by torchrun, and as two tasks of srun."""
     settings = (*RING, *DDP, "iterations=20")
     inside = allocation(2) | {"SLURM_NTASKS_PER_NODE": "1", "LOCAL_RANK": "1", "RANK": "1"}
@@ -429,16 +429,20 @@ def test_two_processes_are_one_run_whoever_starts_them(tmp_path):
     assert said.count("new run: torchrun") == 1
 
     job = {"SLURM_JOB_ID": str(os.getpid())}  # a port of its own
-    tasks = [started(*settings, "run_dir=srun", environ=srun(rank, 2) | job, folder=tmp_path) for rank in (1, 0)]
-    said = [heard(task) for task in tasks]
-    assert [task.returncode for task in tasks] == [0, 0], said
-    assert "2 processes of srun, new run: srun" in said[1]
-    assert "new run" not in said[0]
+    logs = [tmp_path / f"{rank}.txt" for rank in (0, 1)]
+    for rank in (1, 0):
+        launcher.environ, launcher.log = srun(rank, 2) | job, logs[rank]
+        launcher.start(*settings, "run_dir=srun")
+    codes = launcher.join()
+    said = [log.read_text() for log in logs]
+    assert codes == [0, 0], said
+    assert "2 processes of srun, new run: srun" in said[0]
+    assert "new run" not in said[1]
 
-    for launcher in ("torchrun", "srun"):
-        run = tmp_path / launcher
+    for name in ("torchrun", "srun"):
+        run = tmp_path / name
         assert weights(run) == weights(tmp_path / "own")
-        assert config(run).replace(f"run_dir: {launcher}", "run_dir: own") == config(tmp_path / "own")
+        assert config(run).replace(f"run_dir: {name}", "run_dir: own") == config(tmp_path / "own")
         assert (run / "command.txt").read_text().count("python -m experiments.train") == 1
 
 

@@ -3,17 +3,27 @@
 import json
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
+from torch.optim import Adam
 
-from lightning_gans import load_generator
+from datamodules import Digits
+from lightning_gans import PlayerSettings, Training, load_generator, seeded
 from lightning_gans.core import checkpoints
+from lightning_gans.core.prior import Normal
+from lightning_gans.losses import Hinge
+from lightning_gans.models import GenerativeModel
+from lightning_gans.networks import DCGANDiscriminator, DCGANGenerator
+from lightning_gans.variants import GAN
 
 ROOT = Path(__file__).parents[2]
 BUDGET = "iterations=2000"
 ITERATIONS = 20
+QUICK = ("logger=none", "metrics=none", "trainer.accelerator=cpu", "trainer.threads=1", "run_dir=run")
 
 
 def section():
@@ -35,6 +45,13 @@ def executed(source, **names):
     assert source.count(BUDGET) == 1
     exec(compile(source.replace(BUDGET, f"iterations={ITERATIONS}"), "<page>", "exec"), names)
     return names
+
+
+def assert_same_weights(game, run):
+    theirs = checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"]
+    mine = game.state_dict()
+    assert theirs.keys() == mine.keys()
+    assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
 
 
 @pytest.fixture
@@ -60,13 +77,35 @@ def test_the_lines_train_the_weights_of_the_command(folder, launcher):
     (command,) = re.findall(r"^    python -m experiments\.train (.*)$", section(), flags=re.MULTILINE)
     assert BUDGET in command
     arguments = shlex.split(command.replace(BUDGET, f"iterations={ITERATIONS}"))
-    quick = ("logger=none", "metrics=none", "trainer.accelerator=cpu", "trainer.threads=1", "run_dir=run")
-    launcher.run(*arguments, *quick)
-    theirs = checkpoints.load(folder / "run" / "checkpoints" / "last.ckpt")["state_dict"]
-    mine = game.state_dict()
-    assert theirs.keys() == mine.keys()
-    assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
+    launcher.run(*arguments, *QUICK)
+    assert_same_weights(game, folder / "run")
     assert torch.equal(made["x"], load_generator(folder / "run").sample(64, seed=0))
+
+
+def test_convolutions_train_to_the_weights_of_the_command(folder, launcher):
+    data = Digits(batch_size=8, image_size=8)
+    with seeded(3):
+        generator = DCGANGenerator(latent_dim=6, channels=1, image_size=8, width=4)
+        discriminator = DCGANDiscriminator(channels=1, image_size=8, width=4, norm="batch")
+    players = {
+        name: PlayerSettings(optimizer=partial(Adam, lr=lr, betas=(0.5, 0.9), fused=True))
+        for name, lr in {"D": 3e-4, "G": 1.5e-3}.items()
+    }
+    game = GAN(
+        model=GenerativeModel(generator=generator, prior=Normal(dim=6)),
+        discriminator=discriminator,
+        loss=Hinge(),
+        training=Training(iterations=3, batch_size=8, seed=3, players=players, ema_half_life=10_000),
+    )
+    game.to(memory_format=torch.channels_last)
+    pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False).fit(game, data)
+    game.evaluated_model()
+    launcher.run(
+        *("variant=dcgan", "objective=hinge", "augment=none", "seed=3", "iterations=3", "data.batch_size=8"),
+        *("data.image_size=8", "network.model.generator.width=4", "network.discriminator.width=4"),
+        *("variant.training.players.D.schedule=null", "variant.training.players.G.schedule=null", *QUICK),
+    )
+    assert_same_weights(game, folder / "run")
 
 
 def test_the_notebook_runs(folder):

@@ -99,7 +99,7 @@ def test_a_summary_reads_with_what_is_not_finite_as_none(tmp_path):
     )
     summary = runs.read_summary(tmp_path)
     assert (summary.status, summary.iterations, summary.images_per_second) == ("running", 7, None)
-    assert summary.metrics == {"fid": {"last": None, "best": 3.5, "best_iteration": 5}}
+    assert summary.metrics == {"fid": {"last": None, "best": 3.5, "best_iteration": 5, "better": "lower"}}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"status": 3}'])

@@ -143,6 +143,11 @@ ATTACKS: dict[str, Attack] = {
         {*OF_DATA, "resume"},
         r"allow=os\.system|another configuration",
     ),
+    "measures and pictures": Attack(
+        lambda run: received.config(run, measures=["payload.run", {"_target_": "payload.run"}], pictures="payload"),
+        set(),
+        "",
+    ),
     "no data": Attack(
         lambda run: received.config(run, data=5),
         {*OF_DATA, "resume"},
@@ -280,7 +285,7 @@ def here(tmp_path, monkeypatch):
     """A working directory beside which a payload can be imported, as `python -m` has it."""
     from lightning_gans.extractors.training import Recipe
 
-    monkeypatch.setattr(Recipe, "__init__", lambda self, **_: object.__setattr__(self, "least", 20))
+    monkeypatch.setattr(Recipe, "steps", lambda self, images: 6)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "payload.py").write_text(MODULE)

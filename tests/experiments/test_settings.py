@@ -18,7 +18,7 @@ from annotated_types import Ge, Gt, Le, Lt
 import experiments
 from datamodules.catalogue import CATALOGUE
 from experiments.configuration.composing import Composer
-from experiments.jobs.preflight import preflight
+from experiments.jobs.preflight import plan, preflight
 from experiments.settings import fitting, offered, validate
 from experiments.settings.__main__ import page
 from experiments.settings.run import PLACES, TOP
@@ -298,13 +298,12 @@ def test_every_likelihood_composes(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("experiment", Composer().options("experiment"))
 def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    jobs = preflight([f"experiment={experiment}"])
-    assert len({job.name for job in jobs}) == len(jobs)
-    assert all(job.study is not None for job in jobs) == experiment.startswith("study/")
-    for job in jobs:
-        assert "study" not in job.config
-        if job.study is not None:
-            assert callable(importlib.import_module(job.study).report)
+    found = plan([f"experiment={experiment}"])
+    assert len({job.name for job in found.jobs}) == len(found.jobs)
+    assert (found.study is not None) == experiment.startswith("study/")
+    assert all("study" not in job.config for job in found.jobs)
+    if found.study is not None:
+        assert callable(importlib.import_module(found.study).report)
 
 
 def test_every_file_is_met_above():

@@ -258,6 +258,35 @@ def test_a_variant_from_outside_trains(launcher):
     assert summary(launcher.folder / "run")["status"] == "finished", said
 
 
+def test_a_run_goes_on_under_its_recorded_defaults(launcher):
+    code = (
+        "from lightning_gans.variants.vanilla import GAN\n\n\n"
+        "class Weighted(GAN):\n"
+        "    def __init__(self, *, weight: float = 0.5, **settings):\n"
+        "        super().__init__(**settings)\n"
+        "        self.weight = weight\n\n"
+        "    def generator_loss(self, batch):\n"
+        "        return {name: self.weight * term for name, term in super().generator_loss(batch).items()}\n"
+    )
+    conf = launcher.folder / "conf" / "variant"
+    conf.mkdir(parents=True)
+    (conf / "weighted.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - vanilla\n  - override /network: mlp\nvariant:\n  _target_: mine.Weighted\n"
+    )
+    outside = [argument for argument in RING if not argument.startswith("variant=")]
+    line = ("--config-dir", "conf", "variant=weighted", "network=planar", *outside, "metrics=none", "run_dir=run")
+    (launcher.folder / "mine.py").write_text(code)
+    launcher.run(*line, "iterations=5")
+    (launcher.folder / "mine.py").write_text(code.replace("0.5", "0.25"))
+    said = launcher.run(*line, "iterations=10")
+    assert "continued from" in said
+    config = yaml.safe_load((launcher.folder / "run" / "config.yaml").read_text())
+    assert config["variant"]["weight"] == 0.5
+    assert "another configuration (variant.weight: 0.5 there, 0.125 here)" in launcher.run(
+        *line, "iterations=10", "variant.weight=0.125", code=2
+    )
+
+
 def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
     script = (
         "import signal, sys\nsignal.signal(signal.SIGUSR1, lambda *_: sys.exit(130))\nprint(flush=True)\nsignal.pause()"

@@ -54,6 +54,8 @@ def unresolved(
         config.run_dir, config.group, config.data.batch_size = "unused", "unused", BATCH
         if small and "image_size" in config.data:
             config.data.image_size = image_size
+        if small and "speakers" in config.data:
+            config.data.speakers = 3
         if small:
             _shrink(config.network)
     return found

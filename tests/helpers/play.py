@@ -62,6 +62,17 @@ class StopAfter(pl.Callback):
             trainer.should_stop = True
 
 
+class SaveAt(pl.Callback):
+    """Save `path` after so many iterations, and go on."""
+
+    def __init__(self, iterations: int, path: Path) -> None:
+        self.iterations, self.path = iterations, path
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        if pl_module.iteration == self.iterations:
+            trainer.save_checkpoint(self.path)
+
+
 class Watch(pl.Callback):
     """Call `look(trainer, game)` after every iteration, and keep what it returns."""
 

@@ -50,7 +50,7 @@ def test_nothing_keeps_statistics_of_a_batch():
     for network in (SmallDomainNetwork, MNISTDomainNetwork):
         made = network(channels=1, image_size=16, classes=4)
         assert not list(made.buffers())
-        assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm | nn.Dropout) for module in made.modules())
+        assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.Dropout) for module in made.modules())
 
 
 def test_dropout_is_before_d_alone_and_only_in_training():
