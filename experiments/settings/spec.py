@@ -110,12 +110,14 @@ class Choice(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Spec):
-    """Some text, not empty."""
+    """Some text; empty: it may be empty."""
+
+    empty: bool = False
 
     def problem(self, value: Any) -> str | None:
         if not isinstance(value, str):
             return WRONG_TYPE
-        return None if value.strip() else EMPTY
+        return None if self.empty or value.strip() else EMPTY
 
     def allowed(self) -> str:
         return "some text"

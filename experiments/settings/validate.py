@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.settings import trainer
+from experiments.settings.given import callback_problems, logger_problems
 from experiments.settings.run import BUILT, GROUPS, PLACES, TOP
 from experiments.settings.signatures import REQUIRED, Signature, signature
 from experiments.settings.spec import Node, Spec, plain
@@ -53,6 +54,9 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
             yield Problem(key, f"{key} is missing: a run needs it.")
     yield from _values(config, TOP, "")
     yield from _values(config, {"variant": Node(), "data": Node()}, "")
+    for found, node in ((callback_problems, config.get("callbacks")), (logger_problems, config.get("logger"))):
+        if isinstance(node, Mapping):
+            yield from (Problem(key, text) for key, text in found(node))
     for place, expected in PLACES.items():
         node = _at(config, place)
         if isinstance(node, Mapping):

@@ -151,6 +151,7 @@ def test_a_config_dir_may_bring_callbacks(mine):
         ("+callbacks.mine={_target_: nowhere.Mine}", r"callbacks\.mine: _target_ nowhere\.Mine: No module named"),
         ("+callbacks.mine={_target_: torch.nn.ReLU}", r"callbacks\.mine\._target_=torch\.nn\.ReLU .* is no Callback"),
         ("+callbacks.mine={every: 3}", r"callbacks\.mine has no _target_"),
+        ("+logger.mine=3", r"logger\.mine has no _target_"),
         ("+callbacks.grids._target_=mine.Count", r"callbacks\.grids holds settings .* another name"),
         ("+callbacks.mine={_target_: mine.Count}", r"callbacks\.mine: .* missing a required argument: 'out'"),
         ("+callbacks.mine={_target_: mine.Count, out: 3}", r"mine\.Count cannot be made \(TypeError: .*int"),
