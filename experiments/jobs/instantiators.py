@@ -55,11 +55,11 @@ def make_profiler(setting: Any, run_dir: Path) -> Profiler:
             hint = did_you_mean(f"trainer.profiler={name}" for name in nearest(setting, PROFILERS))
             raise UserError(
                 f"trainer.profiler={setting}: there is no such profiler.{hint} Say {', '.join(PROFILERS)}, or "
-                "+trainer.profiler={_target_: package.Class}."
+                "trainer.profiler={_target_: package.Class}."
             )
         setting = {"_target_": f"{profilers.__name__}.{PROFILERS[setting]}"}
     if not isinstance(setting, Mapping) or "_target_" not in setting:
-        raise UserError("trainer.profiler has no _target_: say +trainer.profiler={_target_: package.Class}.")
+        raise UserError("trainer.profiler has no _target_: say trainer.profiler={_target_: package.Class}.")
     profiler: Profiler = make("trainer.profiler", setting, Profiler)
     profiler.dirpath = profiler.dirpath or run_dir
     profiler.filename = profiler.filename or REPORT
