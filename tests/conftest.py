@@ -1,5 +1,6 @@
 """What every test stands on: one core a process, caches of its own, no network."""
 
+import gc
 import importlib.metadata
 import os
 import shutil
@@ -54,6 +55,11 @@ if _owns_home:
         path = Path(os.environ[_HOME], folder)
         path.mkdir(parents=True)
         os.environ[variable] = str(path)
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is not looked for among what torch, Lightning and the tests have imported: a twentieth of the time."""
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -1,6 +1,6 @@
 """Callbacks, loggers and the profiler that a run is given by nodes with a `_target_`, of any package's classes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,12 @@ from pytorch_lightning import profilers
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.profilers import Profiler
 
+from experiments.settings.given import OWN, callback_problems, logger_problems
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.profiler import Unprofiled
 from lightning_gans.models.spec import build
 
-OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` that are settings of the run's own callbacks
 PROFILERS = {"simple": "SimpleProfiler", "advanced": "AdvancedProfiler", "pytorch": "PyTorchProfiler"}
 REPORT = "profile"  # fit-profile.txt in the run's directory
 
@@ -25,6 +25,7 @@ def make_callbacks(settings: Mapping[str, Any]) -> list[pl.Callback]:
     Raises:
         UserError: a node without a `_target_`, one that cannot be made, or one that is no callback.
     """
+    _refuse(callback_problems(settings))
     nodes = {f"callbacks.{name}": node for name, node in settings.items() if name not in OWN and node is not None}
     return [make(place, node, pl.Callback) for place, node in nodes.items()]
 
@@ -35,6 +36,7 @@ def make_loggers(settings: Mapping[str, Any] | None) -> list[Logger]:
     Raises:
         UserError: as `make_callbacks`.
     """
+    _refuse(logger_problems(settings))
     return [make(f"logger.{name}", node, Logger) for name, node in (settings or {}).items() if node is not None]
 
 
@@ -53,9 +55,11 @@ def make_profiler(setting: Any, run_dir: Path) -> Profiler:
             hint = did_you_mean(f"trainer.profiler={name}" for name in nearest(setting, PROFILERS))
             raise UserError(
                 f"trainer.profiler={setting}: there is no such profiler.{hint} Say {', '.join(PROFILERS)}, or "
-                "+trainer.profiler={_target_: package.Class}."
+                "trainer.profiler={_target_: package.Class}."
             )
         setting = {"_target_": f"{profilers.__name__}.{PROFILERS[setting]}"}
+    if not isinstance(setting, Mapping) or "_target_" not in setting:
+        raise UserError("trainer.profiler has no _target_: say trainer.profiler={_target_: package.Class}.")
     profiler: Profiler = make("trainer.profiler", setting, Profiler)
     profiler.dirpath = profiler.dirpath or run_dir
     profiler.filename = profiler.filename or REPORT
@@ -66,11 +70,8 @@ def make(place: str, node: Any, kind: type) -> Any:
     """The object of this kind that the node at a dotted place describes.
 
     Raises:
-        UserError: it has no `_target_`, its class cannot be imported or refuses its arguments, or is of another kind.
+        UserError: its class cannot be imported or refuses its arguments, or is of another kind.
     """
-    wanted = f"{kind.__name__} of pytorch_lightning"
-    if not isinstance(node, Mapping) or "_target_" not in node:
-        raise UserError(f"{place} has no _target_, the class of a {wanted}: say +{place}={{_target_: package.Class}}.")
     try:
         found = build(node, trusted=True)
     except UserError as error:
@@ -79,5 +80,14 @@ def make(place: str, node: Any, kind: type) -> Any:
         reason = str(error).strip().partition("\n")[0] or "no reason given"
         raise UserError(f"{place}: {node['_target_']} cannot be made ({type(error).__name__}: {reason}).") from error
     if not isinstance(found, kind):
-        raise UserError(f"{place}._target_={node['_target_']} gives a {type(found).__name__}, which is no {wanted}.")
+        raise UserError(
+            f"{place}._target_={node['_target_']} gives a {type(found).__name__}, which is no {kind.__name__} of "
+            "pytorch_lightning."
+        )
     return found
+
+
+def _refuse(problems: Iterator[tuple[str, str]]) -> None:
+    texts = [text for _, text in problems]
+    if texts:
+        raise UserError(" ".join(texts))

@@ -21,11 +21,10 @@ from experiments.settings.sources import (
     resolve,
     root,
 )
-from experiments.settings.spec import Optional, Spec, Text
+from experiments.settings.spec import Optional, Spec
 
 __all__ = ["REQUIRED", "UNKNOWN", "Argument", "Class", "Signature", "declared", "lineage", "signature"]
 
-OURS = ("lightning_gans", "datamodules")
 # Bases whose constructors take no settings.
 EMPTY_BASES = ("object", "Generic", "Protocol", "ABC", "Module", "LightningModule", "LightningDataModule", "Callback")
 SECTION = re.compile(r"^(?:Args|Attributes):\n((?:[ \t]+.*\n?|\n)*)", re.MULTILINE)
@@ -180,17 +179,10 @@ class _Taken:
     def enter(self, name: str, annotation: ast.expr | None, default: ast.expr | None, module: str) -> None:
         known = annotations.read(annotation, module)
         value = REQUIRED if default is None else evaluate(default, module)
-        spec = known.spec if module.partition(".")[0] in OURS else _lenient(known.spec)
+        spec = known.spec
         if value is None and spec.problem(None):
             spec = Optional(spec)  # `argument: int = None`
         self.arguments[name] = Argument(name, replace(spec, help=self.help.get(name, "")), value, known.given)
-
-
-def _lenient(spec: Spec) -> Spec:
-    """The same for a class of another library, in which an empty text may have a meaning."""
-    if isinstance(spec, Optional):
-        return replace(spec, spec=_lenient(spec.spec))
-    return replace(spec, empty=True) if isinstance(spec, Text) else spec
 
 
 def _of_class(order: tuple[Class, ...], index: int) -> _Taken:

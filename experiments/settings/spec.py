@@ -110,7 +110,7 @@ class Choice(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Spec):
-    """Some text; `empty`: or none."""
+    """Some text; empty: it may be empty."""
 
     empty: bool = False
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.settings import trainer
+from experiments.settings.given import callback_problems, logger_problems
 from experiments.settings.run import BUILT, GROUPS, PLACES, TOP
 from experiments.settings.signatures import REQUIRED, Signature, signature
 from experiments.settings.spec import Node, Spec, plain
@@ -53,21 +54,12 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
             yield Problem(key, f"{key} is missing: a run needs it.")
     yield from _values(config, TOP, "")
     yield from _values(config, {"variant": Node(), "data": Node()}, "")
-    if isinstance(config.get("logger"), Mapping) and "_target_" in config["logger"]:
-        yield Problem(
-            "logger",
-            "logger._target_: each logger stands under a name of its own, so that a run can have several: "
-            "logger: {mine: {_target_: ...}}, or +logger.mine={_target_: ...} on the command line.",
-        )
+    for found, node in ((callback_problems, config.get("callbacks")), (logger_problems, config.get("logger"))):
+        if isinstance(node, Mapping):
+            yield from (Problem(key, text) for key, text in found(node))
     for place, expected in PLACES.items():
         node = _at(config, place)
-        if isinstance(node, Mapping) and "_target_" in node:
-            yield Problem(
-                place,
-                f"{place} holds settings of the run's own and takes no _target_. Give a class of yours another name: "
-                f"+{place.partition('.')[0]}.mine={{_target_: {plain(node['_target_'])}}}.",
-            )
-        elif isinstance(node, Mapping):
+        if isinstance(node, Mapping):
             flags = [key for key in node if place == "trainer" and key not in trainer.OWN]
             yield from (Problem(f"trainer.{key}", text) for key in flags if (text := trainer.problem(key)))
             own = {key: value for key, value in node.items() if key not in flags}

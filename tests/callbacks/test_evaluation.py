@@ -92,6 +92,18 @@ def test_a_games_own_headline_goes_before_that_of_its_samples(tmp_path, monkeypa
     assert game.headline == "nll"
 
 
+def test_a_chosen_headline_goes_before_any_other(tmp_path, monkeypatch):
+    game = tiny_game(2)
+    monkeypatch.setattr(type(game), "headline", "nll")
+    fit(game, tmp_path, [Evaluation(every=2, scoring=Scoring(lambda *_: Quality([1.0])), headline="kid")])
+    assert game.headline == "kid"
+
+
+def test_a_headline_that_is_no_metric_is_refused():
+    with pytest.raises(UserError, match=r"headline=fit: no metric has that name. Did you mean fid"):
+        Evaluation(every=2, scoring=Scoring(lambda *_: None), headline="fit")
+
+
 def test_never_is_refused():
     with pytest.raises(UserError, match="every=0"):
         Evaluation(every=0, scoring=Scoring(lambda *_: None))

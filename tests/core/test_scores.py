@@ -1,3 +1,5 @@
+import pytest
+
 from lightning_gans.core.scores import Scores
 
 
@@ -37,3 +39,19 @@ def test_the_state_is_plain_and_whole():
     assert copy.state_dict() == state
     copy.record({"fid": 1.0}, 30)
     assert scores["fid"].best == 3.0
+
+
+def test_a_state_without_directions_has_those_of_its_metrics():
+    scores = Scores()
+    scores.load_state_dict({"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10}})
+    scores.record({"fid": 2.0}, 20)
+    assert (scores["fid"].best, scores["fid"].better) == (2.0, "lower")
+
+
+def test_a_metric_that_is_declared_no_more_keeps_its_direction():
+    scores = Scores()
+    state = {"gone": {"last": 4.0, "best": 5.0, "best_iteration": 10, "better": "higher"}}
+    scores.load_state_dict(state)
+    assert scores.state_dict() == state
+    with pytest.raises(ValueError, match="no metric named 'gone'"):
+        scores.record({"gone": 6.0}, 20)

@@ -60,6 +60,23 @@ def row(text, label):
     return line.split()
 
 
+def test_a_metric_of_ones_own_is_ranked_by_the_direction_in_its_summary(make):
+    for group, value in (("dcgan-digits", 1.0), ("acgan-digits", 2.0)):
+        folder = make(group, 0)
+        summary = json.loads((folder / runs.SUMMARY).read_text())
+        summary["metrics"]["mine"] = {"best": value, "last": value, "best_iteration": 50, "better": "higher"}
+        summary["metrics"]["odd"] = {"best": value, "last": value, "best_iteration": 50, "better": ["<b>"]}
+        (folder / runs.SUMMARY).write_text(json.dumps(summary))
+    text = table(make.root)
+    assert "mine ↑" in text
+    assert "odd ↑" not in text
+    assert row(text, "acgan-digits")[-4:] == ["2*", "2*", "2", "2"]
+    assert [line.split()[0] for line in text.splitlines() if line.split()[:1] and "digits" in line.split()[0]] == [
+        "acgan-digits",
+        "dcgan-digits",
+    ]
+
+
 def test_seeds_are_aggregated(make, tmp_path):
     best, last = [12.0, 10.0, 17.0], [13.0, 14.0, 18.0]
     for seed, fid in enumerate(zip(best, last, strict=True)):

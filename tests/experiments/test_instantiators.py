@@ -151,15 +151,16 @@ def test_a_config_dir_may_bring_callbacks(mine):
         ("+callbacks.mine={_target_: nowhere.Mine}", r"callbacks\.mine: _target_ nowhere\.Mine: No module named"),
         ("+callbacks.mine={_target_: torch.nn.ReLU}", r"callbacks\.mine\._target_=torch\.nn\.ReLU .* is no Callback"),
         ("+callbacks.mine={every: 3}", r"callbacks\.mine has no _target_"),
+        ("+logger.mine=3", r"logger\.mine has no _target_"),
         ("+callbacks.grids._target_=mine.Count", r"callbacks\.grids holds settings .* another name"),
         ("+callbacks.mine={_target_: mine.Count}", r"callbacks\.mine: .* missing a required argument: 'out'"),
         ("+callbacks.mine={_target_: mine.Count, out: 3}", r"mine\.Count cannot be made \(TypeError: .*int"),
         ("+logger.mine={_target_: mine.Count, out: x}", r"logger\.mine\._target_=mine\.Count .* is no Logger"),
         ("+logger._target_=mine.Lines", r"each logger stands under a name of its own"),
-        ("+trainer.profiler=simpel", r"no such profiler\. Did you mean trainer\.profiler=simple\?"),
-        ("+trainer.profiler={_target_: torch.nn.ReLU}", r"trainer\.profiler\._target_=torch\.nn\.ReLU .* no Profiler"),
-        ("+trainer.max_time=soon", r"trainer\.max_time=soon is no time above 0"),
-        ("+trainer.max_time=00:00:00:00", r"trainer\.max_time=00:00:00:00 is no time above 0"),
+        ("trainer.profiler=simpel", r"no such profiler\. Did you mean trainer\.profiler=simple\?"),
+        ("trainer.profiler={_target_: torch.nn.ReLU}", r"trainer\.profiler\._target_=torch\.nn\.ReLU .* no Profiler"),
+        ("trainer.max_time=soon", r"trainer\.max_time=soon is no time above 0"),
+        ("trainer.max_time=00:00:00:00", r"trainer\.max_time=00:00:00:00 is no time above 0"),
         ("trainer.strategy=nonsense", r"Lightning's Trainer refuses .*strategy"),
         ("+callbacks.grids_too={_target_: lightning_gans.callbacks.grids.SampleGrids, every: 2}", r"SampleGrids"),
     ],
@@ -196,7 +197,7 @@ def test_a_profiler_from_outside_reports_into_the_run_and_changes_no_weight(mine
     mine.run(*COMMAND, "iterations=6")
     plain = weights(mine)
     shutil.rmtree(mine.folder / "run")
-    mine.run(*COMMAND, "iterations=6", "+trainer.profiler={_target_: mine.Calls}")
+    mine.run(*COMMAND, "iterations=6", "trainer.profiler={_target_: mine.Calls}")
     assert (mine.folder / "run" / "fit-profile.txt").read_text() == "6 training steps"
     assert weights(mine) == plain
 
@@ -205,18 +206,18 @@ def test_a_profiler_from_outside_reports_into_the_run_and_changes_no_weight(mine
     "name, named", [("simple", "training_step"), ("advanced", "training_step"), ("pytorch", "ProfilerStep")]
 )
 def test_a_profiler_of_lightning(mine, name, named):
-    mine.run(*COMMAND, "iterations=16", "metrics=none", f"+trainer.profiler={name}")
+    mine.run(*COMMAND, "iterations=16", "metrics=none", f"trainer.profiler={name}")
     assert named in (mine.folder / "run" / "fit-profile.txt").read_text()
 
 
 def test_flags_reach_the_trainer(mine):
-    flags = ("+trainer.detect_anomaly=true", "+trainer.deterministic=true", "+trainer.benchmark=false")
+    flags = ("trainer.detect_anomaly=true", "trainer.deterministic=true", "trainer.benchmark=false")
     mine.run(*COMMAND, *flags, "iterations=2", "+callbacks.mine={_target_: mine.Count, out: seen.json}")
     assert json.loads((mine.folder / "seen.json").read_text()) == {"count": 2, "anomaly": True, "deterministic": True}
 
 
 def test_a_run_out_of_time_is_saved_and_the_same_command_continues_it(mine):
-    command = (*COMMAND, "iterations=100000", "metrics=none", "+trainer.max_time={seconds: 0.3}")
+    command = (*COMMAND, "iterations=100000", "metrics=none", "trainer.max_time={seconds: 0.3}")
     said = mine.run(*command)
     before = status(mine)
     assert before[0] == "stopped"
@@ -235,14 +236,14 @@ def test_every_argument_of_the_trainer_is_passed_on_or_refused():
 def test_a_flag_that_a_game_cannot_honour_is_refused_with_what_to_use(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=rf"trainer\.{name} cannot be set: .*="):
-        preflight([*COMMAND, f"+trainer.{name}=1"])
+        preflight([*COMMAND, f"trainer.{name}=1"])
 
 
 def test_a_flag_that_the_trainer_does_not_have_is_refused():
     with pytest.raises(
         UserError, match=r"trainer\.max_tiem: there is no such setting\. Did you mean trainer\.max_time\?"
     ):
-        preflight([*COMMAND, "+trainer.max_tiem=1"])
+        preflight([*COMMAND, "trainer.max_tiem=1"])
 
 
 def test_a_run_of_older_layout_continues_samples_and_is_measured(mine, monkeypatch):

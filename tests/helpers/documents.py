@@ -1,10 +1,12 @@
 """Files and commands on a page of the docs, as a reader would copy them."""
 
+import multiprocessing
 import os
 import re
+import runpy
 import shlex
-import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +50,34 @@ def read_page(path: Path) -> Page:
     return Page(files, commands)
 
 
-def run_command(command: list[str], folder: Path, *, timeout: float = 300.0) -> str:
-    """Run `python -m COMMAND` in `folder`; its output. A failure fails the test with the output."""
+def run_command(command: list[str], folder: Path, *, seconds: float = 300.0) -> str:
+    """Run `python -m COMMAND` in `folder`; its output. A failure fails the test with the output.
+
+    The process is forked from one that has imported torch, which takes seconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.jobs.runner"])
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "log.txt"
+        process = context.Process(target=_child, args=(command, str(folder), str(log)))
+        process.start()
+        process.join(seconds)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        output = log.read_text() if log.is_file() else ""
+    assert process.exitcode == 0, f"python -m {shlex.join(command)}\n{output}"
+    return output
+
+
+def _child(command: list[str], folder: str, log: str) -> None:
     # W&B leaves the address of a test's own service behind, which has ended by now.
-    environ = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=folder,
-        env=environ | {"COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    assert done.returncode == 0, f"python -m {shlex.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    os.environ.pop("WANDB_SERVICE", None)
+    os.environ["COLUMNS"] = "200"
+    os.chdir(folder)
+    with open(log, "a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.path.insert(0, folder)  # as `python -m` has it
+    sys.argv = list(command)
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)

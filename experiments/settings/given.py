@@ -1,0 +1,38 @@
+"""Nodes of `callbacks` and `logger` that a user adds: each has a name of its own and a `_target_`. Imports no torch."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` that are settings of the run's own callbacks
+
+
+def callback_problems(callbacks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(dotted key, sentence) of every node under `callbacks` that describes no callback."""
+    for name, node in callbacks.items():
+        place = f"callbacks.{name}"
+        if name in OWN and isinstance(node, Mapping) and "_target_" in node:
+            yield (
+                place,
+                f"{place} holds settings of the run's own callback and takes no _target_. Give a callback of yours "
+                f"another name: +callbacks.mine={{_target_: {node['_target_']}}}.",
+            )
+        elif name not in OWN:
+            yield from _without_target(place, node)
+
+
+def logger_problems(loggers: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """(dotted key, sentence) of every node under `logger` that describes no logger."""
+    if "_target_" in (loggers or {}):
+        yield (
+            "logger",
+            "logger._target_: each logger stands under a name of its own, so that a run can have several: "
+            "logger: {mine: {_target_: ...}}, or +logger.mine={_target_: ...} on the command line.",
+        )
+        return
+    for name, node in (loggers or {}).items():
+        yield from _without_target(f"logger.{name}", node)
+
+
+def _without_target(place: str, node: Any) -> Iterator[tuple[str, str]]:
+    if node is not None and not (isinstance(node, Mapping) and "_target_" in node):
+        yield place, f"{place} has no _target_, the class that it is made of: say +{place}={{_target_: package.Class}}."
