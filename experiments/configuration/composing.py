@@ -47,6 +47,7 @@ CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
+GIVEN = ("callbacks", "logger")  # groups that take nodes of the user's own beside the shipped ones
 OWN = "own_settings"  # where a choice is composed by itself
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 
@@ -346,6 +347,7 @@ class Composer:
             with open_dict(node):
                 del node[last]
             return
+        forced |= key.partition(".")[0] in GIVEN and (key.endswith("._target_") or _is_node(value))
         if not forced and not defaults.knows(config, key):
             hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
             raise UserError(f"{key}: there is no such setting.{hint} `--help` lists them all.")
@@ -431,12 +433,16 @@ class Composer:
         )
 
 
+def _is_node(value: Any) -> bool:
+    return isinstance(value, dict) and "_target_" in value
+
+
 def _forget_defaults(config: DictConfig, override: Override, filled: frozenset[str]) -> None:
     """Remove the defaults of a class that an override is about to replace."""
     place, _, last = override.key_or_group.rpartition(".")
     value = override.value()
     if last != "_target_":
-        place = override.key_or_group if isinstance(value, dict) and "_target_" in value else ""
+        place = override.key_or_group if _is_node(value) else ""
     for key in filled if place else ():
         parent, _, name = key.rpartition(".")
         node = OmegaConf.select(config, parent) if f"{parent}.".startswith(f"{place}.") else None
