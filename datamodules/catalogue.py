@@ -18,7 +18,7 @@ IN_WORDS = {
 class Data(NamedTuple):
     """One choice.
 
-    module: the data module that it makes, a name of `datamodules`.
+    module: the data module that it makes: a name that `datamodules` exports, or FILE.CLASS of a file in it.
     needs_download: its files are fetched, unless data_dir already holds them.
     classes: how many it labels; None where it labels none, or a user's files decide.
     """
@@ -86,4 +86,5 @@ def always_there() -> list[str]:
 
 def data_class(name: str) -> Any:
     """The class that a choice makes; this imports it."""
-    return getattr(import_module("datamodules"), CATALOGUE[name].module)
+    file, _, cls = f"datamodules.{CATALOGUE[name].module}".rpartition(".")
+    return getattr(import_module(file), cls)

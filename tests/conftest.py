@@ -63,6 +63,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or libraries would report leaks
     if _owns_home:
         shutil.rmtree(os.environ.pop(_HOME), ignore_errors=True)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datamodules.catalogue import CATALOGUE
 from experiments.runs import directory as runs
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 
 def data_modules() -> frozenset[str]:
-    """The data modules that a received configuration may name: those of `datamodules.__all__`, by dotted name."""
+    """The data modules that a received configuration may name: those of the catalogue and of `datamodules.__all__`."""
     import datamodules
 
-    return frozenset(f"datamodules.{name}" for name in datamodules.__all__ if name not in ("DataModule", "Modes"))
+    exported = {name for name in datamodules.__all__ if name not in ("DataModule", "Modes")}
+    return frozenset(f"datamodules.{name}" for name in exported | {entry.module for entry in CATALOGUE.values()})
 
 
 def extractors() -> frozenset[str]:

@@ -8,7 +8,8 @@ import yaml
 
 import datamodules
 import experiments
-from datamodules.catalogue import CATALOGUE, IN_WORDS, always_there
+from datamodules.catalogue import CATALOGUE, IN_WORDS, always_there, data_class
+from experiments.trained.loading import data_modules
 
 CONFIGS = Path(experiments.__file__).parent / "conf" / "data"
 
@@ -40,6 +41,12 @@ def test_a_config_is_its_constructor(name):
     assert entry.needs_download == ("download" in config)
     if name not in ("folder", "unpaired"):  # the user's files decide
         assert entry.classes == (None if data.classes is None else len(data.classes))
+
+
+def test_a_choice_may_name_the_file_of_its_class(monkeypatch):
+    monkeypatch.setitem(CATALOGUE, "mine", CATALOGUE["digits"]._replace(module="digits.Digits"))
+    assert data_class("mine") is datamodules.Digits
+    assert "datamodules.digits.Digits" in data_modules()
 
 
 def test_every_export_is_there():
