@@ -229,10 +229,10 @@ def specs(target):
         ("b", Int(), REQUIRED),
         ("c", Float(), -1.0),
         ("d", Bool(), True),
-        ("e", Text(), "x"),
+        ("e", Text(empty=True), "x"),  # "" may mean something to a class outside the tree
         ("f", Optional(Int()), None),
         ("g", Optional(Float()), None),
-        ("h", OneOf((Int(), Text())), 1),
+        ("h", OneOf((Int(), Text(empty=True))), 1),
         ("i", Optional(Int()), None),
         ("j", Optional(Int(min=1)), None),
         ("k", Choice(("a", "b")), "a"),
@@ -386,3 +386,7 @@ def test_optimizers_have_bounds():
 
 def test_arithmetic_is_evaluated():
     assert signature("lightning_gans.core.prior.Uniform").settings["bound"].default == math.sqrt(3)
+
+
+def test_a_text_of_our_own_is_a_name_and_not_empty():
+    assert signature("datamodules.Vision").settings["name"].spec.problem("")
