@@ -244,8 +244,9 @@ class Composer:
         for override in values:
             _forget_defaults(config, override, composed.filled)
             self._assign(config, override)
+        if any("_target_" in (override.input_line or "") for override in values):
+            filled |= defaults.fill(config)  # of classes that a value has named
         if values:
-            filled |= _fill(config)  # of classes that a value has named
             given = [override.key_or_group for override in values]
             filled = frozenset(key for key in filled if not any(f"{key}.".startswith(f"{name}.") for name in given))
         return Composed(config, composed.choices, filled)
@@ -273,7 +274,7 @@ class Composer:
             config.pop("usual_network", None)
             for line in lines:
                 self._drop_anothers_settings(config, line)
-        filled = _fill(config)
+        filled = defaults.fill(config)
         OmegaConf.set_struct(config, True)
         return Composed(config, found.choices, filled)
 
@@ -325,8 +326,13 @@ class Composer:
         if choice == "none":
             OmegaConf.update(config, place, None)
             return
-        alone = self._composed([f"+{group}@{OWN}={choice}"]).config
-        _drop_unknown(node, alone.get(OWN) if OWN in alone else None)
+        unknown = [*_unknown(OmegaConf.to_container(node, resolve=False), "")]
+        own = self._composed([f"+{group}@{OWN}={choice}"]).config if unknown else None
+        for key in unknown:
+            parent, _, name = key.rpartition(".")
+            part = OmegaConf.select(node, parent) if parent else node
+            if own is None or not exists(own, f"{OWN}.{key}"):
+                del part[name]
 
     def _assign(self, config: DictConfig, override: Override) -> None:
         """Set, add or delete the value that an override names, as Hydra does, in a configuration that is filled in."""
@@ -451,19 +457,18 @@ def _forget_defaults(config: DictConfig, override: Override, filled: frozenset[s
                 del node[name]
 
 
-def _fill(config: DictConfig) -> frozenset[str]:
-    """Add the constructors' defaults; the keys that were added."""
-    before = {*leaf_keys(config, targets=True)}
-    defaults.fill(config)
-    return frozenset(leaf_keys(config, targets=True)) - before
-
-
 def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
     """(place, followed place) of every value that is another one as a whole."""
     for key, value in node.items() if isinstance(node, Mapping) else ():
         if isinstance(value, str) and (whole := re.fullmatch(r"\$\{([\w.]+)\}", value)):
             yield f"{prefix}{key}", whole[1]
         yield from _links(value, f"{prefix}{key}.")
+
+
+@cache
+def shared(config_dir: str | None = None, config_name: str = CONFIG_NAME, config_path: str = CONFIG_PATH) -> Composer:
+    """The composer of a tree, with all that it has composed so far in this process."""
+    return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
 
 
 def _following(lines: Sequence[str], found: Composed) -> tuple[str, ...]:
@@ -492,15 +497,13 @@ def _labelled_images(data: str | None) -> bool:
     )
 
 
-def _drop_unknown(chosen: DictConfig, own: object) -> None:
-    """Remove every key that the class of a part does not take and the choice's `own` file does not give."""
-    given = own if isinstance(own, DictConfig) else OmegaConf.create({})
-    plain: Any = OmegaConf.to_container(chosen, resolve=False)
-    taken = signature(str(plain.get("_target_")))
+def _unknown(node: Any, prefix: str) -> Iterator[str]:
+    """Dotted keys that the class of their part does not take; values that follow others are left alone."""
+    taken = signature(str(node.get("_target_")))
     known = None if taken is None or taken.open else taken.arguments
-    for key, value in plain.items():
+    for key, value in node.items():
         follows = isinstance(value, str) and ("${" in value or value == "???")
-        if known is not None and not follows and key not in known and key not in given and not key.startswith("_"):
-            del chosen[key]
+        if known is not None and not follows and key not in known and not key.startswith("_"):
+            yield f"{prefix}{key}"
         elif isinstance(value, dict):
-            _drop_unknown(chosen[key], given[key] if isinstance(OmegaConf.select(given, key), DictConfig) else None)
+            yield from _unknown(value, f"{prefix}{key}.")

@@ -5,7 +5,6 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, Quote, Quo
 from omegaconf import OmegaConf
 
 from experiments.configuration import help
-from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer
+from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, shared
 from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
 from experiments.jobs import command, launch
@@ -101,7 +100,7 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     arguments = command.parse(argv)
     if arguments.config_dir and os.path.isdir(arguments.config_dir):
         arguments.config_dir = os.path.abspath(arguments.config_dir)
-    composer = _composer(arguments.config_dir, arguments.config_name or CONFIG_NAME, config_path)
+    composer = shared(arguments.config_dir, arguments.config_name or CONFIG_NAME, config_path)
     parsed = composer.parse(arguments.overrides)
     if arguments.help:
         help.show(composer, parsed)
@@ -133,11 +132,6 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
         overrides=tuple(_for_hydra(override, jobs) for override in ours),
         hydra=tuple(override.input_line or "" for override in of_hydra),
     )
-
-
-@cache
-def _composer(config_dir: str | None, config_name: str, config_path: str) -> Composer:
-    return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
 
 
 # Hydra's own settings

@@ -11,19 +11,22 @@ from experiments.settings.signatures import Signature, signature
 from experiments.settings.validate import allowed
 
 
-def fill(config: DictConfig) -> None:
+def fill(config: DictConfig) -> frozenset[str]:
     """Add the arguments with a default that a composed configuration leaves to its constructors, in place.
 
     Arguments without a default, those that the program fills in, and defaults that are no plain values are left out.
+
+    Returns:
+        The dotted keys that were added.
     """
-    taken = [(node, signature(_target(node))) for node in _nodes(config)]
+    taken = [(place, node, signature(_target(node))) for place, node in _nodes(config, "")]
     for place, expected in PLACES.items():
         node = OmegaConf.select(config, place, throw_on_resolution_failure=False)
         if isinstance(node, DictConfig):
-            taken.append((node, expected.signature))
-    for node, found in taken:
-        if found is not None:
-            _fill(node, found)
+            taken.append((place, node, expected.signature))
+    return frozenset(
+        f"{place}.{name}" for place, node, found in taken if found is not None for name in _fill(node, found)
+    )
 
 
 def knows(config: DictConfig, key: str) -> bool:
@@ -38,23 +41,28 @@ def knows(config: DictConfig, key: str) -> bool:
         return False
 
 
-def _fill(node: DictConfig, found: Signature) -> None:
+def _fill(node: DictConfig, found: Signature) -> list[str]:
+    missing = {
+        name: argument.default
+        for name, argument in found.settings.items()
+        if name not in node and _is_plain(argument.default)
+    }
     with open_dict(node):
-        for name, argument in found.settings.items():
-            if name not in node and _is_plain(argument.default):
-                node[name] = argument.default
+        for name, default in missing.items():
+            node[name] = default
+    return [*missing]
 
 
-def _nodes(node: Any) -> Iterator[DictConfig]:
-    """The mappings with a `_target_`, each where it stands: interpolations are not followed."""
+def _nodes(node: Any, place: str) -> Iterator[tuple[str, DictConfig]]:
+    """The mappings with a `_target_`, each at its own place: interpolations are not followed."""
     if isinstance(node, DictConfig) and "_target_" in node:
-        yield node
+        yield place, node
     keys = node if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else ()
     for key in list(keys):
         if not OmegaConf.is_interpolation(node, key) and not OmegaConf.is_missing(node, key):
             child = node[key]
             if isinstance(child, DictConfig | ListConfig):
-                yield from _nodes(child)
+                yield from _nodes(child, f"{place}.{key}" if place else str(key))
 
 
 def _target(node: DictConfig) -> str:

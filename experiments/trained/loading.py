@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamodules.catalogue import CATALOGUE
 from experiments.runs import directory as runs
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 def data_modules() -> frozenset[str]:
     """The data modules that a received configuration may name: those of the catalogue and of `datamodules.__all__`."""
     import datamodules
+    from datamodules.catalogue import CATALOGUE
 
     exported = {name for name in datamodules.__all__ if name not in ("DataModule", "Modes")}
     return frozenset(f"datamodules.{name}" for name in exported | {entry.module for entry in CATALOGUE.values()})

@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,9 +22,40 @@ def _child(argv: list[str], folder: str, log: str, environ: dict[str, str]) -> N
         os.dup2(file.fileno(), 2)
     sys.path.insert(0, folder)  # as `python -m` has it
     sys.argv = ["train", *argv]
+    from experiments.jobs import sweep
     from experiments.train import main
 
+    sweep.subprocess = SimpleNamespace(Popen=Forked)  # type: ignore[assignment]
     sys.exit(cli.run(lambda: main(argv)))
+
+
+class Forked:
+    """A job of a sweep as a fork of this process, which has imported torch, in the place of a new process."""
+
+    def __init__(self, command: list[str]) -> None:
+        from experiments.train import main
+
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            sys.argv = ["train", *command[3:]]
+            code = 1
+            try:
+                code = cli.run(lambda: main(command[3:]))
+            except SystemExit as left:
+                code = left.code if isinstance(left.code, int) else 1
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
 
 
 class Launcher:

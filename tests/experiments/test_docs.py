@@ -32,4 +32,5 @@ def test_there_are_some():
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert preflight(arguments)
+    # One seed of a study composes as all of them.
+    assert preflight([re.sub(r"^seed=[\d,]+$", "seed=1", argument) for argument in arguments])

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 import experiments
 from datamodules.catalogue import CATALOGUE
-from experiments.configuration.composing import Composer
+from experiments.configuration.composing import shared
 from experiments.jobs.preflight import plan, preflight
 from experiments.settings import fitting, offered, validate
 from experiments.settings.__main__ import page
@@ -221,7 +221,7 @@ def test_the_comparison_can_fail():
 
 def pairs():
     """(variant, data, further choices), so that every variant, every data set and every other file is met."""
-    composer = Composer()
+    composer = shared()
     others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
     others = {group: cycle(names) for group, names in others.items()}
     for variant in composer.options("variant"):
@@ -240,7 +240,7 @@ def of_images_alone(variant):
 
 
 def test_choices_are_registered():
-    assert set(Composer().options("data")) == set(CATALOGUE)
+    assert set(shared().options("data")) == set(CATALOGUE)
 
 
 PLANAR_NETWORKS = "planar", "ref_pair", "moved_points", "pacgan_planar"
@@ -264,10 +264,10 @@ def of_images(network):
 @pytest.mark.parametrize(
     "choice",
     [
-        *(f"network={name}" for name in Composer().options("network") if of_images(name)),
-        *(f"{D_OPTIMIZER}={name}" for name in Composer().options("optimizer")),
-        *(f"augment={name}" for name in Composer().options("augment")),
-        *(f"init={name}" for name in Composer().options("init")),
+        *(f"network={name}" for name in shared().options("network") if of_images(name)),
+        *(f"{D_OPTIMIZER}={name}" for name in shared().options("optimizer")),
+        *(f"augment={name}" for name in shared().options("augment")),
+        *(f"init={name}" for name in shared().options("init")),
         *"metrics=inception metrics=own metrics=none logger=none callbacks=default".split(),
     ],
 )
@@ -275,27 +275,27 @@ def test_other_choices_compose_for_images(choice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     group, _, name = choice.partition("=")
     own = name.partition("_")[0]  # a network's name begins with that of the game it is made for, if of one alone
-    variant = own if group == "network" and own in Composer().options("variant") else "vanilla"
+    variant = own if group == "network" and own in shared().options("variant") else "vanilla"
     data = ["data=digits"] if fitting.plays(variant, offered.data_class("digits")) else []
     (job,) = preflight([f"variant={variant}", *data, choice])
     assert job.choices[group] == name
 
 
-@pytest.mark.parametrize("name", Composer().options("matching"))
+@pytest.mark.parametrize("name", shared().options("matching"))
 def test_every_matching_composes(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (job,) = preflight(["variant=mcgan", "data=ring", f"matching={name}"])
     assert job.name == ("mcgan-ring-0" if name == "mean" else f"mcgan-ring-{name}-0")
 
 
-@pytest.mark.parametrize("name", Composer().options("likelihood"))
+@pytest.mark.parametrize("name", shared().options("likelihood"))
 def test_every_likelihood_composes(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (job,) = preflight(["variant=vae", f"likelihood={name}", "network=vae_mlp"])
     assert job.config["variant"]["model"]["likelihood"]["_target_"].lower().endswith(f".{name}")
 
 
-@pytest.mark.parametrize("experiment", Composer().options("experiment"))
+@pytest.mark.parametrize("experiment", shared().options("experiment"))
 def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = plan([f"experiment={experiment}"])
@@ -307,7 +307,7 @@ def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatc
 
 
 def test_every_file_is_met_above():
-    composer = Composer()
+    composer = shared()
     met = {f"{g}/{name}" for g in ("variant", "metrics", "augment", "init") for name in composer.options(g)}
     met |= {f"data/{name}" for name in CATALOGUE}
     met |= {f"{g}/{name}" for g in ("objective", "penalty", "trainer", "logger") for name in composer.options(g)}

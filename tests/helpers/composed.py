@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 import experiments
-from experiments.configuration.composing import Composed, Composer
+from experiments.configuration.composing import Composed, shared
 from lightning_gans.core.game import Game
 from lightning_gans.core.rng import isolated
 from lightning_gans.models import build
@@ -33,19 +33,19 @@ def composed(
 ) -> dict[str, Any]:
     """What `python -m experiments.train variant=... <overrides>` would run, resolved and plain."""
     found = unresolved(variant, *overrides, iterations=iterations, small=small, image_size=image_size)
-    return _composer().resolve(found)
+    return shared().resolve(found)
 
 
 def resolved(found: Composed) -> dict[str, Any]:
     """The same of a composed configuration."""
-    return _composer().resolve(found)
+    return shared().resolve(found)
 
 
 def unresolved(
     variant: str, *overrides: str, iterations: int = 12, small: bool = True, image_size: int = 8
 ) -> Composed:
     """The same before values that refer to others take theirs, and which choice was made of each group."""
-    composer = _composer()
+    composer = shared()
     found = composer.compose(
         composer.parse([f"variant={variant}", "logger=none", f"iterations={iterations}", *overrides])
     )
@@ -59,11 +59,6 @@ def unresolved(
         if small:
             _shrink(config.network)
     return found
-
-
-@cache
-def _composer() -> Composer:
-    return Composer()
 
 
 def _shrink(node: DictConfig) -> None:

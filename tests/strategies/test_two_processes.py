@@ -154,7 +154,8 @@ def wrapped(folder):
 
 
 def undivided(folder, config):
-    config = config | {"data": config["data"] | {"batch_size": 7}}
+    training = config["variant"]["training"] | {"batch_size": 7}
+    config |= {"data": config["data"] | {"batch_size": 7}, "variant": config["variant"] | {"training": training}}
     play(game_of(config), data_of(config), folder, devices=2, strategy=PlayerDDPStrategy())
 
 

@@ -37,7 +37,7 @@ class Recording(nn.Module):
         return self.layer(x)
 
 
-def gan(*, iterations=1, discriminator=None, loss=None, sgd=0.0, **settings):
+def gan(*, iterations=1, batch_size=4, discriminator=None, loss=None, sgd=0.0, **settings):
     """Sets of SGD with a rate of 0 by default: players that count their steps and stay where they are."""
     with isolated("networks"):
         generator = MLPGenerator(latent_dim=2, sample_shape=(2,), width=8, depth=1, batch_norm=False, output="linear")
@@ -47,7 +47,7 @@ def gan(*, iterations=1, discriminator=None, loss=None, sgd=0.0, **settings):
         model=GenerativeModel(generator=generator, prior=Normal(dim=2)),
         discriminator=discriminator,
         loss=loss or NonSaturating(),
-        training=Training(iterations=iterations, batch_size=4, players={"D": player, "G": player}),
+        training=Training(iterations=iterations, batch_size=batch_size, players={"D": player, "G": player}),
         **settings,
     )
 
@@ -147,7 +147,7 @@ class Linear(nn.Module):
     ids=["gradient_penalty", "one_sided", "dragan", "r1", "r2", "r1_r2"],
 )
 def test_a_penalty_is_on_the_gradient_by_the_whole_pack(tmp_path, penalty, expected, m, norm):
-    game = gan(penalty=penalty, packing=m, discriminator=Linear(m, norm))
+    game = gan(penalty=penalty, packing=m, discriminator=Linear(m, norm), batch_size=6)
     play(game, Ring(batch_size=6), tmp_path)
     assert game.read_losses()["D/penalty"] == pytest.approx(expected(norm), abs=1e-5)
 
@@ -166,7 +166,7 @@ def test_the_points_of_a_penalty_are_packs_of_augmented_samples(tmp_path):
         def __call__(self, x, uniform):
             return x + uniform
 
-    game = gan(penalty=penalty, packing=2, discriminator=Linear(2, 1.0), augment=Shift())
+    game = gan(penalty=penalty, packing=2, discriminator=Linear(2, 1.0), augment=Shift(), batch_size=6)
     batch = next(Ring(batch_size=6).iteration_batches(0, 1, game.seed))
     play(game, Ring(batch_size=6), tmp_path)
     ((real, fake, uniform, logits),) = seen
