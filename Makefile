@@ -42,7 +42,7 @@ $(NEXT)/.installed: $(STAMP)
 	@$(BIN)/python -m venv --without-pip $(NEXT)
 	@packages=$$($(NEXT)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$packages/usual.pth"; \
-	$(BIN)/python -m pip install --quiet --no-deps --target "$$packages" hydra-core==1.4.0rc3 omegaconf==2.4.1rc1
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target "$$packages" hydra-core==1.4.0rc3 omegaconf==2.4.1rc1
 	@touch $@
 
 test-hydra: $(NEXT)/.installed ## the command line's tests under Hydra 1.4 (a release candidate) and OmegaConf 2.4

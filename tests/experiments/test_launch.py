@@ -333,6 +333,7 @@ def test_each_task_of_srun_is_a_run_that_can_be_continued(launcher):
     assert '"iterations": 20' in (run / "summary.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_stray_rank_changes_nothing(launcher):
     """Lightning reads it on import, and loggers would be silent."""
     run = launcher.folder / "run"
@@ -417,6 +418,7 @@ def weights(run):
 TORCHRUN = ("-m", "torch.distributed.run")
 
 
+@pytest.mark.slow
 @pytest.mark.ddp
 def test_two_processes_are_one_run_whoever_starts_them(tmp_path, launcher):
     """By Lightning itself in an allocation where it would have raised, by torchrun, and as two tasks of srun."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path as FilePath
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -220,23 +220,24 @@ def test_the_comparison_can_fail():
 
 
 def pairs():
-    """(variant, data, further choices), so that every variant, every data set and every other file is met."""
+    """(variant, data, further choices): every variant with every class of data, and every file of data and others.
+
+    Files of one class of data (the sets of torchvision) take turns.
+    """
     composer = shared()
     others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
     others = {group: cycle(names) for group, names in others.items()}
-    for variant in composer.options("variant"):
-        for data in CATALOGUE:
-            # The layers of dcgan do not depend on which images they are.
-            few = of_images_alone(variant) and data not in ("digits", "cifar10", "folder")
-            if fitting.plays(variant, offered.data_class(data)) and not few:
-                choices = [f"{group}={next(names)}" for group, names in others.items()]
-                told = variant in ("cgan", "acgan", "projection") and data == "folder"
-                yield variant, data, choices + ["network.model.classes=3"] * told
-
-
-def of_images_alone(variant):
-    ring, digits = offered.data_class("ring"), offered.data_class("digits")
-    return fitting.plays(variant, digits) and not fitting.plays(variant, ring)
+    files: dict[str, list[str]] = {}
+    for data in CATALOGUE:
+        files.setdefault(CATALOGUE[data].module, []).append(data)
+    variants = composer.options("variant")
+    for names in files.values():
+        playing = [variant for variant in variants if fitting.plays(variant, offered.data_class(names[0]))]
+        count = max(len(playing), len(names))
+        for variant, data in islice(zip(cycle(playing), cycle(names), strict=False), count):
+            choices = [f"{group}={next(names)}" for group, names in others.items()]
+            told = variant in ("cgan", "acgan", "projection") and data == "folder"
+            yield variant, data, choices + ["network.model.classes=3"] * told
 
 
 def test_choices_are_registered():
