@@ -16,7 +16,7 @@ from datamodules.images import ImageData
 from datamodules.named import image_data
 from lightning_gans.core.batches import DomainBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, MNISTImageSize
+from lightning_gans.settings import Channels, ExistingFolder, MNISTImageSize
 
 MEAN_OF = 5000  # training images of each domain
 
@@ -50,7 +50,7 @@ class Domains(Composite):
         *,
         source: str = "mnist",
         target: str = "usps",
-        photos: str | Path | None = None,
+        photos: ExistingFolder | None = None,
         data_dir: str | Path = "data",
         download: bool = True,
         batch_size: Annotated[int, Ge(2)] = 128,

@@ -19,7 +19,7 @@ from datamodules.images import ImageData, InMemory
 from datamodules.pixels import opened
 from datamodules.sources import Pictures, Source
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, Count, Fraction, ImageSize, Natural
+from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
 SUFFIXES = tuple(
     f".{kind}"
@@ -98,7 +98,7 @@ class Folder(ImageData):
     def __init__(
         self,
         *,
-        root: str | Path,
+        root: ExistingFolder,
         batch_size: Count = 64,
         image_size: ImageSize = 32,
         channels: Channels = 3,

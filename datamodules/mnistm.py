@@ -17,7 +17,7 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import blend
 from datamodules.vision import Vision
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, Count, MNISTImageSize
+from lightning_gans.settings import Channels, Count, ExistingFolder, MNISTImageSize
 
 MOST = 500  # photographs of each split that are read
 
@@ -47,7 +47,7 @@ class MNISTM(ImageData):
     def __init__(
         self,
         *,
-        photos: str | Path | None = None,
+        photos: ExistingFolder | None = None,
         root: str | Path,
         download: bool = True,
         batch_size: Count = 64,

@@ -18,7 +18,7 @@ from datamodules.order import held_out
 from datamodules.speech_files import SUFFIXES, recordings
 from datamodules.utterances import SpeechData, Utterances
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Count, Fraction
+from lightning_gans.settings import Count, ExistingFolder, Fraction
 
 MOST_NUMBERS = 2**29  # of a recording: nine hours at 16 kHz
 SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
@@ -43,7 +43,7 @@ class Speech(SpeechData):
     def __init__(
         self,
         *,
-        root: str | Path,
+        root: ExistingFolder,
         batch_size: Count = 64,
         sample_rate: Annotated[int, Ge(4000)] = 16000,
         mels: Annotated[int, Ge(8)] = 40,

@@ -19,7 +19,7 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
 from lightning_gans.core.batches import UnpairedBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, Count, ImageSize, Share
+from lightning_gans.settings import Channels, Count, ExistingFolder, ImageSize, Share
 
 DOMAINS = ("a", "b")
 
@@ -87,7 +87,7 @@ class Unpaired(_Pair):
         *,
         a: str | None = None,
         b: str | None = None,
-        root: str | Path | None = None,
+        root: ExistingFolder | None = None,
         data_dir: str | Path = "data",
         batch_size: Count = 1,
         image_size: ImageSize = 128,

@@ -20,6 +20,7 @@ from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
 from experiments.runs.report import final_table
 from experiments.runs.resume import check_resume
+from experiments.settings.validate import check_folders
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
@@ -37,6 +38,8 @@ def main(argv: list[str]) -> int:
         if launch.repeats(error):
             _leave_quietly()
         raise
+    for job in found.jobs:
+        check_folders(job.config)
     return sweep(found) if found.multirun else train(found.jobs[0])
 
 

@@ -5,6 +5,7 @@ checks settings against them before anything is built.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -23,8 +24,14 @@ class FilledIn:
     """The mark of `Given`."""
 
 
+class Exists:
+    """The mark of a folder that has to be there before a run begins."""
+
+
 # An argument that the program passes (the optimizer of a schedule, the data of an extractor): no file can set it.
 Given = Annotated[T, FilledIn()]
+
+ExistingFolder = Annotated[str | Path, Exists()]
 
 Count = Annotated[int, Ge(1)]
 Natural = Annotated[int, Ge(0)]

@@ -423,6 +423,12 @@ class Composer:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         if group and self.options(group):
             return self.no_such_choice(group, choice)
+        if group.startswith("hydra/") and error.options:
+            hint = did_you_mean(f"{group}={name}" for name in nearest(choice, error.options))
+            return (
+                f"{group}={choice}: there is no such choice among the installed plugins.{hint} Installed: "
+                f"{', '.join(error.options)}."
+            )
         return f"The configuration does not compose: {reason(error)}"
 
     def _idle(self, place: str, lines: Sequence[str]) -> str:

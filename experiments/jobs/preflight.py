@@ -110,6 +110,8 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     if arguments.cfg:
         _print(arguments, named(composer, ours))
         raise SystemExit(0)
+    if of_hydra:
+        composer.of_hydra(of_hydra)  # a launcher or sweeper that is not installed is told before anything else
     study = _study(composer, ours)
     arguments.multirun |= study is not None
     search = arguments.multirun and _is_search(of_hydra)

@@ -175,7 +175,9 @@ def _bounded(spec: Spec, marks: Sequence[ast.expr], module: str) -> Spec:
         keywords = {word.arg: evaluate(word.value, module) for word in mark.keywords if word.arg}
         if not isinstance(values, tuple):
             continue
-        if name == "Among":
+        if name == "Exists" and isinstance(spec, Path):
+            spec = replace(spec, exists=True)
+        elif name == "Among":
             spec = Choice(values)
         elif name in LIMITS or name == "Interval":
             limits = {name: values[0]} if values else keywords

@@ -125,7 +125,9 @@ class Text(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Path(Text):
-    """A file or folder name, not empty; it need not exist."""
+    """A file or folder name, not empty. exists: a folder that a run needs; `validate.check_folders` looks for it."""
+
+    exists: bool = False
 
     def problem(self, value: Any) -> str | None:
         # `run_dir=2024` is a number to Hydra and a folder to its user.
