@@ -1,6 +1,5 @@
 """A composed configuration against the signatures of the constructors that it names."""
 
-import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path as Folder
 from typing import Any, NamedTuple
@@ -56,12 +55,9 @@ def check_folders(config: Mapping[str, Any]) -> None:
     for name, argument in taken.settings.items() if taken is not None else ():
         spec = argument.spec.spec if isinstance(argument.spec, Optional) else argument.spec
         folder = data.get(name)
-        if (
-            isinstance(spec, Path)
-            and spec.exists
-            and folder is not None
-            and not os.path.isdir(Folder(folder).expanduser())
-        ):
+        if not isinstance(spec, Path) or not spec.exists or folder is None:
+            continue
+        if not Folder(str(folder)).expanduser().is_dir():
             raise UserError(
                 f"data.{name}={plain(folder)} is not a folder. Say data.{name}=DIR with one that holds the files."
             )

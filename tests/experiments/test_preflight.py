@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from experiments import cli
+from experiments import cli, train
 from experiments.configuration import resolvers
 from experiments.jobs.preflight import preflight
 from experiments.runs.resume import flatten
@@ -442,6 +442,21 @@ def test_nothing_heavy_is_imported():
     )
     ran = python("-c", script)
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        ("data=folder data.root=nowhere", r"data\.root=nowhere is not a folder"),
+        ("-m variant=disentangle data=speech data.root=nowhere seed=1,2", r"data\.root=nowhere is not a folder"),
+        ("variant=dann data=mnist_to_mnistm data.photos=nowhere", r"data\.photos=nowhere is not a folder"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_told_before_the_job_begins(argv, said, monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "train", lambda job: pytest.fail("the job begins"))
+    with pytest.raises(UserError, match=said):
+        train.main(argv.split())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_refuses_with_exit_code_2():
