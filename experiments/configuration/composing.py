@@ -357,6 +357,8 @@ class Composer:
         if not forced and not defaults.knows(config, key):
             hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
             raise UserError(f"{key}: there is no such setting.{hint} `--help` lists them all.")
+        if followed := _followed(config, key):
+            raise UserError(f"{key} follows another setting: say {followed}={override.get_value_element_as_str()}.")
         try:
             OmegaConf.update(config, key, value, merge=True, force_add=forced or not there)
         except OmegaConfBaseException as error:
@@ -443,6 +445,21 @@ class Composer:
             f"{place}= chooses nothing here: no part of this configuration asks for it. Which variants do, their pages "
             "and `--help variant=NAME` say."
         )
+
+
+def _followed(config: DictConfig, key: str) -> str:
+    """The setting that `key` stands for where a group that it is in is another one (variant.loss: ${objective})."""
+    *places, last = key.split(".")
+    node: Any = config
+    for depth, name in enumerate(places):
+        if not isinstance(node, DictConfig) or name not in node:
+            return ""
+        if OmegaConf.is_interpolation(node, name):
+            text = str(OmegaConf.to_container(node, resolve=False)[name])  # type: ignore[index,call-overload]
+            whole = re.fullmatch(r"\$\{([\w.]+)\}", text)
+            return ".".join([whole[1], *places[depth + 1 :], last]) if whole else ""
+        node = node[name]
+    return ""
 
 
 def _is_node(value: Any) -> bool:

@@ -44,8 +44,8 @@ def check_choices(config: Config, choices: Choices, said: Collection[str] = ()) 
     Raises:
         UserError: names the parts, and what would fit.
     """
-    _check_network(config, choices)
     _check_data(config, choices)
+    _check_network(config, choices)
     _check_idle(config, choices, {name.partition(".")[0] for name in said})
 
 

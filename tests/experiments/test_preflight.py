@@ -133,6 +133,8 @@ def test_the_shape_of_images_has_their_channels_first():
         ("+new.key=1", ["new: there is no such setting"]),
         ("+data.foo=1", ["data.foo: there is no such setting", "batch_size, image_size, channels"]),
         ("~callbacks.grids", ["callbacks.grids=null", "a group of settings"]),
+        ("variant.loss._target_=x", ["variant.loss._target_ follows another setting: say objective._target_=x"]),
+        ("variant.model.prior.dim=3", ["say network.model.prior.dim=3"]),
         # values
         ("iterations=abc", ["iterations=abc", "right type", "a whole number of at least 1"]),
         ("iterations=1.5", ["iterations=1.5", "right type"]),
