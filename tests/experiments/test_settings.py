@@ -39,7 +39,7 @@ from experiments.settings.spec import (
     plain,
 )
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import FilledIn
+from lightning_gans.settings import Exists, FilledIn
 
 CONF = FilePath(experiments.__file__).parent / "conf"
 OURS = ("lightning_gans.", "datamodules.")
@@ -193,7 +193,11 @@ def compatible(spec, hint):
         free = [value for value in spec.values if type(value) not in names]
         return set(free) == literals if literals else not free
     if isinstance(spec, Path):
-        return FilePath in names or any(getattr(name, "__name__", "") == "PathLike" for name in names)
+        marked = any(isinstance(mark, Exists) for member in annotated for mark in member.__metadata__)
+        names |= {part for member in annotated for part in get_args(member.__origin__)}
+        return spec.exists == marked and (
+            FilePath in names or any(getattr(name, "__name__", "") == "PathLike" for name in names)
+        )
     kinds = {Int: {int}, Float: {float}, Bool: {bool}, Text: {str}, Table: {dict, Mapping}}
     if type(spec) in kinds:
         return bool(names & kinds[type(spec)])
@@ -237,7 +241,10 @@ def pairs():
         for variant, data in islice(zip(cycle(playing), cycle(names), strict=False), count):
             choices = [f"{group}={next(names)}" for group, names in others.items()]
             told = variant in ("cgan", "acgan", "projection") and data == "folder"
-            yield variant, data, choices + ["network.model.classes=3"] * told
+            more = ["network.model.classes=3"] * told + ["data.batch_size=2"] * (
+                data == "unpaired"
+            )  # for two processes
+            yield variant, data, choices + more
 
 
 def test_choices_are_registered():
