@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any, NamedTuple
 
-# What data modules give, by their `batch` and `contents`.
+# Kinds of data in words, by `batch` and `contents` of their data modules.
 IN_WORDS = {
     ("SampleBatch", "images"): "images",
     ("SampleBatch", "points"): "points of the plane or the line",

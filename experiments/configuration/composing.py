@@ -370,7 +370,7 @@ class Composer:
         Raises:
             UserError: a value refers to a key that is not there, or is still to be given (`???`).
         """
-        # What files may ask for as `${hydra:runtime.choices.data}`.
+        # Values of `${hydra:runtime.choices.data}` and the like in config files.
         runtime = {"hydra": {"runtime": {"choices": composed.choices, "cwd": os.getcwd()}}}
         hydra_config = HydraConfig.instance()
         before, hydra_config.cfg = hydra_config.cfg, OmegaConf.create(runtime)  # type: ignore[assignment]

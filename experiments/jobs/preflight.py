@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command line runs.
+    """The jobs of a command line, and how they are launched.
 
     jobs: one, those of a multirun in Hydra's order, or those at the ends of what a search goes through.
     multirun: the jobs are Hydra's to launch.

@@ -50,7 +50,7 @@ class Annotation:
 
 
 def read(expression: ast.expr | None, module: str) -> Annotation:
-    """What an annotation of a module says; anything goes where it says nothing that can be read."""
+    """The specification in an annotation of a module; an annotation that cannot be read allows any value."""
     if expression is None:
         return Annotation(ANYTHING)
     name = origin(expression.value if isinstance(expression, ast.Subscript) else expression, module)

@@ -159,7 +159,7 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def _check_followers(config: Mapping[str, Any]) -> None:
-    """What a game is told of the run is what the run does."""
+    """Refuse settings of `training` that differ from those of the run: iterations, seed, batch size."""
     variant, data = config["variant"], config["data"]
     training = variant.get("training") if isinstance(variant, Mapping) else None
     if not isinstance(training, Mapping) or not isinstance(data, Mapping):
@@ -203,7 +203,7 @@ def _check_batch(config: Mapping[str, Any]) -> None:
 
 
 def _discriminator(config: Config) -> Config:
-    """What is known of D's network."""
+    """The settings of the discriminator; empty if unknown."""
     variant = config["variant"]
     network = variant.get("dis", variant.get("discriminator")) if isinstance(variant, Mapping) else None
     return network if isinstance(network, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What the classes of a configuration declare, read in their source."""
+"""Declarations of the classes in a configuration, read in their source."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def subject(name: str) -> str:
 
 
 def names(name: str, attribute: str) -> tuple[str, ...]:
-    """What a class declares under `attribute`, one value or several; classes by their own names. Empty: any."""
+    """The values that a class declares under `attribute`; classes by their own names. Empty: any value fits."""
     value = declared(subject(name), attribute)
     values = value if isinstance(value, tuple) else () if value in (None, UNKNOWN) else (value,)
     return tuple(str(one).rpartition(".")[2] for one in values)

@@ -1,4 +1,4 @@
-"""What fits: the choices that go with a part, and the sentences that name them."""
+"""Choices that fit a part of a run, and the sentences that name them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -65,7 +65,7 @@ def _owner(order: Sequence[Class], name: str) -> int | None:
 
 
 class _Reading:
-    """What the methods of a game read that are reached from those which the core calls."""
+    """Attributes read by the methods of a game that are reachable from those which the core calls."""
 
     def __init__(self, order: Sequence[Class]) -> None:
         self.order = order
@@ -166,7 +166,7 @@ class _Reading:
 
 
 def _without_gradient(method: ast.FunctionDef) -> set[int]:
-    """What stands under torch.no_grad(): it may be logged, and is not descended."""
+    """Statements under torch.no_grad(): their values may be logged, and are not descended."""
     roots: list[ast.AST] = []
     if any(ast.unparse(decorator).startswith("torch.no_grad") for decorator in method.decorator_list):
         roots.append(method)

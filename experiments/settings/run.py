@@ -44,7 +44,7 @@ class Place:
 
     @property
     def signature(self) -> Signature | None:
-        """What the class takes, if one does."""
+        """The signature of the class at this place, if any."""
         return signature(self.target) if self.target else None
 
     @property

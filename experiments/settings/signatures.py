@@ -51,7 +51,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a class or function takes.
+    """The signature of a class or function.
 
     arguments: by name, in the order of the signature.
     open: further keywords are taken, and where they go could not be followed.
@@ -68,7 +68,7 @@ class Signature:
 
 
 def signature(target: str) -> Signature | None:
-    """What a dotted name takes, or None where its source cannot be read: it is then known once it is imported."""
+    """The signature of a dotted name, or None if its source cannot be read; it is then checked after the import."""
     return _signature(target, root(target.partition(".")[0]))
 
 
@@ -136,7 +136,7 @@ def _bases(found: Class) -> Iterator[Class]:
 
 
 def _located(target: str) -> Found | None:
-    """What a dotted name means: of a module, or re-exported by a package."""
+    """The definition of a dotted name, in a module or re-exported by a package."""
     module, _, name = target.rpartition(".")
     return find(module, name) if module else None
 
@@ -186,7 +186,7 @@ class _Taken:
 
 
 def _of_class(order: tuple[Class, ...], index: int) -> _Taken:
-    """What the constructor takes that a class at `index` of its lineage has or inherits."""
+    """The signature of the constructor that the class at `index` of its lineage has or inherits."""
     help: dict[str, str] = {}
     for found in reversed(order[index:]):
         help |= _documented(found.node)

@@ -52,7 +52,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Module:
-    """What a module's file says, by name; of several definitions, the last one.
+    """Definitions in the file of a module, by name; of several definitions, the last one.
 
     stars: modules whose names are all imported.
     """
@@ -87,7 +87,7 @@ class Class:
 
     @property
     def body(self) -> Iterator[tuple[str, ast.FunctionDef | ast.AnnAssign | ast.Assign]]:
-        """What stands directly in it, by name."""
+        """Definitions in the body of the class, by name."""
         for node in self.node.body:
             if isinstance(node, ast.FunctionDef):
                 yield node.name, node

@@ -96,7 +96,7 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
 
 
 def allowed(key: str, config: Mapping[str, Any]) -> Spec | None:
-    """What the dotted `key` of a configuration may hold; None where no signature says."""
+    """The specification of the dotted `key` of a configuration; None if no signature has it."""
     place, _, last = key.rpartition(".")
     if not place:
         return TOP.get(key)
@@ -108,7 +108,7 @@ def allowed(key: str, config: Mapping[str, Any]) -> Spec | None:
 
 
 def _nested(node: Any, path: str, *, built: bool = False) -> Iterator[Problem]:
-    """What does not fit in an object's settings and in those of its parts. built: it needs all that it has to have."""
+    """Problems of the settings of an object and of its parts. built: required arguments have to be given."""
     if isinstance(node, Mapping):
         taken = signature(str(node["_target_"])) if "_target_" in node else None
         if taken is not None:

@@ -1,4 +1,4 @@
-"""What fits what is declared by classes, those of other people's files among them, and is known before torch is."""
+"""Compatibility as classes declare it, classes outside the tree included, checked before torch is imported."""
 
 import subprocess
 import sys
@@ -373,7 +373,7 @@ def test_an_extractors_factory_declares_by_what_it_returns():
 
 
 def test_declarations_are_those_of_the_classes():
-    """What is read in the source is what Python finds, inherited and all."""
+    """Declarations read in the source equal those that Python finds, inherited ones included."""
     import importlib
 
     found = {offered.variant_class(name) for name in VARIANTS} | {offered.data_class(name) for name in CATALOGUE}

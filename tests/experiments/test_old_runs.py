@@ -45,7 +45,7 @@ def old_run(tmp_path, monkeypatch):
 
 
 def check_commands(run, expected, which="last"):
-    """What `experiments.sample` and `experiments.evaluate` say of the run."""
+    """Outputs of `experiments.sample` and `experiments.evaluate` for the run."""
     assert sample.main([f"run={run}", f"which={which}", "n=4", "seed=0", "npz=samples.npz"]) == 0
     np.testing.assert_allclose(np.load("samples.npz")["samples"], np.float32(expected["samples"]), **TOLERANCE)
     assert evaluate.main([f"run={run}", f"which={which}", "out=scores.json"]) == 0

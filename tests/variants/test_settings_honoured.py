@@ -35,7 +35,7 @@ def usual(variant):
 
 
 def told(variant, setting):
-    """What `variant=... <setting>` composes to; D has no batch norm under a penalty. None where it is so already."""
+    """The configuration of `variant=... <setting>`; D has no batch norm under a penalty. None if nothing changes."""
     found = usual(variant)
     config, choices = copy.deepcopy(found.config), dict(found.choices)
     key, _, value = setting.partition("=")
