@@ -3,7 +3,7 @@
 import copy
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,24 +30,22 @@ from experiments.configuration.messages import (
     choices_of,
     dangling,
     exists,
-    leaf_keys,
     malformed,
     raise_mendable,
     reason,
     refuse_sweep,
 )
+from experiments.configuration.values import assign, forget_defaults, links, unknown
 from experiments.settings import defaults, offered
 from experiments.settings.declarations import gives
-from experiments.settings.signatures import signature
 from experiments.settings.spec import plain
-from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
+from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
-GIVEN = ("callbacks", "logger")  # groups that take nodes of the user's own beside the shipped ones
 OWN = "own_settings"  # where a choice is composed by itself
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 
@@ -70,12 +68,12 @@ class Composed:
 
     def defaults(self) -> frozenset[str]:
         """`filled`, with the keys of every group that follows another one as a whole (variant.penalty: ${penalty})."""
-        links = [*_links(OmegaConf.to_container(self.config, resolve=False), "")]
+        places = [*links(OmegaConf.to_container(self.config, resolve=False))]
         found, newest = set(self.filled), set(self.filled)
         while newest:
             newest = {
                 f"{place}{key.removeprefix(followed)}"
-                for place, followed in links
+                for place, followed in places
                 for key in newest
                 if key.startswith(f"{followed}.")
             } - found
@@ -242,8 +240,8 @@ class Composer:
         config, filled = copy.deepcopy(composed.config), composed.filled
         values = [override for override in overrides if not self.is_choice(override)]
         for override in values:
-            _forget_defaults(config, override, composed.filled)
-            self._assign(config, override)
+            forget_defaults(config, override, composed.filled)
+            assign(config, override, self.groups())
         if any("_target_" in (override.input_line or "") for override in values):
             filled |= defaults.fill(config)  # of classes that a value has named
         if values:
@@ -286,8 +284,7 @@ class Composer:
         """
         lines = [override.input_line or "" for override in overrides]
         try:
-            with self._initialized():
-                config = hydra.compose(self.config_name, [*lines], True)
+            config = self._by_hydra(lines)
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException) as error:
@@ -297,16 +294,20 @@ class Composer:
 
     def _composed(self, lines: Sequence[str]) -> Composed:
         """A composition; a variant without a network of its name takes that of the file it builds on."""
-        found = self._by_hydra(lines)
+        found = self._without_hydra(lines)
         variant, network = found.choices.get("variant"), found.choices.get("network")
         if variant is not None and network is not None and network not in self.options("network"):
             usual = offered.usual_network(variant, tuple(self.folders))
-            found = self._by_hydra([f"network={usual}", *lines]) if usual else found
+            found = self._without_hydra([f"network={usual}", *lines]) if usual else found
         return found
 
-    def _by_hydra(self, lines: Sequence[str]) -> Composed:
+    def _by_hydra(self, lines: Sequence[str]) -> DictConfig:
+        """Hydra's composition, with its own settings under `hydra`."""
         with self._initialized():
-            config = hydra.compose(self.config_name, [*lines], True)
+            return hydra.compose(self.config_name, [*lines], return_hydra_config=True)
+
+    def _without_hydra(self, lines: Sequence[str]) -> Composed:
+        config = self._by_hydra(lines)
         choices = choices_of(config.hydra.runtime.choices)
         with open_dict(config):
             del config["hydra"]
@@ -326,43 +327,13 @@ class Composer:
         if choice == "none":
             OmegaConf.update(config, place, None)
             return
-        unknown = [*_unknown(OmegaConf.to_container(node, resolve=False), "")]
-        own = self._composed([f"+{group}@{OWN}={choice}"]).config if unknown else None
-        for key in unknown:
+        keys = [*unknown(OmegaConf.to_container(node, resolve=False))]
+        own = self._composed([f"+{group}@{OWN}={choice}"]).config if keys else None
+        for key in keys:
             parent, _, name = key.rpartition(".")
             part = OmegaConf.select(node, parent) if parent else node
             if own is None or not exists(own, f"{OWN}.{key}"):
                 del part[name]
-
-    def _assign(self, config: DictConfig, override: Override) -> None:
-        """Set, add or delete the value that an override names, as Hydra does, in a configuration that is filled in."""
-        key, value = override.key_or_group, override.value()
-        refuse_sweep(override)
-        if override.package is not None or "/" in key or "@" in key:
-            hint = did_you_mean(nearest(key, self.groups()))
-            raise UserError(
-                f"{override.input_line}: there is no group {key}.{hint} Groups: {', '.join(self.groups())}."
-            )
-        there = exists(config, key)
-        forced = override.is_add() or override.is_force_add()
-        if override.is_delete():
-            if not there:
-                raise UserError(f"{override.input_line} does not fit: there is no {key}.")
-            place, _, last = key.rpartition(".")
-            node = OmegaConf.select(config, place) if place else config
-            with open_dict(node):
-                del node[last]
-            return
-        forced |= key.partition(".")[0] in GIVEN and (key.endswith("._target_") or _is_node(value))
-        if not forced and not defaults.knows(config, key):
-            hint = did_you_mean(nearest_keys(key, [*leaf_keys(config), *self.groups()]))
-            raise UserError(f"{key}: there is no such setting.{hint} `--help` lists them all.")
-        if followed := _followed(config, key):
-            raise UserError(f"{key} follows another setting: say {followed}={override.get_value_element_as_str()}.")
-        try:
-            OmegaConf.update(config, key, value, merge=True, force_add=forced or not there)
-        except OmegaConfBaseException as error:
-            raise UserError(f"{override.input_line} does not fit: {reason(error)}") from error
 
     def resolve(self, composed: Composed) -> dict[str, Any]:
         """The configuration as plain containers.
@@ -447,47 +418,6 @@ class Composer:
         )
 
 
-def _followed(config: DictConfig, key: str) -> str:
-    """The setting that `key` stands for where a group that it is in is another one (variant.loss: ${objective})."""
-    *places, last = key.split(".")
-    node: Any = config
-    for depth, name in enumerate(places):
-        if not isinstance(node, DictConfig) or name not in node:
-            return ""
-        if OmegaConf.is_interpolation(node, name):
-            text = str(OmegaConf.to_container(node, resolve=False)[name])  # type: ignore[index,call-overload]
-            whole = re.fullmatch(r"\$\{([\w.]+)\}", text)
-            return ".".join([whole[1], *places[depth + 1 :], last]) if whole else ""
-        node = node[name]
-    return ""
-
-
-def _is_node(value: Any) -> bool:
-    return isinstance(value, dict) and "_target_" in value
-
-
-def _forget_defaults(config: DictConfig, override: Override, filled: frozenset[str]) -> None:
-    """Remove the defaults of a class that an override is about to replace."""
-    place, _, last = override.key_or_group.rpartition(".")
-    value = override.value()
-    if last != "_target_":
-        place = override.key_or_group if _is_node(value) else ""
-    for key in filled if place else ():
-        parent, _, name = key.rpartition(".")
-        node = OmegaConf.select(config, parent) if f"{parent}.".startswith(f"{place}.") else None
-        if isinstance(node, DictConfig) and name in node:
-            with open_dict(node):
-                del node[name]
-
-
-def _links(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """(place, followed place) of every value that is another one as a whole."""
-    for key, value in node.items() if isinstance(node, Mapping) else ():
-        if isinstance(value, str) and (whole := re.fullmatch(r"\$\{([\w.]+)\}", value)):
-            yield f"{prefix}{key}", whole[1]
-        yield from _links(value, f"{prefix}{key}.")
-
-
 @cache
 def shared(config_dir: str | None = None, config_name: str = CONFIG_NAME, config_path: str = CONFIG_PATH) -> Composer:
     """The composer of a tree, with all that it has composed so far in this process."""
@@ -518,15 +448,3 @@ def _labelled_images(data: str | None) -> bool:
         and entry.classes is not None
         and gives(f"datamodules.{entry.module}", "SampleBatch", "images")
     )
-
-
-def _unknown(node: Any, prefix: str) -> Iterator[str]:
-    """Dotted keys that the class of their part does not take; values that follow others are left alone."""
-    taken = signature(str(node.get("_target_")))
-    known = None if taken is None or taken.open else taken.arguments
-    for key, value in node.items():
-        follows = isinstance(value, str) and ("${" in value or value == "???")
-        if known is not None and not follows and key not in known and not key.startswith("_"):
-            yield f"{prefix}{key}"
-        elif isinstance(value, dict):
-            yield from _unknown(value, f"{prefix}{key}.")
