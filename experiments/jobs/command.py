@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from experiments import cli
 from experiments.runs.directory import CONFIG
@@ -9,7 +10,7 @@ from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
 # Hydra's flags: their short forms and what argparse has to know of them.
-FLAGS: dict[tuple[str, ...], dict[str, object]] = {
+FLAGS: dict[tuple[str, ...], dict[str, Any]] = {
     ("--help", "-h"): {"action": "store_true"},
     ("--hydra-help",): {"action": "store_true"},
     ("--version",): {"action": "store_true"},
@@ -31,7 +32,7 @@ NAMES = tuple(name for names in FLAGS for name in names)
 class _Parser(cli.Parser):
     """Refuses an unknown flag with the nearest one."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         unknown = message.partition("unrecognized arguments: ")[2].split()
         hint = did_you_mean(nearest(unknown[0].partition("=")[0], NAMES)) if unknown else ""
         raise UserError(f"{message[:1].upper()}{message[1:]}.{hint} `--help` lists what there is.")
@@ -45,7 +46,7 @@ def parse(argv: Sequence[str]) -> Namespace:
     """
     parser = _Parser(prog="experiments.train", add_help=False)
     for names, options in FLAGS.items():
-        parser.add_argument(*names, **options)  # type: ignore[arg-type]
+        parser.add_argument(*names, **options)
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_intermixed_args(list(argv))
     if arguments.experimental_rerun is not None:
