@@ -29,11 +29,10 @@ from lightning_gans.metrics.names import METRICS
 
 JOB = "job"  # the setting that holds the command of one job of a study
 SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
+FULL = "LIGHTNING_GANS_FULL_ERROR"  # HYDRA_FULL_ERROR as the user has it, for the jobs
 
 # Exit codes of the jobs that this process has launched; launchers with workers of their own leave it empty.
 _codes: list[int] = []
-
-
 _CODES = {"finished": cli.DONE, "diverged": cli.DIVERGED, "stopped": cli.INTERRUPTED}
 
 
@@ -50,7 +49,8 @@ def sweep(plan: Plan) -> int:
         UserError: the launcher or the sweeper refused its settings, or a search found no job with a value.
     """
     _codes.clear()
-    argv, environment = sys.argv[:], {"HYDRA_FULL_ERROR": "1", SHOWN: str(len(plan.jobs))}
+    argv, full = sys.argv[:], os.environ.get("HYDRA_FULL_ERROR", "0")
+    environment = {"HYDRA_FULL_ERROR": "1", FULL: full, SHOWN: str(len(plan.jobs))}
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
     sys.argv[1:] = ["--multirun", *plan.tree, *_overrides(plan)]
@@ -184,7 +184,8 @@ def apart(command: Sequence[str]) -> int:
     Processes can be joined to a group once in a lifetime, and a process of its own frees all memory of the job.
     Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
     """
-    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *command])
+    environment = os.environ | {"HYDRA_FULL_ERROR": os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))}
+    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *command], env=environment)
     before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
     try:
         return child.wait()

@@ -32,13 +32,14 @@ def _child(argv: list[str], folder: str, log: str, environ: dict[str, str]) -> N
 class Forked:
     """A job of a sweep as a fork of this process, which has imported torch, in the place of a new process."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
         from experiments.train import main
 
         sys.stdout.flush()
         self.pid = os.fork()
         if not self.pid:
             sys.argv = ["train", *command[3:]]
+            os.environ.update(env)
             code = 1
             try:
                 code = cli.run(lambda: main(command[3:]))

@@ -26,7 +26,8 @@ def jobs(tmp_path, monkeypatch):
     started, codes, values = [], {}, {}
 
     class Job:
-        def __init__(self, command):
+        def __init__(self, command, env):
+            assert env["HYDRA_FULL_ERROR"] == "0", "a refused job says one paragraph"
             assert command[:3] == [sys.executable, "-m", "experiments.train"]
             self.command = command[3:]
             started.append(self.command)

@@ -293,7 +293,7 @@ def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
     )
 
     class Asked(subprocess.Popen):
-        def __init__(self, command):
+        def __init__(self, command, env):
             super().__init__([sys.executable, "-c", script], stdout=subprocess.PIPE)
             self.stdout.readline()
 
