@@ -49,12 +49,13 @@ def sweep(plan: Plan) -> int:
         UserError: the launcher or the sweeper refused its settings, or a search found no job with a value.
     """
     _codes.clear()
+    words = ["--multirun", *plan.tree, *_overrides(plan)]
     argv, full = sys.argv[:], os.environ.get("HYDRA_FULL_ERROR", "0")
     environment = {"HYDRA_FULL_ERROR": "1", FULL: full, SHOWN: str(len(plan.jobs))}
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
-    sys.argv[1:] = ["--multirun", *plan.tree, *_overrides(plan)]
     try:
+        sys.argv[1:] = words
         _main()
     except KeyboardInterrupt:
         return cli.INTERRUPTED

@@ -1,6 +1,7 @@
 """Sweeps and searches: the commands of the jobs, their exit codes, and every launcher and sweeper that is supported."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,7 @@ def test_what_a_sweep_cannot_do_is_refused(argv, said, jobs, tmp_path):
     usual = [line for line in RING if not line.startswith("metrics")]
     with pytest.raises(UserError, match=said):
         train.main([*usual, *argv])
+    assert "HYDRA_FULL_ERROR" not in os.environ, "the refusal would be a traceback"
     assert started == []
     assert list(tmp_path.iterdir()) == []
 
