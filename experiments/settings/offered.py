@@ -12,6 +12,8 @@ from datamodules.catalogue import CATALOGUE
 from experiments.settings.declarations import target
 
 CONF = Path(experiments.__file__).parent / "conf"
+# The parser in C takes a tenth of the time; PyYAML may have been built without it.
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
@@ -91,5 +93,5 @@ def _read(group: str, choice: str, folders: tuple[Path, ...] = (CONF,)) -> Mappi
 
 @cache
 def _loaded(path: Path) -> Mapping[str, Any]:
-    found = yaml.safe_load(path.read_text())
+    found = yaml.load(path.read_text(), Loader=SAFE_LOADER)
     return found if isinstance(found, Mapping) else {}

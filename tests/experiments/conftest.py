@@ -1,6 +1,5 @@
 """Runs in processes of their own, forked from one that has imported what is slow to import."""
 
-import multiprocessing
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from experiments import cli
+from tests.helpers.warm import fork_server
 
 
 def _child(argv: list[str], folder: str, log: str, environ: dict[str, str]) -> None:
@@ -70,8 +70,7 @@ class Launcher:
         self.log = folder / "log.txt"
         self.environ: dict[str, str] = {}
         self._started: list[BaseProcess] = []
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["experiments.jobs.runner"])
+        self._context = fork_server()
 
     def start(self, *argv: str) -> BaseProcess:
         process = self._context.Process(target=_child, args=(list(argv), str(self.folder), str(self.log), self.environ))

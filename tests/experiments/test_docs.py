@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.jobs import preflight as checks
 from experiments.jobs.preflight import preflight
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +30,26 @@ def test_there_are_some():
     assert len(COMMANDS) > 30
 
 
+def accepted(arguments):
+    # One seed of a study composes as all of them.
+    return preflight([re.sub(r"^seed=[\d,]+$", "seed=1", argument) for argument in arguments])
+
+
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
+    """Of a study, the first and the last job."""
     monkeypatch.chdir(tmp_path)
-    # One seed of a study composes as all of them.
-    assert preflight([re.sub(r"^seed=[\d,]+$", "seed=1", argument) for argument in arguments])
+    asked_of = checks._asked_of
+    monkeypatch.setattr(checks, "_asked_of", lambda *given: ends(asked_of(*given)))
+    assert accepted(arguments)
+
+
+def ends(jobs):
+    return jobs if len(jobs) < 3 else [jobs[0], jobs[-1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [one for one in COMMANDS if "experiment=study/" in " ".join(one.values[0])])
+def test_every_job_of_a_study_is_one(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert accepted(arguments)

@@ -14,6 +14,7 @@ RECIPES = sorted(f"{path.parent.name} {path.stem}" for path in CONF.glob("recipe
 RING = ("variant=vanilla", "data=ring", "logger=none", "metrics=none", "trainer.threads=1", "iterations=10")
 
 
+@pytest.mark.slow  # test_settings.py checks the same under the usual release
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_composes(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

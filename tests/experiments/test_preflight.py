@@ -263,7 +263,7 @@ def test_a_multirun_is_every_combination_the_last_fastest():
 def test_sweeps_may_be_ranges_choices_and_globs():
     assert [job.config["seed"] for job in preflight(["-m", "seed=range(1,4)"])] == [1, 2, 3]
     assert [job.config["seed"] for job in preflight(["seed=choice(5,9)", "--multirun"])] == [5, 9]
-    assert [job.choices["variant"] for job in preflight(["-m", "variant=glob(*)"])] == VARIANTS
+    assert [job.choices["variant"] for job in preflight(["-m", "variant=glob(wgan*)"])] == ["wgan", "wgan_gp"]
 
 
 def test_a_multirun_never_shares_a_directory():

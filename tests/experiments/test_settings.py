@@ -224,9 +224,10 @@ def test_the_comparison_can_fail():
 
 
 def pairs():
-    """(variant, data, further choices): every variant with every class of data, and every file of data and others.
+    """(variant, data, further choices): every recipe, and every file of data and of other groups.
 
-    Files of one class of data (the sets of torchvision) take turns.
+    Marked as slow: every variant with every class of data that it plays; files of one class of data (the sets of
+    torchvision) take turns.
     """
     composer = shared()
     others = {group: [name for name in composer.options(group) if name != "none"] for group in ("trainer", "logger")}
@@ -235,16 +236,25 @@ def pairs():
     for data in CATALOGUE:
         files.setdefault(CATALOGUE[data].module, []).append(data)
     variants = composer.options("variant")
+    seen: set[str] = set()
+
+    def case(variant, data, *marks):
+        seen.update((f"variant/{variant}", f"data/{data}", f"{variant}/{data}"))
+        choices = [f"{group}={next(names)}" for group, names in others.items()]
+        choices += ["network.model.classes=3"] * (variant in ("cgan", "acgan", "projection") and data == "folder")
+        choices += ["data.batch_size=2"] * (data == "unpaired")  # for two processes
+        return pytest.param(variant, data, choices, marks=marks, id=f"{variant}-{data}")
+
+    for variant in variants:
+        for data in offered.recipes(variant):
+            yield case(variant, data)
     for names in files.values():
         playing = [variant for variant in variants if fitting.plays(variant, offered.data_class(names[0]))]
         count = max(len(playing), len(names))
         for variant, data in islice(zip(cycle(playing), cycle(names), strict=False), count):
-            choices = [f"{group}={next(names)}" for group, names in others.items()]
-            told = variant in ("cgan", "acgan", "projection") and data == "folder"
-            more = ["network.model.classes=3"] * told + ["data.batch_size=2"] * (
-                data == "unpaired"
-            )  # for two processes
-            yield variant, data, choices + more
+            if f"{variant}/{data}" not in seen:
+                new = not {f"variant/{variant}", f"data/{data}"} <= seen
+                yield case(variant, data, *() if new else (pytest.mark.slow,))
 
 
 def test_choices_are_registered():
@@ -264,9 +274,10 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 
 
 def of_images(network):
-    """Whether it is not made for a game on other data."""
+    """Whether it is not made for a game on other data, nor a variant's usual one, which the pairs above compose."""
     variant = network.partition("_")[0]
-    return network not in PLANAR_NETWORKS and fitting.plays(variant, offered.data_class("digits"))
+    usual = map(offered.usual_network, shared().options("variant"))
+    return network not in (*PLANAR_NETWORKS, *usual) and fitting.plays(variant, offered.data_class("digits"))
 
 
 @pytest.mark.parametrize(
@@ -306,12 +317,13 @@ def test_every_likelihood_composes(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("experiment", shared().options("experiment"))
 def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = plan([f"experiment={experiment}"])
-    assert len({job.name for job in found.jobs}) == len(found.jobs)
-    assert (found.study is not None) == experiment.startswith("study/")
-    assert all("study" not in job.config for job in found.jobs)
-    if found.study is not None:
-        assert callable(importlib.import_module(found.study).report)
+    if experiment.startswith("study/"):  # its jobs are checked where the pages show its command
+        study = shared().chosen((f"experiment={experiment}",)).config.study
+        assert study.jobs
+        assert callable(importlib.import_module(study.report).report)
+    else:
+        (job,) = plan([f"experiment={experiment}"]).jobs
+        assert job.choices["experiment"] == experiment
 
 
 def test_every_file_is_met_above():

@@ -1,6 +1,5 @@
 """Files and commands on a page of the docs, as a reader would copy them."""
 
-import multiprocessing
 import os
 import re
 import runpy
@@ -9,6 +8,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.helpers.warm import fork_server
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -55,8 +56,7 @@ def run_command(command: list[str], folder: Path, *, seconds: float = 300.0) -> 
 
     The process is forked from one that has imported torch, which takes seconds.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.jobs.runner"])
+    context = fork_server()
     with tempfile.TemporaryDirectory() as place:
         log = Path(place) / "log.txt"
         process = context.Process(target=_child, args=(command, str(folder), str(log)))

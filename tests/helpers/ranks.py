@@ -1,6 +1,5 @@
 """Two processes that train together on the CPU, started from one that has imported what is slow to import."""
 
-import multiprocessing
 import os
 import socket
 import time
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from tests.helpers.warm import fork_server
 
 TIMEOUT = 900  # seconds, on a machine with other work to do; only a hang takes as long
 
@@ -20,9 +21,7 @@ def on_ranks(work: Work, folder: Path, job: dict[str, Any], *, world: int = 2) -
 
     Lightning finds the processes there, as under torchrun: its trainers need `devices=world`.
     """
-    context = multiprocessing.get_context("forkserver")
-    # One server serves all tests of a session: it imports what any of them needs.
-    context.set_forkserver_preload(["experiments.jobs.runner", "tests.helpers.ranks", "tests.helpers.composed"])
+    context = fork_server()
     port = _free_port()
     processes = [
         context.Process(target=_rank, args=(work, folder, job, rank, world, port), daemon=True) for rank in range(world)
