@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -11,11 +11,11 @@ from torch import Tensor
 from datamodules import checks
 from datamodules.order import Order
 from datamodules.sources import Source, Split
+from datamodules.survey import SPLITS, SplitName
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+__all__ = ["SPLITS", "DataModule", "IterationLoader", "Modes", "SplitName"]
 
 
 class Modes(NamedTuple):

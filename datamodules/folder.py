@@ -1,51 +1,27 @@
 """Any folder of images."""
 
 import hashlib
-import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from datamodules import checks
-from datamodules.base import SPLITS, SplitName
 from datamodules.catalogue import always_there
 from datamodules.images import ImageData, InMemory
-from datamodules.pixels import opened
 from datamodules.sources import Pictures, Source
+from datamodules.survey import SUFFIXES, TOPS, ImageFile, SplitName, by_split, class_names, opened, search
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
-SUFFIXES = tuple(
-    f".{kind}"
-    for kind in ("bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
-)
-
-TOPS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
+__all__ = ["SUFFIXES", "TOPS", "Files", "Folder", "ImageFile"]
 
 HASHED_BYTES = 2**26  # a fingerprint is over the files' content up to this much, else over their names and sizes
-
-
-class ImageFile(NamedTuple):
-    """A file found. path: below the root, with slashes; inner: below its train/, val/ or test/ folder, else path."""
-
-    path: str
-    inner: str
-    size: int
-    modified: int  # ns
 
 
 class Files(Pictures):
@@ -71,9 +47,10 @@ class Folder(ImageData):
     Grey, RGB, RGBA, palette, CMYK and 16-bit files of any shape become squares: turned upright (EXIF), laid on white
     where transparent, 16 bits scaled to 8, the centre square resized by antialiased bicubic.
 
-    Where all files lie in two or more folders side by side, these folders are the classes. Top folders train/, val/
-    and test/ are the splits; a split without its folder is taken from train by a hash of each file's path, so that
-    a new file moves no other from one split to another.
+    Where all files lie in two or more folders side by side, these folders are the classes, in natural order: 1, 2, 10
+    (until December 2026 as text: 1, 10, 2; this is the same unless names hold numbers of different lengths). Top
+    folders train/, val/ and test/ are the splits; a split without its folder is taken from train by a hash of each
+    file's path, so that a new file moves no other from one split to another.
 
     Args:
         root: directory of the images.
@@ -133,9 +110,11 @@ class Folder(ImageData):
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
-        inner = [file.inner for files in self.files.values() for file in files]
-        names = {path.partition("/")[0] for path in inner}
-        return tuple(sorted(names)) if len(names) > 1 and all("/" in path for path in inner) else None
+        return class_names(self._all) or None
+
+    @property
+    def _all(self) -> list[ImageFile]:
+        return [file for files in self.files.values() for file in files]
 
     @cached_property
     def files(self) -> dict[SplitName, list[ImageFile]]:
@@ -146,12 +125,7 @@ class Folder(ImageData):
                 f"data.root={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
                 f"Say data.root=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
-        tops: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
-        for file in found:
-            top, _, inner = file.path.partition("/")
-            if inner and top.lower() in self.tops:
-                tops[self.tops[top.lower()]].append(file._replace(inner=inner))
-        return self._carve(tops if tops["train"] else {"train": found, "validation": [], "test": []})
+        return self._carve(by_split(found, self.tops))
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
@@ -159,25 +133,8 @@ class Folder(ImageData):
                 f"data.root={self.root} is not a folder. Say data.root=DIR with the folder that holds your images, or "
                 f"data= one of {', '.join(always_there())}, which need none."
             )
-
-        def below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[ImageFile]:
-            status = folder.stat()
-            this = (status.st_dev, status.st_ino)
-            if this in above:  # a link that leads back up
-                return
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    path = prefix + entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir():
-                        yield from below(folder / entry.name, f"{path}/", above | {this})
-                    elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                        status = entry.stat()
-                        yield ImageFile(path, path, status.st_size, status.st_mtime_ns)
-
         try:
-            return sorted(below(self.root, "", frozenset()))
+            return search(self.root)
         except OSError as error:
             raise UserError(f"data.root={self.root} cannot be read: {error}. Check its permissions.") from error
 
@@ -202,16 +159,18 @@ class Folder(ImageData):
             digest.update(f"{name}\0{file.path}\0{file.size}\0".encode(errors="surrogateescape"))
             if whole:
                 digest.update((self.root / file.path).read_bytes())
-        return self.digest(digest.hexdigest())
+        # Labels by natural order: caches of names that were in another order before are not read.
+        renumbered = list(self.classes or ()) != sorted(self.classes or ())
+        return self.digest(digest.hexdigest(), **({"class_order": "natural"} if renumbered else {}))
 
     def read(self) -> Mapping[str, Source]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
         pictures: dict[str, Pictures] = {}
         for name, files in self.files.items():
-            labels = torch.tensor([numbers[file.inner.partition("/")[0]] for file in files]) if numbers else None
+            labels = torch.tensor([numbers[file.folder] for file in files]) if numbers else None
             paths = [file.path for file in files]
             pictures[name] = Files(self.root, paths, labels, size=self.image_size, channels=self.channels)
-        times = [file.modified for files in self.files.values() for file in files]
+        times = [file.modified for file in self._all]
         sources = self.hold(pictures, self.digest(self.fingerprint, str(times)))
         if not len(sources["train"]):
             reason = next(iter(self.bad_files.items()), ("", ""))

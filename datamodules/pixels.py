@@ -1,37 +1,28 @@
 """Pixels: from files and arrays to uint8 squares, and from those to what a network sees."""
 
-import warnings
-from pathlib import Path
-from typing import BinaryIO
-
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
+from datamodules.survey import opened
+
+__all__ = [
+    "LUMA",
+    "VERSION",
+    "dequantise",
+    "fit",
+    "flip",
+    "normalise",
+    "opened",
+    "square",
+    "whole",
+]
+
 VERSION = 1  # part of every image fingerprint: count up when a function here gives other pixels than before
 
-# Formats by content, whatever a file is called: PIL would run Ghostscript for a PostScript file named a.png.
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode "L"
-
-
-def opened(file: str | Path | BinaryIO) -> Image.Image:
-    """The picture in a file of one of FORMATS, as PIL opens it: pixels are decoded when they are asked for.
-
-    Raises:
-        OSError: no such file, or no picture.
-        ValueError: it declares more pixels than PIL's limit (Image.MAX_IMAGE_PIXELS, 89 million): a small file of
-            them would fill the memory.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(file, formats=FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f"it declares more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
 
 
 def normalise(pixels: Tensor) -> Tensor:

@@ -77,6 +77,13 @@ def test_shares(tmp_path, n, shares, expected):
     assert [len(part) for part in data._split("a", data.files["a"]).values()] == expected
 
 
+def test_speakers_are_in_natural_order(tmp_path):
+    for name in ("1", "2", "10", "20"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.wav").touch()
+    assert list(recordings(tmp_path)) == ["1", "2", "10", "20"]
+
+
 def test_other_formats_channels_and_silence(root):
     write(root / "anna" / "stereo.flac", channels=2)
     write(root / "anna" / "silent.wav", level=0.0)
