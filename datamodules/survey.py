@@ -1,4 +1,4 @@
-"""Image files of a folder: search, splits, class folders, and a quick look at sizes. Imports neither torch nor numpy."""
+"""Image files of a folder: search, splits, class folders, and a quick look at sizes. Imports no torch and no numpy."""
 
 import os
 import re
