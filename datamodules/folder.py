@@ -2,33 +2,47 @@
 
 import hashlib
 import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from datamodules import checks
+from datamodules.bad_files import OnBadFile
 from datamodules.catalogue import always_there
 from datamodules.images import ImageData, InMemory
-from datamodules.sources import Pictures, Source
+from datamodules.pixels import FULL_RANGE, Levels, extremes
+from datamodules.sources import Extremes, Pictures, Source, joined
 from datamodules.survey import SUFFIXES, TOPS, ImageFile, SplitName, by_split, class_names, opened, search
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
 __all__ = ["SUFFIXES", "TOPS", "Files", "Folder", "ImageFile"]
 
+MOST = 2**16 - 1  # the largest value of 16 bits
+LOOKED_AT = 32  # files of each split that are streamed, for the range of their values
 HASHED_BYTES = 2**26  # a fingerprint is over the files' content up to this much, else over their names and sizes
 
 
 class Files(Pictures):
     """Image files below a folder, by relative path."""
 
-    def __init__(self, root: Path, paths: Sequence[str], labels: Tensor | None, *, size: int, channels: int) -> None:
-        super().__init__(labels, size=size, channels=channels)
+    def __init__(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        labels: Tensor | None,
+        *,
+        size: int,
+        channels: int,
+        levels: Levels = FULL_RANGE,
+    ) -> None:
+        super().__init__(labels, size=size, channels=channels, levels=levels)
         self.root, self.paths = root, paths
 
     def __len__(self) -> int:
@@ -40,12 +54,20 @@ class Files(Pictures):
     def name(self, index: int) -> str:
         return self.paths[index]
 
+    def extremes(self) -> Extremes | None:
+        found = []
+        for index in range(0, len(self), max(1, -(-len(self) // LOOKED_AT))):
+            with suppress(Exception), self.open(index) as picture:  # decoders raise nearly anything on a damaged file
+                found.append(extremes(picture))
+        return joined(found)
+
 
 class Folder(ImageData):
     """Image files below `root`, searched to any depth.
 
     Grey, RGB, RGBA, palette, CMYK and 16-bit files of any shape become squares: turned upright (EXIF), laid on white
-    where transparent, 16 bits scaled to 8, the centre square resized by antialiased bicubic.
+    where transparent, the centre square resized by antialiased bicubic. Grey files of 16 and 32 bits and of floats are
+    scaled to 8 bits, from `black` to `white`.
 
     Where all files lie in two or more folders side by side, these folders are the classes, in natural order: 1, 2, 10
     (until December 2026 as text: 1, 10, 2; this is the same unless names hold numbers of different lengths). Top
@@ -64,6 +86,9 @@ class Folder(ImageData):
         test_share: share of the training files that is held out for the test, where there is no such directory.
         in_memory: decoded images held in one tensor; "auto": if that takes no more than 1 GiB.
         workers: processes that decode files where the pixels are not held in memory.
+        black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
+        white: value that becomes white in such files, as 4095 for 12-bit values; values beyond are clipped; None: the
+            full range, 65535 for integers and 255 for floats (1 where none is above 1).
         on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
@@ -85,7 +110,9 @@ class Folder(ImageData):
         test_share: Fraction = 0.1,
         in_memory: InMemory = "auto",
         workers: Natural = 2,
-        on_bad_file: Literal["skip", "error"] = "skip",
+        black: float = 0.0,
+        white: float | None = None,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(
             batch_size=batch_size,
@@ -98,6 +125,7 @@ class Folder(ImageData):
             on_bad_file=on_bad_file,
         )
         self.root = checks.folder("root", root)
+        self.levels = checks.levels(black, white)
         self.shares: dict[SplitName, float] = {
             "test": checks.number("test_share", test_share, least=0),
             "validation": checks.number("validation_share", validation_share, least=0),
@@ -161,7 +189,9 @@ class Folder(ImageData):
                 digest.update((self.root / file.path).read_bytes())
         # Labels by natural order: caches of names that were in another order before are not read.
         renumbered = list(self.classes or ()) != sorted(self.classes or ())
-        return self.digest(digest.hexdigest(), **({"class_order": "natural"} if renumbered else {}))
+        more: dict[str, object] = {"class_order": "natural"} if renumbered else {}
+        more |= {} if self.levels == FULL_RANGE else {"levels": self.levels}
+        return self.digest(digest.hexdigest(), **more)
 
     def read(self) -> Mapping[str, Source]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
@@ -169,7 +199,9 @@ class Folder(ImageData):
         for name, files in self.files.items():
             labels = torch.tensor([numbers[file.folder] for file in files]) if numbers else None
             paths = [file.path for file in files]
-            pictures[name] = Files(self.root, paths, labels, size=self.image_size, channels=self.channels)
+            pictures[name] = Files(
+                self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels
+            )
         times = [file.modified for file in self._all]
         sources = self.hold(pictures, self.digest(self.fingerprint, str(times)))
         if not len(sources["train"]):
@@ -179,6 +211,25 @@ class Folder(ImageData):
                 f"({reason[1]}). Say data.root=DIR with another folder."
             )
         return sources
+
+    def check_levels(self, extremes: Extremes | None) -> None:
+        if extremes is None:
+            return
+        (low, high), (black, white) = extremes, self.levels
+        found = f"data.root={self.root}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
+        if white is None and high < MOST / 4:
+            least = f" data.black={low}" if low > high / 4 else ""
+            fitting = max(1, 2 ** high.bit_length() - 1)
+            warnings.warn(
+                f"{found}, and white is {MOST:,}, so that all are nearly black. Say{least} data.white={fitting} to "
+                f"scale by their own range, or data.white={MOST} to keep it.",
+                stacklevel=2,
+            )
+        elif white is not None and (low < black or high > white):
+            warnings.warn(
+                f"{found}; data.black={black:g} data.white={white:g} clips those beyond.",
+                stacklevel=2,
+            )
 
 
 def _place(path: str) -> float:
