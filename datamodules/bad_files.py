@@ -28,12 +28,13 @@ class BadFiles(dict[str, str]):
     Args:
         on_bad_file: "skip" them with one warning that names them, or refuse them with an "error".
         kind: a word for one of them: "image file", "sound file".
+        fault: what is wrong with all of them, before the reason of each.
     """
 
-    def __init__(self, on_bad_file: OnBadFile, *, kind: str) -> None:
+    def __init__(self, on_bad_file: OnBadFile, *, kind: str, fault: str = "cannot be read") -> None:
         super().__init__()
         self.on_bad_file = checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
-        self.kind = kind
+        self.kind, self.fault = kind, fault
 
     def report(self, bad: Iterable[Bad]) -> None:
         """Add files; warn at the first call that brings any.
@@ -48,7 +49,7 @@ class BadFiles(dict[str, str]):
         self |= new
         named = ", ".join(printable(f"{name} ({reason})", 300) for name, reason in list(new.items())[:NAMED])
         more = f" and {len(new) - NAMED} more" if len(new) > NAMED else ""
-        text = f"{len(new)} {self.kind}{'s' * (len(new) > 1)} cannot be read: {named}{more}."
+        text = f"{len(new)} {self.kind}{'s' * (len(new) > 1)} {self.fault}: {named}{more}."
         if self.on_bad_file == "error":
             raise UserError(f"{text} Mend or remove them, or say data.on_bad_file=skip to go on without them.")
         if first:

@@ -56,6 +56,11 @@ class DataModule(pl.LightningDataModule):
         return None
 
     @property
+    def why_unlabelled(self) -> str:
+        """The reason why a user's files have no labels, in sentences; empty if they have, or if there is none."""
+        return ""
+
+    @property
     def fingerprint(self) -> str:
         raise NotImplementedError
 
@@ -125,6 +130,13 @@ class DataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read the data now, so that what is wrong with it is said before training begins."""
         _ = self.sources
+
+    def notes(self) -> list[str]:
+        """What was found in a user's files, in a line each, once `setup` has read them; for the terminal.
+
+        Counts, and whatever may surprise: images that are mostly cropped away, classes that were not recognised.
+        """
+        return []
 
     def train_dataloader(self) -> "IterationLoader":
         assert self.trainer is not None

@@ -15,11 +15,25 @@ from torch import Tensor
 from datamodules import checks
 from datamodules.bad_files import OnBadFile
 from datamodules.catalogue import always_there
+from datamodules.findings import counted, listed, one_colour, repeated, shapes
 from datamodules.images import ImageData, InMemory
 from datamodules.pixels import FULL_RANGE, Levels, extremes
-from datamodules.sources import Extremes, Pictures, Source, joined
-from datamodules.survey import SUFFIXES, TOPS, ImageFile, SplitName, by_split, class_names, opened, search
+from datamodules.sources import Extremes, Pictures, Source, Tensors, joined
+from datamodules.survey import (
+    SPLITS,
+    SUFFIXES,
+    TOPS,
+    ImageFile,
+    SplitName,
+    by_split,
+    class_names,
+    natural,
+    opened,
+    search,
+    strays,
+)
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import printable
 from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
 __all__ = ["SUFFIXES", "TOPS", "Files", "Folder", "ImageFile"]
@@ -96,6 +110,7 @@ class Folder(ImageData):
     """
 
     tops: Mapping[str, SplitName] = TOPS  # the top folders that are splits
+    key = "root"  # the setting that names the folder, for messages: "a" for data.a
 
     def __init__(
         self,
@@ -144,27 +159,44 @@ class Folder(ImageData):
     def _all(self) -> list[ImageFile]:
         return [file for files in self.files.values() for file in files]
 
+    @property
+    def why_unlabelled(self) -> str:
+        """The reason why these images have no labels; empty if they have some."""
+        if self.classes:
+            return ""
+        rule = "Images have labels if all of them lie in class folders, and there are at least two of these"
+        here = f"{rule}; in data.{self.key}={self.root}"
+        folders = sorted({file.folder for file in self._all} - {""}, key=natural)
+        if loose := strays(self._all):
+            more = f" and {len(loose) - 1:,} more lie" if len(loose) > 1 else " lies"
+            beside = listed("", folders, width=80).removeprefix(": ")
+            move = f"Move {'them' if len(loose) > 1 else 'it'} into one of these or out."
+            return f"{here}, {printable(loose[0].path, 60)}{more} beside the folders {beside}. {move}"
+        if folders and all(file.folder for file in self._all):
+            return f"{here} there is only {printable(folders[0], 40)}."
+        return f"{here} there are none."
+
     @cached_property
     def files(self) -> dict[SplitName, list[ImageFile]]:
         """The files of each split, by path."""
         found = self._found()
         if not found:
             raise UserError(
-                f"data.root={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
-                f"Say data.root=DIR with a folder that does, or data= one of {', '.join(always_there())}."
+                f"data.{self.key}={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
+                f"Say data.{self.key}=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
         return self._carve(by_split(found, self.tops))
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
             raise UserError(
-                f"data.root={self.root} is not a folder. Say data.root=DIR with the folder that holds your images, or "
-                f"data= one of {', '.join(always_there())}, which need none."
+                f"data.{self.key}={self.root} is not a folder. Say data.{self.key}=DIR with the folder that holds your "
+                f"images, or data= one of {', '.join(always_there())}, which need none."
             )
         try:
             return search(self.root)
         except OSError as error:
-            raise UserError(f"data.root={self.root} cannot be read: {error}. Check its permissions.") from error
+            raise UserError(f"data.{self.key}={self.root} cannot be read: {error}. Check its permissions.") from error
 
     def _carve(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
         """Take the splits that have no files of their own from train: at least a file each, where there are three."""
@@ -197,7 +229,7 @@ class Folder(ImageData):
         numbers = {name: number for number, name in enumerate(self.classes or ())}
         pictures: dict[str, Pictures] = {}
         for name, files in self.files.items():
-            labels = torch.tensor([numbers[file.folder] for file in files]) if numbers else None
+            labels = torch.tensor([numbers[file.folder] for file in files], dtype=torch.int64) if numbers else None
             paths = [file.path for file in files]
             pictures[name] = Files(
                 self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels
@@ -207,16 +239,38 @@ class Folder(ImageData):
         if not len(sources["train"]):
             reason = next(iter(self.bad_files.items()), ("", ""))
             raise UserError(
-                f"data.root={self.root} holds no training image that can be read; the first file is {reason[0]} "
-                f"({reason[1]}). Say data.root=DIR with another folder."
+                f"data.{self.key}={self.root} holds no training image that can be read; the first file is {reason[0]} "
+                f"({reason[1]}). Say data.{self.key}=DIR with another folder."
             )
         return sources
+
+    def notes(self) -> list[str]:
+        labels = {split: self.split(split).labels for split in SPLITS}
+        counts = {split: len(self.sources[split]) for split in SPLITS}
+        names = self.classes or ()
+        of_class = sum(torch.bincount(found, minlength=len(names)) for found in labels.values() if found is not None)
+        lines = [
+            counted(counts, dict(zip(names, of_class.tolist(), strict=True)) if isinstance(of_class, Tensor) else {})
+        ]
+        if loose := strays(self._all):
+            more = f" and {len(loose) - 1:,} more images lie" if len(loose) > 1 else " lies"
+            lines.append(f"class folders are ignored: {printable(loose[0].path, 40)}{more} beside them")
+        elif not names and all(file.folder for file in self._all):
+            lines.append(f"the only class folder, {printable(self._all[0].folder, 40)}, is ignored: labels need two")
+        if labels["train"] is not None:
+            lacking = [name for number, name in enumerate(names) if not (labels["train"] == number).any()]
+            lines += [listed(f"{len(lacking)} classes have no training image", lacking)] if lacking else []
+        paths = {split: [f.path for f in files if f.path not in self.bad_files] for split, files in self.files.items()}
+        lines += shapes(self.root, [path for split in SPLITS for path in paths[split]], self.image_size)
+        train = self.sources["train"]
+        lines += one_colour(train.x, paths["train"]) if isinstance(train, Tensors) else []
+        return lines + repeated(counts["train"], self.batch_size)
 
     def check_levels(self, extremes: Extremes | None) -> None:
         if extremes is None:
             return
         (low, high), (black, white) = extremes, self.levels
-        found = f"data.root={self.root}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
+        found = f"data.{self.key}={self.root}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
         if white is None and high < MOST / 4:
             least = f" data.black={low}" if low > high / 4 else ""
             fitting = max(1, 2 ** high.bit_length() - 1)

@@ -32,6 +32,14 @@ class ImageShape(TypedDict):
     channels: int
 
 
+class FileSettings(TypedDict):
+    """Settings of a user's files, as `Folder` has them, for data whose parts may be folders."""
+
+    black: float
+    white: float | None
+    on_bad_file: OnBadFile
+
+
 class ImageData(DataModule):
     """Images as uint8 (C, S, S), normalised and mirrored in batches: float32 in [-1, 1].
 

@@ -4,7 +4,8 @@ import os
 import re
 import statistics
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
@@ -51,6 +52,15 @@ class ImageFile(NamedTuple):
         return self.inner.partition("/")[0] if "/" in self.inner else ""
 
 
+class FileSize(NamedTuple):
+    """The size of an image in pixels, turned upright. path: below the root."""
+
+    path: str
+    width: int
+    height: int
+    grey: bool
+
+
 class FolderFacts(NamedTuple):
     """A quick look at a folder of images.
 
@@ -79,15 +89,13 @@ def describe(root: str | Path, tops: Mapping[str, SplitName] = TOPS) -> FolderFa
     except OSError:
         found = []
     files = [file for part in by_split(found, tops).values() for file in part]
-    step = max(1, -(-len(files) // HEADERS))
-    headers = [header for file in files[::step] if (header := _header(Path(root).expanduser() / file.path))]
-    width, height = (statistics.median_low(sides) if sides else 0 for sides in _columns(headers))
+    headers = sizes(Path(root).expanduser(), spread([file.path for file in files], HEADERS))
     loose = strays(files)
     return FolderFacts(
         images=len(files),
         classes=class_names(files),
-        size=(width, height),
-        grey=bool(headers) and all(grey for _, grey in headers),
+        size=(_median(header.width for header in headers), _median(header.height for header in headers)),
+        grey=bool(headers) and all(header.grey for header in headers),
         stray=loose[0].path if loose else None,
     )
 
@@ -135,9 +143,9 @@ def class_names(files: Sequence[ImageFile]) -> tuple[str, ...]:
 
 
 def strays(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """Files beside two or more folders that would be classes without them."""
+    """Files beside two or more folders that would be classes without them, by path."""
     several = len({file.folder for file in files} - {""}) > 1
-    return [file for file in files if not file.folder] if several else []
+    return sorted(file for file in files if not file.folder) if several else []
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int], ...], str]:
@@ -177,14 +185,21 @@ def is_grey(picture: Image.Image) -> bool:
     return picture.mode in GREY_MODES or picture.mode.startswith("I")
 
 
-def _header(path: Path) -> tuple[tuple[int, int], bool] | None:
-    """The upright size of a file and whether it is grey; None if it cannot be read."""
-    try:
-        with warnings.catch_warnings(action="ignore"), opened(path) as picture:
-            return upright_size(picture), is_grey(picture)
-    except Exception:  # decoders raise nearly anything on a damaged file
-        return None
+def sizes(root: Path, paths: Iterable[str]) -> list[FileSize]:
+    """The sizes of image files, read from their headers; those that cannot be read are left out."""
+    found = []
+    for path in paths:
+        # decoders raise nearly anything on a damaged file
+        with suppress(Exception), warnings.catch_warnings(action="ignore"), opened(root / path) as picture:
+            found.append(FileSize(path, *upright_size(picture), is_grey(picture)))
+    return found
 
 
-def _columns(headers: Sequence[tuple[tuple[int, int], bool]]) -> tuple[list[int], list[int]]:
-    return [size[0] for size, _ in headers], [size[1] for size, _ in headers]
+def spread(paths: Sequence[str], most: int) -> Sequence[str]:
+    """At most `most` of the paths, at equal distances."""
+    return paths[:: max(1, -(-len(paths) // most))]
+
+
+def _median(sides: Iterable[int]) -> int:
+    known = list(sides)
+    return statistics.median_low(known) if known else 0
