@@ -103,7 +103,7 @@ def _run(
         warm_start(game, Path(config["init_from"]))
     progress, summary = Progress(), RunSummary()
     limit = TimeLimit(flags.get("max_time"))
-    notes = LambdaCallback(setup=lambda trainer, *_: _tell(data, config["names"]["data"], trainer))
+    notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, config["names"]["data"], trainer))
     callbacks: list[pl.Callback] = [notes, GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
