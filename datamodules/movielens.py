@@ -188,9 +188,11 @@ class MovieLens(Retrieval):
             raise UserError(f"{path} has {told}, and {room} makes room for smaller numbers alone. Say {say} or more.")
 
     def notes(self) -> list[str]:
+        liked = self.popularity
+        assert liked is not None
         asked = ", ".join(f"{len(self.split(split)):,} {SHOWN[split]}" for split in SPLITS)
         read = " and ".join(path.name for path in self.files)
-        return [f"{read}: {asked} users, {int((self.popularity > 0).sum()):,} items that are liked in training"]
+        return [f"{read}: {asked} users, {int(liked.count_nonzero()):,} items that are liked in training"]
 
 
 def _rating(line: str, path: Path, number: int) -> Rating:

@@ -217,6 +217,7 @@ def test_letor(tmp_path):
     assert batch.relevant.tolist() == [[True, False, False], [False, True, False]]
     assert batch.candidate.tolist() == [[True, True, False], [True, True, True]]
     assert data.popularity is None
+    assert data.notes() == ["2 training, 2 validation, 2 test queries; 3 without a relevant document are left out"]
     assert len(list(data.iteration_batches(0, 3))) == 3
 
 
