@@ -15,7 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.callbacks import EarlyStopping, LambdaCallback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
@@ -111,6 +111,8 @@ def _run(
         samples, also = evaluation.pop("samples"), config["measures"]
         scoring = make_scoring(config["metrics"], samples=samples, task=progress.task, also=also)
         callbacks.append(Evaluation(**evaluation, scoring=scoring))
+    elif any(isinstance(callback, EarlyStopping) for callback in given):
+        raise UserError("EarlyStopping acts after an evaluation, which metrics=none turns off. Say metrics=own.")
     elif config["measures"]:
         raise UserError("measures= needs an evaluation, which metrics=none turns off. Say metrics=own.")
     callbacks += [*pictures(settings["grids"], config["pictures"]), Embeddings()]
@@ -119,7 +121,8 @@ def _run(
     if begin is not None:
         write = begin
         callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
-    trainer = make_trainer(flags, run_dir, callbacks, loggers)
+    every = settings["evaluation"]["every"] if config["metrics"] else None
+    trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
         logger.log_hyperparams(dict(config))
     try:
@@ -136,8 +139,9 @@ def _run(
     whole = game.iteration >= game.iterations and not interruption.agreed
     if trainer.is_global_zero:
         summary.write(trainer, game, "finished" if whole else "stopped")
-        why = f", because trainer.max_time={flags['max_time']} is over" if limit.over else ""
-        _farewell(run_dir, game, whole=whole, why=why)
+        over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
+        why = "" if interruption.agreed else over or _stopped_early(given)
+        _farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
 
 
@@ -183,12 +187,21 @@ def initialize(game: Game, init: Initialization) -> None:
 
 
 def make_trainer(
-    settings: Mapping[str, Any], run_dir: Path, callbacks: list[pl.Callback], loggers: list[Logger]
+    settings: Mapping[str, Any],
+    run_dir: Path,
+    callbacks: list[pl.Callback],
+    loggers: list[Logger],
+    *,
+    evaluated_every: int | None = None,
 ) -> pl.Trainer:
     """Lightning's trainer: one epoch, which the data module makes as long as the run.
 
     Its processes are those of the launcher, where one started as many as the settings want, laid out as that launcher
     laid them out; otherwise Lightning starts them on this machine.
+
+    Args:
+        evaluated_every: iterations between two evaluations, which callbacks of Lightning take for its validation; None:
+            there are none.
 
     Raises:
         UserError: Lightning refuses a setting, a callback, or what this machine lacks.
@@ -221,6 +234,10 @@ def make_trainer(
             enable_model_summary=False,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
+            # There is no validation loop. EarlyStopping and ModelCheckpoint read here that they are to act after each
+            # evaluation (on_validation_end), not at the end of the one epoch.
+            check_val_every_n_epoch=1 if evaluated_every is None else None,
+            val_check_interval=evaluated_every,
         )
     except (MisconfigurationException, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".!")
@@ -338,6 +355,13 @@ def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) 
         return ""
     more = " and more" if len(bad) > shown else ""
     return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
+
+
+def _stopped_early(callbacks: list[pl.Callback]) -> str:
+    """The reason that an EarlyStopping has for the end of a run; empty where there is none."""
+    reasons = (getattr(callback, "stopping_reason_message", None) for callback in callbacks)
+    sentence = next((str(found) for found in reasons if found), "").partition(". ")[0]
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _farewell(run_dir: Path, game: Game, *, whole: bool, why: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import nn
 
-from lightning_gans.callbacks.training_log import tell_summary
+from lightning_gans.callbacks.training_log import show_callbacks, tell_summary
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.data import Data, SplitName
 from lightning_gans.core.errors import UserError
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 class Evaluation(pl.Callback):
     """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
+
+    It takes the place of Lightning's validation loop: scores go to `trainer.callback_metrics`, and then the hook
+    `on_validation_end` of every callback is called, so that EarlyStopping and ModelCheckpoint act on them.
 
     Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
     chosen one. What a model cannot do is not measured. A request to stop leaves an evaluation that is under way; the
@@ -72,6 +75,9 @@ class Evaluation(pl.Callback):
         return facts | {"floor": self.floor} if self.scoring.quality is not None or self.floor else facts
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Game)
+        known = pl_module.scores.state_dict()  # of the sittings before
+        show_callbacks(trainer, {name: score["last"] for name, score in known.items()})
         if self.pending:
             self._validate(trainer, pl_module)
 
@@ -101,9 +107,14 @@ class Evaluation(pl.Callback):
             values["fid_floor"] = self.floor["fid"]
         for logger in trainer.loggers:
             logger.log_metrics(values, step=game.iteration)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        show_callbacks(trainer, values)
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        for callback in callbacks:
             if isinstance(callback, EvaluationListener):
                 callback.on_evaluation(trainer, game, evidence)
+        for callback in callbacks:  # Lightning's own, such as EarlyStopping: an evaluation is the run's validation
+            if _can_monitor(callback, trainer, game):
+                callback.on_validation_end(trainer, game)
 
     def _measure(self, trainer: pl.Trainer, model: nn.Module, split: SplitName) -> Evidence:
         return self.scoring(model, _data(trainer), split)
@@ -141,6 +152,24 @@ class Evaluation(pl.Callback):
         for name, model in game.baselines(_data(trainer)).items():
             found[name] = self._measure(trainer, model, "test").scores
         return found
+
+
+def _can_monitor(callback: pl.Callback, trainer: pl.Trainer, game: Game) -> bool:
+    """Whether there is what a callback monitors, if anything; a loss is there once losses have been read.
+
+    Raises:
+        UserError: there is no such metric or loss.
+    """
+    name, known = getattr(callback, "monitor", None), trainer.callback_metrics
+    if not isinstance(name, str) or name in known or name in ("epoch", "step"):
+        return True
+    if not game.latest:
+        return False
+    hint = f"Did you mean {' or '.join(near)}? " if (near := get_close_matches(name, known, n=3)) else ""
+    raise UserError(
+        f"{type(callback).__name__} monitors {name}, which this run does not measure. {hint}There are "
+        f"{', '.join(sorted(known))}."
+    )
 
 
 def _data(trainer: pl.Trainer) -> Data | None:

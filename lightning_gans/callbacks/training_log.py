@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.events import Evidence, due
@@ -18,7 +19,8 @@ class TrainingLog(pl.Callback):
     """Read the game's running means every `every` iterations; the one moment at which losses leave the device.
 
     A row of losses.csv and of every logger holds the means since the row before, `<player>/learning_rate`,
-    `iterations_per_second` and `images_per_second` (wall time, evaluations included). Loggers that have
+    `iterations_per_second` and `images_per_second` (wall time, evaluations included). The means are also in
+    `trainer.callback_metrics`, for callbacks of Lightning that monitor one. Loggers that have
     `log_summary(facts)` are told the best value of each metric after every evaluation, and the run's status at its end.
 
     Raises (while training, on every rank alike):
@@ -47,6 +49,7 @@ class TrainingLog(pl.Callback):
         assert isinstance(pl_module, Game)
         self._started = self._since = time.monotonic()
         self._iteration = pl_module.iteration
+        show_callbacks(trainer, pl_module.latest)  # of the sitting before
         if trainer.is_global_zero:
             self._csv = CsvFile(Path(trainer.default_root_dir) / "losses.csv")
             self._csv.resume(pl_module.iteration)
@@ -57,6 +60,7 @@ class TrainingLog(pl.Callback):
             return
         assert isinstance(pl_module, Game)
         values = dict(pl_module.read_losses())
+        show_callbacks(trainer, values)
         if not trainer.is_global_zero:
             return
         values |= {f"{player}/learning_rate": rate for player, rate in pl_module.learning_rates().items()}
@@ -95,6 +99,11 @@ def best_scores(game: Game) -> dict[str, float]:
     for name, score in game.scores.state_dict().items():
         facts |= {f"{name}.best": score["best"], f"{name}.best_iteration": score["best_iteration"]}
     return facts
+
+
+def show_callbacks(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
+    """Put values where callbacks of Lightning look for what they monitor; the same on every rank."""
+    trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
 
 
 def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:

@@ -5,11 +5,14 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
 from lightning_gans.evaluation.scoring import Scoring
+from tests.helpers.play import StopAfter, Watch
 from tests.helpers.tiny import fit, tiny_game
 
 
@@ -119,3 +122,64 @@ def test_a_damaged_best_checkpoint_is_left_out_of_the_test(tmp_path, caplog):
     fit(tiny_game(6), tmp_path, [Damage(), evaluation, Listener()])
     assert set(evaluation.test) == {"floor", "last"}
     assert "best.ckpt is damaged" in caplog.text
+
+
+# Callbacks of Lightning
+
+
+def watched(folder, fids, *, until=12, checkpoint=None):
+    """A run of 12 iterations, evaluated in every second one, that stops early and keeps its best two."""
+    stop = EarlyStopping(monitor="fid", patience=2, check_on_train_epoch_end=False)
+    keep = ModelCheckpoint(
+        dirpath=folder / "kept", monitor="fid", save_top_k=2, filename="{step}", save_on_train_epoch_end=False
+    )
+    game, seen = tiny_game(12), Watch(lambda trainer, _: {**trainer.callback_metrics})
+    evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: Quality(fids)))
+    log = TrainingLog(every=3)
+    fit(
+        game,
+        folder,
+        [log, evaluation, stop, StopAfter(until, folder / f"{until}.ckpt"), seen, keep],
+        checkpoint=checkpoint,
+    )
+    return game, stop, keep, seen.seen
+
+
+def test_early_stopping_and_model_checkpoints_act_on_scores(tmp_path):
+    game, stop, keep, seen = watched(tmp_path, [3.0, 1.0, 2.0, 1.5, 0.1])
+    assert game.iteration == 8  # two evaluations after the best
+    assert (stop.best_score, stop.wait_count) == (1.0, 2)
+    assert keep.best_model_score == 1.0
+    assert {path.stem for path in (tmp_path / "kept").iterdir()} == {"step=4", "step=8"}
+    assert [values.get("fid") for values in seen] == [None, 3, 3, 1, 1, 2, 2, 1.5]
+
+
+def test_what_callbacks_monitor_is_the_newest_loss_and_score(tmp_path):
+    game, *_, seen = watched(tmp_path, [3.0, 1.0, 2.0, 1.5])
+    assert seen[-1].keys() == game.latest.keys() | {"fid", "fid_floor"}
+    assert seen[1].keys() == {"fid", "fid_floor"}  # no loss has been read yet
+    assert {name: seen[-1][name] for name in game.latest} == pytest.approx(game.latest)
+
+
+def test_early_stopping_that_goes_on_equals_straight_through(tmp_path):
+    whole, straight, kept, seen = watched(tmp_path / "straight", [3.0, 1.0, 2.0, 1.5])
+    watched(tmp_path / "cut", [3.0, 1.0, 2.0], until=7)
+    game, stop, keep, rest = watched(tmp_path / "cut", [1.5], checkpoint=tmp_path / "cut" / "7.ckpt")
+    assert game.iteration == whole.iteration == 8
+    assert rest == seen[7:]
+    assert stop.state_dict() == straight.state_dict()
+    assert keep.best_model_score == kept.best_model_score
+
+
+def test_a_monitored_loss_is_waited_for_and_an_unknown_name_is_refused(tmp_path):
+    def start(name, folder):
+        stop = EarlyStopping(monitor=name, patience=9, check_on_train_epoch_end=False)
+        evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: Quality([3.0, 2.0, 1.0])))
+        fit(tiny_game(6), folder, [TrainingLog(every=3), evaluation, stop])
+        return stop
+
+    assert start("D/gradient_norm", tmp_path / "loss").best_score.isfinite()
+    with pytest.raises(
+        UserError, match=r"EarlyStopping monitors fod, .* Did you mean fid\? There are .*fid, fid_floor"
+    ):
+        start("fod", tmp_path / "typo")

@@ -30,15 +30,17 @@ def test_a_config_is_its_constructor(name):
     target = getattr(datamodules, home)
     assert package == "datamodules"
     assert home in datamodules.__all__
-    assert set(config) == set(inspect.signature(target).parameters)
-    data = target(**{**config, **({"root": "somewhere"} if "root" in config else {})})
+    parameters = inspect.signature(target).parameters
+    required = {name for name, one in parameters.items() if one.default is one.empty}
+    assert required <= set(config) <= set(parameters)
+    data = target(**{**config, **({"root": "somewhere"} if "root" in parameters else {})})
     entry = CATALOGUE[name]
     contents = getattr(target, "contents", "")
     assert (target.batch.__name__, contents) in IN_WORDS
     if contents:
         assert len(data.sample_shape) == (3 if contents == "images" else 1)
     assert entry.module == home
-    assert entry.needs_download == ("download" in config)
+    assert entry.needs_download == ("download" in parameters)
     if name not in ("folder", "unpaired"):  # the user's files decide
         assert entry.classes == (None if data.classes is None else len(data.classes))
 

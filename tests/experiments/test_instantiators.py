@@ -227,6 +227,21 @@ def test_a_run_out_of_time_is_saved_and_the_same_command_continues_it(mine):
     assert status(mine)[1] > before[1] > 0
 
 
+def test_early_stopping_ends_a_run_that_gets_no_better(mine):
+    stop = "+callbacks.mine={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: modes, mode: max, "
+    stop += "min_delta: 100, patience: 2}"
+    keep = "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint, monitor: modes, dirpath: kept}"
+    said = mine.run(*COMMAND, "iterations=100", "callbacks.evaluation.every=2", stop, keep)
+    assert status(mine) == ("stopped", 6)
+    assert "because monitored metric modes did not improve in the last 2 records" in said
+    assert [path.suffix for path in (mine.folder / "kept").iterdir()] == [".ckpt"]
+
+
+def test_early_stopping_needs_evaluations(mine):
+    stop = "+callbacks.mine={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: fid}"
+    assert "metrics=none turns off" in mine.run(*COMMAND, "metrics=none", stop, code=2)
+
+
 def test_every_argument_of_the_trainer_is_passed_on_or_refused():
     arguments = set(inspect.signature(pl.Trainer).parameters)
     assert arguments == (set(OWN) | set(PASSED) | set(refused)) - {"threads", "log_every"}

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf, open_dict
 
 from experiments.jobs.runner import make_game
 from experiments.settings import compatibility, validate
+from experiments.settings.defaults import fill
 from lightning_gans.core.errors import UserError
 from tests.helpers.composed import CONF, VARIANTS, data_of, resolved, unresolved
 from tests.helpers.play import play
@@ -52,6 +53,7 @@ def told(variant, setting):
             choices[key] = value
         if key == "penalty" and "norm" in (config.network.get("discriminator") or {}):
             config.network.discriminator.norm = "none"
+    fill(config)  # a choice's file leaves defaults to the constructor
     return replace(found, config=config, choices=choices)
 
 
