@@ -15,22 +15,39 @@ IN_WORDS = {
 }
 
 
+class Images(NamedTuple):
+    """What a set of images is, for the choice of a recipe.
+
+    samples: training images; of two domains, those of the first.
+    size: height and width of the files in pixels.
+    channels: 1 (grey) or 3 (RGB).
+    """
+
+    samples: int
+    size: int
+    channels: int
+
+
 class Data(NamedTuple):
     """One choice.
 
     module: the data module that it makes: a name that `datamodules` exports, or FILE.CLASS of a file in it.
     needs_download: its files are fetched, unless data_dir already holds them.
     classes: how many it labels; None where it labels none, or a user's files decide.
+    images: the known facts of a set of images; None for all other data, and where a user's files decide.
     """
 
     module: str
     needs_download: bool
     description: str
     classes: int | None
+    images: Images | None = None
 
 
 CATALOGUE: dict[str, Data] = {
-    "digits": Data("Digits", False, "1,797 handwritten digits of scikit-learn, 8x8 resized, 10 classes", 10),
+    "digits": Data(
+        "Digits", False, "1,797 handwritten digits of scikit-learn, 8x8 resized, 10 classes", 10, Images(1_437, 8, 1)
+    ),
     "ring": Data("Ring", False, "8 Gaussians on a circle of radius 1, std 0.01", 8),
     "grid": Data("Grid", False, "25 Gaussians on a grid from -4 to 4, std 0.05", 25),
     "spiral": Data("Spiral", False, "two interleaved spiral arms out to radius 1", 2),
@@ -38,36 +55,71 @@ CATALOGUE: dict[str, Data] = {
     "two_points": Data("TwoPoints", False, "point masses at (-1, 0) and (1, 0)", 2),
     "ref_pair": Data("RefPair", False, "N(0, 1) on the line: divergences in closed form", None),
     "folder": Data("Folder", False, "your own image files, with or without class folders", None),
-    "mnist": Data("Vision", True, "70,000 handwritten digits, 28x28 grey, 10 classes", 10),
-    "fashion_mnist": Data("Vision", True, "70,000 articles of clothing, 28x28 grey, 10 classes", 10),
-    "kmnist": Data("Vision", True, "70,000 cursive Japanese characters, 28x28 grey, 10 classes", 10),
-    "emnist": Data("Vision", True, "131,600 handwritten characters (balanced), 28x28 grey, 47 classes", 47),
-    "usps": Data("Vision", True, "9,298 scanned digits, 16x16 grey, 10 classes", 10),
-    "svhn": Data("Vision", True, "99,289 house number digits, 32x32 RGB, 10 classes", 10),
-    "cifar10": Data("Vision", True, "60,000 photographs, 32x32 RGB, 10 classes", 10),
-    "cifar100": Data("Vision", True, "60,000 photographs, 32x32 RGB, 100 classes", 100),
-    "stl10": Data("Vision", True, "13,000 labelled photographs, 96x96 RGB, 10 classes", 10),
-    "celeba": Data("Vision", True, "202,599 faces, 178x218 RGB, no classes", None),
-    "lsun": Data("Vision", True, "3 million bedrooms, 256 pixels RGB, no classes", None),
+    "mnist": Data("Vision", True, "70,000 handwritten digits, 28x28 grey, 10 classes", 10, Images(55_000, 28, 1)),
+    "fashion_mnist": Data(
+        "Vision", True, "70,000 articles of clothing, 28x28 grey, 10 classes", 10, Images(55_000, 28, 1)
+    ),
+    "kmnist": Data(
+        "Vision", True, "70,000 cursive Japanese characters, 28x28 grey, 10 classes", 10, Images(55_000, 28, 1)
+    ),
+    "emnist": Data(
+        "Vision", True, "131,600 handwritten characters (balanced), 28x28 grey, 47 classes", 47, Images(103_400, 28, 1)
+    ),
+    "usps": Data("Vision", True, "9,298 scanned digits, 16x16 grey, 10 classes", 10, Images(6_591, 16, 1)),
+    "svhn": Data("Vision", True, "99,289 house number digits, 32x32 RGB, 10 classes", 10, Images(68_257, 32, 3)),
+    "cifar10": Data("Vision", True, "60,000 photographs, 32x32 RGB, 10 classes", 10, Images(45_000, 32, 3)),
+    "cifar100": Data("Vision", True, "60,000 photographs, 32x32 RGB, 100 classes", 100, Images(45_000, 32, 3)),
+    "stl10": Data("Vision", True, "13,000 labelled photographs, 96x96 RGB, 10 classes", 10, Images(4_500, 96, 3)),
+    "celeba": Data("Vision", True, "202,599 faces, 178x218 RGB, no classes", None, Images(162_770, 178, 3)),
+    "lsun": Data(
+        "Vision",
+        True,
+        "3 million bedrooms, 256 pixels RGB, no classes",
+        None,
+        Images(3_000_000, 256, 3),
+    ),
     "digits_textured": Data(
-        "DigitsTextured", False, "the digits blended with patches of photographs, RGB, 10 classes", 10
+        "DigitsTextured",
+        False,
+        "the digits blended with patches of photographs, RGB, 10 classes",
+        10,
+        Images(1_437, 8, 3),
     ),
     "digits_unpaired": Data(
-        "DigitsUnpaired", False, "half of the digits against the other half on photographs, RGB", 10
+        "DigitsUnpaired", False, "half of the digits against the other half on photographs, RGB", 10, Images(718, 8, 3)
     ),
     "unpaired": Data("Unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
-    "digits_shifted": Data("DigitsShifted", False, "thicker digits before clouds of noise, 10 classes", 10),
-    "mnistm": Data("MNISTM", True, "MNIST blended with patches of your photographs, 28x28 RGB, 10 classes", 10),
-    "digits_shift": Data("EmbeddedDomains", False, "digits to thicker digits before clouds of noise", 10),
-    "digits_to_textured": Data("EmbeddedDomains", False, "digits to digits on photographs", 10),
-    "mnist_to_mnistm": Data("Domains", True, "MNIST to MNIST on your photographs", 10),
-    "mnist_to_usps": Data("Domains", True, "MNIST to USPS", 10),
-    "usps_to_mnist": Data("Domains", True, "USPS to MNIST", 10),
-    "svhn_to_mnist": Data("Domains", True, "house numbers to MNIST", 10),
+    "digits_shifted": Data(
+        "DigitsShifted", False, "thicker digits before clouds of noise, 10 classes", 10, Images(1_437, 8, 1)
+    ),
+    "mnistm": Data(
+        "MNISTM",
+        True,
+        "MNIST blended with patches of your photographs, 28x28 RGB, 10 classes",
+        10,
+        Images(55_000, 28, 3),
+    ),
+    "digits_shift": Data(
+        "EmbeddedDomains", False, "digits to thicker digits before clouds of noise", 10, Images(1_437, 8, 1)
+    ),
+    "digits_to_textured": Data("EmbeddedDomains", False, "digits to digits on photographs", 10, Images(1_437, 8, 3)),
+    "mnist_to_mnistm": Data("Domains", True, "MNIST to MNIST on your photographs", 10, Images(55_000, 28, 3)),
+    "mnist_to_usps": Data("Domains", True, "MNIST to USPS", 10, Images(55_000, 28, 1)),
+    "usps_to_mnist": Data("Domains", True, "USPS to MNIST", 10, Images(6_591, 16, 1)),
+    "svhn_to_mnist": Data("Domains", True, "house numbers to MNIST", 10, Images(68_257, 32, 3)),
     "domains": Data("Domains", True, "any labelled images to any others, data.source= data.target=", 10),
-    "digits_semi": Data("DigitsSemi", False, "the digits, 50 of them labelled, grey, 10 classes", 10),
-    "mnist_semi": Data("VisionSemi", True, "MNIST, 100 images of it labelled, 28x28 grey, 10 classes", 10),
-    "cifar10_semi": Data("VisionSemi", True, "CIFAR-10, 4,000 images labelled, 32x32 RGB, 10 classes", 10),
+    "digits_semi": Data(
+        "DigitsSemi", False, "the digits, 50 of them labelled, grey, 10 classes", 10, Images(1_437, 8, 1)
+    ),
+    "mnist_semi": Data(
+        "VisionSemi", True, "MNIST, 100 images of it labelled, 28x28 grey, 10 classes", 10, Images(55_000, 28, 1)
+    ),
+    "usps_semi": Data(
+        "VisionSemi", True, "USPS, 100 images of it labelled, 16x16 grey, 10 classes", 10, Images(6_591, 16, 1)
+    ),
+    "cifar10_semi": Data(
+        "VisionSemi", True, "CIFAR-10, 4,000 images labelled, 32x32 RGB, 10 classes", 10, Images(45_000, 32, 3)
+    ),
     "vowels": Data("Vowels", False, "10 synthetic vowels of men, women and children, 9 speakers", 10),
     "speech": Data("Speech", False, "your own recordings, one folder a speaker", None),
     "digits_retrieval": Data(

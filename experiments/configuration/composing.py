@@ -3,8 +3,8 @@
 import copy
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from datamodules.catalogue import CATALOGUE
-from experiments.configuration import resolvers
+from experiments.configuration import recipes, resolvers
 from experiments.configuration.messages import (
     choices_of,
     dangling,
@@ -216,7 +216,7 @@ class Composer:
     # Composition
 
     def choosing(self, overrides: Sequence[Override]) -> tuple[str, ...]:
-        """Those of `overrides` that choose from a group, as `chosen` takes them.
+        """Those of `overrides` that choose from a group, as `chosen` takes them, and choices that follow from the data.
 
         network=mlp of a game that has perceptrons of its own means those, network/<variant>_mlp.
         """
@@ -227,7 +227,35 @@ class Composer:
             own = f"{self.chosen(deciding).choices.get('variant')}_{chosen['network']}"
             if own in self.options("network"):
                 lines[lines.index(f"network={chosen['network']}")] = f"network={own}"
-        return tuple(lines)
+        return (*lines, *self._suited(overrides, chosen))
+
+    def _suited(self, overrides: Sequence[Override], said: Mapping[str, str]) -> Iterator[str]:
+        """Choices that suit the data, of groups that the command line leaves open: the recipe of the nearest data for a
+        pair that has none of its own, and metrics without labels for images that have none.
+
+        An experiment is the settings of a paper or a study, to which no recipe of other data is added.
+        """
+        lines = tuple(f"{group}={said[group]}" for group in DECIDING if group in said)
+        usual = self.chosen(lines)
+        variant, data = usual.choices.get("variant"), usual.choices.get("data")
+        if variant is None or data is None:
+            return
+        told = data in CATALOGUE and CATALOGUE[data].images is not None and CATALOGUE[data].classes is not None
+        own = data in self.options(f"recipe/{variant}") or usual.choices.get("experiment") != "none"
+        if told and own:
+            return
+        config = copy.deepcopy(usual.config)
+        for override in overrides:
+            if override.key_or_group.partition(".")[0] in ("data", "data_dir") and not self.is_choice(override):
+                with suppress(UserError):  # told when the values are set
+                    assign(config, override, self.groups())
+        found = recipes.facts(data, config)
+        if found is None:
+            return
+        if not own and "recipe" not in said and (near := recipes.nearest(found, self.options(f"recipe/{variant}"))):
+            yield f"recipe={variant}/{near}"
+        if found.labelled is False and "metrics" not in said and usual.choices.get("metrics") == "classifier":
+            yield "metrics=pixels"
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """One job's configuration, with every default that only a constructor knows.

@@ -48,19 +48,21 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
     if experiment != "none":
         found[experiment.rpartition("/")[2]] = ""
     chosen = [override for override in overrides if composer.is_choice(override)]
-    found |= _other_choices(composer, composed, chosen)
+    found |= _other_choices(composer, composed, chosen, overrides)
     values = [override for override in overrides if override not in chosen]
-    found |= _other_values(composer, composed, chosen, values)
+    found |= _other_values(composer, composed, overrides, values)
     if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
         found["root_"] = os.path.normpath(str(select(composed.config, "data.root")))
     return found
 
 
-def _other_choices(composer: Composer, composed: Composed, chosen: Sequence[Override]) -> dict[str, str]:
+def _other_choices(
+    composer: Composer, composed: Composed, chosen: Sequence[Override], overrides: Sequence[Override]
+) -> dict[str, str]:
     if not {override.key_or_group for override in chosen} - set(directory.UNNAMED_GROUPS):
         return {}
-    recipe = composer.choosing([override for override in chosen if override.key_or_group in DECIDING])
-    usual = composer.chosen(recipe).choices
+    recipe = [override for override in overrides if override not in chosen or override.key_or_group in DECIDING]
+    usual = composer.chosen(composer.choosing(recipe)).choices
     everything = [option for group in composer.groups() for option in composer.options(group)]
     found: dict[str, str] = {}
     for group, choice in composed.choices.items():
@@ -74,12 +76,12 @@ def _other_choices(composer: Composer, composed: Composed, chosen: Sequence[Over
 
 
 def _other_values(
-    composer: Composer, composed: Composed, chosen: Sequence[Override], values: Sequence[Override]
+    composer: Composer, composed: Composed, overrides: Sequence[Override], values: Sequence[Override]
 ) -> dict[str, str]:
     changed = [override for override in values if not directory.is_unnamed(override.key_or_group)]
     if not changed:
         return {}
-    before = composer.chosen(composer.choosing(chosen)).config
+    before = composer.chosen(composer.choosing(overrides)).config
     keys = set(leaf_keys(composed.config, targets=True)) - composed.filled  # names stay when a constructor grows
     found: dict[str, str] = {}
     for override in changed:

@@ -13,10 +13,11 @@ from lightning_gans.extractors.base import Progress
 from lightning_gans.extractors.classifier import ClassifierExtractor, fit_or_load
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.extractors.inception import InceptionExtractor
+from lightning_gans.extractors.pixels import PixelExtractor
 from lightning_gans.settings import Given
 
 # The names that a configuration from a stranger may use; see experiments.trained.loading.
-__all__ = ["classifier", "coordinates", "inception", "own"]
+__all__ = ["classifier", "coordinates", "inception", "own", "pixels"]
 
 
 def classifier(
@@ -84,3 +85,23 @@ def own(
         device: device that computes features.
         progress: callback for progress messages.
     """
+
+
+def pixels(
+    data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
+) -> PixelExtractor:
+    """Mean colours of 8x8 parts of the image; for any images, without labels and without a download.
+
+    Args:
+        data: data module of the run.
+        cache_dir: directory of cached features.
+        device: device that computes features.
+        progress: callback for progress messages.
+
+    Raises:
+        UserError: the samples are no images.
+    """
+    if len(data.sample_shape) != 3:
+        shape = "x".join(map(str, data.sample_shape))
+        raise UserError(f"metrics=pixels measures images, and these samples are {shape}. Say metrics=planar or own.")
+    return PixelExtractor(data.sample_shape[0])

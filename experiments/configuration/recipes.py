@@ -1,0 +1,128 @@
+"""Choices that follow from what the data are: the nearest recipe, and metrics that need no labels."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from datamodules.catalogue import CATALOGUE
+from datamodules.survey import TOPS, FolderFacts, describe
+from experiments.settings import offered
+from experiments.settings.declarations import names, target
+
+NONE = "none"  # recipe=none: the settings of the variant alone
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Images, as far as the choice of a recipe depends on them.
+
+    kind: the batches that the data module gives.
+    samples: training images; of two domains, those of the first. None if unknown.
+    size: height and width of the files in pixels.
+    channels: 1 (grey) or 3 (RGB).
+    labelled: whether each image has a class; None if unknown.
+    """
+
+    kind: tuple[str, ...]
+    samples: int | None
+    size: int
+    channels: int
+    labelled: bool | None
+
+    def __str__(self) -> str:
+        count = "" if self.samples is None else f"{self.samples:,} "
+        return f"{count}{'grey' if self.channels == 1 else 'RGB'} images of {self.size} pixels"
+
+
+def facts(choice: str, config: DictConfig) -> Facts | None:
+    """The facts of the chosen data; None for data that are no images, and for a folder without images.
+
+    Args:
+        choice: of the group `data`.
+        config: a composition with its settings.
+    """
+    if choice in CATALOGUE and CATALOGUE[choice].images:
+        return known(choice)
+    data = target(_value(config, "data"))
+    size, channels = _value(config, "data.image_size"), _value(config, "data.channels")
+    if "images" not in names(data, "contents") or not isinstance(size, int) or not isinstance(channels, int):
+        return None
+    if choice not in CATALOGUE:
+        return Facts(names(data, "batch"), None, size, channels, None)
+    word, tops = _first(config)
+    if word in CATALOGUE:
+        found = known(word)
+        return found and Facts(names(data, "batch"), found.samples, found.size, channels, found.labelled)
+    looked = _looked(word, tops)
+    if looked is None or not looked.images:
+        return None
+    return Facts(
+        names(data, "batch"), looked.images, round(math.sqrt(math.prod(looked.size))), channels, bool(looked.classes)
+    )
+
+
+def known(choice: str) -> Facts | None:
+    """The facts of a choice of `data` that the catalogue has."""
+    images, cls = CATALOGUE[choice].images, offered.data_class(choice)
+    if images is None:
+        return None
+    return Facts(names(cls, "batch"), *images, labelled=CATALOGUE[choice].classes is not None)
+
+
+def nearest(data: Facts, recipes: Sequence[str]) -> str | None:
+    """The recipe for the data that are most like these; None if none is for data of this kind.
+
+    The distance is |log of the quotient of the numbers of samples|, half of that of the sizes, and 1/2 if one is grey and
+    the other RGB.
+
+    Args:
+        recipes: choices of `data` for which the variant has one.
+    """
+    made_for = {recipe: known(recipe) for recipe in recipes if recipe in CATALOGUE}
+    distances = {
+        recipe: _distance(data, other) for recipe, other in made_for.items() if other and other.kind == data.kind
+    }
+    return min(distances, key=lambda recipe: distances[recipe], default=None)
+
+
+def _distance(one: Facts, other: Facts) -> float:
+    counted = one.samples and other.samples
+    samples = abs(math.log(one.samples / other.samples)) if counted else 0.0  # type: ignore[operator]
+    return samples + 0.5 * abs(math.log(one.size / other.size)) + 0.5 * (one.channels != other.channels)
+
+
+def _first(config: DictConfig) -> tuple[str, tuple[str, ...]]:
+    """The set or folder that the data are, or the first of two; and its top folders of training images, if unusual."""
+    for key in ("data.a", "data.source"):
+        word = _value(config, key)
+        if isinstance(word, str):
+            return word, ()
+    two = _value(config, "data.a") is None and "a" in (_value(config, "data") or {})
+    return str(_value(config, "data.root")), ("trainA",) if two else ()
+
+
+def _looked(root: str, tops: tuple[str, ...]) -> FolderFacts | None:
+    folder = Path(root).expanduser()
+    try:
+        return _described(folder.absolute(), tops, folder.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _described(root: Path, tops: tuple[str, ...], modified: int) -> FolderFacts:
+    return describe(root, {top.lower(): "train" for top in tops} or TOPS)
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    try:
+        value = OmegaConf.select(config, key)
+        return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
+    except OmegaConfBaseException:
+        return None
