@@ -78,7 +78,14 @@ def _run(job: Job) -> int:
         write_atomically(job.run_dir / CONFIG, config_text(job.config))
         _write_command(job.run_dir, how)
 
-    return int(run(job.config, checkpoint=job.resume.checkpoint, begin=begin if job.place.leads else None))
+    return int(
+        run(
+            job.config,
+            checkpoint=job.resume.checkpoint,
+            begin=begin if job.place.leads else None,
+            paper=job.paper,
+        )
+    )
 
 
 def _finished(job: Job) -> int:
@@ -103,6 +110,7 @@ def _announce(job: Job) -> None:
     by = "" if job.place.launcher in (None, "variables") else f" of {job.place.launcher}"
     ranks = f", {job.place.size} processes{by}" if job.place.size > 1 else ""
     print(f"{job.config['names']['variant']} on {job.config['names']['data']}{ranks}, {how}: {job.run_dir}", flush=True)
+    print(job.recipe, flush=True)
 
 
 def _warn(job: Job) -> None:

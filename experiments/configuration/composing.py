@@ -242,20 +242,24 @@ class Composer:
             return
         told = data in CATALOGUE and CATALOGUE[data].images is not None and CATALOGUE[data].classes is not None
         own = data in self.options(f"recipe/{variant}") or usual.choices.get("experiment") != "none"
-        if told and own:
-            return
-        config = copy.deepcopy(usual.config)
-        for override in overrides:
-            if override.key_or_group.partition(".")[0] in ("data", "data_dir") and not self.is_choice(override):
-                with suppress(UserError):  # told when the values are set
-                    assign(config, override, self.groups())
-        found = recipes.facts(data, config)
+        found = None if told and own else self.facts(overrides)
         if found is None:
             return
         if not own and "recipe" not in said and (near := recipes.nearest(found, self.options(f"recipe/{variant}"))):
             yield f"recipe={variant}/{near}"
         if found.labelled is False and "metrics" not in said and usual.choices.get("metrics") == "classifier":
             yield "metrics=pixels"
+
+    def facts(self, overrides: Sequence[Override]) -> recipes.Facts | None:
+        """What the chosen data are; None unless they are images that are there."""
+        lines = [o.input_line or "" for o in overrides if o.key_or_group in DECIDING and self.is_choice(o)]
+        usual = self.chosen(tuple(sorted(lines, key=lambda line: DECIDING.index(line.partition("=")[0]))))
+        config = copy.deepcopy(usual.config)
+        for override in overrides:
+            if override.key_or_group.partition(".")[0] in ("data", "data_dir") and not self.is_choice(override):
+                with suppress(UserError):  # told when the values are set
+                    assign(config, override, self.groups())
+        return recipes.facts(str(usual.choices.get("data")), config)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """One job's configuration, with every default that only a constructor knows.
@@ -298,6 +302,7 @@ class Composer:
         with open_dict(config):
             config.pop("choose", None)
             config.pop("usual_network", None)
+            config.pop("paper", None)
             for line in lines:
                 self._drop_anothers_settings(config, line)
         filled = defaults.fill(config)

@@ -1,7 +1,7 @@
-"""Choices that follow from what the data are: the nearest recipe, and metrics that need no labels."""
+"""Choices that follow from what the data are: the nearest recipe, and metrics without labels; and what is said of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -89,6 +89,51 @@ def nearest(data: Facts, recipes: Sequence[str]) -> str | None:
         recipe: _distance(data, other) for recipe, other in made_for.items() if other and other.kind == data.kind
     }
     return min(distances, key=lambda recipe: distances[recipe], default=None)
+
+
+def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | None, own: bool, chosen: bool) -> str:
+    """The recipe, the metrics and the length of a run, in a line.
+
+    Args:
+        config: of the run, resolved.
+        choices: group -> choice.
+        data: what the data are.
+        own: whether the recipe is one of the variant for these data.
+        chosen: whether the command line chose it.
+    """
+    recipe, variant = choices.get("recipe", NONE), choices.get("variant")
+    if own or chosen:
+        said = f"recipe {recipe}"
+    elif recipe.startswith(f"{variant}/") and data is not None and recipe != f"{variant}/{choices.get('data')}":
+        said = f"recipe {recipe}, the nearest to {data} (recipe=none: the settings of {variant} alone)"
+    else:
+        said = f"recipe none for these data: the settings of {variant} alone"
+    batch = config["data"].get("batch_size")
+    epochs = ""
+    if data is not None and data.samples and isinstance(batch, int):
+        epochs = f", {number(config['iterations'] * batch / data.samples)} epochs"
+    return f"{said}; metrics {choices.get('metrics', NONE)}; {config['iterations']:,} iterations of {batch}{epochs}"
+
+
+def paper(variant: str, data: Facts | None, folders: tuple[Path, ...]) -> tuple[str, int] | None:
+    """The training of a variant in its paper, in words and in images, with an epoch as long as one of these data; None if
+    unknown."""
+    known = offered.paper(variant, folders)
+    if "epochs" in known:
+        return (
+            None
+            if data is None or not data.samples
+            else (f"{known['epochs']:,} epochs", known["epochs"] * data.samples)
+        )
+    if {"iterations", "batch_size"} <= known.keys():
+        iterations, batch = known["iterations"], known["batch_size"]
+        return f"{iterations:,} iterations of {batch}", iterations * batch
+    return None
+
+
+def number(value: float) -> str:
+    """Two significant digits, or a whole number with thousands apart."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _distance(one: Facts, other: Facts) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
-from experiments.configuration import help
+from experiments.configuration import help, recipes
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, shared
 from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
@@ -36,6 +36,8 @@ class Job:
     place: of this process among those of the run.
     defaults: dotted keys of `config` whose values are the constructors' defaults.
     beyond: dotted keys of the command line that no file has, only a constructor.
+    recipe: the recipe, metrics and length of the run, in a line.
+    paper: training of the variant's paper, in words and in images; None if unknown.
     """
 
     config: dict[str, Any]
@@ -45,6 +47,8 @@ class Job:
     place: Place
     defaults: frozenset[str] = frozenset()
     beyond: frozenset[str] = frozenset()
+    recipe: str = ""
+    paper: tuple[str, int] | None = None
 
     @property
     def run_dir(self) -> Path:
@@ -203,6 +207,10 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         resume = Resume("diverged")  # one diverged job never ends a sweep
     lines = [override.input_line or "" for override in overrides if override.key_or_group != "run_dir"]
     lines.append(f"run_dir={QuotedString(text=config['run_dir'], quote=Quote.double).with_quotes()}")
+    data, variant = composer.facts(overrides), composed.choices["variant"]
+    own = composed.choices.get("recipe") == f"{variant}/{composed.choices['data']}" and composed.choices["data"] in (
+        composer.options(f"recipe/{variant}")
+    )
     return Job(
         config=config,
         choices=composed.choices,
@@ -211,6 +219,8 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         place=place,
         defaults=defaults,
         beyond=frozenset(key for key in said if key in chosen.filled or not exists(chosen.config, key)),
+        recipe=recipes.told(config, composed.choices, data, own, "recipe" in said),
+        paper=recipes.paper(variant, data, tuple(composer.folders)),
     )
 
 

@@ -33,6 +33,7 @@ from lightning_gans.callbacks.pictures import pictures
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
+from lightning_gans.callbacks.time_estimate import PaperBudget, TimeEstimate
 from lightning_gans.callbacks.time_limit import TimeLimit
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core import checkpoints
@@ -61,12 +62,19 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Callable[[], None] | None = None) -> Exit:
+def run(
+    config: Mapping[str, Any],
+    *,
+    checkpoint: Path | None = None,
+    begin: Callable[[], None] | None = None,
+    paper: tuple[str, int] | None = None,
+) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
     Args:
         checkpoint: a Lightning checkpoint to continue from.
         begin: called when everything is made and loaded, right before training.
+        paper: training of the variant's paper, in words and in images, for an estimate of the time; None if unknown.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -78,7 +86,7 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
         torch.set_num_threads(config["trainer"]["threads"])
     with Interruption() as interruption:
         try:
-            return _run(config, checkpoint, begin, interruption)
+            return _run(config, checkpoint, begin, interruption, paper)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             print(
@@ -90,7 +98,11 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
 
 
 def _run(
-    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+    config: Mapping[str, Any],
+    checkpoint: Path | None,
+    begin: Callable[[], None] | None,
+    interruption: Interruption,
+    paper: tuple[str, int] | None,
 ) -> Exit:
     run_dir = Path(config["run_dir"])
     settings, flags = config["callbacks"], config["trainer"]
@@ -105,7 +117,7 @@ def _run(
     limit = TimeLimit(flags.get("max_time"))
     notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, config["names"]["data"], trainer))
     callbacks: list[pl.Callback] = [notes, GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
-    callbacks += [CollapseWatch(), summary, progress]
+    callbacks += [CollapseWatch(), TimeEstimate(PaperBudget(*paper) if paper else None), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
         samples, also = evaluation.pop("samples"), config["measures"]

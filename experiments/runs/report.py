@@ -219,11 +219,3 @@ def figure(value: float | None) -> str:
     if isinstance(value, int) or (abs(value) >= 1000 and abs(value) < 1e7):
         return f"{value:,.0f}"
     return f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """45 s, 3 min 41 s, 2 h 05 min."""
-    minutes, second = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {second:02} s" if minutes else f"{second} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -46,6 +46,15 @@ def usual_network(variant: str, folders: tuple[Path, ...] = (CONF,)) -> str:
     return ""
 
 
+def paper(variant: str, folders: tuple[Path, ...] = (CONF,)) -> Mapping[str, int]:
+    """The training of a variant in its paper: `epochs`, or `iterations` and `batch_size`; empty if unknown.
+
+    A file that builds on another one is of another paper and inherits nothing.
+    """
+    found = _read("variant", variant, folders).get("paper", {})
+    return found if isinstance(found, Mapping) else {}
+
+
 def variant_class(variant: str) -> str:
     """The game that a variant plays; empty for a variant that is not shipped."""
     return target(files("variant").get(variant, {}).get("variant"))

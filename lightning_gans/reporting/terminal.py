@@ -200,3 +200,11 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+def duration(seconds: float) -> str:
+    """45 s, 3 min 41 s, 2 h 05 min."""
+    minutes, second = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {second:02} s" if minutes else f"{second} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
