@@ -86,7 +86,7 @@ def describe(root: str | Path, tops: Mapping[str, SplitName] = TOPS) -> FolderFa
     """
     try:
         found = search(Path(root).expanduser())
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no name of a file
         found = []
     files = [file for part in by_split(found, tops).values() for file in part]
     headers = sizes(Path(root).expanduser(), spread([file.path for file in files], HEADERS))
@@ -177,6 +177,8 @@ def opened(file: str | Path | BinaryIO) -> Image.Image:
 def upright_size(picture: Image.Image) -> tuple[int, int]:
     """(width, height) of a picture turned upright, without decoding it."""
     width, height = picture.size
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return width, height  # getexif would decode the whole file, in search of a block behind the pixels
     return (height, width) if picture.getexif().get(ORIENTATION) in TURNED else (width, height)
 
 

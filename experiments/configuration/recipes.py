@@ -1,4 +1,4 @@
-"""Choices that follow from what the data are: the nearest recipe, and metrics without labels; and what is said of them."""
+"""Choices that follow from what the data are: the nearest recipe, and metrics that need no labels."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -78,8 +78,8 @@ def known(choice: str) -> Facts | None:
 def nearest(data: Facts, recipes: Sequence[str]) -> str | None:
     """The recipe for the data that are most like these; None if none is for data of this kind.
 
-    The distance is |log of the quotient of the numbers of samples|, half of that of the sizes, and 1/2 if one is grey and
-    the other RGB.
+    The distance is |log(n / n')| for the numbers of samples, half of that for the sizes, and 1/2 if one is grey and the
+    other RGB.
 
     Args:
         recipes: choices of `data` for which the variant has one.
@@ -116,15 +116,14 @@ def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | No
 
 
 def paper(variant: str, data: Facts | None, folders: tuple[Path, ...]) -> tuple[str, int] | None:
-    """The training of a variant in its paper, in words and in images, with an epoch as long as one of these data; None if
-    unknown."""
+    """The training of a variant in its paper, in words and in images; None if unknown.
+
+    An epoch is one of these data.
+    """
     known = offered.paper(variant, folders)
     if "epochs" in known:
-        return (
-            None
-            if data is None or not data.samples
-            else (f"{known['epochs']:,} epochs", known["epochs"] * data.samples)
-        )
+        epochs, samples = known["epochs"], data.samples if data else None
+        return (f"{epochs:,} epochs", epochs * samples) if samples else None
     if {"iterations", "batch_size"} <= known.keys():
         iterations, batch = known["iterations"], known["batch_size"]
         return f"{iterations:,} iterations of {batch}", iterations * batch

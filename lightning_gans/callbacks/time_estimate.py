@@ -17,7 +17,7 @@ SHORT = 120.0  # seconds; a shorter run needs no estimate
 
 
 class PaperBudget(NamedTuple):
-    """The training of a paper. text: "200 epochs"; images: training images in all, with epochs of the run's own data."""
+    """The training of a paper. text: "200 epochs"; images: in all, where an epoch is one of the run's own data."""
 
     text: str
     images: int

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from datamodules import Folder
-from datamodules.survey import FolderFacts, describe, natural
+from datamodules.survey import FolderFacts, describe, natural, sizes
 
 
 def paint(path, shape=(8, 8)):
@@ -60,9 +60,22 @@ def test_a_turned_photograph_is_measured_upright(tmp_path):
     assert describe(tmp_path) == FolderFacts(2, (), (20, 30), False, None)
 
 
+def test_sizes_are_read_without_decoding(tmp_path, monkeypatch):
+    for name in ("a.png", "b.jpg", "c.webp", "d.tiff", "e.gif", "f.bmp"):
+        paint(tmp_path / name, (4, 6))
+
+    def load(self):
+        raise AssertionError("decoded")
+
+    for plugin in ("PngImagePlugin.Png", "JpegImagePlugin.Jpeg", "WebPImagePlugin.WebP", "TiffImagePlugin.Tiff"):
+        monkeypatch.setattr(f"PIL.{plugin}ImageFile.load", load)
+    names = ["a.png", "b.jpg", "c.webp", "d.tiff", "e.gif", "f.bmp"]
+    assert [size[:3] for size in sizes(tmp_path, names)] == [(name, 6, 4) for name in names]
+
+
 def test_a_folder_without_images_has_none(tmp_path):
     nothing = FolderFacts(0, (), (0, 0), False, None)
-    assert describe(tmp_path) == describe(tmp_path / "nowhere") == nothing
+    assert describe(tmp_path) == describe(tmp_path / "nowhere") == describe("a\0b") == nothing
     (tmp_path / "only").mkdir()
     paint(tmp_path / "only" / "a.png")
     assert describe(tmp_path)[:2] == (1, ())
