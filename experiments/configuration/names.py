@@ -26,6 +26,7 @@ def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
     with open_dict(config):
         config.pop("study", None)  # of a multirun, not of one of its runs
         config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
+        config.names.recipe = choices.get("recipe", "none")
         config.group = config.get("group") or group
         if "run_dir" in config and config.run_dir is None:
             config.run_dir = str(directory.RUNS / name)

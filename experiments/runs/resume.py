@@ -345,6 +345,11 @@ def _refuse_differences(
     if found:
         rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         hint = "Only a larger iterations continues a run. " if more in found else ""
+        if "recipe" not in stored.get("names", {"recipe": ""}):
+            hint += (
+                "It began before recipes were chosen by the nearest data: to continue it, add recipe=none run_dir="
+                f"{source}. "
+            )
         raise UserError(
             f"{source} {'is' if source.is_file() else 'holds'} a run with another configuration "
             f"({'; '.join(map(str, found[:SHOWN]))}{rest}). {hint}Choose another run_dir=, or start a new run from its "

@@ -1,5 +1,6 @@
 """Image translation: cycle error, and FID and label accuracy in each direction."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.core.data import SPLITS, Data, HasDomains, HasParts, SampleSplit, SplitName
-from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.evaluation.context import Context
 from lightning_gans.evaluation.measures import higher, lower, measure, metric
@@ -15,6 +15,8 @@ from lightning_gans.evaluation.splits import held_out, read
 from lightning_gans.extractors.base import Extractor, Features
 from lightning_gans.metrics.conditional import label_accuracy
 from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+
+log = logging.getLogger("lightning_gans")
 
 
 def source(direction: Direction) -> str:
@@ -76,7 +78,7 @@ class TranslationQuality:
         self.references: dict[str, FeatureStatistics] = {}
 
     def prepare(self, model: nn.Module, data: Data | HasDomains, context: Context) -> None:
-        """Make the extractors, and read the training images, of both domains."""
+        """Make the extractors, and read the training images, of both domains; nothing of a domain with too few images."""
         self.extractors = {}
         if not isinstance(model, Translates) or not isinstance(data, HasDomains):
             return
@@ -86,11 +88,13 @@ class TranslationQuality:
                 return
             self.extractors[domain] = extractor
             for split in SPLITS:
-                if len(part.split(split)) < 2:
-                    raise UserError(
-                        f"Domain {domain.upper()} has {len(part.split(split))} {split} image(s), and an FID is of two "
-                        "or more. Add images, or say metrics=own, which measures the cycle alone."
+                if (count := len(part.split(split))) < 2:
+                    log.warning(
+                        "Domain %s has %d %s image(s), and an FID is of two or more: the cycle alone is measured.",
+                        *(domain.upper(), count, split),
                     )
+                    self.extractors = {}
+                    return
             self.references[domain] = context.reference(extractor, part)
         self.domains = data.domains
 
