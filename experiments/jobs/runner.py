@@ -21,6 +21,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from experiments.jobs import launch
+from experiments.jobs.devices import check_devices
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
 from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
@@ -72,8 +73,10 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
+    place = launch.place(config["trainer"])
+    check_devices(config["trainer"], launched=place.launcher is not None)
     # Lightning has taken it from any rank variable there is.
-    rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
+    rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
     with Interruption() as interruption:
@@ -215,7 +218,7 @@ def make_trainer(
             use_distributed_sampler=False,
             num_sanity_val_steps=0,
         )
-    except (MisconfigurationException, RuntimeError, ValueError, TypeError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError, TypeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".!")
         raise UserError(f"Lightning's Trainer refuses these settings or callbacks: {reason}.") from error
 

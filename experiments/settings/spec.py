@@ -169,16 +169,19 @@ class OneOf(Spec):
 
 @dataclass(frozen=True)
 class ListOf(Spec):
-    """A list of what `spec` allows, of `length` where that is given."""
+    """A list of what `spec` allows, of `length` where that is given; empty: it may be empty."""
 
     spec: Spec
     length: int | None = field(default=None, kw_only=True)
+    empty: bool = field(default=True, kw_only=True)
 
     def problem(self, value: Any) -> str | None:
         if isinstance(value, str) or not isinstance(value, Sequence):
             return WRONG_TYPE
         if self.length is not None and len(value) != self.length:
             return f"has {len(value)} entries"
+        if not value and not self.empty:
+            return EMPTY
         return next((problem for problem in map(self.spec.problem, value) if problem), None)
 
     def allowed(self) -> str:

@@ -82,6 +82,8 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
         if isinstance(node, Mapping):
             flags = [key for key in node if place == "trainer" and key not in trainer.OWN]
             yield from (Problem(f"trainer.{key}", text) for key in flags if (text := trainer.problem(key)))
+            values = ((key, trainer.value_problem(key, node[key])) for key in flags)
+            yield from (Problem(f"trainer.{key}", text) for key, text in values if text)
             own = {key: value for key, value in node.items() if key not in flags}
             yield from _settings(own, expected.settings, expected.signature, f"{place}.")
             yield from (
