@@ -53,9 +53,7 @@ def check_devices(settings: Mapping[str, Any], *, launched: bool = False) -> Non
 
 def available() -> dict[str, int]:
     """kind of device -> number of them on this machine that torch can use; CPUs aside."""
-    return {
-        name: int(kind.auto_device_count()) if kind.is_available() else 0 for name, (kind, _) in KINDS.items()
-    }
+    return {name: int(kind.auto_device_count()) if kind.is_available() else 0 for name, (kind, _) in KINDS.items()}
 
 
 def _has(counts: Mapping[str, int]) -> str:

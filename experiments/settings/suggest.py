@@ -20,7 +20,9 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "trainer.accelerator": ("accelerator", "device", "cuda", "cpu"),
     "trainer.precision": ("precision", "fp16", "bf16", "amp"),
     "trainer.threads": ("threads", "num_threads"),
-    "run_dir": ("out", "outdir", "out_dir", "output", "output_dir", "save_dir", "log_dir", "logdir", "default_root_dir"),
+    "run_dir": (
+        *("out", "outdir", "out_dir", "output", "output_dir", "save_dir", "log_dir", "logdir", "default_root_dir"),
+    ),
     "seed": ("random_seed", "manual_seed"),
     "resume": ("checkpoint", "ckpt_path", "ckpt", "resume_from"),
     "data": ("dataset", "datamodule"),

@@ -85,7 +85,7 @@ def problem(name: str) -> str | None:
 
 
 def value_problem(name: str, value: Any) -> str | None:
-    """Why Lightning would refuse this value of an argument that is passed on, as a sentence; None where it would not."""
+    """Why Lightning would refuse this value of an argument that is passed on, as a sentence; None where it fits."""
     spec = VALUES.get(name)
     wrong = spec.problem(value) if spec is not None else None
     if spec is None or wrong is None:

@@ -165,9 +165,7 @@ def test_the_next_command_is_one_that_the_model_has(model: str, run_dir: Path) -
     text = printed(run_dir)
     assert f"To {MODELS[model]}, compare runs" in text
     assert ("experiments.sample" in text) == (MODELS[model] != "measure it again")
-    assert ("experiments.evaluate run=runs/dcgan-digits-0 metrics=own" in text) == (
-        MODELS[model] == "measure it again"
-    )
+    assert ("experiments.evaluate run=runs/dcgan-digits-0 metrics=own" in text) == (MODELS[model] == "measure it again")
 
 
 def test_a_model_with_an_encoder_reconstructs_images(run_dir: Path) -> None:
