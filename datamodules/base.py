@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -11,11 +11,11 @@ from torch import Tensor
 from datamodules import checks
 from datamodules.order import Order
 from datamodules.sources import Source, Split
+from datamodules.survey import SPLITS, SplitName
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 
-SplitName = Literal["train", "validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+__all__ = ["SPLITS", "DataModule", "IterationLoader", "Modes", "SplitName"]
 
 
 class Modes(NamedTuple):
@@ -54,6 +54,11 @@ class DataModule(pl.LightningDataModule):
     @property
     def classes(self) -> tuple[str, ...] | None:
         return None
+
+    @property
+    def why_unlabelled(self) -> str:
+        """The reason why a user's files have no labels, in sentences; empty if they have, or if there is none."""
+        return ""
 
     @property
     def fingerprint(self) -> str:
@@ -125,6 +130,13 @@ class DataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read the data now, so that what is wrong with it is said before training begins."""
         _ = self.sources
+
+    def notes(self) -> list[str]:
+        """What was found in a user's files, in a line each, once `setup` has read them; for the terminal.
+
+        Counts, and whatever may surprise: images that are mostly cropped away, classes that were not recognised.
+        """
+        return []
 
     def train_dataloader(self) -> "IterationLoader":
         assert self.trainer is not None

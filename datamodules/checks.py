@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from datamodules.pixels import Levels
 from lightning_gans.core.errors import UserError
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ def number(key: str, value: Any, *, above: float | None = None, least: float | N
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if fits and (above is None or value > above) and (least is None or value >= least):
         return float(value)
-    bound = f"above {above:g}" if above is not None else f"{least:g} or more"
-    raise UserError(f"data.{key}={value!r} does not fit: it is a number {bound}.")
+    bound = f" above {above:g}" if above is not None else f", {least:g} or more" if least is not None else ""
+    raise UserError(f"data.{key}={value!r} does not fit: it is a finite number{bound}.")
 
 
 def boolean(key: str, value: bool) -> bool:
@@ -66,3 +67,19 @@ def folder(key: str, value: object) -> Path:
     if not isinstance(value, str | Path) or not str(value).strip():
         raise UserError(f"data.{key}={value!r} does not fit: it names a folder. Say data_dir=DIR or data.{key}=DIR.")
     return Path(value).expanduser()
+
+
+def levels(black: float, white: float | None) -> Levels:
+    """Black and white of files of more than 8 bits, or UserError where they are no range."""
+    if white is None:
+        if number("black", black) != 0:
+            raise UserError(
+                f"data.black={black:g} goes with the value that becomes white: say data.white=4095 for 12-bit values."
+            )
+        return Levels()
+    if not number("black", black) < number("white", white):
+        raise UserError(
+            f"data.black={black:g} and data.white={white:g} are no range: white is above black. Say data.black=0 "
+            "data.white=4095 for 12-bit values, or leave both out for the full range."
+        )
+    return Levels(float(black), float(white))

@@ -52,6 +52,9 @@ class Composite(DataModule):
         for part in self.parts.values():
             part.setup(stage)
 
+    def notes(self) -> list[str]:
+        return [f"{name}: {note}" for name, part in self.parts.items() for note in part.notes()]
+
     def _batches(
         self, start: int, stop: int, seed: int, rank: int, world: int, device: torch.device, stream: str
     ) -> Iterator[Any]:

@@ -11,8 +11,9 @@ from annotated_types import Ge
 from torch import Tensor
 
 from datamodules import checks
+from datamodules.bad_files import OnBadFile
 from datamodules.composite import Composite
-from datamodules.images import ImageData
+from datamodules.images import FileSettings, ImageData
 from datamodules.named import image_data
 from lightning_gans.core.batches import DomainBatch
 from lightning_gans.core.errors import UserError
@@ -37,6 +38,9 @@ class Domains(Composite):
         batch_size: global batch size, of all processes together, half source and half target.
         image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB).
+        black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
+        white: value that becomes white in such files; None: the full range, as in `Folder`.
+        on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
         UserError: an odd batch; a name that is no set of images and no folder; a source without labels.
@@ -56,6 +60,9 @@ class Domains(Composite):
         batch_size: Annotated[int, Ge(2)] = 128,
         image_size: MNISTImageSize = 32,
         channels: Channels = 1,
+        black: float = 0.0,
+        white: float | None = None,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(batch_size=batch_size)
         if batch_size % 2:
@@ -66,6 +73,9 @@ class Domains(Composite):
         for key, word in (("source", source), ("target", target)):
             checks.folder(key, word)
         self.source, self.target = source, target
+        checks.levels(black, white)
+        checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
+        self.file_settings = FileSettings(black=black, white=white, on_bad_file=on_bad_file)
         self.photos, self.data_dir, self.download = photos, data_dir, checks.boolean("download", download)
         self.sample_shape = (checks.channels(channels), image_size, image_size)
 
@@ -82,6 +92,7 @@ class Domains(Composite):
                 channels=channels,
                 download=self.download,
                 photos=self.photos,
+                files=self.file_settings,
             )
             for key, word in (("source", self.source), ("target", self.target))
         }
@@ -91,8 +102,8 @@ class Domains(Composite):
         source, target = self.parts["source"].classes, self.parts["target"].classes
         if source is None or self.first.split("train").labels is None:
             raise UserError(
-                f"data.source={self.source} has no labels, and the source is what classes are learnt from. Name a "
-                "labelled set, or a folder in which each class is a folder of its own."
+                f"data.source={self.source} has no labels, and the source is what classes are learnt from. "
+                f"{self.first.why_unlabelled or 'Name a labelled set, or a folder with one folder per class.'}"
             )
         if target is not None and len(target) != len(source):
             warnings.warn(

@@ -1,58 +1,62 @@
 """Any folder of images."""
 
 import hashlib
-import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from datamodules import checks
-from datamodules.base import SPLITS, SplitName
+from datamodules.bad_files import OnBadFile
 from datamodules.catalogue import always_there
+from datamodules.findings import counted, listed, one_colour, repeated, shapes
 from datamodules.images import ImageData, InMemory
-from datamodules.pixels import opened
-from datamodules.sources import Pictures, Source
+from datamodules.pixels import FULL_RANGE, Levels, extremes
+from datamodules.sources import Extremes, Pictures, Source, Tensors, joined
+from datamodules.survey import (
+    SPLITS,
+    SUFFIXES,
+    TOPS,
+    ImageFile,
+    SplitName,
+    by_split,
+    class_names,
+    natural,
+    opened,
+    search,
+    strays,
+)
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import printable
 from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
-SUFFIXES = tuple(
-    f".{kind}"
-    for kind in ("bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
-)
+__all__ = ["SUFFIXES", "TOPS", "Files", "Folder", "ImageFile"]
 
-TOPS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
+MOST = 2**16 - 1  # the largest value of 16 bits
+LOOKED_AT = 32  # files of each split that are streamed, for the range of their values
 HASHED_BYTES = 2**26  # a fingerprint is over the files' content up to this much, else over their names and sizes
-
-
-class ImageFile(NamedTuple):
-    """A file found. path: below the root, with slashes; inner: below its train/, val/ or test/ folder, else path."""
-
-    path: str
-    inner: str
-    size: int
-    modified: int  # ns
 
 
 class Files(Pictures):
     """Image files below a folder, by relative path."""
 
-    def __init__(self, root: Path, paths: Sequence[str], labels: Tensor | None, *, size: int, channels: int) -> None:
-        super().__init__(labels, size=size, channels=channels)
+    def __init__(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        labels: Tensor | None,
+        *,
+        size: int,
+        channels: int,
+        levels: Levels = FULL_RANGE,
+    ) -> None:
+        super().__init__(labels, size=size, channels=channels, levels=levels)
         self.root, self.paths = root, paths
 
     def __len__(self) -> int:
@@ -64,16 +68,25 @@ class Files(Pictures):
     def name(self, index: int) -> str:
         return self.paths[index]
 
+    def extremes(self) -> Extremes | None:
+        found = []
+        for index in range(0, len(self), max(1, -(-len(self) // LOOKED_AT))):
+            with suppress(Exception), self.open(index) as picture:  # decoders raise nearly anything on a damaged file
+                found.append(extremes(picture))
+        return joined(found)
+
 
 class Folder(ImageData):
     """Image files below `root`, searched to any depth.
 
     Grey, RGB, RGBA, palette, CMYK and 16-bit files of any shape become squares: turned upright (EXIF), laid on white
-    where transparent, 16 bits scaled to 8, the centre square resized by antialiased bicubic.
+    where transparent, the centre square resized by antialiased bicubic. Grey files of 16 and 32 bits and of floats are
+    scaled to 8 bits, from `black` to `white`.
 
-    Where all files lie in two or more folders side by side, these folders are the classes. Top folders train/, val/
-    and test/ are the splits; a split without its folder is taken from train by a hash of each file's path, so that
-    a new file moves no other from one split to another.
+    Where all files lie in two or more folders side by side, these folders are the classes, in natural order: 1, 2, 10
+    (until December 2026 as text: 1, 10, 2; this is the same unless names hold numbers of different lengths). Top
+    folders train/, val/ and test/ are the splits; a split without its folder is taken from train by a hash of each
+    file's path, so that a new file moves no other from one split to another.
 
     Args:
         root: directory of the images.
@@ -87,6 +100,9 @@ class Folder(ImageData):
         test_share: share of the training files that is held out for the test, where there is no such directory.
         in_memory: decoded images held in one tensor; "auto": if that takes no more than 1 GiB.
         workers: processes that decode files where the pixels are not held in memory.
+        black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
+        white: value that becomes white in such files, as 4095 for 12-bit values; values beyond are clipped; None: the
+            full range, 65535 for integers and 255 for floats (1 where none is above 1).
         on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
@@ -94,6 +110,7 @@ class Folder(ImageData):
     """
 
     tops: Mapping[str, SplitName] = TOPS  # the top folders that are splits
+    key = "root"  # the setting that names the folder, for messages: "a" for data.a
 
     def __init__(
         self,
@@ -108,7 +125,9 @@ class Folder(ImageData):
         test_share: Fraction = 0.1,
         in_memory: InMemory = "auto",
         workers: Natural = 2,
-        on_bad_file: Literal["skip", "error"] = "skip",
+        black: float = 0.0,
+        white: float | None = None,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(
             batch_size=batch_size,
@@ -121,6 +140,7 @@ class Folder(ImageData):
             on_bad_file=on_bad_file,
         )
         self.root = checks.folder("root", root)
+        self.levels = checks.levels(black, white)
         self.shares: dict[SplitName, float] = {
             "test": checks.number("test_share", test_share, least=0),
             "validation": checks.number("validation_share", validation_share, least=0),
@@ -133,9 +153,28 @@ class Folder(ImageData):
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
-        inner = [file.inner for files in self.files.values() for file in files]
-        names = {path.partition("/")[0] for path in inner}
-        return tuple(sorted(names)) if len(names) > 1 and all("/" in path for path in inner) else None
+        return class_names(self._all) or None
+
+    @property
+    def _all(self) -> list[ImageFile]:
+        return [file for files in self.files.values() for file in files]
+
+    @property
+    def why_unlabelled(self) -> str:
+        """The reason why these images have no labels; empty if they have some."""
+        if self.classes:
+            return ""
+        rule = "Images have labels if all of them lie in class folders, and there are at least two of these"
+        here = f"{rule}; in data.{self.key}={self.root}"
+        folders = sorted({file.folder for file in self._all} - {""}, key=natural)
+        if loose := strays(self._all):
+            more = f" and {len(loose) - 1:,} more lie" if len(loose) > 1 else " lies"
+            beside = listed("", folders, width=80).removeprefix(": ")
+            move = f"Move {'them' if len(loose) > 1 else 'it'} into one of these or out."
+            return f"{here}, {printable(loose[0].path, 60)}{more} beside the folders {beside}. {move}"
+        if folders and all(file.folder for file in self._all):
+            return f"{here} there is only {printable(folders[0], 40)}."
+        return f"{here} there are none."
 
     @cached_property
     def files(self) -> dict[SplitName, list[ImageFile]]:
@@ -143,43 +182,21 @@ class Folder(ImageData):
         found = self._found()
         if not found:
             raise UserError(
-                f"data.root={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
-                f"Say data.root=DIR with a folder that does, or data= one of {', '.join(always_there())}."
+                f"data.{self.key}={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
+                f"Say data.{self.key}=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
-        tops: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
-        for file in found:
-            top, _, inner = file.path.partition("/")
-            if inner and top.lower() in self.tops:
-                tops[self.tops[top.lower()]].append(file._replace(inner=inner))
-        return self._carve(tops if tops["train"] else {"train": found, "validation": [], "test": []})
+        return self._carve(by_split(found, self.tops))
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
             raise UserError(
-                f"data.root={self.root} is not a folder. Say data.root=DIR with the folder that holds your images, or "
-                f"data= one of {', '.join(always_there())}, which need none."
+                f"data.{self.key}={self.root} is not a folder. Say data.{self.key}=DIR with the folder that holds your "
+                f"images, or data= one of {', '.join(always_there())}, which need none."
             )
-
-        def below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[ImageFile]:
-            status = folder.stat()
-            this = (status.st_dev, status.st_ino)
-            if this in above:  # a link that leads back up
-                return
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    path = prefix + entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir():
-                        yield from below(folder / entry.name, f"{path}/", above | {this})
-                    elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                        status = entry.stat()
-                        yield ImageFile(path, path, status.st_size, status.st_mtime_ns)
-
         try:
-            return sorted(below(self.root, "", frozenset()))
+            return search(self.root)
         except OSError as error:
-            raise UserError(f"data.root={self.root} cannot be read: {error}. Check its permissions.") from error
+            raise UserError(f"data.{self.key}={self.root} cannot be read: {error}. Check its permissions.") from error
 
     def _carve(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
         """Take the splits that have no files of their own from train: at least a file each, where there are three."""
@@ -202,24 +219,71 @@ class Folder(ImageData):
             digest.update(f"{name}\0{file.path}\0{file.size}\0".encode(errors="surrogateescape"))
             if whole:
                 digest.update((self.root / file.path).read_bytes())
-        return self.digest(digest.hexdigest())
+        # Labels by natural order: caches of names that were in another order before are not read.
+        renumbered = list(self.classes or ()) != sorted(self.classes or ())
+        more: dict[str, object] = {"class_order": "natural"} if renumbered else {}
+        more |= {} if self.levels == FULL_RANGE else {"levels": self.levels}
+        return self.digest(digest.hexdigest(), **more)
 
     def read(self) -> Mapping[str, Source]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
         pictures: dict[str, Pictures] = {}
         for name, files in self.files.items():
-            labels = torch.tensor([numbers[file.inner.partition("/")[0]] for file in files]) if numbers else None
+            labels = torch.tensor([numbers[file.folder] for file in files], dtype=torch.int64) if numbers else None
             paths = [file.path for file in files]
-            pictures[name] = Files(self.root, paths, labels, size=self.image_size, channels=self.channels)
-        times = [file.modified for files in self.files.values() for file in files]
+            pictures[name] = Files(
+                self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels
+            )
+        times = [file.modified for file in self._all]
         sources = self.hold(pictures, self.digest(self.fingerprint, str(times)))
         if not len(sources["train"]):
             reason = next(iter(self.bad_files.items()), ("", ""))
             raise UserError(
-                f"data.root={self.root} holds no training image that can be read; the first file is {reason[0]} "
-                f"({reason[1]}). Say data.root=DIR with another folder."
+                f"data.{self.key}={self.root} holds no training image that can be read; the first file is {reason[0]} "
+                f"({reason[1]}). Say data.{self.key}=DIR with another folder."
             )
         return sources
+
+    def notes(self) -> list[str]:
+        labels = {split: self.split(split).labels for split in SPLITS}
+        counts = {split: len(self.sources[split]) for split in SPLITS}
+        names = self.classes or ()
+        of_class = sum(torch.bincount(found, minlength=len(names)) for found in labels.values() if found is not None)
+        lines = [
+            counted(counts, dict(zip(names, of_class.tolist(), strict=True)) if isinstance(of_class, Tensor) else {})
+        ]
+        if loose := strays(self._all):
+            more = f" and {len(loose) - 1:,} more images lie" if len(loose) > 1 else " lies"
+            lines.append(f"class folders are ignored: {printable(loose[0].path, 40)}{more} beside them")
+        elif not names and all(file.folder for file in self._all):
+            lines.append(f"the only class folder, {printable(self._all[0].folder, 40)}, is ignored: labels need two")
+        if labels["train"] is not None:
+            lacking = [name for number, name in enumerate(names) if not (labels["train"] == number).any()]
+            lines += [listed(f"{len(lacking)} classes have no training image", lacking)] if lacking else []
+        paths = {split: [f.path for f in files if f.path not in self.bad_files] for split, files in self.files.items()}
+        lines += shapes(self.root, [path for split in SPLITS for path in paths[split]], self.image_size)
+        train = self.sources["train"]
+        lines += one_colour(train.x, paths["train"]) if isinstance(train, Tensors) else []
+        return lines + repeated(counts["train"], self.batch_size)
+
+    def check_levels(self, extremes: Extremes | None) -> None:
+        if extremes is None:
+            return
+        (low, high), (black, white) = extremes, self.levels
+        found = f"data.{self.key}={self.root}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
+        if white is None and high < MOST / 4:
+            least = f" data.black={low}" if low > high / 4 else ""
+            fitting = max(1, 2 ** high.bit_length() - 1)
+            warnings.warn(
+                f"{found}, and white is {MOST:,}, so that all are nearly black. Say{least} data.white={fitting} to "
+                f"scale by their own range, or data.white={MOST} to keep it.",
+                stacklevel=2,
+            )
+        elif white is not None and (low < black or high > white):
+            warnings.warn(
+                f"{found}; data.black={black:g} data.white={white:g} clips those beyond.",
+                stacklevel=2,
+            )
 
 
 def _place(path: str) -> float:

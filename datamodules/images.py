@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import warnings
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypedDict
 
@@ -11,11 +10,10 @@ import torch
 from torch import Tensor
 
 from datamodules import cache, checks, pixels
+from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import DataModule
-from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
+from datamodules.sources import Decoded, Extremes, Pictures, Source, Streamed, Tensors, decoded, joined
 from lightning_gans.core.batches import SampleBatch
-from lightning_gans.core.errors import UserError
-from lightning_gans.core.received import printable
 from lightning_gans.core.rng import stream
 
 log = logging.getLogger(__name__)
@@ -32,6 +30,14 @@ class ImageShape(TypedDict):
     batch_size: int
     image_size: int
     channels: int
+
+
+class FileSettings(TypedDict):
+    """Settings of a user's files, as `Folder` has them, for data whose parts may be folders."""
+
+    black: float
+    white: float | None
+    on_bad_file: OnBadFile
 
 
 class ImageData(DataModule):
@@ -63,7 +69,7 @@ class ImageData(DataModule):
         dequantize: bool = False,
         in_memory: InMemory = "auto",
         workers: int = 2,
-        on_bad_file: Literal["skip", "error"] = "skip",
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(batch_size=batch_size)
         self.image_size = checks.image_size(image_size, also=self.native_sizes)
@@ -72,9 +78,8 @@ class ImageData(DataModule):
         self.dequantize = checks.boolean("dequantize", dequantize)
         self.in_memory: InMemory = checks.one_of("in_memory", in_memory, ("auto", True, False))
         self.workers = checks.whole("workers", workers, least=0)
-        self.on_bad_file = checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
         self.sample_shape = (channels, image_size, image_size)
-        self.bad_files: dict[str, str] = {}  # name -> why it could not be read
+        self.bad_files = BadFiles(on_bad_file, kind="image file")
 
     def finish(self, raw: Tensor) -> Tensor:
         return pixels.normalise(raw)
@@ -105,46 +110,48 @@ class ImageData(DataModule):
         if in_memory == "auto":
             in_memory = count * self.channels * self.image_size**2 <= IN_MEMORY_BYTES
         if not in_memory:
-            return {name: Streamed(files, workers=self.workers, report=self.report) for name, files in pictures.items()}
+            self.check_levels(joined(files.extremes() for files in pictures.values()))
+            return {
+                name: Streamed(files, workers=self.workers, report=self.bad_files.report)
+                for name, files in pictures.items()
+            }
 
         def prepare() -> cache.Kept:
             log.info("Decoding %s images once (kept in %s if that takes long)", f"{count:,}", cache.folder())
             tensors: dict[str, Tensor] = {}
             bad: list[Bad] = []
+            found: list[Extremes | None] = []
             for name, files in pictures.items():
-                images, rows, unread = self._decode(files)
+                images, rows, unread, extremes = self._decode(files)
                 tensors |= {f"{name}.x": images} | ({} if files.labels is None else {f"{name}.y": files.labels[rows]})
                 bad += unread
-            return tensors, {"bad": json.dumps(dict(bad))}
+                found.append(extremes)
+            return tensors, {"bad": json.dumps(dict(bad)), "extremes": json.dumps(joined(found))}
 
         tensors, text = cache.kept(key, prepare)
-        self.report([Bad(*item) for item in json.loads(text["bad"]).items()])
+        self.bad_files.report([Bad(*item) for item in json.loads(text["bad"]).items()])
+        self.check_levels(json.loads(text.get("extremes", "null")))
         return {name: Tensors(tensors[f"{name}.x"], tensors.get(f"{name}.y")) for name in pictures}
 
-    def _decode(self, files: Pictures) -> tuple[Tensor, list[int], list[Bad]]:
+    def _decode(self, files: Pictures) -> Decoded:
         images = torch.empty(len(files), *self.sample_shape, dtype=torch.uint8)
         rows: list[int] = []
         bad: list[Bad] = []
+        found: list[Extremes | None] = []
         chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(files)), CHUNK))
         workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
-        for part, read, unread in decoded(files, chunks if len(files) else (), workers=workers, replace=False):
+        for part, read, unread, extremes in decoded(
+            files, chunks if len(files) else (), workers=workers, replace=False
+        ):
             if read:
                 images[len(rows) : len(rows) + len(read)] = part
             rows += read
             bad += unread
-        return images[: len(rows)], rows, bad
+            found.append(extremes)
+        return Decoded(images[: len(rows)], rows, bad, joined(found))
 
-    def report(self, bad: list[Bad]) -> None:
-        """Refuse unreadable files, or name them in one warning."""
-        new = {name: reason for name, reason in bad if name not in self.bad_files}
-        if not new:
-            return
-        first = not self.bad_files
-        self.bad_files |= new
-        named = ", ".join(printable(f"{name} ({reason})", 300) for name, reason in list(new.items())[:5])
-        more = f" and {len(new) - 5} more" if len(new) > 5 else ""
-        text = f"{len(new)} image file{'s' * (len(new) > 1)} cannot be read: {named}{more}."
-        if self.on_bad_file == "error":
-            raise UserError(f"{text} Mend or remove them, or say data.on_bad_file=skip to go on without them.")
-        if first:
-            warnings.warn(f"{text} Going on without; data.on_bad_file=error refuses them.", stacklevel=2)
+    def check_levels(self, extremes: Extremes | None) -> None:
+        """Warn if files of more than 8 bits use little of the range that is scaled to 8 bits, or more than it.
+
+        extremes: the smallest and the largest pixel of all such files that were read.
+        """

@@ -10,6 +10,8 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from datamodules import checks
+from datamodules.base import SPLITS
+from datamodules.findings import SHOWN
 from datamodules.retrieval import Judged, Retrieval, filled
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Count
@@ -49,6 +51,7 @@ class Letor(Retrieval):
         self.fold = fold
         self.features = checks.whole("features", features, least=1)
         self.sample_shape = (features,)
+        self.left_out = 0  # queries without a relevant document
 
     popularity = None  # each query has documents of its own
 
@@ -75,6 +78,11 @@ class Letor(Retrieval):
     def read(self) -> dict[str, Judged]:  # type: ignore[override]
         return {split: self._split(path) for split, path in self.files.items()}
 
+    def notes(self) -> list[str]:
+        asked = ", ".join(f"{len(self.split(split)):,} {SHOWN[split]}" for split in SPLITS)
+        without = f"; {self.left_out:,} without a relevant document are left out" if self.left_out else ""
+        return [f"{asked} queries{without}"]
+
     def _split(self, path: Path) -> Judged:
         lists: dict[str, list[Line]] = {}
         for line in self._lines(path):
@@ -82,6 +90,7 @@ class Letor(Retrieval):
         kept = [lines for lines in lists.values() if any(line.label > 0 for line in lines)]
         if not kept:
             raise UserError(f"{path}: none of its {len(lists)} queries has a document with a label of 1 or more.")
+        self.left_out += len(lists) - len(kept)
         longest = max(map(len, kept))
         features = torch.zeros(len(kept), longest, self.features)
         for row, lines in zip(features, kept, strict=True):

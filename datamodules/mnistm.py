@@ -1,6 +1,7 @@
 """MNIST-M: MNIST on photographs of one's own."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datamodules import cache, checks
+from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.folder import Folder
 from datamodules.images import ImageData
 from datamodules.pixels import opened
@@ -37,6 +39,8 @@ class MNISTM(ImageData):
         batch_size: global batch size, of all processes together.
         image_size: height and width in pixels; 28 is MNIST's own.
         channels: 1 (grey) or 3 (RGB).
+        on_bad_file: treatment of photographs that cannot be read: "skip" with one warning that names them, or an
+            "error".
 
     Raises:
         UserError: no photographs, or none that is large enough.
@@ -53,9 +57,11 @@ class MNISTM(ImageData):
         batch_size: Count = 64,
         image_size: MNISTImageSize = 28,
         channels: Channels = 3,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
         self.photos = photos
+        self.bad_files = BadFiles(on_bad_file, kind="photograph")
         self.digits = Vision(
             name="mnist",
             root=root,
@@ -101,27 +107,32 @@ class MNISTM(ImageData):
         digits = {name: source for name, source in self.digits.read().items() if isinstance(source, Tensors)}
 
         def prepare() -> cache.Kept:
-            return {
-                name: blend(source.x, self._photographs(name), "mnistm", name) for name, source in digits.items()
-            }, {}
+            bad: list[Bad] = []
+            made = {
+                name: blend(source.x, self._photographs(name, bad), "mnistm", name) for name, source in digits.items()
+            }
+            return made, {"bad": json.dumps(dict(bad))}
 
-        blended, _ = cache.kept(self.fingerprint, prepare)
+        blended, text = cache.kept(self.fingerprint, prepare)
+        self.bad_files.report(Bad(*item) for item in json.loads(text.get("bad", "{}")).items())
         return {name: Tensors(blended[name], source.labels) for name, source in digits.items()}
 
-    def _photographs(self, split: str) -> list[Tensor]:
-        """uint8 (3, H, W) each."""
+    def _photographs(self, split: str, bad: list[Bad]) -> list[Tensor]:
+        """uint8 (3, H, W) each; those that cannot be read are added to `bad`."""
         photographs = []
         for path in self.files[split]:
             try:
                 with opened(path) as picture:
                     photo = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)
             except (OSError, ValueError, SyntaxError) as error:
-                raise UserError(f"data.photos: {path} cannot be read ({error}). Mend or remove it.") from error
+                bad.append(Bad(path.relative_to(checks.folder("photos", self.photos)).as_posix(), str(error)))
+                continue
             if min(photo.shape[1:]) >= self.image_size:
                 photographs.append(photo)
         if not photographs:
+            self.bad_files.report(bad)
             raise UserError(
                 f"data.photos={self.photos}: no photograph of the {split} split is {self.image_size} pixels high and "
-                "wide, the size of a patch. Name a folder with larger ones."
+                f"wide, the size of a patch{', and can be read' if bad else ''}. Name a folder with larger ones."
             )
         return photographs

@@ -1,7 +1,7 @@
 """MovieLens: users as queries, the films they liked as relevant documents."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -11,10 +11,29 @@ import torch
 from annotated_types import Gt, Lt
 
 from datamodules import checks
+from datamodules.base import SPLITS
+from datamodules.findings import SHOWN
 from datamodules.retrieval import Judged, Retrieval, numbered_splits
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count, NonNegative
+
+# The folders of `root` that are searched after it.
+FOLDERS = (
+    "",
+    "ml-100k",
+    "ml-1m",
+    "ml-10m",
+    "ml-10M100K",
+    "ml-20m",
+    "ml-25m",
+    "ml-32m",
+    "ml-latest-small",
+    "ml-latest",
+    "movielens",
+)
+WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # files of all ratings
+SEPARATORS = {".dat": "::", ".csv": ","}  # by suffix; else blanks
 
 
 class Rating(NamedTuple):
@@ -28,16 +47,25 @@ class Rating(NamedTuple):
 class MovieLens(Retrieval):
     """Users, and the items that they rated with `threshold` stars or more.
 
-    Read from `root`, or its folder ml-100k: `<fold>.base` and `<fold>.test`; or else one file that ends in train.txt
-    and one that ends in test.txt; or else u.data, a part of which is then held out, user by user. A line is `user item
-    [rating [time]]`, separated by blanks or tabs; without a rating the item is liked. Numbers are the files' own.
+    Read from `root`, or a folder in it that is named as a release (ml-100k, ml-1m, ml-latest-small, ...). The first of
+    these forms that a folder holds is read:
+
+    - MovieLens-100K's `<fold>.base` and `<fold>.test`
+    - a file that ends in train.txt and one that ends in test.txt
+    - MovieLens-100K's u.data
+    - ratings.dat of MovieLens-1M and -10M: `user::item::rating::time`
+    - ratings.csv of MovieLens-20M, -25M, -32M and the latest ones: `userId,movieId,rating,timestamp` below a header
+
+    Other lines are `user item [rating [time]]`, separated by blanks or tabs; without a rating the item is liked. Of a
+    single file a part is held out, user by user. Numbers of users and items are the files' own; those of ratings.csv,
+    which leave most numbers out, are counted from 0 in their order.
 
     A user is ranked over all items that occur in the files but those that were positives before: in training, and for
     the test also in validation, which is drawn from the training file.
 
     Args:
         batch_size: users in a global batch, of all processes together.
-        root: directory of the files.
+        root: directory of the files, or the one that holds it.
         fold: one of the set's own splits: u1 ... u5, ua or ub.
         threshold: stars from which on an item is relevant.
         validation_share: share of each user's training positives that is held out for validation.
@@ -73,20 +101,21 @@ class MovieLens(Retrieval):
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """(train, test), or one file of all ratings."""
-        folders = [self.root / name for name in ("", "ml-100k", "movielens")]
-        for folder in folders:
+        for folder in (self.root / name for name in FOLDERS):
             pair = folder / f"{self.fold}.base", folder / f"{self.fold}.test"
             if all(path.is_file() for path in pair):
                 return pair
             found = [sorted(folder.glob(f"*{name}.txt")) for name in ("train", "test")]
             if all(len(paths) == 1 for paths in found):
                 return found[0][0], found[1][0]
-            if (folder / "u.data").is_file():
-                return (folder / "u.data",)
+            for name in WHOLE:
+                if (folder / name).is_file():
+                    return (folder / name,)
         raise UserError(
-            f"data.root={self.root}: no ratings there. It holds {self.fold}.base and {self.fold}.test, or one file "
-            "each that ends in train.txt and test.txt, or u.data, as MovieLens-100K does (files.grouplens.org/datasets/"
-            "movielens/ml-100k.zip). Say data_dir=DIR."
+            f"data.root={self.root}: no ratings there, nor in a folder of it named as a release ("
+            f"{', '.join(FOLDERS[1:])}). It holds {self.fold}.base and {self.fold}.test, or one file each that ends in "
+            "train.txt and test.txt, or u.data, as MovieLens-100K does (files.grouplens.org/datasets/movielens/"
+            "ml-100k.zip); or ratings.dat (1M, 10M); or ratings.csv (20M and later). Say data_dir=DIR."
         )
 
     @property
@@ -96,7 +125,7 @@ class MovieLens(Retrieval):
         return hashlib.sha256(f"{text} {settings}".encode()).hexdigest()
 
     def read(self) -> dict[str, Judged]:  # type: ignore[override]
-        files = [list(self._ratings(path)) for path in self.files]
+        files = [self._ratings(path) for path in self.files]
         liked = [self._liked(ratings) for ratings in files]
         if len(liked) == 2:
             rest, test = liked
@@ -129,33 +158,67 @@ class MovieLens(Retrieval):
             part[user], rest[user] = [items[i] for i in order[:count]], [items[i] for i in order[count:]]
         return rest, part
 
-    def _ratings(self, path: Path) -> Iterator[Rating]:
+    def _ratings(self, path: Path) -> list[Rating]:
         with path.open(encoding="utf-8", errors="replace") as text:
-            for number, line in enumerate(text, 1):
-                if line.strip():
-                    yield self._rating(line, f"{path}, line {number}")
-
-    def _rating(self, line: str, where: str) -> Rating:
-        parts = line.split()
-        try:
-            user, item = int(parts[0]), int(parts[1])
-            rating = float(parts[2]) if len(parts) > 2 else None
-            if len(parts) > 4 or rating != rating:
-                raise ValueError
-        except (ValueError, IndexError):
-            raise UserError(
-                f"{where}: {line.strip()[:80]!r} is no rating. A line is `user item`, `user item rating` or `user item "
-                "rating time`, numbers separated by blanks or tabs."
-            ) from None
-        for name, value, most, word in (
-            ("queries", user, self.queries, "user"),
-            ("documents", item, self.documents, "item"),
-        ):
-            if not 0 <= value < most:
+            lines = enumerate(text, 1)
+            header = next(lines, (1, ""))[1] if path.suffix == ".csv" else ""
+            if path.suffix == ".csv" and not header.lower().lstrip("\ufeff").startswith("userid,movieid,rating"):
                 raise UserError(
-                    f"{where}: {word} {value} is not among the numbers 0 ... {most - 1} that data.{name}={most} makes "
-                    f"room for. Say data.{name}={value + 1} or more."
-                    if value >= most
-                    else f"{where}: {word} {value} is below 0. Numbers of users and items are 0 or more."
+                    f"{path}, line 1: {header.strip()[:80]!r} is not MovieLens' header. It is "
+                    "userId,movieId,rating,timestamp."
                 )
-        return Rating(user, item, rating)
+            ratings = [_rating(line, path, number) for number, line in lines if line.strip()]
+        if path.suffix == ".csv":
+            ratings = _renumbered(ratings)
+        self._check_numbers(ratings, path)
+        return ratings
+
+    def _check_numbers(self, ratings: Sequence[Rating], path: Path) -> None:
+        """Refuse numbers that the settings make no room for, with the settings that would."""
+        bounds = {"queries": self.queries, "documents": self.documents}
+        found = {
+            "queries": max((rating.user for rating in ratings), default=0) + 1,
+            "documents": max((rating.item for rating in ratings), default=0) + 1,
+        }
+        if beyond := [name for name, least in found.items() if least > bounds[name]]:
+            words = {"queries": "users", "documents": "items"}
+            told = " and ".join(f"{words[name]} up to {found[name] - 1}" for name in beyond)
+            room = " and ".join(f"data.{name}={bounds[name]}" for name in beyond)
+            say = " ".join(f"data.{name}={found[name]}" for name in beyond)
+            raise UserError(f"{path} has {told}, and {room} makes room for smaller numbers alone. Say {say} or more.")
+
+    def notes(self) -> list[str]:
+        liked = self.popularity
+        assert liked is not None
+        asked = ", ".join(f"{len(self.split(split)):,} {SHOWN[split]}" for split in SPLITS)
+        read = " and ".join(path.name for path in self.files)
+        return [f"{read}: {asked} users, {int(liked.count_nonzero()):,} items that are liked in training"]
+
+
+def _rating(line: str, path: Path, number: int) -> Rating:
+    """A line of a file."""
+    separator = SEPARATORS.get(path.suffix)
+    parts = line.strip().split(separator)
+    where = f"{path}, line {number}"
+    try:
+        user, item = int(parts[0]), int(parts[1])
+        rating = float(parts[2]) if len(parts) > 2 else None
+        if len(parts) > 4 or rating != rating:
+            raise ValueError
+    except (ValueError, IndexError):
+        form = separator.join(("user", "item", "rating", "time")) if separator else "user item rating time"
+        raise UserError(
+            f"{where}: {line.strip()[:80]!r} is no rating. A line is `{form}`, numbers separated by "
+            f"{separator or 'blanks or tabs'}; the time may be left out, and the rating with it."
+        ) from None
+    for word, value in (("user", user), ("item", item)):
+        if value < 0:
+            raise UserError(f"{where}: {word} {value} is below 0. Numbers of users and items are 0 or more.")
+    return Rating(user, item, rating)
+
+
+def _renumbered(ratings: Sequence[Rating]) -> list[Rating]:
+    """The same with users and items counted from 0, in the order of their numbers."""
+    users = {user: place for place, user in enumerate(sorted({rating.user for rating in ratings}))}
+    items = {item: place for place, item in enumerate(sorted({rating.item for rating in ratings}))}
+    return [Rating(users[user], items[item], rating) for user, item, rating in ratings]

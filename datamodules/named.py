@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from datamodules import checks
+from datamodules.bad_files import OnBadFile
 from datamodules.catalogue import CATALOGUE, data_class
-from datamodules.images import ImageData, ImageShape
+from datamodules.images import FileSettings, ImageData, ImageShape
 from lightning_gans.core.errors import UserError
 
 
@@ -18,6 +19,7 @@ def image_data(
     channels: int,
     download: bool = True,
     photos: str | Path | None = None,
+    files: FileSettings | None = None,
 ) -> ImageData:
     """The data module that `name` means where one setting says a whole data set.
 
@@ -26,6 +28,7 @@ def image_data(
         key: the setting, for messages: "a" for data.a.
         data_dir: where the files of real sets lie, or are downloaded to.
         photos: the folder of photographs that `mnistm` takes.
+        files: settings of the user's own files, where `name` is a folder.
 
     Raises:
         UserError: neither a set of images nor a folder.
@@ -41,13 +44,16 @@ def image_data(
             raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
         from datamodules.folder import Folder
 
-        return Folder(root=str(folder), **shape)
+        found = Folder(root=str(folder), **shape, **files) if files else Folder(root=str(folder), **shape)
+        found.key = key
+        return found
     if not issubclass(data_class(name), ImageData):
         raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
     if name == "mnistm":
         from datamodules.mnistm import MNISTM
 
-        return MNISTM(photos=photos, root=data_dir, download=download, **shape)
+        bad: OnBadFile = files["on_bad_file"] if files else "skip"
+        return MNISTM(photos=photos, root=data_dir, download=download, on_bad_file=bad, **shape)
     if entry.needs_download or name == "lsun":
         from datamodules.vision import Vision
 

@@ -1,8 +1,6 @@
 """Pixels: from files and arrays to uint8 squares, and from those to what a network sees."""
 
-import warnings
-from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,28 +8,39 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
-VERSION = 1  # part of every image fingerprint: count up when a function here gives other pixels than before
+from datamodules.survey import opened
 
-# Formats by content, whatever a file is called: PIL would run Ghostscript for a PostScript file named a.png.
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+__all__ = [
+    "FULL_RANGE",
+    "LUMA",
+    "VERSION",
+    "Levels",
+    "dequantise",
+    "extremes",
+    "fit",
+    "flip",
+    "normalise",
+    "opened",
+    "square",
+    "whole",
+]
+
+VERSION = 1  # part of every image fingerprint: count up when a function here gives other pixels than before
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode "L"
 
 
-def opened(file: str | Path | BinaryIO) -> Image.Image:
-    """The picture in a file of one of FORMATS, as PIL opens it: pixels are decoded when they are asked for.
+class Levels(NamedTuple):
+    """The values that become black and white in files of more than 8 bits a pixel; those beyond are clipped.
 
-    Raises:
-        OSError: no such file, or no picture.
-        ValueError: it declares more pixels than PIL's limit (Image.MAX_IMAGE_PIXELS, 89 million): a small file of
-            them would fill the memory.
+    white: None for the full range of a file's type: 65535 for integers, 255 for floats (1 where none is above 1).
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(file, formats=FORMATS)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f"it declares more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
+
+    black: float = 0.0
+    white: float | None = None
+
+
+FULL_RANGE = Levels()
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -68,13 +77,14 @@ def _fit(pixels: Tensor, size: int, channels: int) -> Tensor:
     return pixels.expand(-1, channels, -1, -1)
 
 
-def square(picture: Image.Image, *, size: int, channels: int) -> Tensor:
+def square(picture: Image.Image, *, size: int, channels: int, levels: Levels = FULL_RANGE) -> Tensor:
     """Any picture -> uint8 (channels, size, size): upright, on white, its centre square, antialiased bicubic.
 
     Raises:
-        ValueError: pixels without a known range (32-bit integers beyond 16 bits, floats beyond [0, 255]).
+        ValueError: pixels that are NaN or infinite, or whose range is not known (32-bit integers beyond 16 bits, floats
+            beyond [0, 255]) where `levels` does not say it.
     """
-    picture = _plain(picture, channels)
+    picture = _plain(picture, channels, levels)
     if picture.size != (size, size):
         width, height = picture.size
         side = min(width, height)
@@ -83,18 +93,26 @@ def square(picture: Image.Image, *, size: int, channels: int) -> Tensor:
     return _pixels(picture)
 
 
-def whole(picture: Image.Image, *, channels: int) -> Tensor:
+def whole(picture: Image.Image, *, channels: int, levels: Levels = FULL_RANGE) -> Tensor:
     """Any picture -> uint8 (channels, H, W): upright, on white, of its own size.
 
     Raises:
         ValueError: as `square`.
     """
-    return _pixels(_plain(picture, channels))
+    return _pixels(_plain(picture, channels, levels))
 
 
-def _plain(picture: Image.Image, channels: int) -> Image.Image:
+def extremes(picture: Image.Image) -> tuple[int, int] | None:
+    """The smallest and the largest pixel of a picture of 16-bit or 32-bit integers; None for any other."""
+    if not picture.mode.startswith("I"):
+        return None
+    values = np.asarray(picture)
+    return int(values.min()), int(values.max())
+
+
+def _plain(picture: Image.Image, channels: int, levels: Levels) -> Image.Image:
     """Upright, on white, of 8 bits, grey or RGB."""
-    picture = _eight_bits(ImageOps.exif_transpose(picture))
+    picture = _eight_bits(ImageOps.exif_transpose(picture), levels)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
@@ -106,16 +124,24 @@ def _pixels(picture: Image.Image) -> Tensor:
     return pixels[None] if picture.mode == "L" else pixels.permute(2, 0, 1).contiguous()
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
+def _eight_bits(picture: Image.Image, levels: Levels) -> Image.Image:
     """16-bit, 32-bit and float pixels scaled to 8 bits (PIL's own conversion clips them)."""
     if picture.mode != "F" and not picture.mode.startswith("I"):
         return picture
     values = np.asarray(picture).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("pixels that are NaN or infinite")
+    if levels.white is not None:
+        shares = np.clip((values - levels.black) / (levels.white - levels.black), 0, 1)
+        return Image.fromarray(np.rint(shares * 255).astype(np.uint8))
     low, high = values.min(), values.max()
     if picture.mode == "F":
         scale, fits = (255.0 if high <= 1 else 1.0), low >= 0 and high <= 255
     else:
         scale, fits = 1 / 257, low >= 0 and high <= 65535  # 65535 / 257 = 255
     if not fits:
-        raise ValueError(f"pixels of mode {picture.mode} from {low:g} to {high:g} have no known range")
+        raise ValueError(
+            f"pixels of mode {picture.mode} from {low:g} to {high:g} have no known range; "
+            f"data.black={low:g} data.white={high:g} would give one"
+        )
     return Image.fromarray(np.rint(values * scale).astype(np.uint8))

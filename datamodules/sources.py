@@ -10,7 +10,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.pixels import square
+from datamodules.bad_files import Bad
+from datamodules.pixels import FULL_RANGE, Levels, extremes, square
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
@@ -81,14 +82,29 @@ def free_memory(device: torch.device) -> float:
     return 0
 
 
-class Bad(NamedTuple):
-    """A file that could not be read."""
+Extremes = tuple[int, int]  # the smallest and the largest pixel of files of 16 bits or more
 
-    name: str
-    reason: str
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
+class Picture(NamedTuple):
+    """A decoded file. image: uint8 (channels, size, size)."""
+
+    image: Tensor
+    extremes: Extremes | None
+
+
+class Decoded(NamedTuple):
+    """Some decoded files. images: uint8 (n, channels, size, size). rows: the indices that they have."""
+
+    images: Tensor
+    rows: list[int]
+    bad: list[Bad]
+    extremes: Extremes | None
+
+
+def joined(extremes: Iterable[Extremes | None]) -> Extremes | None:
+    """The extremes of several parts together."""
+    known = [pair for pair in extremes if pair is not None]
+    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
 
 class Pictures(ABC):
@@ -97,10 +113,11 @@ class Pictures(ABC):
     Args:
         labels: (N,) int64 or None.
         size, channels: the uint8 squares they become.
+        levels: black and white of files of more than 8 bits.
     """
 
-    def __init__(self, labels: Tensor | None, *, size: int, channels: int) -> None:
-        self.labels, self.size, self.channels = labels, size, channels
+    def __init__(self, labels: Tensor | None, *, size: int, channels: int, levels: Levels = FULL_RANGE) -> None:
+        self.labels, self.size, self.channels, self.levels = labels, size, channels, levels
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -113,11 +130,16 @@ class Pictures(ABC):
     def name(self, index: int) -> str:
         """What a message calls it."""
 
-    def read(self, index: int) -> Tensor | Bad:
-        """uint8 (channels, size, size), or why not."""
+    def extremes(self) -> Extremes | None:
+        """The extremes of a few files that are spread over all, where that is asked of them."""
+        return None
+
+    def read(self, index: int) -> Picture | Bad:
+        """The decoded file, or why it cannot be."""
         try:
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
-                return square(picture, size=self.size, channels=self.channels)
+                image = square(picture, size=self.size, channels=self.channels, levels=self.levels)
+                return Picture(image, extremes(picture))
         except UnidentifiedImageError:
             return Bad(self.name(index), "of no known image format")
         except Exception as error:  # decoders raise nearly anything on a damaged file
@@ -125,22 +147,23 @@ class Pictures(ABC):
 
 
 class _Decoder(Dataset[Any]):
-    """What a worker runs: lists of indices -> (uint8 images, indices read, files not read)."""
+    """Decodes lists of indices in a worker."""
 
     def __init__(self, pictures: Pictures, *, replace: bool) -> None:
         self.pictures, self.replace = pictures, replace
 
-    def __getitems__(self, indices: list[int]) -> tuple[Tensor, list[int], list[Bad]]:
-        pairs, bad = [], []
+    def __getitems__(self, indices: list[int]) -> Decoded:
+        read, rows, bad = list[Picture](), list[int](), list[Bad]()
         for index in indices:
             for candidate in self._candidates(index):
-                image = self.pictures.read(candidate)
-                if isinstance(image, Tensor):
-                    pairs.append((candidate, image))
+                picture = self.pictures.read(candidate)
+                if isinstance(picture, Picture):
+                    read.append(picture)
+                    rows.append(candidate)
                     break
-                bad.append(image)
-        images = torch.stack([image for _, image in pairs]) if pairs else torch.empty(0, dtype=torch.uint8)
-        return images, [index for index, _ in pairs], bad
+                bad.append(picture)
+        images = torch.stack([picture.image for picture in read]) if read else torch.empty(0, dtype=torch.uint8)
+        return Decoded(images, rows, bad, joined(picture.extremes for picture in read))
 
     def _candidates(self, index: int) -> Iterator[int]:
         """The index itself, then the next ones of its class: a bad file does not change a batch's size or labels."""
@@ -158,8 +181,11 @@ def _whole(batch: Any) -> Any:
 
 def decoded(
     pictures: Pictures, indices: Iterable[list[int]], *, workers: int, replace: bool, pin: bool = False
-) -> Iterator[tuple[Tensor, list[int], list[Bad]]]:
-    """Decode lists of indices in worker processes: (uint8 images, the indices they are of, the files not read)."""
+) -> Iterator[Decoded]:
+    """Decode lists of indices in worker processes.
+
+    replace: an unreadable file gives way to the next one of its class.
+    """
     loader: DataLoader[Any] = DataLoader(
         _Decoder(pictures, replace=replace),
         batch_sampler=indices,
@@ -192,7 +218,7 @@ class Streamed:
     def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
         lists = (rows.tolist() for rows in indices)
         pin = device.type == "cuda"
-        for images, rows, bad in decoded(self.pictures, lists, workers=self.workers, replace=True, pin=pin):
+        for images, rows, bad, _ in decoded(self.pictures, lists, workers=self.workers, replace=True, pin=pin):
             if bad:
                 self.report(bad)
             if not rows:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,9 @@ import torch
 from annotated_types import Ge
 
 from datamodules import checks
+from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import SPLITS, SplitName
+from datamodules.findings import SHOWN, listed, repeated
 from datamodules.melspectrogram import Waves
 from datamodules.order import held_out
 from datamodules.speech_files import SUFFIXES, recordings
@@ -27,8 +29,9 @@ SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
 class Speech(SpeechData):
     """Sound files below root/<speaker>/, in any format that libsndfile reads, cut into segments side by side.
 
-    Channels are averaged, silent segments left out. Each speaker's files, not segments, are drawn into the splits.
-    Everything is held in memory, 2.6 kB a segment of 40 mels and 16 frames.
+    Channels are averaged, silent segments left out. Speakers are in natural order of their folders' names (1, 2, 10).
+    Each speaker's files, not segments, are drawn into the splits. Everything is held in memory, 2.6 kB a segment of
+    40 mels and 16 frames.
 
     Args:
         root: directory of the speakers' directories.
@@ -38,6 +41,11 @@ class Speech(SpeechData):
         frames: frames of a segment, 16 ms each.
         validation_share: share of each speaker's files that is held out for validation, at least one file.
         test_share: share of each speaker's files that is held out for the test, at least one file.
+        on_bad_file: treatment of files that cannot be read, have another sample rate or are shorter than a segment:
+            "skip" with one warning that names them, or an "error".
+
+    Raises:
+        UserError: fewer than two speakers, fewer than three files of one that can be used, or silence alone.
     """
 
     def __init__(
@@ -50,9 +58,12 @@ class Speech(SpeechData):
         frames: Annotated[int, Ge(4)] = 16,
         validation_share: Fraction = 0.1,
         test_share: Fraction = 0.1,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(batch_size=batch_size, sample_rate=sample_rate, mels=mels, frames=frames)
         self.root = checks.folder("root", root)
+        self.bad_files = BadFiles(on_bad_file, kind="sound file", fault="cannot be used")
+        self.silent: list[str] = []  # files without a segment that is loud enough
         self.validation_share = checks.number("validation_share", validation_share, least=0)
         self.test_share = checks.number("test_share", test_share, least=0)
         if self.validation_share + self.test_share >= 1:
@@ -101,9 +112,16 @@ class Speech(SpeechData):
     def read(self) -> Mapping[str, Utterances]:
         parts: dict[SplitName, list[torch.Tensor]] = {split: [] for split in SPLITS}
         of: dict[SplitName, list[int]] = {split: [] for split in SPLITS}
+        bad: list[Bad] = []
+        short_of: dict[str, tuple[int, Bad]] = {}  # speakers with too few files that can be used
         for speaker, (name, files) in enumerate(self.files.items()):
-            for split, chosen in self._split(name, files).items():
-                segments = np.concatenate([self.segments(path) for path in chosen])
+            waves, unfit = self._waves(files)
+            bad += unfit
+            if len(waves) < len(SPLITS):
+                short_of[name] = len(waves), unfit[0]
+                continue
+            for split, chosen in self._split(name, list(waves)).items():
+                segments = np.concatenate([waves[path] for path in chosen])
                 least = 2 if split == "train" else 1
                 if len(segments) < least:
                     raise UserError(
@@ -113,7 +131,49 @@ class Speech(SpeechData):
                     )
                 parts[split].append(self.spectrogram(segments))
                 of[split] += [speaker] * len(segments)
+        self._report(bad, short_of)
         return {split: Utterances(torch.cat(parts[split]), None, torch.tensor(of[split])) for split in SPLITS}
+
+    def _waves(self, files: Sequence[Path]) -> tuple[dict[Path, Waves], list[Bad]]:
+        """The segments of each file that can be used, and the other files."""
+        waves: dict[Path, Waves] = {}
+        bad: list[Bad] = []
+        for path in files:
+            name = path.relative_to(self.root).as_posix()
+            try:
+                waves[path] = self.segments(path)
+            except ValueError as error:
+                bad.append(Bad(name, str(error)))
+            else:
+                self.silent += [] if len(waves[path]) else [name]
+        return waves, bad
+
+    def _report(self, bad: Sequence[Bad], short_of: Mapping[str, tuple[int, Bad]]) -> None:
+        """Warn of files that cannot be used, or refuse them.
+
+        Raises:
+            UserError: they leave too few, or on_bad_file is "error".
+        """
+        total = sum(map(len, self.files.values()))
+        if len(bad) == total:
+            raise UserError(
+                f"data.root={self.root}: none of its {total} sound files can be used; the first is {bad[0]}."
+            )
+        self.bad_files.report(bad)
+        for speaker, (usable, first) in short_of.items():
+            raise UserError(
+                f"{self.root / speaker}: {usable} of its {len(self.files[speaker])} sound files can be used, and each "
+                f"speaker needs at least three: one to train on, one to validate, one to test. The first that cannot "
+                f"is {first}. Mend it, add recordings, or take the folder out."
+            )
+
+    def notes(self) -> list[str]:
+        counts = ", ".join(f"{len(self.split(split)):,} {SHOWN[split]}" for split in SPLITS)
+        files = sum(map(len, self.files.values())) - len(self.bad_files)
+        found = [listed(f"{counts} segments of {files:,} files, {len(self.files)} speakers", self.speaker_names)]
+        if self.silent:
+            found.append(listed(f"{len(self.silent)} of {files:,} files are silent (below -60 dB)", self.silent))
+        return found + repeated(len(self.split("train")), self.batch_size, "segments")
 
     def _split(self, speaker: str, files: list[Path]) -> dict[SplitName, list[Path]]:
         most = len(files) - 2
@@ -128,7 +188,7 @@ class Speech(SpeechData):
         """The segments of a file that are not silent, (n, samples).
 
         Raises:
-            UserError: it cannot be read, has another rate, or is shorter than one segment.
+            ValueError: it cannot be read, has another rate, or is shorter than one segment.
         """
         import soundfile  # a library of the system's behind it
 
@@ -136,27 +196,25 @@ class Speech(SpeechData):
             with soundfile.SoundFile(path) as file:
                 rate = file.samplerate
                 if file.frames * file.channels > MOST_NUMBERS:
-                    raise ValueError(f"it says that it holds more than {MOST_NUMBERS:,} numbers. Cut it in parts.")
+                    raise ValueError(f"it says that it holds more than {MOST_NUMBERS:,} numbers; cut it in parts")
                 wave = file.read(dtype="float32", always_2d=True)
-            if not np.isfinite(wave).all():
-                raise ValueError("it holds numbers that are NaN or infinite.")
-        except (soundfile.SoundFileError, OSError, ValueError) as error:
-            raise UserError(
-                f"{path} cannot be read as sound: {error} Mend it, convert it to wav, or take it out of {self.root}."
-            ) from error
+        except (soundfile.SoundFileError, OSError) as error:
+            raise ValueError(str(error).strip().rstrip(".")) from error
+        if not np.isfinite(wave).all():
+            raise ValueError("it holds numbers that are NaN or infinite")
         if rate != self.sample_rate:
-            raise UserError(
-                f"{path} has {rate} samples a second, and data.sample_rate={self.sample_rate}. Say "
-                f"data.sample_rate={rate} if all files have that; otherwise bring them all to one rate first, for "
-                f"example with: ffmpeg -i IN -ar {self.sample_rate} OUT.wav"
+            raise ValueError(
+                f"it has {rate} samples a second, not data.sample_rate={self.sample_rate}: say "
+                f"data.sample_rate={rate} if all files have that, or else convert it with ffmpeg -i IN -ar "
+                f"{self.sample_rate} OUT.wav"
             )
         length = self.spectrogram.samples
         if len(wave) < length:
             fitting = (len(wave) - self.spectrogram.window) // self.spectrogram.hop + 1
-            shorter = f"Say data.frames={fitting // 4 * 4} or fewer, or t" if fitting >= 4 else "T"
-            raise UserError(
-                f"{path} is {len(wave) / rate:.2f} s long, and a segment of data.frames={self.frames} is "
-                f"{length / rate:.2f} s. {shorter}ake the file out of {self.root}."
+            shorter = f": data.frames={fitting // 4 * 4} or fewer would fit" if fitting >= 4 else ""
+            raise ValueError(
+                f"it is {len(wave) / rate:.2f} s long, and a segment of data.frames={self.frames} is "
+                f"{length / rate:.2f} s{shorter}"
             )
         mono: Waves = wave.mean(axis=1)[: len(wave) // length * length].reshape(-1, length)
         loud: Waves = mono[np.sqrt(np.mean(mono**2, axis=1)) > SILENCE]

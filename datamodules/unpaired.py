@@ -10,10 +10,11 @@ from annotated_types import Gt, Le
 from torch import Tensor
 
 from datamodules import checks
+from datamodules.bad_files import OnBadFile
 from datamodules.composite import Composite
 from datamodules.digits import Digits
 from datamodules.folder import TOPS, Folder, ImageFile
-from datamodules.images import ImageData, ImageShape
+from datamodules.images import FileSettings, ImageData, ImageShape
 from datamodules.named import image_data
 from datamodules.sources import Source, Tensors
 from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
@@ -77,6 +78,9 @@ class Unpaired(_Pair):
         image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB); images are converted.
         horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
+        black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
+        white: value that becomes white in such files; None: the full range, as in `Folder`.
+        on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
         UserError: a domain is missing, or has no images.
@@ -93,6 +97,9 @@ class Unpaired(_Pair):
         image_size: ImageSize = 128,
         channels: Channels = 3,
         horizontal_flip: bool = True,
+        black: float = 0.0,
+        white: float | None = None,
+        on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(
             batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=horizontal_flip
@@ -111,6 +118,9 @@ class Unpaired(_Pair):
                 "apart. Keep the one or the others."
             )
         self.a, self.b, self.data_dir = a, b, data_dir
+        checks.levels(black, white)
+        checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
+        self.file_settings = FileSettings(black=black, white=white, on_bad_file=on_bad_file)
         self.root = None if root is None else checks.folder("root", root)
 
     @property
@@ -120,9 +130,12 @@ class Unpaired(_Pair):
 
     def make(self) -> Mapping[str, ImageData]:
         if self.root is not None:
-            return {domain: DomainFolder(root=str(self.root), domain=domain, **self.shape) for domain in DOMAINS}
+            settings = {**self.shape, **self.file_settings}
+            return {domain: DomainFolder(root=str(self.root), domain=domain, **settings) for domain in DOMAINS}
         return {
-            domain: image_data(str(getattr(self, domain)), key=domain, data_dir=self.data_dir, **self.shape)
+            domain: image_data(
+                str(getattr(self, domain)), key=domain, data_dir=self.data_dir, files=self.file_settings, **self.shape
+            )
             for domain in DOMAINS
         }
 
@@ -138,8 +151,8 @@ class Unpaired(_Pair):
 class DomainFolder(Folder):
     """The images of one domain below a folder that holds both: trainA/, valA/, testA/, or the same with B."""
 
-    def __init__(self, *, root: str, domain: str, batch_size: int, image_size: int, channels: int) -> None:
-        super().__init__(root=root, batch_size=batch_size, image_size=image_size, channels=channels)
+    def __init__(self, *, root: str, domain: str, **settings: Any) -> None:
+        super().__init__(root=root, **settings)
         self.domain = domain
         self.tops = {f"{top}{separator}{domain}": split for top, split in TOPS.items() for separator in ("", "_")}
 

@@ -106,7 +106,8 @@ def _run(
         warm_start(game, Path(config["init_from"]))
     progress, summary = Progress(), RunSummary()
     limit = TimeLimit(flags.get("max_time"))
-    callbacks: list[pl.Callback] = [GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
+    notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, config["names"]["data"], trainer))
+    callbacks: list[pl.Callback] = [notes, GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
@@ -141,6 +142,12 @@ def _run(
         why = f", because trainer.max_time={flags['max_time']} is over" if limit.over else ""
         _farewell(run_dir, game, whole=whole, why=why)
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
+
+
+def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer) -> None:
+    """Print what the data module found in its files."""
+    for note in getattr(data, "notes", list)() if trainer.is_global_zero else ():
+        print(f"{name}: {note}")
 
 
 def _end_ranks(trainer: pl.Trainer) -> None:

@@ -129,10 +129,11 @@ def _architecture(data: Data, name: str, train: SampleSplit) -> dict[str, int]:
     else:
         channels, image_size, _ = data.sample_shape
         return {"channels": channels, "image_size": image_size, "classes": len(data.classes)}
+    why = getattr(data, "why_unlabelled", "") or "A folder of images has labels when each class is a folder of its own."
     raise UserError(
         f"metrics=classifier trains a small classifier on the data's own labels, and {name} has {found}. Say "
-        "metrics=inception (features of the Inception network, for any images) or metrics=none; a folder of images "
-        "has labels when each class is a folder of its own."
+        "metrics=inception (features of the Inception network, for any images) or metrics=none. "
+        f"{why}"
     )
 
 

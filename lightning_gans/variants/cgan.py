@@ -55,7 +55,7 @@ class ConditionalGAN(GAN):
         if data is None or not hasattr(data, "classes"):
             return  # batches from elsewhere: the first one shows
         if data.classes is None:
-            raise UserError(_no_labels(self))
+            raise UserError(_no_labels(self, getattr(data, "why_unlabelled", "")))
         if len(data.classes) != self.model.classes:
             raise UserError(
                 f"The model knows {self.model.classes} classes, and the data have {len(data.classes)}. Say "
@@ -78,8 +78,11 @@ class ConditionalGAN(GAN):
         return logits
 
 
-def _no_labels(game: ConditionalGAN) -> str:
+def _no_labels(game: ConditionalGAN, why: str = "") -> str:
+    """The refusal. why: the reason that the data give, in sentences."""
+    why = f"{why} " if why else ""
     return (
-        f"{type(game).__name__} learns p(x | y), and these data have no labels y. Choose labelled data (digits, mnist, "
-        "cifar10, ..., or a folder with one folder a class), or a variant that needs none, as variant=dcgan."
+        f"{type(game).__name__} learns p(x | y), and these data have no labels y. {why}Choose labelled "
+        "data (digits, mnist, cifar10, ..., or a folder with one folder a class), or a variant that needs none, as "
+        "variant=dcgan."
     )

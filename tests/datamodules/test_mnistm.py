@@ -85,8 +85,28 @@ def test_photographs_smaller_than_a_patch_are_refused(root):
 def test_a_damaged_photograph_is_named(root):
     folder = photographs(root / "photos", 10)
     (folder / "bad.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"bad\.png cannot be read"):
-        made(root, folder).setup()
+    with pytest.raises(UserError, match=r"1 photograph cannot be read: bad\.png .*data\.on_bad_file=skip"):
+        made(root, folder, on_bad_file="error").setup()
+
+
+def test_a_damaged_photograph_is_named_and_skipped_also_from_a_cache(root, monkeypatch):
+    monkeypatch.setattr("datamodules.cache.WORTH", -1.0)
+    folder = photographs(root / "photos", 10)
+    (folder / "bad.png").write_bytes(b"no picture")
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"1 photograph cannot be read: bad\.png"):
+            made(root, folder).setup()
+
+
+def test_damaged_photographs_alone_are_refused(root):
+    for split in ("train", "val", "test"):
+        (root / "photos" / split).mkdir(parents=True)
+        (root / "photos" / split / "bad.png").write_bytes(b"no picture")
+    with (
+        pytest.warns(UserWarning, match=r"train/bad\.png"),
+        pytest.raises(UserError, match="the size of a patch, and can be read"),
+    ):
+        made(root, root / "photos").setup()
 
 
 def test_without_photographs_it_says_what_to_type():

@@ -125,8 +125,9 @@ def test_plain_lists(tmp_path):
         ("1", ["line 2", "no rating"]),
         ("1 2 3 4 5", ["line 2", "no rating"]),
         ("1 2 nan", ["line 2", "no rating"]),
-        ("9 2 5", ["line 2", "user 9", "data.queries=10"]),
-        ("1 8 5", ["line 2", "item 8", "data.documents=9"]),
+        ("9 2 5", ["users up to 9", "data.queries=5", "Say data.queries=10 or more"]),
+        ("1 8 5", ["items up to 8", "data.documents=8", "Say data.documents=9 or more"]),
+        ("9 8 5", ["users up to 9 and items up to 8", "Say data.queries=10 data.documents=9 or more"]),
         ("1 -1 5", ["line 2", "item -1 is below 0"]),
     ],
 )
@@ -137,8 +138,46 @@ def test_a_bad_rating_is_refused_with_its_line(tmp_path, line, words):
     assert [word for word in [*words, "u.data"] if word not in str(caught.value)] == []
 
 
+RATED = [(user, item, 5 if item < 11 else 1) for user in range(1, 4) for item in range(1, 15)]
+
+
+def test_ratings_of_movielens_1m(tmp_path):
+    lines = [f"{user}\t{item}\t{rating}\t0" for user, item, rating in RATED]
+    (tmp_path / "u.data").write_text("\n".join(lines) + "\n")
+    expected = tables(movielens(tmp_path, documents=16))
+    (tmp_path / "u.data").unlink()
+    (tmp_path / "ml-1m").mkdir()
+    (tmp_path / "ml-1m" / "ratings.dat").write_text("\n".join(lines).replace("\t", "::"))
+    data = movielens(tmp_path, documents=16)
+    found = tables(data)
+    assert all(torch.equal(a, b) for name in SPLITS for a, b in zip(found[name], expected[name], strict=True))
+    assert data.notes() == [
+        f"ratings.dat: 3 training, 3 validation, 3 test users, {int((data.popularity > 0).sum())} items that are liked "
+        "in training"
+    ]
+    with pytest.raises(UserError, match=r"items up to 14, and data\.documents=8 .* Say data\.documents=15 or more"):
+        movielens(tmp_path).setup()
+
+
+def test_ratings_as_csv_are_counted_through(tmp_path):
+    lines = [f"{user * 1000},{item * 100},{rating}.0,964982703" for user, item, rating in RATED]
+    path = tmp_path / "ml-latest-small" / "ratings.csv"
+    path.parent.mkdir()
+    path.write_text("userId,movieId,rating,timestamp\n" + "\n".join(lines))
+    found = tables(movielens(tmp_path, documents=14))
+    assert found["train"][0].tolist() == [0, 1, 2]
+    known = sum(found[name][1].int() for name in SPLITS)
+    assert known.tolist() == [[1] * 10 + [0] * 4] * 3
+    path.write_text("user,item\n" + "\n".join(lines))
+    with pytest.raises(UserError, match=r"ratings\.csv, line 1: 'user,item' is not MovieLens' header"):
+        movielens(tmp_path).setup()
+    path.write_text("userId,movieId,rating,timestamp\n1;2;3;4\n")
+    with pytest.raises(UserError, match=r"line 2: '1;2;3;4' is no rating. A line is `user,item,rating,time`"):
+        movielens(tmp_path).setup()
+
+
 def test_a_folder_without_ratings_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no ratings there. It holds u2\.base"):
+    with pytest.raises(UserError, match=r"no ratings there, .* It holds u2\.base .* ratings\.dat .* ratings\.csv"):
         movielens(tmp_path, fold="u2").setup()
     (tmp_path / "u.data").write_text("1\t1\t2\t0\n")
     with pytest.raises(UserError, match="No query has a relevant document in the train part"):
@@ -178,6 +217,7 @@ def test_letor(tmp_path):
     assert batch.relevant.tolist() == [[True, False, False], [False, True, False]]
     assert batch.candidate.tolist() == [[True, True, False], [True, True, True]]
     assert data.popularity is None
+    assert data.notes() == ["2 training, 2 validation, 2 test queries; 3 without a relevant document are left out"]
     assert len(list(data.iteration_batches(0, 3))) == 3
 
 

@@ -77,6 +77,13 @@ def test_shares(tmp_path, n, shares, expected):
     assert [len(part) for part in data._split("a", data.files["a"]).values()] == expected
 
 
+def test_speakers_are_in_natural_order(tmp_path):
+    for name in ("1", "2", "10", "20"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.wav").touch()
+    assert list(recordings(tmp_path)) == ["1", "2", "10", "20"]
+
+
 def test_other_formats_channels_and_silence(root):
     write(root / "anna" / "stereo.flac", channels=2)
     write(root / "anna" / "silent.wav", level=0.0)
@@ -114,26 +121,55 @@ def test_no_folder_or_no_speakers(tmp_path):
 
 def test_a_file_of_another_rate_is_named_with_both(root):
     write(root / "bert" / "odd.wav", rate=22050)
-    message = refusal(root)
-    assert "odd.wav" in message
-    assert "22050" in message
-    assert "data.sample_rate=8000" in message
-    assert "Say data.sample_rate=22050" in message
+    message = refusal(root, on_bad_file="error")
+    assert "bert/odd.wav (it has 22050 samples a second, not data.sample_rate=8000" in message
+    assert "say data.sample_rate=22050 if all" in message
 
 
 def test_an_unreadable_file_is_named(root):
     (root / "anna" / "broken.wav").write_bytes(b"RIFF but no sound")
-    message = refusal(root)
-    assert "broken.wav cannot be read as sound" in message
+    message = refusal(root, on_bad_file="error")
+    assert "1 sound file cannot be used: anna/broken.wav (Error opening" in message
+    assert "data.on_bad_file=skip" in message
 
 
 def test_a_file_shorter_than_a_segment_is_named(root):
     write(root / "anna" / "short.wav", 0.115)
-    message = refusal(root, frames=8)
-    assert "short.wav is 0.12 s long" in message
-    assert "Say data.frames=4 or fewer" in message
+    message = refusal(root, frames=8, on_bad_file="error")
+    assert "short.wav (it is 0.12 s long" in message
+    assert "data.frames=4 or fewer would fit" in message
     write(root / "anna" / "short.wav", 0.05)
-    assert "Say" not in refusal(root)
+    assert "would fit" not in refusal(root, on_bad_file="error")
+
+
+def test_files_that_cannot_be_used_are_named_and_skipped(root):
+    before = speech(root)
+    write(root / "anna" / "day" / "2short.wav", 0.01)
+    write(root / "bert" / "odd.wav", rate=22050)
+    (root / "bert" / "broken.wav").write_bytes(b"RIFF but no sound")
+    data = Speech(root=str(root), batch_size=8, **SHAPE)
+    with pytest.warns(UserWarning, match=r"3 sound files cannot be used: anna/day/2short.wav .*bert/odd.wav") as caught:
+        data.setup()
+    assert len(caught) == 1
+    assert torch.equal(data.sources["train"].x, before.sources["train"].x)  # no other file moves
+    assert torch.equal(data.sources["test"].speakers, before.sources["test"].speakers)
+
+
+@pytest.mark.filterwarnings("ignore:.*sound files cannot be used")
+def test_too_few_files_that_can_be_used(root):
+    message = refusal(root, sample_rate=16000)
+    assert "none of its 10 sound files can be used; the first is anna/day/0.wav (it has 8000 samples" in message
+    for number in range(3):
+        (root / "bert" / "day" / f"{number}.wav").write_bytes(b"no sound")
+    assert "bert: 2 of its 5 sound files can be used, and each speaker needs at least three" in refusal(root)
+
+
+def test_notes_on_what_was_found(root):
+    assert speech(root).notes() == ["24 training, 8 validation, 8 test segments of 10 files, 2 speakers: anna, bert"]
+    write(root / "anna" / "silent.wav", level=0.0)
+    notes = Speech(root=str(root), batch_size=60, **SHAPE).notes()
+    assert notes[1] == "1 of 11 files are silent (below -60 dB): anna/silent.wav"
+    assert notes[2].startswith("data.batch_size=60 is more than the ")
 
 
 def test_too_few_files(root):
@@ -159,6 +195,6 @@ def test_frames_go_by_fours(root):
 
 def test_recordings_that_are_not_finite_or_too_large_are_named(root, monkeypatch):
     soundfile.write(root / "anna" / "day" / "0.wav", np.full(4000, np.nan, np.float32), RATE, subtype="FLOAT")
-    assert "0.wav cannot be read as sound: it holds numbers that are NaN or infinite." in refusal(root)
+    assert "0.wav (it holds numbers that are NaN or infinite)" in refusal(root, on_bad_file="error")
     monkeypatch.setattr("datamodules.speech.MOST_NUMBERS", 1000)
-    assert "it says that it holds more than 1,000 numbers" in refusal(root)
+    assert "it says that it holds more than 1,000 numbers" in refusal(root, on_bad_file="error")

@@ -113,3 +113,15 @@ def test_nothing_is_written_before_all_is_made(config, tmp_path):
     assert not (tmp_path / "run").exists()
     assert run(config | {"init_from": None}, begin=lambda: begun.append(1)) == Exit.DONE
     assert begun == [1]
+
+
+def test_what_was_found_in_the_files_is_printed_once(config, monkeypatch, capsys):
+    monkeypatch.setattr("datamodules.base.DataModule.notes", lambda self: [f"{len(self.sources)} splits", "no image"])
+    run({**config, "iterations": 4, "variant": {**config["variant"], "training": _shorter(config, 4)}})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["ring: 3 splits", "ring: no image"]
+    assert sum(line.startswith("ring: ") for line in lines) == 2
+
+
+def _shorter(config, iterations):
+    return {**config["variant"]["training"], "iterations": iterations}

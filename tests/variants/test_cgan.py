@@ -189,9 +189,15 @@ def test_a_model_that_takes_no_label_is_refused():
         gan(model=GenerativeModel(generator=network, prior=Normal(dim=2)))
 
 
+class Explained(SwissRoll):
+    why_unlabelled = "One file lies beside the folders."
+
+
 def test_data_without_labels_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"these data have no labels y\. Choose labelled data \(digits"):
         play(gan(), SwissRoll(batch_size=4), tmp_path)
+    with pytest.raises(UserError, match=r"no labels y\. One file lies beside the folders\. Choose"):
+        play(gan(), Explained(batch_size=4), tmp_path)
     with pytest.raises(UserError, match="have no labels"):
         play(gan(), [SampleBatch(torch.zeros(4, 2))], tmp_path)
 

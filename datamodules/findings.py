@@ -1,0 +1,86 @@
+"""Lines on what was found in a user's files: counts, and whatever may surprise."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from datamodules.survey import SPLITS, FileSize, SplitName, sizes, spread
+from lightning_gans.core.received import printable
+
+SHOWN: Mapping[SplitName, str] = {"train": "training", "validation": "validation", "test": "test"}
+WIDTH = 130  # characters of a line, where names can be left out
+NAMES = 12  # of a list
+LOST = 0.25  # of an image's area: crops are told of that lose more
+LOOKED_AT = 1000  # files whose size is read
+
+
+def listed(text: str, names: Iterable[str], *, width: int = WIDTH) -> str:
+    """`text`, a colon and the names, as many as a line holds."""
+    names = list(names)
+    line, shown = f"{text}: ", 0
+    for name in names[:NAMES]:
+        more = f"{', ' * (shown > 0)}{printable(name, 40)}"
+        if len(line) + len(more) > width:
+            break
+        line, shown = line + more, shown + 1
+    return line if shown == len(names) else f"{line}{', ' * (shown > 0)}..."
+
+
+def counted(counts: Mapping[SplitName, int], classes: Mapping[str, int]) -> str:
+    """The images of each split, and of each class over all splits."""
+    text = f"{', '.join(f'{counts[split]:,} {SHOWN[split]}' for split in SPLITS)} images"
+    if not classes:
+        return f"{text}, no classes"
+    return listed(f"{text}, {len(classes)} classes", (f"{name} ({count:,})" for name, count in classes.items()))
+
+
+def repeated(count: int, batch_size: int, things: str = "images") -> list[str]:
+    """A line if a batch holds each training sample several times."""
+    if count >= batch_size:
+        return []
+    times = f"about {batch_size / count:.0f} times" if batch_size >= 1.5 * count else "once or twice"
+    return [
+        f"data.batch_size={batch_size} is more than the {count:,} training {things}: a batch holds each of them {times}"
+    ]
+
+
+def shapes(root: Path, paths: Sequence[str], image_size: int) -> list[str]:
+    """Lines on images that lose much to the square in their centre, and on those that are enlarged.
+
+    The sizes are read from the headers of up to 1,000 files that are spread over all.
+    """
+    found = sizes(root, spread(paths, LOOKED_AT))
+    of = f"of {len(found):,} images{' looked at' * (len(paths) > LOOKED_AT)}"
+    lines = []
+    if cropped := [file for file in found if _lost(file) > LOST]:
+        worst = max(cropped, key=_lost)
+        lines.append(
+            f"{len(cropped):,} {of} lose more than a quarter of their area to the square centre crop; the most: "
+            f"{_named(worst)}, {_lost(worst):.0%}"
+        )
+    if small := [file for file in found if min(file.width, file.height) < image_size]:
+        smallest = min(small, key=lambda file: min(file.width, file.height))
+        lines.append(
+            f"{len(small):,} {of} are enlarged to data.image_size={image_size}; the smallest: {_named(smallest)}"
+        )
+    return lines
+
+
+def one_colour(images: Tensor, paths: Sequence[str]) -> list[str]:
+    """A line if images (N, C, S, S) have a single colour each. paths: of the images, in their order."""
+    flat = images.flatten(2)
+    same = (flat.amin(2) == flat.amax(2)).all(1).nonzero().flatten().tolist()
+    if not same:
+        return []
+    return [listed(f"{len(same):,} of {len(images):,} training images have one colour", (paths[row] for row in same))]
+
+
+def _lost(file: FileSize) -> float:
+    """The share of an image's area outside the square in its centre."""
+    return 1 - min(file.width, file.height) / max(file.width, file.height)
+
+
+def _named(file: FileSize) -> str:
+    shown = file.path if len(file.path) <= 30 else f"...{file.path[-27:]}"
+    return f"{printable(shown)} ({file.width}x{file.height})"

@@ -1,0 +1,205 @@
+"""Image files of a folder: search, splits, class folders, and a quick look at sizes. Imports no torch and no numpy."""
+
+import os
+import re
+import statistics
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
+
+from PIL import Image
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+SUFFIXES = tuple(
+    f".{kind}"
+    for kind in ("bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
+)
+
+# Formats by content, whatever a file is called: PIL would run Ghostscript for a PostScript file named a.png.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
+# The top folders that are splits.
+TOPS: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+HEADERS = 64  # files whose size and mode `describe` reads
+GREY_MODES = ("1", "L", "LA", "La", "F")  # of PIL, beside those of 16 and 32 bits, which begin with I
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: width and height change places
+
+
+class ImageFile(NamedTuple):
+    """A file found. path: below the root, with slashes; inner: below its train/, val/ or test/ folder, else path."""
+
+    path: str
+    inner: str
+    size: int
+    modified: int  # ns
+
+    @property
+    def folder(self) -> str:
+        """The class folder that the file lies in; empty if it lies in none."""
+        return self.inner.partition("/")[0] if "/" in self.inner else ""
+
+
+class FileSize(NamedTuple):
+    """The size of an image in pixels, turned upright. path: below the root."""
+
+    path: str
+    width: int
+    height: int
+    grey: bool
+
+
+class FolderFacts(NamedTuple):
+    """A quick look at a folder of images.
+
+    images: number of image files, in all splits; 0 if the folder is missing or cannot be read.
+    classes: names of the class folders in the order of their labels; empty without labels.
+    size: median width and median height in pixels, of up to 64 files; (0, 0) if none of them can be read.
+    grey: none of these files has colours.
+    stray: path of the first image that lies beside class folders, which then are none; None without one.
+    """
+
+    images: int
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    grey: bool
+    stray: str | None
+
+
+def describe(root: str | Path, tops: Mapping[str, SplitName] = TOPS) -> FolderFacts:
+    """A quick look at the images below `root`, by the rules that `Folder` reads them by. Raises nothing.
+
+    Args:
+        tops: the top folders that are splits, in lower case.
+    """
+    try:
+        found = search(Path(root).expanduser())
+    except OSError:
+        found = []
+    files = [file for part in by_split(found, tops).values() for file in part]
+    headers = sizes(Path(root).expanduser(), spread([file.path for file in files], HEADERS))
+    loose = strays(files)
+    return FolderFacts(
+        images=len(files),
+        classes=class_names(files),
+        size=(_median(header.width for header in headers), _median(header.height for header in headers)),
+        grey=bool(headers) and all(header.grey for header in headers),
+        stray=loose[0].path if loose else None,
+    )
+
+
+def search(root: Path) -> list[ImageFile]:
+    """The image files below a folder, at any depth, by path. Hidden files are left out.
+
+    Raises:
+        OSError: no such folder, or one that cannot be read.
+    """
+
+    def below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[ImageFile]:
+        status = folder.stat()
+        this = (status.st_dev, status.st_ino)
+        if this in above:  # a link that leads back up
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    yield from below(folder / entry.name, f"{path}/", above | {this})
+                elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+                    status = entry.stat()
+                    yield ImageFile(path, path, status.st_size, status.st_mtime_ns)
+
+    return sorted(below(root, "", frozenset()))
+
+
+def by_split(found: Sequence[ImageFile], tops: Mapping[str, SplitName] = TOPS) -> dict[SplitName, list[ImageFile]]:
+    """Files by the top folders that are splits; all are training files if no folder of training files is among them."""
+    splits: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
+    for file in found:
+        top, _, inner = file.path.partition("/")
+        if inner and top.lower() in tops:
+            splits[tops[top.lower()]].append(file._replace(inner=inner))
+    return splits if splits["train"] else {"train": list(found), "validation": [], "test": []}
+
+
+def class_names(files: Sequence[ImageFile]) -> tuple[str, ...]:
+    """The class folders in natural order, if there are two or more of them and all files lie in one; else none."""
+    folders = {file.folder for file in files}
+    return tuple(sorted(folders, key=natural)) if len(folders) > 1 and "" not in folders else ()
+
+
+def strays(files: Sequence[ImageFile]) -> list[ImageFile]:
+    """Files beside two or more folders that would be classes without them, by path."""
+    several = len({file.folder for file in files} - {""}) > 1
+    return sorted(file for file in files if not file.folder) if several else []
+
+
+def natural(name: str) -> tuple[tuple[tuple[int, int], ...], str]:
+    """A key that sorts names as text, but runs of digits in them by value: 1, 2, 10, 20 and a2, a10.
+
+    It differs from the order of text only where two names have runs of digits of different lengths in the same place.
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]", name)
+    # every digit's code lies between those of the same other characters, so a run stands where its first digit would
+    return tuple((ord("0"), int(part)) if part[0] in "0123456789" else (ord(part), 0) for part in parts), name
+
+
+def opened(file: str | Path | BinaryIO) -> Image.Image:
+    """The picture in a file of one of FORMATS, as PIL opens it: pixels are decoded when they are asked for.
+
+    Raises:
+        OSError: no such file, or no picture.
+        ValueError: it declares more pixels than PIL's limit (Image.MAX_IMAGE_PIXELS, 89 million): a small file of
+            them would fill the memory.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(file, formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(f"it declares more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
+
+
+def upright_size(picture: Image.Image) -> tuple[int, int]:
+    """(width, height) of a picture turned upright, without decoding it."""
+    width, height = picture.size
+    return (height, width) if picture.getexif().get(ORIENTATION) in TURNED else (width, height)
+
+
+def is_grey(picture: Image.Image) -> bool:
+    """Whether a picture has no colours, by its mode."""
+    return picture.mode in GREY_MODES or picture.mode.startswith("I")
+
+
+def sizes(root: Path, paths: Iterable[str]) -> list[FileSize]:
+    """The sizes of image files, read from their headers; those that cannot be read are left out."""
+    found = []
+    for path in paths:
+        # decoders raise nearly anything on a damaged file
+        with suppress(Exception), warnings.catch_warnings(action="ignore"), opened(root / path) as picture:
+            found.append(FileSize(path, *upright_size(picture), is_grey(picture)))
+    return found
+
+
+def spread(paths: Sequence[str], most: int) -> Sequence[str]:
+    """At most `most` of the paths, at equal distances."""
+    return paths[:: max(1, -(-len(paths) // most))]
+
+
+def _median(sides: Iterable[int]) -> int:
+    known = list(sides)
+    return statistics.median_low(known) if known else 0
