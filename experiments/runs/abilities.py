@@ -31,7 +31,7 @@ def commands(run_dir: Path) -> Iterator[tuple[str, str]]:
     run = shlex.quote(f"run={run_dir}")
     able = {name: satisfies(model, f"{PROTOCOLS}.{name}") for name in (*SAMPLE, *ALSO)}
     if None in able.values():
-        able = dict.fromkeys(able, False) | {"Samples": True}
+        able = {name: name == "Samples" for name in able}
     first = next((told for name, told in SAMPLE.items() if able[name]), None)
     pictured = any((run_dir / "samples").glob("reconstructions-*.png"))  # the samples are images, not points
     also = (told for name, told in ALSO.items() if able[name] and pictured)

@@ -108,9 +108,8 @@ def _attributes(order: tuple[Class, ...]) -> Iterator[str]:
         for name, node in found.body:
             yield name
             for inner in ast.walk(node) if isinstance(node, ast.FunctionDef) else ():
-                is_own = isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)
-                if is_own and isinstance(inner.value, ast.Name) and inner.value.id == "self":
-                    yield inner.attr
+                if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+                    yield from [inner.attr] * (isinstance(inner.value, ast.Name) and inner.value.id == "self")
 
 
 def _is_protocol(found: Class) -> bool:

@@ -125,7 +125,7 @@ class Text(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Path(Text):
-    """A file or folder name, not empty. exists: a folder that a run needs; `validate.check_folders` looks for it."""
+    """A file or folder name, not empty. exists: a folder that a run needs; `places.check` looks for it."""
 
     exists: bool = False
 
