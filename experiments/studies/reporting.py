@@ -21,7 +21,7 @@ def write(module: str, run_dirs: Sequence[Path], folder: Path) -> None:
         report(run_dirs, folder)
     except UNFIT as error:
         raise UserError(
-            f"No page can be made of these runs: some are no runs of the study {module.rpartition('.')[2]}, or too short "
-            f"for its figures ({type(error).__name__}: {error}). Name the runs that it made; HYDRA_FULL_ERROR=1 shows "
-            "what was looked for."
+            "No page can be made of these runs: some are no runs of the study "
+            f"{module.rpartition('.')[2]}, or too short for its figures ({type(error).__name__}: {error}). Name the "
+            "runs that it made; HYDRA_FULL_ERROR=1 shows what was looked for."
         ) from error

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from experiments.runs.resume import differences
 from experiments.settings import places
@@ -54,6 +55,16 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch, config, ke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=rf"{key}=\S+ is not a folder\. Say {key}=DIR"):
         places.check(config)
+
+
+def test_a_run_tells_its_classes_and_exports_their_names(launcher):
+    said = launcher.run(
+        *("variant=cgan", "data=digits", "data.image_size=8", "data.batch_size=4", "metrics=none", "logger=none"),
+        *("network.model.generator.width=2", "network.discriminator.width=2", "iterations=2", "run_dir=run"),
+    )
+    assert "classes: 0 1 2 3 4 5 6 7 8 9\n" in said
+    about = yaml.safe_load((launcher.folder / "run" / "generator" / "model.yaml").read_text())["about"]
+    assert about["classes"] == [str(i) for i in range(10)]
 
 
 def test_a_run_has_its_folders_absolute_and_goes_on_by_the_same_command(launcher):
