@@ -52,7 +52,7 @@ from experiments.trained.loading import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import METRICS, present
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
@@ -269,7 +269,8 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     rows = [["", "value", "+-" if found.deviations else "", "real samples" if found.floor else ""]]
-    for name, value in found.scores.items():
+    for name in present(found.scores):
+        value = found.scores[name]
         figures = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
         rows.append([f"{name} {_direction(name)}".strip(), *figures])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -15,7 +15,7 @@ from rich.table import Table
 from experiments.runs import abilities
 from experiments.runs.directory import better_of, number
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import Better
+from lightning_gans.metrics.names import Better, present
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
 
@@ -104,7 +104,8 @@ def _numbers(values: Any) -> dict[str, float]:
 def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
     floor = floor if isinstance(floor, Mapping) else {"fid": floor}
-    scores = {name: _numbers(score) for name, score in _group(summary, "metrics").items()}
+    metrics = _group(summary, "metrics")
+    scores = {name: _numbers(metrics[name]) for name in present(metrics)}
     directions = {name: better_of(name, score) for name, score in _group(summary, "metrics").items()}
     # as many columns as there is something to say in
     extra = {

@@ -188,6 +188,16 @@ def test_abilities_read_in_the_source_are_those_of_the_classes(protocol: type) -
         assert found == issubclass(exportable()[model], protocol), model
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"), [(["accuracy", "test_accuracy"], ["accuracy"]), (["test_accuracy"], ["test_accuracy"])]
+)
+def test_a_metric_is_told_once_by_its_present_name(names: list[str], shown: list[str], run_dir: Path) -> None:
+    metrics = {name: {"last": 0.5, "best": 0.75, "best_iteration": 1, "better": "higher"} for name in names}
+    (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "metrics": metrics}))
+    rows = [line.split()[0] for line in printed(run_dir).splitlines() if "accuracy" in line]
+    assert rows == shown
+
+
 def test_numbers_and_durations() -> None:
     assert [figure(v) for v in (None, 3, 12345.6, 0.0123456, 8e9)] == ["", "3", "12,346", "0.01235", "8e+09"]
     assert [duration(s) for s in (44.6, 221, 7500)] == ["45 s", "3 min 41 s", "2 h 05 min"]
