@@ -1,6 +1,7 @@
 """A labelled synthetic set from a conditional run, and what it is worth beside real labels.
 
-usage: python -m experiments.augment run=DIR out=DIR [n=10000] [seed=0] [shares=0.01,0.1,1] [seeds=3] [allow=PACKAGE.]
+usage: python -m experiments.augment run=DIR out=DIR [n=10000] [seed=0] [shares=0.01,0.1,1] [seeds=3]
+                                     [data_dir=DIR] [data.root=DIR ...] [allow=PACKAGE.]
 
   run     a run's folder whose model is told the class (cgan, acgan, projection, triplegan)
   out     a new folder: one folder a class with one PNG an image, which data=folder data.root=OUT reads, and report.json
@@ -8,6 +9,8 @@ usage: python -m experiments.augment run=DIR out=DIR [n=10000] [seed=0] [shares=
   seed    of the images (0)
   shares  of the real labels that are tried without and with the synthetic images (.01,.1,1)
   seeds   classifiers for each row (3), each with a draw of its own
+  data_dir  where the data sets lie, if not where they lay in training
+  data.   any setting of the run's data: data.root=DIR for a folder that has moved
   allow   names outside lightning_gans and datamodules that the run may use (code that you trust)
 
 Small classifiers, all of the same size and with the same number of steps, are trained on synthetic images alone (the
@@ -26,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments import cli
-from experiments.trained.arguments import allowed, pairs, run_folder, whole
-from experiments.trained.loading import config_of, load_data, load_model, using
+from experiments.trained.arguments import DATA, allowed, data_settings, pairs, run_folder, whole
+from experiments.trained.loading import chosen, config_of, load_data, load_model, using, with_data
 from lightning_gans.core.errors import UserError
 
-KEYS = ("run", "out", "n", "seed", "shares", "seeds", "allow")
+KEYS = ("run", "out", "n", "seed", "shares", "seeds", "data_dir", "allow")
 STEP = 256  # images made at a time
 LONGEST = 50  # characters of a folder's name
 
@@ -45,6 +48,7 @@ class Request:
     seed: int
     shares: tuple[float, ...]
     seeds: int
+    data: Mapping[str, str]
     allow: tuple[str, ...]
 
 
@@ -54,7 +58,7 @@ def parse(arguments: Sequence[str]) -> Request:
     Raises:
         UserError: an unknown key, a value out of range, a run without an export, or a folder that is not free.
     """
-    given = pairs(arguments, KEYS)
+    given = pairs(arguments, KEYS, prefixes=(DATA,))
     if "out" not in given:
         raise UserError("Where to? Say out=DIR, a new folder for the images.")
     out = Path(given["out"])
@@ -67,6 +71,7 @@ def parse(arguments: Sequence[str]) -> Request:
         seed=whole("seed", given.get("seed", "0"), least=0),
         shares=_shares(given.get("shares", "0.01,0.1,1")),
         seeds=whole("seeds", given.get("seeds", "3"), least=1),
+        data=data_settings(given),
         allow=allowed(given),
     )
 
@@ -87,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
         print(__doc__.strip())
         return 0
     request = parse(argv)
-    model, data = _load(request)
+    model, data = _load(request, with_data(config_of(request.run), request.data, request.run))
     labels = balanced(request.n, model.classes)
     with using(request.run):
         synthetic = _generated(model, labels, seed=request.seed)
@@ -123,7 +128,7 @@ def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
         yield f"{name:{width}}  {statistics.mean(scores):.4f}{spread}{gain}"
 
 
-def _load(request: Request) -> tuple[Any, Any]:
+def _load(request: Request, config: Mapping[str, Any]) -> tuple[Any, Any]:
     """The run's model, and its data."""
     from lightning_gans.core.protocols import SamplesByLabel
 
@@ -133,7 +138,7 @@ def _load(request: Request) -> tuple[Any, Any]:
             f"run={request.run}: its model is not told which class to make, so its samples have no labels. Train one "
             "that is: variant=cgan, acgan, projection or triplegan."
         )
-    data = load_data(config_of(request.run), allow=request.allow)
+    data = load_data(config, allow=request.allow, chosen=chosen(request.data))
     if data.split("train").labels is None or data.split("test").labels is None:
         raise UserError(f"run={request.run}: its data have no labels in the splits for training and test.")
     if len(data.classes or ()) != model.classes:

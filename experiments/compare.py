@@ -30,7 +30,7 @@ from experiments.trained.comparison import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS, Better
+from lightning_gans.metrics.names import METRICS, Better, present
 
 UNLIMITED = 10_000  # characters, where no terminal sets a width
 HELD = "running (or killed)"
@@ -59,7 +59,7 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         write_atomically(arguments.json, text + "\n")
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
-    show(rows, metrics, console)
+    show(rows, metrics if arguments.metric else present(metrics), console)
     for line in _notes(rows, odd):
         say(console, line)
     return cli.DONE

@@ -2,7 +2,7 @@
 
 usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [draws=1]
                                       [metrics=NAME] [metrics.weights=FILE] [measures=NAME,NAME] [data_dir=DIR]
-                                      [out=FILE.json] [allow=PACKAGE.]
+                                      [data.root=DIR ...] [out=FILE.json] [allow=PACKAGE.]
 
   run       a run's folder (running, finished or killed)
   which     last: the newest export (generator/); best: checkpoints/best.ckpt
@@ -14,6 +14,7 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
   measures  measures of your own beside the usual ones: my_metrics.sharpness, or my_metrics for all of a file
             (docs/ADDING_A_METRIC.md); a run's own are not imported unless they are named here
   data_dir  where the data sets lie, if not where they lay in training
+  data.     any setting of the run's data: data.root=DIR for a folder that has moved, data.batch_size=256
   out       a file for the figures and what they are of
   allow     names outside lightning_gans and datamodules that the run may use (code that you trust)
             Without it, a run's folder from a stranger is safe to measure: docs/SECURITY.md.
@@ -38,11 +39,20 @@ from experiments import cli
 from experiments.runs.report import figure
 from experiments.runs.resume import flatten
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained.arguments import allowed, names, pairs, run_folder, whole
-from experiments.trained.loading import check_targets, config_of, extractors, load_data, load_model, using
+from experiments.trained.arguments import DATA, allowed, data_settings, names, pairs, run_folder, whole
+from experiments.trained.loading import (
+    check_targets,
+    chosen,
+    config_of,
+    extractors,
+    load_data,
+    load_model,
+    using,
+    with_data,
+)
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import METRICS, present
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
@@ -78,7 +88,7 @@ class Request:
     metrics: str | None
     weights: Path | None
     measures: tuple[str, ...]
-    data_dir: Path | None
+    data: Mapping[str, str]
     out: Path | None
     allow: tuple[str, ...]
 
@@ -89,17 +99,15 @@ def parse(arguments: Sequence[str]) -> Request:
     Raises:
         UserError: an unknown key, a value out of range, a run without what is asked of it, a file that is not there.
     """
-    given = pairs(arguments, KEYS)
+    given = pairs(arguments, KEYS, prefixes=(DATA,))
     which = _one_of("which", given.get("which", "last"), ("last", "best"))
     metrics = _one_of("metrics", given["metrics"], EXTRACTORS) if "metrics" in given else None
-    keys = ("metrics.weights", "data_dir", "out")
-    weights, data_dir, out = (Path(given[key]) if key in given else None for key in keys)
+    weights, out = (Path(given[key]) if key in given else None for key in ("metrics.weights", "out"))
     if weights is not None and metrics != "inception":
         raise UserError(f"metrics.weights={weights} goes with metrics=inception, whose weights they are.")
     if weights is not None and not weights.is_file():
         raise UserError(f"metrics.weights={weights}: there is no such file.")
-    if data_dir is not None and not data_dir.is_dir():
-        raise UserError(f"data_dir={data_dir}: there is no such folder.")
+    data = data_settings(given)
     if out is not None and (out.suffix != ".json" or out.is_dir()):
         raise UserError(f"out={out}: a .json file is written; say out={out.with_suffix('.json')}.")
     return Request(
@@ -111,7 +119,7 @@ def parse(arguments: Sequence[str]) -> Request:
         metrics=metrics,
         weights=weights,
         measures=names(given, "measures"),
-        data_dir=data_dir,
+        data=data,
         out=out,
         allow=allowed(given),
     )
@@ -133,7 +141,7 @@ def main(argv: Sequence[str]) -> int:
     config = config_of(request.run)
     metrics = extractor(request, config)
     began = time.monotonic()
-    found = measure(request, moved(config, request.data_dir), metrics)
+    found = measure(request, with_data(config, request.data, request.run), metrics)
     if not found.scores:
         raise UserError(f"run={request.run}: nothing that is measured applies to its model under this extractor.")
     if request.out is not None:
@@ -171,18 +179,6 @@ def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(metrics)
 
 
-def moved(config: Mapping[str, Any], data_dir: Path | None) -> Mapping[str, Any]:
-    """The settings with their data under `data_dir`; None: where they lay."""
-    before = config.get("data_dir")
-    if data_dir is None:
-        return config
-    data = dict(config["data"])
-    places = [key for key in ("data_dir", "root") if key in data and data[key] in (before, None)]
-    if not places:
-        raise UserError(f"data_dir={data_dir}: this run's data do not lie in a data_dir. Leave it out.")
-    return {**config, "data": data | {key: str(data_dir) for key in places}}
-
-
 @dataclass(frozen=True)
 class Found:
     """What was measured: means over draws and, of what differs between them, standard deviations.
@@ -209,7 +205,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     from lightning_gans.evaluation.scoring import make_scoring
 
     quiet_libraries()
-    data = load_data(config, allow=request.allow, data_dir=request.data_dir)
+    data = load_data(config, allow=request.allow, chosen=chosen(request.data))
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
@@ -273,7 +269,8 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     rows = [["", "value", "+-" if found.deviations else "", "real samples" if found.floor else ""]]
-    for name, value in found.scores.items():
+    for name in present(found.scores):
+        value = found.scores[name]
         figures = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
         rows.append([f"{name} {_direction(name)}".strip(), *figures])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -8,7 +8,8 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=
   run     a run's folder (running, finished or killed), or an exported generator/ folder
   n       how many samples (64)
   seed    of the noise (0); the same seed gives the same files, byte by byte, and the first samples of a larger n
-  label   of which class, 0 and on, where the run's model is told the class; without it, classes at random
+  label   of which class, by its name or its number from 0 on (a name wins where both fit), where the run's model is
+          told the class; without it, classes at random
   grid    a picture: images side by side (the first 1,024), points scattered
   npz     one array `samples`: uint8 (n, C, H, W) for images, float32 (n, d) for points
   folder  one PNG an image, 00000.png and on
@@ -26,8 +27,8 @@ several with commas between them, or an .npz with an array `samples`; the first 
 
 A run of cyclegan translates, and does nothing else:
 
-  translate  an image or a folder of them, of any size that the networks take: multiples of 4 for the paper's, of 2 for
-             the small ones, and 8 or 4 at least; images of other sizes are named and refused
+  translate  an image or a folder of them, of any size: where the networks take multiples of 2 or 4 pixels alone, an
+             image is padded by reflection and cropped again; files that cannot be read are skipped and named at the end
   out        a folder for the translations: PNGs under the images' own names
   direction  a2b or b2a
 
@@ -46,6 +47,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
+from experiments.settings.suggest import did_you_mean, nearest
 from experiments.trained import inference, translation
 from experiments.trained.loading import load_model, using
 from experiments.trained.sample_request import Request, file_name, parse
@@ -83,26 +85,29 @@ def check_model(request: Request, model: Any) -> None:
         inference.need(request.task, model, request.run)
 
 
-def check_label(request: Request, model: "nn.Module") -> None:
-    """Refuse a label that the model does not know.
+def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
+    """The number of the class that was asked for, and its name; None where none was.
 
     Raises:
-        UserError: it is told no class, or has no such class.
+        UserError: the model is told no class, or has no such class.
     """
     from lightning_gans.core.protocols import SamplesByLabel
+    from lightning_gans.models import class_names
+    from lightning_gans.models.export import described
 
     if request.label is None:
-        return
+        return None
     if not isinstance(model, SamplesByLabel):
         raise UserError(
             f"label={request.label}: the generator of run={request.run} is not told a class. Leave label out, or name "
             "a run of a conditional variant, as variant=cgan."
         )
-    if request.label >= model.classes:
-        raise UserError(
-            f"label={request.label}: the classes of run={request.run} are 0 to {model.classes - 1}. Without label, "
-            "samples are of classes at random."
-        )
+    names = class_names.received(described(request.run)["about"], model.classes)
+    number = class_names.number_of(request.label, names, model.classes)
+    if number is None:
+        hint = did_you_mean(f"label={name}" for name in nearest(request.label, names))
+        raise class_names.no_class(request.label, names, model.classes, request.run, hint)
+    return number, names[number] if names else str(number)
 
 
 def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterator[Any]:
@@ -157,17 +162,19 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     check_model(request, model)
-    check_label(request, model)
+    label = label_of(request, model)
     start = time.monotonic()
     if request.task == "translate":
         return translate(request, model, iteration)
     if request.task != "sample":
         return infer(request, model)
     with using(request.run):
-        shape = write(request, _shown(chunks(model, request.n, seed=request.seed, label=request.label), request.n))
+        shape = write(
+            request, _shown(chunks(model, request.n, seed=request.seed, label=label[0] if label else None), request.n)
+        )
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
-    facts += [f"class {request.label}"] if request.label is not None else []
+    facts += [f"class {label[1]}"] if label else []
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     cli.tell(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)
@@ -182,24 +189,26 @@ def _tell_places(request: Request, of_grid: str = "") -> None:
 
 
 def translate(request: Request, model: Any, iteration: int | None) -> int:
-    """Translate a folder of images; 0.
+    """Translate a folder of images; 0 if any could be.
 
     Raises:
-        UserError: images that the model does not take, or a place that is not free.
+        UserError: none could be, or a place that is not free.
     """
     assert request.translate is not None
     assert request.out is not None
     start = time.monotonic()
     images = translation.places(request.translate, request.out)
-    translation.check_sizes(model, list(images))
     with using(request.run):
-        translation.translate(model, images, request.direction)
+        skipped = translation.translate(model, images, request.direction)
     of = f" (iteration {iteration:,})" if iteration is not None else ""
+    done = len(images) - len(skipped)
     cli.tell(
-        f"{len(images):,} image{'s' * (len(images) > 1)} of {request.translate} translated {request.direction} by "
+        f"{done:,} image{'s' * (done > 1)} of {request.translate} translated {request.direction} by "
         f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
     )
     cli.tell(f"  out     {request.out}")
+    if skipped:
+        cli.tell(f"{len(skipped):,} of {len(images):,} skipped: {translation.in_words(skipped)}")
     return 0
 
 

@@ -20,7 +20,7 @@ from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
 from experiments.runs.report import final_table
 from experiments.runs.resume import check_resume
-from experiments.settings.validate import check_folders
+from experiments.settings import places
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
             _leave_quietly()
         raise
     for job in found.jobs:
-        check_folders(job.config)
+        places.check(job.config)
     return sweep(found) if found.multirun else train(found.jobs[0])
 
 
@@ -75,7 +75,7 @@ def _run(job: Job) -> int:
     how = _command()
 
     def begin() -> None:
-        write_atomically(job.run_dir / CONFIG, config_text(job.config))
+        write_atomically(job.run_dir / CONFIG, config_text(places.absolute(job.config)))
         _write_command(job.run_dir, how)
 
     return int(

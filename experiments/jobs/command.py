@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from experiments import cli
@@ -33,13 +34,17 @@ class _Parser(cli.Parser):
     """Refuses an unknown flag with the nearest one."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.partition("unrecognized arguments: ")[2].split()
-        hint = did_you_mean(nearest(unknown[0].partition("=")[0], NAMES)) if unknown else ""
+        unknown = next(iter(message.partition("unrecognized arguments: ")[2].split()), "")
+        hint = did_you_mean(nearest(unknown, NAMES))
+        if unknown.startswith("--") and not hint:
+            hint = f" A setting is written {unknown.lstrip('-')}=VALUE."
         raise UserError(f"{message[:1].upper()}{message[1:]}.{hint} `--help` lists what there is.")
 
 
 def parse(argv: Sequence[str]) -> Namespace:
     """Flags by name, with `overrides` as they were typed; settings and flags may come in any order.
+
+    --seed=3, as the agents of other sweepers write a setting (W&B's `${args}`), is seed=3.
 
     Raises:
         UserError: an unknown flag, or one that has no use here.
@@ -48,7 +53,7 @@ def parse(argv: Sequence[str]) -> Namespace:
     for names, options in FLAGS.items():
         parser.add_argument(*names, **options)
     parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_intermixed_args(list(argv))
+    arguments = parser.parse_intermixed_args([*map(_setting, argv)])
     if arguments.experimental_rerun is not None:
         raise UserError(
             "--experimental-rerun reads pickled files, which is refused here: give the run's own settings again; its "
@@ -57,6 +62,29 @@ def parse(argv: Sequence[str]) -> Namespace:
     if arguments.config_path is not None:
         raise UserError("--config-path would leave out the shipped configs; --config-dir DIR adds a folder to them.")
     return arguments
+
+
+def _setting(word: str) -> str:
+    """A word of the command line; --key=value without its dashes, unless the key is a flag or the beginning of one."""
+    key = word.partition("=")[0]
+    is_setting = "=" in word and word.startswith("--") and not any(name.startswith(key) for name in NAMES)
+    return word[2:] if is_setting else word
+
+
+def check_name(name: str, folders: Sequence[Path]) -> None:
+    """Refuse a main config (`--config-name`) that is in no folder of the tree.
+
+    Raises:
+        UserError: names the nearest ones.
+    """
+    there = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    if name.removesuffix(".yaml") in there or any((folder / f"{name}.yaml").is_file() for folder in folders):
+        return
+    hint = did_you_mean(f"--config-name {other}" for other in nearest(name, there))
+    raise UserError(
+        f"--config-name {name}: there is no such main config.{hint} There are {', '.join(there)}; --config-dir DIR "
+        "adds those of a folder of your own. A variant is chosen by variant=NAME, an experiment by experiment=NAME."
+    )
 
 
 def tree(arguments: Namespace) -> list[str]:

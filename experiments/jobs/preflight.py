@@ -105,6 +105,7 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     if arguments.config_dir and os.path.isdir(arguments.config_dir):
         arguments.config_dir = os.path.abspath(arguments.config_dir)
     composer = shared(arguments.config_dir, arguments.config_name or CONFIG_NAME, config_path)
+    command.check_name(composer.config_name, composer.folders)
     parsed = composer.parse(arguments.overrides)
     if arguments.help:
         help.show(composer, parsed)

@@ -21,6 +21,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from experiments.jobs import launch
+from experiments.jobs.devices import check_devices
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
 from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
@@ -43,6 +44,7 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
 from lightning_gans.core.rng import seeded
 from lightning_gans.evaluation.scoring import make_scoring
+from lightning_gans.models import class_names
 from lightning_gans.models.export import check_finite
 from lightning_gans.models.spec import build
 from lightning_gans.networks.initialization import Initialization
@@ -80,8 +82,10 @@ def run(
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
+    place = launch.place(config["trainer"])
+    check_devices(config["trainer"], launched=place.launcher is not None)
     # Lightning has taken it from any rank variable there is.
-    rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
+    rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
     with Interruption() as interruption:
@@ -115,7 +119,10 @@ def _run(
         warm_start(game, Path(config["init_from"]))
     progress, summary = Progress(), RunSummary()
     limit = TimeLimit(flags.get("max_time"))
-    notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, config["names"]["data"], trainer))
+    about: dict[str, Any] = {"variant": config["names"]["variant"], "data": config["names"]["data"]}
+    about["seed"] = config["seed"]
+    saving = Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about)
+    notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, about["data"], trainer, saving.about))
     callbacks: list[pl.Callback] = [notes, GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), TimeEstimate(PaperBudget(*paper) if paper else None), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
@@ -128,8 +135,7 @@ def _run(
     elif config["measures"]:
         raise UserError("measures= needs an evaluation, which metrics=none turns off. Say metrics=own.")
     callbacks += [*pictures(settings["grids"], config["pictures"]), Embeddings()]
-    about = {"variant": config["names"]["variant"], "data": config["names"]["data"], "seed": config["seed"]}
-    callbacks += [Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about), *given]
+    callbacks += [saving, *given]
     if begin is not None:
         write = begin
         callbacks.insert(0, LambdaCallback(on_train_start=lambda trainer, module: write()))
@@ -157,10 +163,17 @@ def _run(
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
 
 
-def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer) -> None:
-    """Print what the data module found in its files."""
-    for note in getattr(data, "notes", list)() if trainer.is_global_zero else ():
+def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer, about: dict[str, Any]) -> None:
+    """Print what the data module found in its files, and its classes, whose names are exported with the model."""
+    names = getattr(data, "classes", None)
+    if names:
+        about[class_names.KEY] = [str(one) for one in names]
+    if not trainer.is_global_zero:
+        return
+    for note in getattr(data, "notes", list)():
         print(f"{name}: {note}")
+    if names:
+        print(f"classes: {class_names.listed(about[class_names.KEY])}")
 
 
 def _end_ranks(trainer: pl.Trainer) -> None:
@@ -251,7 +264,7 @@ def make_trainer(
             check_val_every_n_epoch=1 if evaluated_every is None else None,
             val_check_interval=evaluated_every,
         )
-    except (MisconfigurationException, RuntimeError, ValueError, TypeError) as error:
+    except (MisconfigurationException, RuntimeError, ValueError, TypeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".!")
         raise UserError(f"Lightning's Trainer refuses these settings or callbacks: {reason}.") from error
 

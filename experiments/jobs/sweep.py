@@ -1,6 +1,5 @@
 """Sweeps and searches: Hydra's sweeper and launcher run the jobs, each of them a process with a command of its own."""
 
-import importlib
 import math
 import os
 import shlex
@@ -69,15 +68,26 @@ def sweep(plan: Plan) -> int:
         sys.argv[:] = argv
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-    if plan.study is not None:
-        importlib.import_module(plan.study).report([job.run_dir for job in plan.jobs], STUDIES)
+    reported = cli.DONE if plan.study is None else _page(plan.study, [job.run_dir for job in plan.jobs])
     if plan.search:
         _tell_best(plan.jobs[0])
     if plan.search or len(_codes) == len(plan.jobs):
-        return max(_codes, default=cli.DONE)
+        return max([reported, *_codes])
     for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
         print(f"{ended.run_dir}: {_status(ended)}")
-    return max(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)
+    return max([reported, *(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)])
+
+
+def _page(study: str, run_dirs: Sequence[Path]) -> int:
+    """Write a study's page; the exit code. A page that cannot be made says why, and takes nothing from the jobs."""
+    from experiments.studies import reporting
+
+    try:
+        reporting.write(study, run_dirs, STUDIES)
+    except UserError as error:
+        cli.report(error)
+        return cli.REFUSED
+    return cli.DONE
 
 
 def _overrides(plan: Plan) -> list[str]:

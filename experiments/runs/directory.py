@@ -18,7 +18,7 @@ from lightning_gans.metrics.names import BETTER, METRICS, Better
 from lightning_gans.reporting.csv_files import CsvFile
 
 RUNS = Path("runs")
-STUDIES = Path("docs") / "studies"  # where a study leaves its figure and its table
+STUDIES = Path("studies")  # where a study leaves its figure and its table, below the working directory
 CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
 EXPORT, WEIGHTS = Path("generator"), "weights.safetensors"
 LOCK = ".lock"  # of a run that is going on

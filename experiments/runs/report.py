@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.runs import abilities
 from experiments.runs.directory import better_of, number
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import Better
+from lightning_gans.metrics.names import Better, present
 from lightning_gans.reporting.terminal import duration
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
@@ -104,7 +105,8 @@ def _numbers(values: Any) -> dict[str, float]:
 def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
     floor = floor if isinstance(floor, Mapping) else {"fid": floor}
-    scores = {name: _numbers(score) for name, score in _group(summary, "metrics").items()}
+    metrics = _group(summary, "metrics")
+    scores = {name: _numbers(metrics[name]) for name in present(metrics)}
     directions = {name: better_of(name, score) for name, score in _group(summary, "metrics").items()}
     # as many columns as there is something to say in
     extra = {
@@ -198,14 +200,7 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
 
 def _commands(run_dir: Path) -> dict[str, str]:
     """What to type next, by what for."""
-    commands = {}
-    if (run_dir / "generator").is_dir():
-        run = shlex.quote(f"run={run_dir}")
-        if any((run_dir / "samples").glob("translations-*.png")):
-            out = "out=translated direction=a2b"
-            commands["translate with it"] = f"python -m experiments.sample {run} translate=FOLDER {out}"
-        elif any((run_dir / "samples").glob("iteration-*.png")) or not any((run_dir / "samples").glob("*.png")):
-            commands["sample from it"] = f"python -m experiments.sample {run} n=64 grid=samples.png"
+    commands = dict(abilities.commands(run_dir))
     runs = f"{run_dir.parent}{os.sep}" if run_dir.parent != Path() else "."
     commands["compare runs"] = f"python -m experiments.compare {shlex.quote(runs)}"
     if any((run_dir / "wandb").glob("offline-run-*")):

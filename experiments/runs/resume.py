@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from experiments.runs import directory as runs
+from experiments.settings import places
 from experiments.settings.spec import plain
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, verify
@@ -273,8 +274,11 @@ def source_of(source: Path) -> Path:
 
 
 def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
-    """What a run may not change when it goes on; settings that follow `iterations` count with it."""
-    here, there = dict(flatten(config)), dict(flatten(stored))
+    """What a run may not change when it goes on; settings that follow `iterations` count with it.
+
+    Folders of data are compared as seen from the working directory: config.yaml has them absolute.
+    """
+    here, there = dict(flatten(places.absolute(config))), dict(flatten(places.absolute(stored)))
     budget = there.get("iterations"), here.get("iterations")
     found = []
     for key in [*here, *(key for key in there if key not in here)]:

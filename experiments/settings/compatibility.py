@@ -16,7 +16,7 @@ declare as attributes, which their subclasses inherit:
 A class whose source cannot be read, and one of a user's own that declares nothing, is let through.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from experiments.settings import fitting
@@ -115,13 +115,10 @@ def _check_data(config: Config, choices: Choices) -> None:
 def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None:
     """Every choice that was made is asked for, and every setting that was changed is read."""
     variant = config.get("variant")
-    text = " ".join(_texts(variant))
+    text = " ".join(fitting.texts(variant))
     for group in INJECTED:
         if group in said and f"${{{group}}}" not in text and f"${{{group}." not in text:
-            name = choices["variant"]
-            raise UserError(
-                f"{group}= has no effect on variant={name}, which has its own. `--help variant={name}` shows it."
-            )
+            raise UserError(fitting.unasked(choices, group, variant))
     game = target(variant)
     taken = signature(game) if isinstance(variant, Mapping) and game else None
     if taken is None or not isinstance(variant, Mapping):
@@ -142,17 +139,6 @@ def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None
 def _equal(value: Any, default: Any) -> bool:
     """Whether a value of a file is a constructor's default, which may be a tuple where files have lists."""
     return bool(value == (list(default) if isinstance(default, tuple) else default))
-
-
-def _texts(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, Mapping):
-        for value in node.values():
-            yield from _texts(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value)
 
 
 # Settings
@@ -215,10 +201,14 @@ def _check_penalty(config: Config, choices: Choices) -> None:
     if not isinstance(variant, Mapping) or not variant.get("penalty"):
         return
     if holds(_discriminator(config), "batch_statistics"):
+        network, game = signature(target(_discriminator(config))), target(variant)
+        ways = ["network.discriminator.norm=none (or layer)"] * (network is None or "norm" in network.arguments)
+        plain_game = is_ours(game) and not says(game, "conditional") and role(required_model(game)) is None
+        ways += ["network=resnet, whose discriminator has none"] * plain_game
         raise UserError(
             f"penalty={choices.get('penalty')} is a function of each sample's own gradient, and batch norm in D makes "
-            "each logit depend on the whole batch. Say network.discriminator.norm=none (or layer), or network=resnet, "
-            "whose discriminator has none; or penalty=none."
+            f"each logit depend on the whole batch. Say {', or '.join(ways) or 'penalty=none'}"
+            f"{'; or penalty=none' if ways else ''}."
         )
 
 
@@ -236,8 +226,11 @@ def _check_critic(config: Config, choices: Choices) -> None:
     taken = signature(target(variant))
     penalised = "penalty" in (taken.arguments if taken else variant)
     network = signature(target(_discriminator(config)))
-    ways = ["penalty=gradient_penalty"] * penalised
-    ways += ["network.discriminator.norm=spectral"] * (network is not None and "norm" in network.arguments)
+    normed = network is not None and "norm" in network.arguments
+    batch_norm = holds(_discriminator(config), "batch_statistics")
+    without = " with network.discriminator.norm=none" if batch_norm else ""
+    ways = [f"penalty=gradient_penalty{without}"] * (penalised and (normed or not batch_norm))
+    ways += ["network.discriminator.norm=spectral"] * normed
     start = " start from variant=wgan_gp or variant=wgan," if penalised else ""
     add = f"Add {' or '.join(ways)},{start} or choose" if ways else "Choose"
     own = [name for part in parts if (name := target(part)) and not is_ours(name) and name.partition(".")[0] != "torch"]

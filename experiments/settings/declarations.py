@@ -94,6 +94,24 @@ def suits(model: str, needed: str) -> bool:
     return role(model) == role(needed) and (wanted[0] in order or not is_ours(model))
 
 
+def satisfies(model: str, protocol: str) -> bool | None:
+    """Whether a class has all methods and attributes of a protocol; None where the source of either cannot be read."""
+    order, wanted = lineage(model), lineage(protocol)
+    if not order or not wanted:
+        return None
+    return {name for found in wanted for name, _ in found.body if name[0] != "_"} <= set(_attributes(order))
+
+
+def _attributes(order: tuple[Class, ...]) -> Iterator[str]:
+    """What objects of a class have: definitions in its body, and attributes that its methods set."""
+    for found in order:
+        for name, node in found.body:
+            yield name
+            for inner in ast.walk(node) if isinstance(node, ast.FunctionDef) else ():
+                if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+                    yield from [inner.attr] * (isinstance(inner.value, ast.Name) and inner.value.id == "self")
+
+
 def _is_protocol(found: Class) -> bool:
     return any(ast.unparse(base).partition("[")[0] == "Protocol" for base in found.node.bases)
 

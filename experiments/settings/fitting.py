@@ -1,6 +1,7 @@
 """Choices that fit a part of a run, and the sentences that name them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from datamodules.catalogue import CATALOGUE, IN_WORDS
 from experiments.settings import offered
@@ -8,6 +9,8 @@ from experiments.settings.declarations import is_ours, names, required_model, ro
 from experiments.settings.signatures import lineage, signature
 
 Choices = Mapping[str, str]
+ARGUMENT = {"objective": "loss"}  # group -> a game's argument, where their names differ
+INTERPOLATION = re.compile(r"\$\{(\w+)\}")
 ENCODING = "lightning_gans.models.inference.EncodingModel"
 
 
@@ -143,6 +146,42 @@ def told_network(choices: Choices, game: str) -> str:
 
 
 # Settings
+
+
+def texts(node: object) -> Iterator[str]:
+    """Every text in a configuration, however deep."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from texts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from texts(value)
+
+
+def unasked(choices: Choices, group: str, variant: object) -> str:
+    """Why a choice of a group has no effect on a variant whose file does not refer to it.
+
+    Args:
+        variant: the variant's node, interpolations as text.
+    """
+    name, node = choices.get("variant"), variant if isinstance(variant, Mapping) else {}
+    argument = ARGUMENT.get(group, group)
+    taken = signature(target(node))
+    own = target(node).rpartition(".")[2] or f"variant={name}"
+    follows = INTERPOLATION.fullmatch(str(node.get(argument)))
+    if taken is not None and not taken.open and argument not in taken.arguments:
+        why = f"{own} takes no {group}"
+    elif follows and follows[1] in choices:
+        why = f"its {argument} is chosen by {follows[1]}={choices[follows[1]]}"
+    elif node.get(argument) is not None:
+        why = f"its file sets variant.{argument} itself"
+    else:
+        why = "nothing in its file refers to it"
+    asking = [other for other, file in offered.files("variant").items() if f"${{{group}}}" in texts(file)]
+    others = f", or choose variant={_either(asking)}" if asking else ""
+    return f"{group}= has no effect on variant={name}: {why}. Leave {group}= out{others}."
 
 
 def unaugmented(choices: Choices, game: str) -> str:

@@ -64,9 +64,15 @@ PLACES: dict[str, Place] = {
     "trainer": Place(
         {
             "accelerator": Choice(("auto", "cpu", "gpu", "cuda", "mps", "tpu"), help="kind of device"),
-            "devices": OneOf((Int(min=1), Choice(("auto",)), ListOf(Int(min=0))), help="number of devices, or which"),
+            "devices": OneOf(
+                (Int(min=1), Choice(("auto",)), ListOf(Int(min=0), empty=False)), help="number of devices, or which"
+            ),
             "num_nodes": Int(min=1, help="number of machines"),
-            "strategy": Text(help="players: one process per device, every player's gradients averaged"),
+            "strategy": Choice(
+                ("auto", "players"),
+                help="players: one process per device, every player's gradients averaged; auto: that for several "
+                "processes. No strategy of Lightning's does so",
+            ),
             "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),

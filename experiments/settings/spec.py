@@ -125,7 +125,7 @@ class Text(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Path(Text):
-    """A file or folder name, not empty. exists: a folder that a run needs; `validate.check_folders` looks for it."""
+    """A file or folder name, not empty. exists: a folder that a run needs; `places.check` looks for it."""
 
     exists: bool = False
 
@@ -169,16 +169,19 @@ class OneOf(Spec):
 
 @dataclass(frozen=True)
 class ListOf(Spec):
-    """A list of what `spec` allows, of `length` where that is given."""
+    """A list of what `spec` allows, of `length` where that is given; empty: it may be empty."""
 
     spec: Spec
     length: int | None = field(default=None, kw_only=True)
+    empty: bool = field(default=True, kw_only=True)
 
     def problem(self, value: Any) -> str | None:
         if isinstance(value, str) or not isinstance(value, Sequence):
             return WRONG_TYPE
         if self.length is not None and len(value) != self.length:
             return f"has {len(value)} entries"
+        if not value and not self.empty:
+            return EMPTY
         return next((problem for problem in map(self.spec.problem, value) if problem), None)
 
     def allowed(self) -> str:

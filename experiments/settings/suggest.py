@@ -1,9 +1,35 @@
 """The nearest of the names that there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 ALIKE = 0.6
+
+# Names that other programs have for a setting, and the ends of the names that it has here.
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "iterations": (
+        *("epochs", "max_epochs", "num_epochs", "n_epochs", "steps", "max_steps", "num_steps", "total_steps"),
+        *("train_steps", "max_iter", "max_iters", "niter", "kimg"),
+    ),
+    "optimizer.lr": ("lr", "learning_rate", "base_lr"),
+    "data.batch_size": ("batch_size", "batch", "bs", "train_batch_size"),
+    "data.image_size": ("image_size", "img_size", "resolution", "imsize"),
+    "data.workers": ("workers", "num_workers", "n_workers"),
+    "data.root": ("root", "data_root", "dataroot", "data_path", "folder", "train_dir"),
+    "trainer.devices": ("device", "devices", "gpus", "gpu", "num_gpus", "n_gpus", "ngpu"),
+    "trainer.accelerator": ("accelerator", "device", "cuda", "cpu"),
+    "trainer.precision": ("precision", "fp16", "bf16", "amp"),
+    "trainer.threads": ("threads", "num_threads"),
+    "run_dir": (
+        *("out", "outdir", "out_dir", "output", "output_dir", "save_dir", "log_dir", "logdir", "default_root_dir"),
+    ),
+    "seed": ("random_seed", "manual_seed"),
+    "resume": ("checkpoint", "ckpt_path", "ckpt", "resume_from"),
+    "data": ("dataset", "datamodule"),
+    "variant": ("model", "gan", "arch", "algorithm"),
+    "objective": ("loss", "gan_mode", "criterion"),
+    "trainer.max_time": ("max_time", "time_limit"),
+}
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:
@@ -13,7 +39,13 @@ def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:
 
 
 def nearest_keys(key: str, keys: Iterable[str], *, most: int = 3) -> list[str]:
-    """Up to `most` of the dotted `keys` that `key` may have meant: the last word counts, its place a little."""
+    """The dotted `keys` that are called `key` elsewhere; else up to `most` that it may have meant.
+
+    The last word counts, its place a little.
+    """
+    keys = [*keys]
+    if named := [*_elsewhere(key, keys)]:
+        return named
     place, _, last = key.rpartition(".")
     scores = {}
     for other in keys:
@@ -22,6 +54,12 @@ def nearest_keys(key: str, keys: Iterable[str], *, most: int = 3) -> list[str]:
         beside = 0.2 * _likeness(place, other_place) - 0.02 * abs(key.count(".") - other.count("."))
         scores[other] = alike + beside if alike >= ALIKE else 0.0
     return _best(scores, most)
+
+
+def _elsewhere(key: str, keys: Sequence[str]) -> Iterator[str]:
+    for ours, names in ELSEWHERE.items():
+        if key.replace("-", "_") in names:
+            yield from (other for other in keys if other == ours or other.endswith(f".{ours}"))
 
 
 def did_you_mean(names: Iterable[str]) -> str:

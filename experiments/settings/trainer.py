@@ -7,6 +7,7 @@ torch, so that a command is refused at once.
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.settings.spec import Bool, Choice, Node, OneOf, Optional, Spec, plain
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -19,6 +20,15 @@ PASSED: Mapping[str, str] = {
     "detect_anomaly": "find the operation whose gradient is NaN; slow",
     "deterministic": "true, false or warn: deterministic algorithms of torch",
     "benchmark": "true: cuDNN chooses the fastest algorithm for each shape",
+}
+
+# What the values of these may be; max_time is read by `lightning_gans.callbacks.time_limit`.
+WORDS: Mapping[str, tuple[str, ...]] = {"profiler": ("simple", "advanced", "pytorch"), "deterministic": ("warn",)}
+VALUES: Mapping[str, Spec] = {
+    "profiler": Optional(OneOf((Choice(WORDS["profiler"]), Node()))),
+    "detect_anomaly": Bool(),
+    "deterministic": Optional(Choice((True, False, "warn"))),
+    "benchmark": Optional(Bool()),
 }
 
 _BUDGET = "the budget of a run is iterations=5000, and one epoch is the run."
@@ -72,6 +82,16 @@ def problem(name: str) -> str | None:
     known = [*OWN, *PASSED]
     hint = did_you_mean(f"trainer.{other}" for other in nearest(name, known))
     return f"trainer.{name}: there is no such setting.{hint or ' Settings there: ' + ', '.join(known) + '.'}"
+
+
+def value_problem(name: str, value: Any) -> str | None:
+    """Why Lightning would refuse this value of an argument that is passed on, as a sentence; None where it fits."""
+    spec = VALUES.get(name)
+    wrong = spec.problem(value) if spec is not None else None
+    if spec is None or wrong is None:
+        return None
+    words = [f"trainer.{name}={word}" for word in nearest(str(value), WORDS.get(name, ()))]
+    return f"trainer.{name}={plain(value)} {wrong}; allowed: {spec.allowed()}.{did_you_mean(words)}"
 
 
 def check(settings: Mapping[str, Any]) -> None:

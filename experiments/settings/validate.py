@@ -1,7 +1,6 @@
 """A composed configuration against the signatures of the constructors that it names."""
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path as Folder
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -10,7 +9,7 @@ from experiments.settings import trainer
 from experiments.settings.given import callback_problems, logger_problems
 from experiments.settings.run import BUILT, GROUPS, PLACES, TOP
 from experiments.settings.signatures import REQUIRED, Signature, signature
-from experiments.settings.spec import Node, Optional, Path, Spec, plain
+from experiments.settings.spec import Node, Spec, plain
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -44,25 +43,6 @@ def check(config: Mapping[str, Any], composed: DictConfig | None = None, *, also
         raise UserError(" ".join(problem.text for problem in shown[:SHOWN]) + more)
 
 
-def check_folders(config: Mapping[str, Any]) -> None:
-    """Refuse a run whose data lie in a folder that is not there.
-
-    Raises:
-        UserError: names the setting and the folder.
-    """
-    data = config["data"]
-    taken = signature(str(data.get("_target_"))) if isinstance(data, Mapping) else None
-    for name, argument in taken.settings.items() if taken is not None else ():
-        spec = argument.spec.spec if isinstance(argument.spec, Optional) else argument.spec
-        folder = data.get(name)
-        if not isinstance(spec, Path) or not spec.exists or folder is None:
-            continue
-        if not Folder(str(folder)).expanduser().is_dir():
-            raise UserError(
-                f"data.{name}={plain(folder)} is not a folder. Say data.{name}=DIR with one that holds the files."
-            )
-
-
 def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[Problem]:
     """Everything that does not fit, the top level first."""
     known = [*TOP, *GROUPS, *also]
@@ -82,6 +62,8 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
         if isinstance(node, Mapping):
             flags = [key for key in node if place == "trainer" and key not in trainer.OWN]
             yield from (Problem(f"trainer.{key}", text) for key in flags if (text := trainer.problem(key)))
+            values = ((key, trainer.value_problem(key, node[key])) for key in flags)
+            yield from (Problem(f"trainer.{key}", text) for key, text in values if text)
             own = {key: value for key, value in node.items() if key not in flags}
             yield from _settings(own, expected.settings, expected.signature, f"{place}.")
             yield from (

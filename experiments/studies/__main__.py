@@ -1,6 +1,5 @@
-"""`python -m experiments.studies NAME DIR...`: a study's page from runs that exist, however they were started."""
+"""`python -m experiments.studies NAME DIR... [out=DIR]`: a study's page from runs that exist."""
 
-import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +8,13 @@ from pkgutil import iter_modules
 from experiments import cli, studies
 from experiments.runs.directory import STUDIES
 from experiments.settings.suggest import did_you_mean, nearest
+from experiments.studies import reporting
 from experiments.trained.comparison import Run, find
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 
-HELPERS = ("__main__", "pages", "record")
+HELPERS = ("__main__", "pages", "record", "reporting")
+OUT = "out="
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,7 +23,9 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: there is no such study, a folder is not there, or it holds no run of the study.
     """
-    arguments = _parser().parse_args(list(argv))
+    words = [word for word in argv if not word.startswith(OUT)]
+    folder = _folder([word.removeprefix(OUT) for word in argv if word.startswith(OUT)])
+    arguments = _parser().parse_args(words)
     names = sorted(module.name for module in iter_modules(studies.__path__) if module.name not in HELPERS)
     if arguments.name not in names:
         hint = did_you_mean(nearest(arguments.name, names))
@@ -38,16 +41,22 @@ def main(argv: Sequence[str]) -> int:
         )
     for run_dir in of_study:
         check_folder(run_dir)
-    report = importlib.import_module(f"experiments.studies.{arguments.name}").report
-    try:
-        report(of_study, STUDIES)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
-        # The files of a run are whatever its sender wrote.
-        raise UserError(
-            f"Some of these runs are no runs of the study {arguments.name} ({type(error).__name__}: {error}). Name the "
-            "runs that it made; HYDRA_FULL_ERROR=1 shows what was looked for."
-        ) from error
+    reporting.write(f"experiments.studies.{arguments.name}", of_study, folder)
     return cli.DONE
+
+
+def _folder(given: Sequence[str]) -> Path:
+    """The folder for the page.
+
+    Raises:
+        UserError: several, none, or a file.
+    """
+    if len(given) > 1 or "" in given:
+        raise UserError("out= names one folder for the page and its figure: say out=DIR, or leave it out.")
+    folder = Path(given[0]) if given else STUDIES
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"out={folder} is a file; name a folder for the page and its figure.")
+    return folder
 
 
 def _group(run: Run) -> str:
@@ -58,8 +67,10 @@ def _group(run: Run) -> str:
 def _parser() -> cli.Parser:
     parser = cli.Parser(
         prog="experiments.studies",
-        description="A study's table and figure, in docs/studies, from runs that were made one by one: by several "
-        "machines, or by parts of the study (experiment=study/NAME ~study variant=...).",
+        usage="python -m experiments.studies NAME [DIR ...] [out=DIR]",
+        description="A study's table and figure from runs that were made one by one: by several machines, or by parts "
+        "of the study (experiment=study/NAME ~study variant=...). They go to the folder out=DIR (studies/), where the "
+        "lines of earlier runs stay in a study's record, NAME.csv.",
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", help="mode_coverage, every_game, ...")

@@ -22,7 +22,7 @@ PUBLISHED = {  # Ganin et al. 2016, table 2: source only, DANN, on target
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/adaptation.{md,png}; of one pair of domains that is no embedded one, adaptation_<data>.{md,png}."""
+    """adaptation.{md,png}; of one pair of domains that is no embedded one, adaptation_<data>.{md,png}."""
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     done = tested(run_dirs)
     for run_dir in done:

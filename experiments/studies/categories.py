@@ -17,7 +17,7 @@ COLUMNS = 10
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/categories_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """categories_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
     for data, of_data in by_data(tested(run_dirs)).items():
         record = Record(folder / f"categories_{data}.csv", [*METRICS, CURVE])
         for run_dir in of_data:

@@ -15,7 +15,7 @@ METRICS = {"fid": "FID", "kid": "KID", "is": "IS", "label_accuracy": "label accu
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/every_game_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """every_game_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
     for data, of_data in by_data(finished(run_dirs)).items():
         record = Record(folder / f"every_game_{data}.csv", [*METRICS, "floor"])
         for run_dir in of_data:

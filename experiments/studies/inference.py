@@ -28,7 +28,7 @@ COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/inference_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """inference_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
     for data, of_data in by_data(tested(run_dirs)).items():
         record = Record(folder / f"inference_{data}.csv", [*METRICS, *(f"{name}_curve" for name in CURVES)])
         for run_dir in of_data:

@@ -27,7 +27,7 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/mode_coverage.{csv,md,png}; runs of an earlier day stay in the record."""
+    """mode_coverage.{csv,md,png}; runs of an earlier day stay in the record."""
     record = Record(folder / "mode_coverage.csv", METRICS)
     for run_dir in ended(run_dirs, "finished", "diverged"):
         if config_of(run_dir)["names"]["data"] not in MODES:

@@ -18,8 +18,15 @@ MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
 
 
 def finished(run_dirs: Sequence[Path]) -> list[Path]:
-    """Those that ended well; the others are named on the terminal."""
-    return ended(run_dirs, "finished")
+    """Those that ended well; the others are named on the terminal.
+
+    Raises:
+        UserError: there is none.
+    """
+    done = ended(run_dirs, "finished")
+    if not done:
+        raise UserError("No run of these finished, so there is nothing to report. The same command continues them.")
+    return done
 
 
 def ended(run_dirs: Sequence[Path], *statuses: str) -> list[Path]:
@@ -84,10 +91,10 @@ def config_of(run_dir: Path) -> dict[str, Any]:
 
 
 def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[int], list[float]]:
-    """Iterations and values of one logged quantity, where it has values.
+    """Iterations and values of one logged quantity, where it has values: one at least.
 
     Raises:
-        UserError: the file is not there, or no such table.
+        UserError: the file is not there, is no such table, or has no value of it.
     """
     path = run_dir / file
     try:
@@ -95,6 +102,11 @@ def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[
         rows = [(int(row["iteration"]), float(row[name])) for row in table if row.get(name)]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a table of this study ({error}).") from error
+    if not rows:
+        raise UserError(
+            f"{path} has no value of {name}, which this study draws: the run is too short, or did not measure it. "
+            "Give it more iterations, or leave metrics= as the study has it."
+        )
     return [iteration for iteration, _ in rows], [value for _, value in rows]
 
 

@@ -34,7 +34,7 @@ ROWS = {
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/retrieval.{md,png}."""
+    """retrieval.{md,png}."""
     found: dict[str, list[Path]] = defaultdict(list)
     for run_dir in finished(run_dirs):
         found[_kind(config_of(run_dir))].append(run_dir)

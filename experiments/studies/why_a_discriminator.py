@@ -42,7 +42,7 @@ COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """docs/studies/why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits.
+    """why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits.
 
     Raises:
         UserError: none of the runs is of a way that the study compares.

@@ -7,9 +7,15 @@ from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 
+DATA = "data."  # settings of a run's data
 
-def pairs(arguments: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
+
+def pairs(arguments: Sequence[str], keys: Sequence[str], *, prefixes: tuple[str, ...] = ()) -> dict[str, str]:
     """key=value arguments by key; `run` is among them.
+
+    Args:
+        keys: those that there are.
+        prefixes: beginnings of keys that are checked later, as "data.".
 
     Raises:
         UserError: an unknown or repeated key, a key without a value, no run.
@@ -19,7 +25,7 @@ def pairs(arguments: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
         key, equals, value = argument.partition("=")
         if not equals:
             raise UserError(_stray(argument, keys))
-        if key not in keys:
+        if key not in keys and not key.startswith(prefixes):
             hint = did_you_mean(f"{name}={value}" for name in nearest(key, keys)) or f" There are {', '.join(keys)}."
             raise UserError(f"There is no key {key!r}.{hint} --help says what they are.")
         if key in given:
@@ -30,6 +36,17 @@ def pairs(arguments: Sequence[str], keys: Sequence[str]) -> dict[str, str]:
     if "run" not in given:
         raise UserError("Which run? Say run=DIR, a folder that python -m experiments.train made (they lie in runs/).")
     return given
+
+
+def data_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """Those of the arguments that are settings of the run's data.
+
+    Raises:
+        UserError: data_dir is not there.
+    """
+    if "data_dir" in given and not Path(given["data_dir"]).expanduser().is_dir():
+        raise UserError(f"data_dir={given['data_dir']}: there is no such folder.")
+    return {key: value for key, value in given.items() if key == "data_dir" or key.startswith(DATA)}
 
 
 def _stray(argument: str, keys: Sequence[str]) -> str:

@@ -6,11 +6,15 @@ whatever else a file names takes `allow=`. See docs/SECURITY.md.
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs import directory as runs
+from experiments.settings import places
+from experiments.settings.spec import Spec
+from experiments.settings.suggest import did_you_mean, nearest
+from experiments.trained.arguments import DATA
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import inside, is_allowed
@@ -91,16 +95,76 @@ def config_of(run: Path) -> Mapping[str, Any]:
         raise UserError(f"run={run} has no {runs.CONFIG}, which says what data it was trained on.")
     if not isinstance(config.get("data"), Mapping) or not isinstance(config.get("metrics") or {}, Mapping):
         raise UserError(f"{run / runs.CONFIG} holds no settings of a run: `data` and `metrics` are dictionaries there.")
-    return config
+    return places.found(config, run)
 
 
-def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), data_dir: Path | None = None) -> Any:
+def with_data(config: Mapping[str, Any], given: Mapping[str, str], run: Path) -> dict[str, Any]:
+    """A run's settings with other values of its data, as typed: data.root=DIR, data.batch_size=32, data_dir=DIR.
+
+    Args:
+        given: key -> text of the command line; keys that are no settings of data are left alone.
+
+    Raises:
+        UserError: a setting that the run's data do not have, a value that does not fit, or a folder that is not there.
+    """
+    data = config["data"]
+    arguments = places.arguments(data)
+    changed: dict[str, Any] = {}
+    if (data_dir := given.get("data_dir")) is not None:
+        before = config.get("data_dir")
+        follow = [name for name in ("data_dir", "root") if name in data and data[name] in (before, None)]
+        if not follow:
+            names = [f"data.{key}=DIR" for key in ("root", "photos") if key in arguments]
+            say = f"say {' or '.join(names)}" if names else "leave it out"
+            raise UserError(f"data_dir={data_dir}: this run's data do not lie in a data_dir; {say}.")
+        changed = {f"data.{name}": data_dir for name in follow} | {"data_dir": data_dir}
+    for key, text in given.items():
+        name = key.removeprefix(DATA)
+        if not key.startswith(DATA):
+            continue
+        if name not in arguments:
+            hint = did_you_mean(f"{DATA}{other}" for other in nearest(name, arguments))
+            listed = f" Its settings: {', '.join(arguments)}." if arguments and not hint else ""
+            raise UserError(
+                f"{key}: the data of run={run}, {data.get('_target_')}, have no such setting.{hint}{listed}"
+            )
+        changed[key] = _typed(key, text, arguments[name].spec)
+    found = places.replaced(config, changed)
+    places.check_of_run(found, run)
+    return found
+
+
+def _typed(key: str, text: str, spec: Spec) -> Any:
+    """The value that a text means for a setting.
+
+    Raises:
+        UserError: none that fits.
+    """
+    import yaml
+
+    values: list[Any] = [None] if text in ("null", "~") else [text]  # a path that looks like a number is a path
+    with suppress(yaml.YAMLError):
+        values.append(yaml.safe_load(text))
+    with suppress(ValueError):
+        values.append(float(text))  # 1e-3, which YAML 1.1 reads as text
+    for value in values:
+        if spec.problem(value) is None:
+            return value
+    raise UserError(f"{key}={text} {spec.problem(values[min(1, len(values) - 1)])}; allowed: {spec.allowed()}.")
+
+
+def chosen(given: Mapping[str, str]) -> list[str]:
+    """The places that the user says data lie in."""
+    return [value for key, value in given.items() if key in ("data_dir", "data.data_dir", "data.root")]
+
+
+def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), chosen: Sequence[str] = ()) -> Any:
     """The data that a run's settings describe.
 
     Args:
         allow: dotted names of code outside this project that the settings may use.
-        data_dir: where the user says that data lie. Only there are missing data sets downloaded to: any other place is
-            the choice of whoever wrote the settings.
+        chosen: places where the user says that data lie. Only there are missing data sets downloaded to: any other
+            place is the choice of whoever wrote the settings.
 
     Raises:
         UserError: they name code that is neither ours nor among `allow`, or describe no data.
@@ -110,7 +174,7 @@ def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), data_dir:
     settings = dict(config["data"])
     check_targets(settings, data_modules(), allow=allow, what="was trained on")
     place = settings.get("root", settings.get("data_dir"))
-    if settings.get("download") and (data_dir is None or place != str(data_dir)):
+    if settings.get("download") and str(place) not in chosen:
         settings["download"] = False
     if isinstance(workers := settings.get("workers"), int):
         settings["workers"] = min(workers, os.cpu_count() or 1)

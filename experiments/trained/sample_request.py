@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from experiments.runs.directory import clean
 from experiments.trained import inference
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
@@ -18,7 +19,7 @@ class Request:
     run: Path
     n: int = 64
     seed: int = 0
-    label: int | None = None
+    label: str | None = None  # a class's name or number
     grid: Path | None = None
     npz: Path | None = None
     folder: Path | None = None
@@ -57,7 +58,7 @@ def parse(arguments: Sequence[str]) -> Request:
         run=run_folder(given, which),
         n=whole("n", given.get("n", "64"), least=1),
         seed=whole("seed", given.get("seed", "0"), least=0),
-        label=whole("label", given["label"], least=0) if "label" in given else None,
+        label=given.get("label"),
         grid=_file("grid", given.get("grid"), ".png"),
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
@@ -81,7 +82,7 @@ def parse(arguments: Sequence[str]) -> Request:
         return replace(request, npz=request.run / "samples" / "codes.npz")
     if request.task != "sample":
         return replace(request, grid=request.run / "samples" / f"{request.task}.png")
-    of_class = "" if request.label is None else f"-label{request.label}"
+    of_class = "" if request.label is None else f"-label{clean(request.label)}"
     picture = f"{'sample' if which == 'last' else which}-seed{request.seed}{of_class}.png"
     return replace(request, grid=request.run / "samples" / picture)
 

@@ -1,10 +1,10 @@
 """What `experiments.sample` does with images and a run that translates: each becomes one of the other domain."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments.trained.inference import check_finite
 from lightning_gans.core.errors import UserError
@@ -12,10 +12,10 @@ from lightning_gans.core.errors import UserError
 # Nothing above imports torch: a slip of the pen is answered at once.
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
-NAMED = 5  # images that a refusal names
-TURNED = (5, 6, 7, 8)  # EXIF orientations that lay an image on its side
-ORIENTATION = 0x0112
+NAMED = 5  # images that a message names
+MULTIPLES = tuple(2**power for power in range(9))  # of pixels, that images are padded to
 
 
 def need(model: Any, run: Path) -> None:
@@ -67,47 +67,83 @@ def places(images: Path, out: Path) -> dict[Path, Path]:
     return {path: out / name for path, name in zip(found, names, strict=True)}
 
 
-def check_sizes(model: Any, paths: list[Path]) -> None:
-    """Refuse images that the model does not take, before any is translated.
+class Skipped(NamedTuple):
+    """An image that was not translated."""
+
+    path: Path
+    reason: str
+
+
+def translate(model: Any, images: dict[Path, Path], direction: Any) -> list[Skipped]:
+    """Translate every image at its own size, one after the other, each file written whole; those that cannot be.
+
+    A size that the networks do not take is padded by reflection to one that they do, and cropped again.
 
     Raises:
-        UserError: names them, and the sizes that it takes.
-    """
-    refused, reason = [], ""
-    for path in paths:
-        with _opened(path) as picture:
-            width, height = picture.size
-            if picture.getexif().get(ORIENTATION) in TURNED:
-                width, height = height, width
-        try:
-            model.check(height, width)
-        except UserError as error:
-            refused.append(path.name)
-            reason = reason or str(error)
-    if refused:
-        more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
-        raise UserError(
-            f"translate=: {len(refused):,} of {len(paths):,} images cannot be translated as they are: "
-            f"{', '.join(refused[:NAMED])}{more}. {reason} Crop or resize them, or take them out; nothing was written."
-        )
-
-
-def translate(model: Any, images: dict[Path, Path], direction: Any) -> None:
-    """Translate every image at its own size, one after the other, each file written whole.
-
-    Raises:
-        UserError: an image that cannot be read.
+        UserError: no image could be translated, or the model makes numbers that are not finite.
     """
     from datamodules.pixels import normalise, whole
     from lightning_gans.reporting.images import save_png, to_picture, to_uint8
 
+    skipped = []
     for path, place in images.items():
-        with _opened(path) as picture:
-            x = normalise(whole(picture, channels=model.channels)[None])
-        translated = model.translate(x, direction)
+        try:
+            with _opened(path) as picture:
+                x = normalise(whole(picture, channels=model.channels)[None])
+            height, width = (int(n) for n in x.shape[2:])
+            size = padded_size(model, height, width)
+        except UserError as error:
+            skipped.append(Skipped(path, str(error)))
+            continue
+        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+        translated = model.translate(reflected(x, *size), direction)[:, :, top : top + height, left : left + width]
         check_finite(translated)
         place.parent.mkdir(parents=True, exist_ok=True)
         save_png(to_picture(to_uint8(translated)[0]), place)
+    if len(skipped) == len(images):
+        raise UserError(f"translate=: none of {len(images):,} images could be translated. {in_words(skipped)}")
+    return skipped
+
+
+def in_words(skipped: Sequence[Skipped]) -> str:
+    """The first images that were skipped, each with the reason, in one line."""
+    more = f" And {len(skipped) - NAMED:,} more." if len(skipped) > NAMED else ""
+    return " ".join(one.reason for one in skipped[:NAMED]) + more
+
+
+def padded_size(model: Any, height: int, width: int) -> tuple[int, int]:
+    """The least size that the model takes, among multiples of 1, 2, 4 ..., into which an image of this size fits.
+
+    Raises:
+        UserError: the model takes none of them; says what it takes.
+    """
+    refused: UserError | None = None
+    for multiple in MULTIPLES:
+        size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        try:
+            model.check(*size)
+        except UserError as error:
+            refused = refused or error
+        else:
+            return size
+    assert refused is not None
+    raise refused
+
+
+def reflected(x: "Tensor", height: int, width: int) -> "Tensor":
+    """Images (N, C, h, w) in the middle of larger ones, (N, C, height, width), whose margins mirror them.
+
+    Margins may be wider than the image, which is then mirrored again and again.
+    """
+    rows, columns = _mirrored(int(x.shape[2]), height), _mirrored(int(x.shape[3]), width)
+    return x[:, :, rows][:, :, :, columns]
+
+
+def _mirrored(n: int, size: int) -> list[int]:
+    """Indices 0 .. n - 1 in the middle of `size` of them, mirrored at both ends."""
+    start, period = (size - n) // 2, max(2 * (n - 1), 1)
+    places = ((i - start) % period for i in range(size))
+    return [min(place, period - place) if n > 1 else 0 for place in places]
 
 
 @contextmanager
@@ -118,5 +154,8 @@ def _opened(path: Path) -> "Iterator[Image.Image]":
     try:
         with opened(path) as picture:
             yield picture
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} is not an image that can be read ({error}).") from error
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on a damaged file
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path} is not an image that can be read ({reason}).") from error

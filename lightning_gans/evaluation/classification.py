@@ -2,15 +2,24 @@
 
 from lightning_gans.core.data import Data, SampleSplit, SplitName
 from lightning_gans.core.protocols import Classifies
-from lightning_gans.evaluation.measures import metric
+from lightning_gans.evaluation.measures import higher, measure
 from lightning_gans.evaluation.splits import domains_of, held_out, read
 
 
-@metric("test_accuracy", better="higher", help="accuracy on the test split", needs=Classifies)
-def classification(model: Classifies, data: Data, split: SplitName) -> float | None:
+@measure(
+    higher(
+        "accuracy", "accuracy on held-out samples: of the validation split in training, of the test split at the end"
+    ),
+    higher("test_accuracy", "accuracy, by its name in files of earlier versions"),
+    needs=Classifies,
+)
+def classification(model: Classifies, data: Data, split: SplitName) -> dict[str, float]:
     """Share of the split's samples whose likeliest class is their label; data of two domains have one for each."""
     samples = None if domains_of(data) is not None else held_out(data, split)
-    return None if samples is None or samples.labels is None else share_right(model, samples)
+    if samples is None or samples.labels is None:
+        return {}
+    share = share_right(model, samples)
+    return {"accuracy": share, "test_accuracy": share}
 
 
 def share_right(model: Classifies, samples: SampleSplit) -> float:

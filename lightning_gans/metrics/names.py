@@ -9,13 +9,16 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 Better = Literal["lower", "higher"]
 BETTER: tuple[Better, ...] = ("lower", "higher")
+
+# Names of earlier versions, which files keep beside the present ones: earlier -> present.
+EARLIER = {"test_accuracy": "accuracy"}
 
 RESERVED = ("iteration", "images", "seconds")  # columns of metrics.csv
 
@@ -71,6 +74,12 @@ def metric(name: str) -> Metric:
     nearest = difflib.get_close_matches(name, METRICS, n=3)
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"known: {', '.join(METRICS)}."
     raise ValueError(f"There is no metric named {name!r}; {hint}")
+
+
+def present(names: Iterable[str]) -> list[str]:
+    """The names without the earlier one of any metric that is there under its present one."""
+    names = list(names)
+    return [name for name in names if EARLIER.get(name) not in names]
 
 
 def is_better(better: Better, a: float, b: float) -> bool:

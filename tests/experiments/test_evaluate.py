@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from experiments import evaluate
-from experiments.trained.loading import check_targets, load_data
+from experiments.trained.loading import check_targets, load_data, with_data
 from lightning_gans.core.errors import UserError
 
 TINY = ["iterations=4", "callbacks.evaluation.every=2", "callbacks.evaluation.samples=100", "logger=none"]
@@ -75,7 +75,7 @@ def test_draws_of_what_is_not_drawn(run):
 
 def test_numbers_that_are_not_finite(tmp_path):
     request = evaluate.Request(
-        run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, weights=None, data_dir=None,
+        run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, weights=None, data={},
         measures=(), out=None, allow=(),
     )  # fmt: skip
     found = evaluate.Found({"fid": float("nan"), "is": 2.0}, {}, {"fid": 0.5}, {}, None)
@@ -131,10 +131,47 @@ def test_an_export_alone_has_no_data(run):
 
 def test_data_that_moved(tmp_path):
     there = {"data": {"_target_": "datamodules.Vision", "root": "/before", "batch_size": 8}, "data_dir": "/before"}
-    assert evaluate.moved(there, None) is there
-    assert evaluate.moved(there, tmp_path)["data"] == {**there["data"], "root": str(tmp_path)}
-    with pytest.raises(UserError, match="do not lie in a data_dir"):
-        evaluate.moved({"data": {"batch_size": 8}, "data_dir": None}, tmp_path)
+    assert with_data(there, {}, tmp_path) == there
+    assert with_data(there, {"data_dir": "here"}, tmp_path)["data"] == {**there["data"], "root": "here"}
+    with pytest.raises(UserError, match="do not lie in a data_dir; leave it out"):
+        with_data({"data": {"batch_size": 8}, "data_dir": None}, {"data_dir": "here"}, tmp_path)
+
+
+def images_of(tmp_path, **settings):
+    (tmp_path / "images").mkdir()
+    return {"data": {"_target_": "datamodules.Folder", "root": str(tmp_path / "images"), "batch_size": 8} | settings}
+
+
+def test_every_setting_of_the_data_may_be_given_anew(tmp_path):
+    config = images_of(tmp_path)
+    (tmp_path / "2024").mkdir()
+    given = {"data.batch_size": "16", "data.root": str(tmp_path / "2024"), "data.validation_share": "1e-1"}
+    found = with_data(config, given, tmp_path)["data"]
+    assert (found["batch_size"], found["root"], found["validation_share"]) == (16, str(tmp_path / "2024"), 0.1)
+    assert config["data"]["batch_size"] == 8
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"data.batchsize": "3"}, r"data\.batchsize: the data of run=.*Folder.* Did you mean data\.batch_size\?"),
+        ({"data.batch_size": "x"}, r"data\.batch_size=x is not of the right type; allowed: a whole number"),
+        (
+            {"data.root": "nowhere"},
+            r"The data of run=.* lie in data\.root=nowhere, .* is no folder now\. Say data\.root=",
+        ),
+        ({"data_dir": "."}, r"do not lie in a data_dir; say data\.root=DIR"),
+    ],
+)
+def test_settings_of_data_that_do_not_fit(tmp_path, given, said):
+    with pytest.raises(UserError, match=said):
+        with_data(images_of(tmp_path), given, tmp_path)
+
+
+def test_a_folder_that_is_gone_is_told_with_its_setting_before_torch(run, tmp_path):
+    change(run, data={"_target_": "datamodules.Folder", "root": str(tmp_path / "gone")})
+    with pytest.raises(UserError, match=r"data\.root=\S+gone, which is no folder now\. Say data\.root=DIR"):
+        ask(run)
 
 
 @pytest.mark.parametrize(

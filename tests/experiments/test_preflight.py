@@ -77,6 +77,14 @@ def test_the_usual_variant_follows_the_data(argv, variant):
     assert "choose" not in job.config
 
 
+def test_settings_may_have_the_dashes_that_agents_of_other_sweepers_write():
+    job = only("--seed=3", "--data.batch_size=32", "variant=vanilla", "--data=ring")
+    assert (job.config["seed"], job.config["data"]["batch_size"]) == (3, 32)
+    assert job.run_dir == Path("runs/vanilla-ring-batch_size32-3")
+    assert only(*job.overrides).config == job.config
+    assert [job.config["seed"] for job in preflight(["-m", "--seed=1,2"])] == [1, 2]
+
+
 def test_every_job_of_a_sweep_follows_its_own_data():
     names = [job.name for job in preflight(["-m", "data=digits,celeba,kmnist", "seed=1"])]
     assert names == ["acgan-digits-1", "dcgan-celeba-1", "acgan-kmnist-1"]
@@ -128,6 +136,27 @@ def test_the_shape_of_images_has_their_channels_first():
         ("a/b=c", ["no group a/b", "objective"]),
         # keys
         ("data.batchsize=3", ["data.batchsize: there is no such setting", "data.batch_size?"]),
+        # names of other programs
+        ("epochs=3", ["epochs: there is no such setting. Did you mean iterations?"]),
+        ("max_epochs=3", ["Did you mean iterations?"]),
+        ("max_steps=3", ["Did you mean iterations?"]),
+        ("num_workers=3 data=celeba", ["Did you mean data.workers?"]),
+        ("gpus=1", ["Did you mean trainer.devices?"]),
+        ("device=cuda", ["Did you mean trainer.devices or trainer.accelerator?"]),
+        ("--learning_rate=0.1", ["players.D.optimizer.lr or variant.training.players.G.optimizer.lr?"]),
+        (
+            "lr=0.1 variant=triplegan",
+            ["players.D.optimizer.lr or", "players.G.optimizer.lr or", "players.C.optimizer.lr?"],
+        ),
+        ("--seed 3", ["Unrecognized arguments: --seed", "A setting is written seed=VALUE."]),
+        # arguments of the Trainer
+        ("trainer.devices=[]", ["trainer.devices=[] is empty"]),
+        ("trainer.strategy=ddp", ["trainer.strategy=ddp is no choice; allowed: auto or players."]),
+        ("trainer.profiler=simpel", ["trainer.profiler=simpel", "Did you mean trainer.profiler=simple?"]),
+        ("trainer.deterministic=maybe", ["trainer.deterministic=maybe is no choice; allowed: true, false or warn"]),
+        ("trainer.benchmark=3", ["trainer.benchmark=3 is not of the right type; allowed: true or false"]),
+        ("-cn foo", ["--config-name foo: there is no such main config", "There are train;"]),
+        ("-cn trian", ["Did you mean --config-name train?"]),
         ("batch_size=4", ["batch_size: there is no such setting", "data.batch_size?"]),
         ("iteratons=5", ["Did you mean iterations?"]),
         ("optimizer.lr=1", ["variant.training.players.D.optimizer.lr", "players.G"]),

@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from experiments.runs.report import duration, figure, final_table
+from experiments.settings import offered
+from experiments.settings.declarations import satisfies
+from lightning_gans.core import protocols
+from lightning_gans.models.spec import exportable
 
 SUMMARY: dict[str, Any] = {
     "status": "finished",
@@ -139,6 +144,58 @@ def test_what_an_encoder_leaves_is_named(run_dir: Path) -> None:
     text = printed(run_dir)
     assert "last pairs     runs/dcgan-digits-0/samples/reconstructions-00005000.png" in text
     assert "traversal      runs/dcgan-digits-0/samples/traversal.png" in text
+
+
+MODELS = {
+    "generative.GenerativeModel": "sample from it",
+    "triple.TripleModel": "sample from it",
+    "energy.EnergyModel": "sample from it",
+    "translation.TranslationModel": "translate with it",
+    "domain.DomainModel": "measure it again",
+    "retrieval.RankingModel": "measure it again",
+    "converting.ConvertingModel": "measure it again",
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_next_command_is_one_that_the_model_has(model: str, run_dir: Path) -> None:
+    description = {"model": {"_target_": f"lightning_gans.models.{model}"}}
+    (run_dir / "generator" / "model.yaml").write_text(yaml.safe_dump(description))
+    (run_dir / "config.yaml").write_text(yaml.safe_dump({"metrics": None}))
+    text = printed(run_dir)
+    assert f"To {MODELS[model]}, compare runs" in text
+    assert ("experiments.sample" in text) == (MODELS[model] != "measure it again")
+    assert ("experiments.evaluate run=runs/dcgan-digits-0 metrics=own" in text) == (MODELS[model] == "measure it again")
+
+
+def test_a_model_with_an_encoder_reconstructs_images(run_dir: Path) -> None:
+    description = {"model": {"_target_": "lightning_gans.models.variational.VariationalModel"}}
+    (run_dir / "generator" / "model.yaml").write_text(yaml.safe_dump(description))
+    assert "reconstruct=" not in printed(run_dir)
+    (run_dir / "samples" / "reconstructions-00005000.png").touch()
+    assert "run=runs/dcgan-digits-0 reconstruct=FOLDER grid=pairs.png" in printed(run_dir)
+
+
+def test_a_model_of_an_unknown_class_is_taken_for_one_that_samples(run_dir: Path) -> None:
+    (run_dir / "generator" / "model.yaml").write_text("model: {_target_: nowhere.Model}")
+    assert "To sample from it, compare runs" in printed(run_dir)
+
+
+@pytest.mark.parametrize("protocol", [protocols.Samples, protocols.Reconstructs, protocols.Converts, protocols.Ranks])
+def test_abilities_read_in_the_source_are_those_of_the_classes(protocol: type) -> None:
+    for model in filter(None, map(offered.model_class, offered.files("network"))):
+        found = satisfies(model, f"{protocols.__name__}.{protocol.__name__}")
+        assert found == issubclass(exportable()[model], protocol), model
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"), [(["accuracy", "test_accuracy"], ["accuracy"]), (["test_accuracy"], ["test_accuracy"])]
+)
+def test_a_metric_is_told_once_by_its_present_name(names: list[str], shown: list[str], run_dir: Path) -> None:
+    metrics = {name: {"last": 0.5, "best": 0.75, "best_iteration": 1, "better": "higher"} for name in names}
+    (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "metrics": metrics}))
+    rows = [line.split()[0] for line in printed(run_dir).splitlines() if "accuracy" in line]
+    assert rows == shown
 
 
 def test_numbers_and_durations() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from PIL import Image
 
 import lightning_gans
@@ -184,10 +185,51 @@ def test_a_picture_of_one_class_has_a_name_of_its_own(conditional):
     assert names == ["sample-seed0-label0.png", "sample-seed0.png"]
 
 
+def named(run, names):
+    file = run / "generator" / "model.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["about"]["classes"] = names
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return run
+
+
+def labelled(run, label, file):
+    ask(run=run, n=8, npz=file, label=label)
+    return np.load(file)["samples"].tolist()
+
+
+def test_a_class_is_chosen_by_its_name_or_its_number(conditional, tmp_path, capsys):
+    third = labelled(conditional, 2, tmp_path / "third.npz")
+    named(conditional, ["1", "2", "10", "20"])
+    capsys.readouterr()
+    assert labelled(conditional, "10", tmp_path / "a.npz") == third  # the class named 10, not a class number 10
+    assert "class 10" in capsys.readouterr().out
+    assert labelled(conditional, "2", tmp_path / "b.npz") != third  # the class named 2, not class number 2
+    assert labelled(conditional, "3", tmp_path / "c.npz") == labelled(conditional, "20", tmp_path / "d.npz")
+
+
+def test_an_unknown_class_is_refused_with_the_nearest_and_all(conditional):
+    named(conditional, ["cat", "dog", "hen", "owl"])
+    with pytest.raises(
+        UserError, match=r"no such class\. Did you mean label=cat\? Its 4 classes are cat dog hen owl, or"
+    ):
+        ask(run=conditional, label="cats")
+
+
+@pytest.mark.parametrize(
+    "names", ["abcd", ["a", "b"], ["a", "b", "c", 3], ["a", "b", "c", "\x1b[2J"], ["a"] * 4, ["a", "b", "c", "d" * 999]]
+)
+def test_names_of_a_stranger_that_do_not_fit_are_left_out(conditional, names):
+    named(conditional, names)
+    with pytest.raises(UserError, match=r"are 0 to 3, and their names are not recorded"):
+        ask(run=conditional, label="a")
+    ask(run=conditional, label=3, n=2)
+
+
 def test_classes_that_there_are_not(conditional, images):
     with pytest.raises(UserError, match=r"label=4: the classes of run=.* are 0 to 3"):
         ask(run=conditional, label=4)
-    with pytest.raises(UserError, match=r"label=-1: must be a whole number of at least 0"):
+    with pytest.raises(UserError, match=r"label=-1: the classes of run=.* are 0 to 3"):
         ask(run=conditional, label=-1)
     with pytest.raises(UserError, match=r"label=3: the generator of run=.* is not told a class.*variant=cgan"):
         ask(run=images, label=3)

@@ -385,11 +385,11 @@ def test_a_study_writes_no_names_of_a_stranger(folders, here, capsys):
     before = content(here / "outside")
     assert cli.run(lambda: report_of_study(["why_a_discriminator", "run"])) == 0, capsys.readouterr().err
     assert content(here / "outside") == before
-    (page,) = (here / "docs" / "studies").glob("*.md")
+    (page,) = (here / "studies").glob("*.md")
     assert page.name.startswith("why_a_discriminator_x.")  # letters, digits and a digest
     received.config(run, names={"data": HOSTILE})
     assert cli.run(lambda: report_of_study(["why_a_discriminator", "run"])) == 0
-    for page in (here / "docs" / "studies").glob("*.md"):
+    for page in (here / "studies").glob("*.md"):
         assert not set("\x1b\u202e<") & set(page.read_text())
         assert "# new" not in page.read_text()
 
@@ -413,7 +413,7 @@ def test_a_study_refuses_settings_of_another_kind(change, folders, here, capsys)
     said = capsys.readouterr().err
     assert len(said.splitlines()) == 1
     assert "no runs of the study" in said or "no run of this study" in said
-    assert not (here / "docs").exists()
+    assert not (here / "studies").exists()
 
 
 def test_class_names_lead_nowhere():
@@ -427,8 +427,8 @@ def test_class_names_lead_nowhere():
 def test_a_stranger_says_nowhere_to_download_to(tmp_path):
     settings = {"_target_": "datamodules.Vision", "name": "mnist", "root": str(tmp_path / "mine"), "download": True}
     assert load_data({"data": settings}).download is False
-    assert load_data({"data": settings}, data_dir=tmp_path / "other").download is False
-    assert load_data({"data": settings}, data_dir=tmp_path / "mine").download is True
+    assert load_data({"data": settings}, chosen=[str(tmp_path / "other")]).download is False
+    assert load_data({"data": settings}, chosen=[str(tmp_path / "mine")]).download is True
 
 
 # The lists

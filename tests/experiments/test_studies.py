@@ -72,7 +72,7 @@ def test_a_page_from_runs_made_one_by_one(tmp_path, monkeypatch, capsys):
     coverage(tmp_path / "runs", 1, 0.5)
     write(tmp_path / "runs" / "dcgan-digits-1", config={"names": {"group": "dcgan-digits"}, "seed": 1})
     assert main_of_studies(["mode_coverage"]) == 0
-    page = (tmp_path / "docs" / "studies" / "mode_coverage.md").read_text()
+    page = (tmp_path / "studies" / "mode_coverage.md").read_text()
     assert "| lsgan | 1 | 5,000 |" in page
     assert "dcgan-digits" not in capsys.readouterr().out
 
@@ -85,7 +85,7 @@ def test_a_run_that_is_named_itself_is_taken(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no run of this study"):
         main_of_studies(["mode_coverage", "runs"])
     assert main_of_studies(["mode_coverage", str(other)]) == 0
-    assert "| pacgan-paper | 1 |" in (tmp_path / "docs" / "studies" / "mode_coverage.md").read_text()
+    assert "| pacgan-paper | 1 |" in (tmp_path / "studies" / "mode_coverage.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,26 @@ def test_a_run_that_is_named_itself_is_taken(tmp_path, monkeypatch):
         (["mode_coverag", "runs"], "Did you mean mode_coverage?"),
         (["saturation", "runs"], "no run of this study in runs. Make them: python -m experiments.train -m experiment="),
         (["saturation", "rnus"], "rnus is not there"),
+        (["mode_coverage", "runs", "out=a", "out=b"], "out= names one folder"),
+        (["mode_coverage", "runs", "out="], "out= names one folder"),
+        (["mode_coverage", "runs", "out=runs/../file"], "is a file"),
     ],
 )
 def test_what_no_page_can_be_made_of(argv, told, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     coverage(tmp_path / "runs", 1, 0.5)
+    (tmp_path / "file").touch()
     with pytest.raises(UserError, match=re.escape(told)):
         main_of_studies(argv)
-    assert not (tmp_path / "docs").exists()
+    assert not (tmp_path / "studies").exists()
+
+
+def test_a_page_goes_where_out_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    coverage(tmp_path / "runs", 1, 0.5)
+    assert main_of_studies(["mode_coverage", "out=docs/studies", "runs"]) == 0
+    assert (tmp_path / "docs" / "studies" / "mode_coverage.md").is_file()
+    assert not (tmp_path / "studies").exists()
 
 
 def test_a_study_ends_in_its_page(launcher):
@@ -109,8 +121,19 @@ def test_a_study_ends_in_its_page(launcher):
         *("-m", "experiment=study/disjoint_supports", "network.distance=1.0", "iterations=20", "logger=none"),
         *("data.batch_size=8", "trainer.log_every=5"),
     )
-    assert "docs/studies/disjoint_supports.md" in said
-    assert (launcher.folder / "docs/studies/disjoint_supports.png").is_file()
+    assert "studies/disjoint_supports.md" in said
+    assert (launcher.folder / "studies/disjoint_supports.png").is_file()
+
+
+def test_jobs_that_are_too_short_for_a_page_say_so_in_one_sentence(launcher):
+    said = launcher.run(
+        *("-m", "experiment=study/saturation", "seed=1", "iterations=2", "logger=none", "metrics=none"),
+        *("data.batch_size=8", "objective=minimax"),
+        code=2,
+    )
+    assert re.search(r"error: \S+\.csv has no value of .* too short", said)
+    assert "Traceback" not in said
+    assert not (launcher.folder / "studies").exists()
 
 
 def test_a_study_of_one_job_ends_in_its_page_too(launcher):
@@ -118,8 +141,8 @@ def test_a_study_of_one_job_ends_in_its_page_too(launcher):
         *("-m", "experiment=study/mode_coverage", "variant=vanilla", "network=planar", "data=ring", "iterations=2"),
         *("data.batch_size=8", "callbacks.evaluation.samples=64", "logger=none"),
     )
-    assert "docs/studies/mode_coverage.md" in said
-    assert len((launcher.folder / "docs/studies/mode_coverage.csv").read_text().splitlines()) == 2
+    assert "studies/mode_coverage.md" in said
+    assert len((launcher.folder / "studies/mode_coverage.csv").read_text().splitlines()) == 2
 
 
 def test_a_run_with_a_damaged_summary_is_left_out(tmp_path, capsys):

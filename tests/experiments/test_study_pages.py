@@ -51,19 +51,33 @@ def test_saturation(tmp_path):
     assert "| minimax | 4 | 1.00e-05 | 2.00e+00 | 3 |" in (tmp_path / "saturation.md").read_text()
 
 
+def test_runs_without_a_value_to_draw_are_refused(tmp_path):
+    run = write(
+        tmp_path / "run",
+        config={"objective": {"_target_": "losses.Minimax"}, "seed": 4},
+        losses={"iteration": [], "G/gradient_norm": []},
+        metrics={"iteration": [], "modes": []},
+    )
+    with pytest.raises(UserError, match=r"losses\.csv has no value of G/gradient_norm"):
+        saturation.report([run], tmp_path)
+    (run / "summary.json").write_text('{"status": "running"}')
+    with pytest.raises(UserError, match="No run of these finished"):
+        saturation.report([run], tmp_path)
+
+
 def test_categories_are_scored_seed_by_seed(launcher):
     said = launcher.run(
         *("-m", "experiment=study/categories", "seed=1,2", "iterations=2", "data.batch_size=8", "logger=none"),
         *("metrics=own", "network.model.generator.width=2", "callbacks.evaluation.every=1"),
     )
-    assert "docs/studies/categories_digits.md" in said
-    with (launcher.folder / "docs/studies/categories_digits.csv").open() as file:
+    assert "studies/categories_digits.md" in said
+    with (launcher.folder / "studies/categories_digits.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["seed"] for line in lines] == ["1", "2"]
     assert [of_curve(line["code_accuracy_curve"])[0] for line in lines] == [[1, 2]] * 2
     (row,) = [
         row
-        for row in (launcher.folder / "docs/studies/categories_digits.md").read_text().splitlines()
+        for row in (launcher.folder / "studies/categories_digits.md").read_text().splitlines()
         if row.startswith("| infogan")
     ]
     cells = row.split(" | ")
@@ -77,13 +91,13 @@ def test_inference_is_followed_over_training(launcher):
         *("data.image_size=8", "network.model.generator.width=4", "callbacks.evaluation.every=1", "logger=none"),
         "metrics=own",
     )
-    assert "docs/studies/inference_digits.md" in said
-    with (launcher.folder / "docs/studies/inference_digits.csv").open() as file:
+    assert "studies/inference_digits.md" in said
+    with (launcher.folder / "studies/inference_digits.csv").open() as file:
         (line,) = csv.DictReader(file)
     iterations, ratios = of_curve(line["reconstruction_ratio_curve"])
     assert iterations == [1, 2]
     assert ratios[-1] > 0.1
-    page = (launcher.folder / "docs/studies/inference_digits.md").read_text()
+    page = (launcher.folder / "studies/inference_digits.md").read_text()
     assert f"| bigan | 1 | 2 of 8 | {float(line['knn_accuracy']):.4f} |" in page
     assert "study/inference variant=bigan data=digits iterations=2 trainer.precision=32-true seed" in page
 

@@ -77,17 +77,20 @@ def test_photographs_on_their_side_are_turned_upright(run, tmp_path):
     assert Image.open(tmp_path / "out" / "side.png").size == (12, 24)
 
 
-def test_sizes_that_do_not_go_through_are_named_and_nothing_is_written(run, photos, tmp_path):
-    for i in range(7):
-        paint(photos / f"odd{i}.png", 30, 12)
-    with pytest.raises(UserError) as caught:
-        ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b")
-    message = str(caught.value)
-    assert "7 of 9 images" in message
-    assert "odd0.png, odd1.png, odd2.png, odd3.png, odd4.png and 2 more" in message
-    assert "30x12 pixels" in message
-    assert "multiples of 4, and 8 or more" in message
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("width, height", [(61, 47), (30, 12), (5, 3), (1, 1), (1, 40)])
+def test_other_sizes_are_padded_by_reflection_and_cropped(run, tmp_path, width, height):
+    paint(tmp_path / "photos" / "odd.png", width, height)
+    assert ask(run=run, translate=tmp_path / "photos", out=tmp_path / "out", direction="a2b") == 0
+    made = np.array(Image.open(tmp_path / "out" / "odd.png"))
+    assert made.shape == (height, width, 3)
+    rows, columns = (max(8, -(-n // 4) * 4) for n in (height, width))
+    before = [((total - n) // 2, total - n - (total - n) // 2) for total, n in ((rows, height), (columns, width))]
+    x = np.pad(np.array(Image.open(tmp_path / "photos" / "odd.png")), (*before, (0, 0)), "reflect")
+    model = lightning_gans.load_generator(run)
+    whole = to_uint8(model.translate(normalise(torch.from_numpy(x).permute(2, 0, 1)[None]), "a2b"))[0]
+    (top, _), (left, _) = before
+    expected = whole.permute(1, 2, 0).numpy()[top : top + height, left : left + width]
+    assert np.array_equal(made, expected)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +120,24 @@ def test_slips_are_answered(run, photos, tmp_path, monkeypatch, given, said):
         ask(**{key: value for key, value in asked.items() if value is not None})
 
 
-def test_a_damaged_image_is_named(run, photos, tmp_path):
-    (photos / "torn.png").write_bytes((photos / "wide.png").read_bytes()[:-200])
-    with pytest.raises(UserError, match=r"torn\.png is not an image that can be read"):
-        ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b")
+def test_damaged_images_are_skipped_and_named_at_the_end(run, photos, tmp_path, capsys):
+    for i in range(6):
+        (photos / f"torn{i}.png").write_bytes((photos / "wide.png").read_bytes()[:-200])
+    assert ask(run=run, translate=photos, out=tmp_path / "out", direction="a2b") == 0
+    said = capsys.readouterr().out
+    assert "2 images of" in said
+    assert "6 of 8 skipped: " in said
+    assert "torn0.png is not an image that can be read" in said
+    assert "And 1 more." in said
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 2
+
+
+def test_nothing_but_damaged_images_is_refused(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "torn.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"none of 1 images could be translated\. .*torn\.png is not an image"):
+        ask(run=run, translate=tmp_path / "photos", out=tmp_path / "out", direction="a2b")
+    assert not (tmp_path / "out").exists()
 
 
 def test_models_are_asked_for_what_they_can(run, tmp_path, photos):

@@ -9,7 +9,8 @@ EXPECTED = """
 fid fid_a2b fid_b2a fid_both intra_fid fid_floor kid is modes high_quality reverse_kl label_accuracy
 label_accuracy_a2b label_accuracy_b2a reconstruction_mse reconstruction_ratio nmi cas knn_accuracy probe_accuracy
 code_accuracy code_classes nll code_knn_accuracy code_probe_accuracy
-target_accuracy source_accuracy domain_accuracy test_accuracy cycle_l1 precision_at_3 precision_at_5 precision_at_10
+target_accuracy source_accuracy domain_accuracy accuracy test_accuracy cycle_l1
+precision_at_3 precision_at_5 precision_at_10
 ndcg_at_3 ndcg_at_5 ndcg_at_10 map mrr content_probe speaker_probe speaker_from_content converted_content
 converted_speaker converted classes_covered mode_score
 """

@@ -1,0 +1,61 @@
+"""Commands that the model of a run has, by the protocols that its class satisfies. Imports no torch."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments.runs.directory import EXPORT, read_config
+from experiments.settings.declarations import satisfies, target
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import load_yaml
+
+DESCRIPTION = "model.yaml"
+PROTOCOLS = "lightning_gans.core.protocols"
+
+# protocol -> what for, and what `experiments.sample` is told; of SAMPLE, the first that fits.
+SAMPLE = {
+    "Translates": ("translate with it", "translate=FOLDER out=translated direction=a2b"),
+    "Samples": ("sample from it", "n=64 grid=samples.png"),
+}
+ALSO = {"Reconstructs": ("reconstruct images with it", "reconstruct=FOLDER grid=pairs.png")}
+
+
+def commands(run_dir: Path) -> Iterator[tuple[str, str]]:
+    """(what for, command) of all that the exported model of a run can do; nothing without an export.
+
+    A model of a class whose source cannot be read is taken for one that samples.
+    """
+    model = _model(run_dir)
+    if model is None:
+        return
+    run = shlex.quote(f"run={run_dir}")
+    able = {name: satisfies(model, f"{PROTOCOLS}.{name}") for name in (*SAMPLE, *ALSO)}
+    if None in able.values():
+        able = {name: name == "Samples" for name in able}
+    first = next((told for name, told in SAMPLE.items() if able[name]), None)
+    pictured = any((run_dir / "samples").glob("reconstructions-*.png"))  # the samples are images, not points
+    also = (told for name, told in ALSO.items() if able[name] and pictured)
+    for purpose, told in filter(None, [first, *also]):
+        yield purpose, f"python -m experiments.sample {run} {told}"
+    if first is None:
+        yield "measure it again", f"python -m experiments.evaluate {run}{_metrics(run_dir)}"
+
+
+def _model(run_dir: Path) -> str | None:
+    """The dotted name of the exported model's class; None where nothing is exported, "" where it is not told."""
+    if not (run_dir / EXPORT).is_dir():
+        return None
+    try:
+        content = load_yaml(run_dir / EXPORT / DESCRIPTION)
+    except (OSError, ValueError):
+        return ""
+    return target(content.get("model")) if isinstance(content, dict) else ""
+
+
+def _metrics(run_dir: Path) -> str:
+    """What `evaluate` has to be told of a run that was trained without an extractor."""
+    try:
+        config = read_config(run_dir)
+    except UserError:
+        config = None
+    return "" if config is None or config.get("metrics") else " metrics=own"

@@ -1,0 +1,59 @@
+"""Names of the classes that a model is told, as its description (model.yaml) keeps them. Imports no torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import printable
+
+KEY = "classes"  # of the facts beside a description
+LONGEST = 200  # characters of a name
+SHOWN = 12
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names in one line: all of up to twelve, or the first eleven and the last."""
+    shown = [printable(name, LONGEST) for name in names]
+    if len(shown) > SHOWN:
+        shown = [*shown[: SHOWN - 1], "...", shown[-1]]
+    return " ".join(shown)
+
+
+def received(about: Mapping[str, Any], classes: int) -> tuple[str, ...]:
+    """The names in the facts beside a description, which may come from a stranger; none where they do not fit.
+
+    Args:
+        about: facts, from a file.
+        classes: how many the model is told.
+    """
+    names = about.get(KEY)
+    if not isinstance(names, list) or len(names) != classes:
+        return ()
+    if not all(isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable() for name in names):
+        return ()
+    return tuple(names) if len(set(names)) == classes else ()
+
+
+def number_of(label: str, names: Sequence[str], classes: int) -> int | None:
+    """The class that `label` means: the one of that name, or else of that number; None for none of them.
+
+    A name comes first: where folders 1, 2, 10 and 20 are the classes, 2 is the second of them.
+    """
+    if label in names:
+        return list(names).index(label)
+    if label.isascii() and label.isdecimal() and len(label) <= len(str(classes)) and int(label) < classes:
+        return int(label)
+    return None
+
+
+def no_class(label: str, names: Sequence[str], classes: int, run: object, hint: str) -> UserError:
+    """The refusal of a label that means no class. hint: the nearest names, as a sentence."""
+    if not names:
+        return UserError(
+            f"label={label}: the classes of run={run} are 0 to {classes - 1}, and their names are not recorded. "
+            "Without label, samples are of classes at random."
+        )
+    return UserError(
+        f"label={label}: run={run} has no such class.{hint} Its {classes} classes are {listed(names)}, or 0 to "
+        f"{classes - 1} by number. Without label, samples are of classes at random."
+    )
