@@ -13,6 +13,7 @@ from torch import Tensor
 from datamodules import cache, checks, pixels
 from datamodules.base import DataModule
 from datamodules.sources import Bad, Pictures, Source, Streamed, Tensors, decoded
+from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable
@@ -127,11 +128,13 @@ class ImageData(DataModule):
         bad: list[Bad] = []
         chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(files)), CHUNK))
         workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
-        for part, read, unread in decoded(files, chunks if len(files) else (), workers=workers, replace=False):
-            if read:
-                images[len(rows) : len(rows) + len(read)] = part
-            rows += read
-            bad += unread
+        with activity("decoding images", len(files)) as report:
+            for part, read, unread in decoded(files, chunks if len(files) else (), workers=workers, replace=False):
+                if read:
+                    images[len(rows) : len(rows) + len(read)] = part
+                rows += read
+                bad += unread
+                report(len(rows) + len(bad))
         return images[: len(rows)], rows, bad
 
     def report(self, bad: list[Bad]) -> None:

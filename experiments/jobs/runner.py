@@ -36,6 +36,7 @@ from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.time_limit import TimeLimit
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core import checkpoints
+from lightning_gans.core.activity import activity, displayed
 from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
@@ -76,9 +77,10 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
     rank_zero_only.rank = launch.place(config["trainer"]).rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
-    with Interruption() as interruption:
+    progress = Progress()
+    with Interruption() as interruption, displayed(progress.task):
         try:
-            return _run(config, checkpoint, begin, interruption)
+            return _run(config, checkpoint, begin, interruption, progress)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             print(
@@ -90,25 +92,31 @@ def run(config: Mapping[str, Any], *, checkpoint: Path | None = None, begin: Cal
 
 
 def _run(
-    config: Mapping[str, Any], checkpoint: Path | None, begin: Callable[[], None] | None, interruption: Interruption
+    config: Mapping[str, Any],
+    checkpoint: Path | None,
+    begin: Callable[[], None] | None,
+    interruption: Interruption,
+    progress: Progress,
 ) -> Exit:
     run_dir = Path(config["run_dir"])
     settings, flags = config["callbacks"], config["trainer"]
     check_flags(flags)
     given = make_callbacks(settings)
-    loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
-    data = build(config["data"], trusted=True)
-    game = make_game(config)
+    with activity("starting the loggers"):
+        loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
+    with activity("building the data module and the networks"):
+        data = build(config["data"], trusted=True)
+        game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    progress, summary = Progress(), RunSummary()
+    summary = RunSummary()
     limit = TimeLimit(flags.get("max_time"))
     callbacks: list[pl.Callback] = [GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
     callbacks += [CollapseWatch(), summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
         samples, also = evaluation.pop("samples"), config["measures"]
-        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task, also=also)
+        scoring = make_scoring(config["metrics"], samples=samples, also=also)
         callbacks.append(Evaluation(**evaluation, scoring=scoring))
     elif any(isinstance(callback, EarlyStopping) for callback in given):
         raise UserError("EarlyStopping acts after an evaluation, which metrics=none turns off. Say metrics=own.")
