@@ -36,7 +36,7 @@ class Progress(pl.Callback):
         self._first = 0
         self._looks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
         self._activities: list[Activity] = []
-        self._first_iteration = ExitStack()
+        self._first_iteration, self._starting = ExitStack(), False
 
     @contextmanager
     def task(self, text: str, total: float | None = 1.0) -> Iterator[Report]:
@@ -79,17 +79,21 @@ class Progress(pl.Callback):
             self._started, self._first = time.monotonic(), pl_module.iteration
             self._looks.clear()
             self._look(pl_module)
-            self._first_iteration.enter_context(self.task("first iteration"))
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._starting = True  # every other callback has begun, and no batch has been read
+        self._first_iteration.enter_context(self.task("first iteration"))
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
-        if time.monotonic() >= self._next:
+        if self._starting:
+            self._starting = False
             self._first_iteration.close()
+        if time.monotonic() >= self._next:
             self._look(pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         if trainer.is_global_zero:
-            self._first_iteration.close()
             self._look(pl_module)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

@@ -130,8 +130,21 @@ def test_activities_that_end_in_another_order(view: Watches) -> None:
 
 
 def test_a_run_says_what_it_does_before_its_first_iteration(view: Watches, tmp_path: Path) -> None:
-    fit(tiny_game(4), tmp_path, [Progress()])
-    assert view.activities == [[("first iteration", 0.0)], []]
+    class Before(pl.Callback):
+        def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+            with activity("t-SNE"):
+                pass
+
+        def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+            if pl_module.iteration == 1:
+                with activity("evaluation"):
+                    pass
+
+    progress = Progress()
+    with displayed(progress.task):
+        fit(tiny_game(4), tmp_path, [progress, Before()])
+    texts = [[text for text, _ in activities] for activities in view.activities]
+    assert texts == [["t-SNE"], [], ["first iteration"], [], ["evaluation"], []]
 
 
 def test_other_ranks_are_silent(view: Watches, monkeypatch: pytest.MonkeyPatch) -> None:
