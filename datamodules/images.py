@@ -13,6 +13,7 @@ from datamodules import cache, checks, pixels
 from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import DataModule
 from datamodules.sources import Decoded, Extremes, Pictures, Source, Streamed, Tensors, decoded, joined
+from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.rng import stream
 
@@ -140,14 +141,16 @@ class ImageData(DataModule):
         found: list[Extremes | None] = []
         chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(files)), CHUNK))
         workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
-        for part, read, unread, extremes in decoded(
-            files, chunks if len(files) else (), workers=workers, replace=False
-        ):
-            if read:
-                images[len(rows) : len(rows) + len(read)] = part
-            rows += read
-            bad += unread
-            found.append(extremes)
+        with activity("decoding images", len(files)) as report:
+            for part, read, unread, extremes in decoded(
+                files, chunks if len(files) else (), workers=workers, replace=False
+            ):
+                if read:
+                    images[len(rows) : len(rows) + len(read)] = part
+                rows += read
+                bad += unread
+                found.append(extremes)
+                report(len(rows) + len(bad))
         return Decoded(images[: len(rows)], rows, bad, joined(found))
 
     def check_levels(self, extremes: Extremes | None) -> None:

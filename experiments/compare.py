@@ -31,6 +31,7 @@ from experiments.trained.comparison import (
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.metrics.names import METRICS, Better, present
+from lightning_gans.reporting.terminal import rate
 
 UNLIMITED = 10_000  # characters, where no terminal sets a width
 HELD = "running (or killed)"
@@ -141,7 +142,7 @@ def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Tabl
     for index, row in enumerate(rows):
         peers = [other for other in rows if other.protocol == row.protocol]
         cells = [_cell(row, metric, kind, peers, arrows) for metric in metrics for kind in KINDS]
-        speed = "" if row.images_per_second is None else f"{row.images_per_second:,.0f}"
+        speed = "" if row.images_per_second is None else rate(row.images_per_second)
         ends = index + 1 < len(rows) and rows[index + 1].protocol != row.protocol
         table.add_row(
             escape(row.label),

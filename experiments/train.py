@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +25,7 @@ from experiments.settings import places
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
+from lightning_gans.reporting.terminal import shown
 
 PATIENCE = 5.0  # seconds, in which another process of the launcher reports a refusal
 
@@ -68,7 +70,8 @@ def _run(job: Job) -> int:
 
     # Threads that spin while they wait for each other lose nine tenths of their speed where they have to share a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
+    with shown("loading PyTorch") if job.place.leads else nullcontext():
+        from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
 
     if job.place.leads:
         _warn(job)

@@ -38,6 +38,7 @@ from lightning_gans.callbacks.time_estimate import PaperBudget, TimeEstimate
 from lightning_gans.callbacks.time_limit import TimeLimit
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core import checkpoints
+from lightning_gans.core.activity import activity, displayed
 from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
@@ -88,9 +89,10 @@ def run(
     rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
-    with Interruption() as interruption:
+    progress = Progress()
+    with Interruption() as interruption, displayed(progress.task):
         try:
-            return _run(config, checkpoint, begin, interruption, paper)
+            return _run(config, checkpoint, begin, interruption, progress, paper)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             print(
@@ -106,18 +108,21 @@ def _run(
     checkpoint: Path | None,
     begin: Callable[[], None] | None,
     interruption: Interruption,
+    progress: Progress,
     paper: tuple[str, int] | None,
 ) -> Exit:
     run_dir = Path(config["run_dir"])
     settings, flags = config["callbacks"], config["trainer"]
     check_flags(flags)
     given = make_callbacks(settings)
-    loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
-    data = build(config["data"], trusted=True)
-    game = make_game(config)
+    with activity("starting the loggers"):
+        loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
+    with activity("building the data module and the networks"):
+        data = build(config["data"], trusted=True)
+        game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    progress, summary = Progress(), RunSummary()
+    summary = RunSummary()
     limit = TimeLimit(flags.get("max_time"))
     about: dict[str, Any] = {"variant": config["names"]["variant"], "data": config["names"]["data"]}
     about["seed"] = config["seed"]
@@ -128,7 +133,7 @@ def _run(
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
         samples, also = evaluation.pop("samples"), config["measures"]
-        scoring = make_scoring(config["metrics"], samples=samples, task=progress.task, also=also)
+        scoring = make_scoring(config["metrics"], samples=samples, also=also)
         callbacks.append(Evaluation(**evaluation, scoring=scoring))
     elif any(isinstance(callback, EarlyStopping) for callback in given):
         raise UserError("EarlyStopping acts after an evaluation, which metrics=none turns off. Say metrics=own.")

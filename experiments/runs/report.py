@@ -16,7 +16,7 @@ from experiments.runs import abilities
 from experiments.runs.directory import better_of, number
 from lightning_gans.core.received import load_json, printable, read_text
 from lightning_gans.metrics.names import Better, present
-from lightning_gans.reporting.terminal import duration
+from lightning_gans.reporting.terminal import duration, rate
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
 
@@ -83,7 +83,7 @@ def _totals(summary: Mapping[str, Any]) -> Iterable[str]:
     if (seconds := number(summary.get("seconds"))) is not None:
         parts.append(duration(seconds))
     if (speed := number(summary.get("images_per_second"))) is not None:
-        parts.append(f"{speed:,.0f} images/s")
+        parts.append(f"{rate(speed)} images/s")
     if parts:
         yield "  ".join(parts)
     if parameters := _numbers(summary.get("parameters")):

@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import copy
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
@@ -84,6 +85,11 @@ class Checkpoints(Checkpoint):
 
     def save(self, trainer: pl.Trainer, game: Game) -> None:
         """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
+        with activity("saving a checkpoint"):
+            self._save(trainer, game)
+        self._saved_at = time.monotonic()
+
+    def _save(self, trainer: pl.Trainer, game: Game) -> None:
         game.verify_losses()  # a run that diverged stops here, before it overwrites what is good
         game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
         run_dir = Path(trainer.default_root_dir)
@@ -95,7 +101,6 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             self._keep_best(last, run_dir, game)
         self._export(trainer, game)
-        self._saved_at = time.monotonic()
 
     def _export(self, trainer: pl.Trainer, game: Game) -> None:
         model = game.evaluated_model()  # on every rank, so that they stay alike

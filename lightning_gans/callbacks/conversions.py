@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, folder, picture
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Playable, SpeechData
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.protocols import Converts
@@ -50,8 +51,9 @@ class Conversions(Pictures[SpeechData]):
         self.save(trainer, image_grid(cells[:, None].flip(2), columns), "conversions", game.iteration)
         if game.iteration == game.iterations and isinstance(data, Playable):
             for what, x in (("source", source), ("target", target), ("converted", converted)):
-                for number, sound in enumerate(data.wav(x[:SOUNDS]), 1):
-                    write_atomically(folder(trainer) / f"conversion-{number}-{what}.wav", sound)
+                with activity(f"sounds of {what} samples"):
+                    for number, sound in enumerate(data.wav(x[:SOUNDS]), 1):
+                        write_atomically(folder(trainer) / f"conversion-{number}-{what}.wav", sound)
 
     def _samples(self, data: SpeechData) -> tuple[Tensor, Tensor]:
         """Sources and targets, always the same ones; full rows of them, where there are enough."""

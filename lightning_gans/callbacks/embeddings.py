@@ -6,6 +6,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lightning_gans.callbacks.pictures import log_picture
+from lightning_gans.core.activity import activity
 from lightning_gans.core.interruption import stopping
 from lightning_gans.core.protocols import TellsDomains
 from lightning_gans.evaluation.domains import POINTS, features_of
@@ -42,6 +43,7 @@ class Embeddings(pl.Callback):
             return
         model = game.evaluated_model()  # on every rank, so that they stay alike
         if trainer.is_global_zero:
-            picture = embedding_figure(*features_of(model, parts, points=self.points), seed=self.seed)
+            with activity("t-SNE of the features of both domains", None):
+                picture = embedding_figure(*features_of(model, parts, points=self.points), seed=self.seed)
             path = save_png(picture, Path(trainer.default_root_dir) / "samples" / f"features-{when}.png")
             log_picture(trainer, f"samples/features_{when}", path, game.iteration)

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from lightning_gans.callbacks.training_log import show_callbacks, tell_summary
+from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.data import Data, SplitName
 from lightning_gans.core.errors import UserError
@@ -60,7 +61,8 @@ class Evaluation(pl.Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
-        self.scoring.prepare(pl_module.model, _data(trainer), trainer.strategy.root_device)
+        with activity("preparing the evaluation"):
+            self.scoring.prepare(pl_module.model, _data(trainer), trainer.strategy.root_device)
         self.floor = self.scoring.floor("validation")
         if self.headline is not None:
             pl_module.headline = self.headline
@@ -91,7 +93,7 @@ class Evaluation(pl.Callback):
         game.verify_losses()  # nothing is measured of a run that diverged
         self.pending = True
         try:
-            with abandonable(game.device):
+            with abandonable(game.device), activity("evaluation"):
                 evidence = self._measure(trainer, game.evaluated_model(), "validation")
         except StopRequested:
             game.invalidate_evaluated()
@@ -124,7 +126,7 @@ class Evaluation(pl.Callback):
         if pl_module.iteration < pl_module.iterations or stopping():
             return
         try:
-            with abandonable(pl_module.device):
+            with abandonable(pl_module.device), activity("test"):
                 self.test = self._tested(trainer, pl_module)
         except StopRequested:
             trainer.should_stop = True
@@ -137,7 +139,8 @@ class Evaluation(pl.Callback):
         found: dict[str, dict[str, float]] = {}
         if floor := self.scoring.floor("test"):
             found["floor"] = floor
-        found["last"] = self._measure(trainer, game.evaluated_model(), "test").scores
+        with activity("last iteration"):
+            found["last"] = self._measure(trainer, game.evaluated_model(), "test").scores
         best = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
         trainer.strategy.barrier()
         if game.scores.is_best(game.headline, game.iteration):
@@ -148,9 +151,11 @@ class Evaluation(pl.Callback):
             except DamagedCheckpoint as error:
                 log.warning("The best checkpoint is not measured on the test split: %s", error)
             else:
-                found["best"] = self._measure(trainer, model, "test").scores
+                with activity("best checkpoint"):
+                    found["best"] = self._measure(trainer, model, "test").scores
         for name, model in game.baselines(_data(trainer)).items():
-            found[name] = self._measure(trainer, model, "test").scores
+            with activity(name):
+                found[name] = self._measure(trainer, model, "test").scores
         return found
 
 

@@ -1,5 +1,6 @@
 """Pictures: callbacks that draw the evaluated model into a run's samples/ folder."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import pytorch_lightning as pl
 from PIL import Image
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
 from lightning_gans.core.interruption import stopping
@@ -53,6 +55,11 @@ class Pictures(pl.Callback, Generic[Read]):
         """Draw `model`, the evaluated weights."""
         raise NotImplementedError
 
+    @property
+    def title(self) -> str:
+        """What is drawn, in words: the name of the class."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).lower()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.is_global_zero:
             for name in self.series:
@@ -72,7 +79,8 @@ class Pictures(pl.Callback, Generic[Read]):
         if not self.pending and self.applies(game, data):
             model = game.evaluated_model()  # on every rank, so that they stay alike
             if trainer.is_global_zero:
-                self.draw(trainer, game, model, data)
+                with activity(f"drawing {self.title}"):
+                    self.draw(trainer, game, model, data)
 
     def save(
         self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int, *, told: str | None = None

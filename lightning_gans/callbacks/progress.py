@@ -3,16 +3,17 @@
 import atexit
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
+from lightning_gans.core.activity import Report
 from lightning_gans.core.game import Game
-from lightning_gans.reporting.terminal import Snapshot, View, view_for
+from lightning_gans.reporting.terminal import Activity, Snapshot, View, view_for
 
 PERIOD = 0.25  # seconds between two looks
 WINDOW = 20  # looks over which the speed is taken
@@ -34,27 +35,42 @@ class Progress(pl.Callback):
         self._next = self._started = 0.0
         self._first = 0
         self._looks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+        self._activities: list[Activity] = []
+        self._first_iteration, self._starting = ExitStack(), False
 
     @contextmanager
-    def task(self, text: str) -> Iterator[Callable[[float], None]]:
-        """Show something that is done before training: `with progress.task("reading") as report: report(0.5)`.
-
-        Nothing is shown before the first report, so that what takes no time leaves no trace.
-        """
+    def task(self, text: str, total: float | None = 1.0) -> Iterator[Report]:
+        """Show an activity, behind those that it is part of; a display of `core.activity`."""
+        if getattr(rank_zero_only, "rank", 0):
+            yield lambda done: None
+            return
+        mine = Activity(text, total)
+        self._activities.append(mine)
         due = 0.0
 
-        def report(share: float) -> None:
+        def report(done: float) -> None:
             nonlocal due
+            mine.done = done
             now = time.monotonic()
-            if not getattr(rank_zero_only, "rank", 0) and now >= due:
+            if now >= due and self._activities[-1] is mine:
                 due = now + PERIOD
-                self._open().task(text, share)
+                self._show_activities()
 
+        self._open()
+        self._show_activities()
         try:
             yield report
         finally:
-            if self._view is not None:
-                self._view.task(text, None)
+            self._activities = [other for other in self._activities if other is not mine]
+            self._show_activities()
+
+    def _show_activities(self) -> None:
+        if self._view is None:
+            return  # closed meanwhile, by an exception
+        try:
+            self._view.doing(self._activities)
+        except OSError:  # the reader is gone (`| head`)
+            self._next = float("inf")
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
@@ -64,7 +80,14 @@ class Progress(pl.Callback):
             self._looks.clear()
             self._look(pl_module)
 
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._starting = True  # every other callback has begun, and no batch has been read
+        self._first_iteration.enter_context(self.task("first iteration"))
+
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        if self._starting:
+            self._starting = False
+            self._first_iteration.close()
         if time.monotonic() >= self._next:
             self._look(pl_module)
 
@@ -81,6 +104,7 @@ class Progress(pl.Callback):
 
     def close(self) -> None:
         """Leave the bar as it is, and the terminal as it was."""
+        self._first_iteration.close()
         if self._view is not None:
             self._view.close()
             self._view = None

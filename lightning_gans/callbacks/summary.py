@@ -65,7 +65,7 @@ class RunSummary(pl.Callback):
             "iterations": game.iteration,
             "images": game.images,
             "seconds": round(seconds, 2),
-            "images_per_second": round(game.images / seconds, 1) if seconds > 0 else None,
+            "images_per_second": float(f"{game.images / seconds:.4g}") if seconds > 0 else None,
             "parameters": self._parameters,
             "metrics": game.scores.state_dict(),
             "headline": game.headline,

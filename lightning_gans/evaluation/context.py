@@ -1,12 +1,13 @@
 """Context of an evaluation: the device, and the feature extractor of each data module."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Data
 from lightning_gans.core.files import cache_folder
 from lightning_gans.evaluation.references import reference_statistics
@@ -18,23 +19,18 @@ from lightning_gans.models.spec import build
 Task = Callable[[str], AbstractContextManager[Callable[[float], None]]]
 
 
-def silent(title: str) -> AbstractContextManager[Callable[[float], None]]:
-    """A `Task` that displays nothing."""
-    return nullcontext(lambda share: None)
-
-
 class Context:
     """Device and feature extractors of an evaluation.
 
     Args:
         metrics: the `metrics` group: a `_target_` of `lightning_gans.extractors.factories`, `_partial_`.
         device: of models and extractors.
-        task: displays the training of a classifier.
+        task: displays the making of an extractor.
         cache_dir: of extractors and reference statistics.
     """
 
     def __init__(
-        self, metrics: Mapping[str, Any], device: torch.device, *, task: Task = silent, cache_dir: Path | None = None
+        self, metrics: Mapping[str, Any], device: torch.device, *, task: Task = activity, cache_dir: Path | None = None
     ) -> None:
         self.metrics, self.device, self.task = metrics, device, task
         self.cache_dir = cache_dir or cache_folder()
@@ -43,7 +39,7 @@ class Context:
     def extractor(self, data: Data) -> Extractor | None:
         """The extractor of these data; None where `metrics=own` measures without one."""
         if data.fingerprint not in self._extractors:
-            with self.task("preparing the evaluation") as report:
+            with self.task("feature extractor") as report:
                 make = build(self.metrics, trusted=True)
                 self._extractors[data.fingerprint] = make(
                     data, cache_dir=self.cache_dir, device=self.device, progress=report

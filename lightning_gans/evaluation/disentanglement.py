@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import SpeechData, SpeechSplit, SplitName
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
@@ -60,8 +61,9 @@ class Disentanglement:
     def _recognisers(self, data: SpeechData) -> Recognisers:
         if data not in self._fitted:
             train = _read(data.split("train"))
-            content = None if train.content is None else Recogniser(train.x, train.content)
-            self._fitted[data] = Recognisers(content, Recogniser(train.x, train.speaker))
+            with activity("recognisers of real samples", None):
+                content = None if train.content is None else Recogniser(train.x, train.content)
+                self._fitted[data] = Recognisers(content, Recogniser(train.x, train.speaker))
         return self._fitted[data]
 
 
@@ -74,12 +76,16 @@ def _read(split: SpeechSplit) -> Known:
 def _probed(model: Converts, train: Known, held_out: Known) -> dict[str, float]:
     content, held_out_content = model.content(train.x).cpu(), model.content(held_out.x).cpu()
     speaker, held_out_speaker = model.speaker(train.x).cpu(), model.speaker(held_out.x).cpu()
-    scores = {
-        "speaker_from_content": fresh_probe_accuracy(content, train.speaker, held_out_content, held_out.speaker),
-        "speaker_probe": fresh_probe_accuracy(speaker, train.speaker, held_out_speaker, held_out.speaker),
+    asked = {
+        "speaker_from_content": (content, train.speaker, held_out_content, held_out.speaker),
+        "speaker_probe": (speaker, train.speaker, held_out_speaker, held_out.speaker),
     }
     if train.content is not None and held_out.content is not None:
-        scores["content_probe"] = fresh_probe_accuracy(content, train.content, held_out_content, held_out.content)
+        asked["content_probe"] = content, train.content, held_out_content, held_out.content
+    scores = {}
+    for name, arguments in asked.items():
+        with activity(name.replace("_", " ")):
+            scores[name] = fresh_probe_accuracy(*arguments)
     return scores
 
 

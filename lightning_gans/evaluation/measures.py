@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.registry import Registry
 from lightning_gans.metrics.names import Better, Metric, declare
@@ -155,11 +157,15 @@ def _declare(metrics: Sequence[Metric]) -> None:
 def _measuring(target: Any, needs: type, named: Callable[[Any], dict[str, float]]) -> Any:
     """The function, or the class with its `__call__`, as a measure: other models give {}, results are named."""
     call = target.__call__ if inspect.isclass(target) else target
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", target.__name__).lower()
 
     @functools.wraps(call)
     def measuring(*arguments: Any) -> dict[str, float]:
         *_, model, _data, _split = arguments  # a method has `self` before
-        return named(call(*arguments)) if isinstance(model, needs) else {}
+        if not isinstance(model, needs):
+            return {}
+        with activity(title):
+            return named(call(*arguments))
 
     if not inspect.isclass(target):
         return measuring

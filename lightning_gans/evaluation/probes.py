@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Data, SampleSplit, SplitName
 from lightning_gans.core.protocols import Categorises, Encodes
 from lightning_gans.evaluation.measures import higher, measure
@@ -30,17 +31,27 @@ def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, fl
         return {}
     (features, codes), (test_features, test_codes) = _encoded(model, train), _encoded(model, test)
     scores = {}
-    for prefix, known, asked in (("", features, test_features), ("code_", codes, test_codes)):
+    for prefix, of, known, asked in (("", "features", features, test_features), ("code_", "codes", codes, test_codes)):
         arguments = known, train.labels.cpu(), asked, test.labels.cpu()
-        scores[f"{prefix}knn_accuracy"] = nearest_neighbour_accuracy(*arguments)
-        scores[f"{prefix}probe_accuracy"] = linear_probe_accuracy(*arguments)
+        with activity(f"nearest neighbours of {of}") as report:
+            scores[f"{prefix}knn_accuracy"] = nearest_neighbour_accuracy(*arguments, progress=report)
+        with activity(f"linear probe of {of}") as report:
+            scores[f"{prefix}probe_accuracy"] = linear_probe_accuracy(*arguments, progress=report)
     return scores
 
 
 def _encoded(model: Encodes, split: SampleSplit) -> tuple[Tensor, Tensor]:
-    parts = [(model.features(batch.x).float(), model.encode(batch.x).float()) for batch in read(split)]
-    features, codes = zip(*parts, strict=True)
-    return torch.cat(features), torch.cat(codes)
+    """Features (N, d) and codes (N, m), written where they are to stay: all parts at once would double the memory."""
+    found: list[Tensor] = []
+    done = 0
+    for batch in read(split):
+        parts = model.features(batch.x).float(), model.encode(batch.x).float()
+        found = found or [part.new_empty(len(split), *part.shape[1:]) for part in parts]
+        for whole, part in zip(found, parts, strict=True):
+            whole[done : done + len(part)] = part
+        done += len(batch.x)
+    features, codes = found
+    return features, codes
 
 
 @measure(

@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Modes, SplitName
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.interruption import poll
@@ -19,6 +20,8 @@ from lightning_gans.metrics.modes import mode_coverage
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
+
+SMALL = 512  # features whose distances take no time
 
 
 @reports(
@@ -101,11 +104,14 @@ class SampleQuality:
                 "reverse_kl": coverage.reverse_kl,
                 "mode_score": coverage.high_quality * exp(-coverage.reverse_kl),
             }
-        scores = distribution_scores(self.reference, features, probabilities)
+        # The square root of a large covariance takes seconds, and cannot tell how far it is.
+        with activity("distances of features", None if features.shape[1] > SMALL else 1.0):
+            scores = distribution_scores(self.reference, features, probabilities)
         if probabilities is not None:
             scores["classes_covered"] = float(classes_covered(probabilities))
         if self.classes is not None and labels is not None:
-            distance = intra_fid(self.classes.statistics, features, labels)
+            with activity("distances of features class by class"):
+                distance = intra_fid(self.classes.statistics, features, labels)
             if distance is not None:
                 scores["intra_fid"] = distance
         return scores
@@ -116,9 +122,11 @@ class SampleQuality:
         world, me = processes(), rank()
         rounds = -(-n // (CHUNK * world))
         made = []
-        for turn in range(rounds):
-            poll()
-            made.append(self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + me))))
+        with activity("generated samples", n) as report:
+            for turn in range(rounds):
+                poll()
+                made.append(self.extractor(model.sample(CHUNK, seed=seed, start=CHUNK * (world * turn + me))))
+                report(min(CHUNK * world * (turn + 1), n))
         features = _in_order([part.features for part in made], world)[:n]
         if made[0].probabilities is None:
             return features, None

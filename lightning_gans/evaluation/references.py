@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Data, SampleSplit
 from lightning_gans.core.rng import stream
 from lightning_gans.extractors.base import Extractor, Progress
@@ -55,12 +56,14 @@ def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progr
     chosen = _chosen(len(split))
     statistics = FeatureStatistics.empty(extractor.feature_dim)
     rows: list[Tensor] = []
-    for batch in split.batches(_READ):
-        features = extractor(batch.x).features.cpu()
-        rows.append(features[chosen[statistics.n : statistics.n + len(features)]])
-        statistics = statistics.merge(FeatureStatistics.of(features))
-        if progress is not None:
-            progress(statistics.n / len(split))
+    with activity("features of real samples", len(split)) as report:
+        for batch in split.batches(_READ):
+            features = extractor(batch.x).features.cpu()
+            rows.append(features[chosen[statistics.n : statistics.n + len(features)]])
+            statistics = statistics.merge(FeatureStatistics.of(features))
+            report(statistics.n)
+            if progress is not None:
+                progress(statistics.n / len(split))
     record = {"extractor": extractor.name, "key": key, "samples": statistics.n}
     tensors = {"mean": statistics.mean, "scatter": statistics.scatter, "features": torch.cat(rows)}
     return Kept(tensors, record)
@@ -114,16 +117,18 @@ def _compute_classes(
             waiting[c] = []
 
     done = 0
-    for batch in split.batches(_READ):
-        assert batch.label is not None
-        features, labels = extractor(batch.x).features.cpu(), batch.label.cpu()
-        for c in labels.unique().tolist():
-            waiting[c].append(features[labels == c])
-            if sum(map(len, waiting[c])) >= _ROWS:
-                take_in(c)
-        done += len(labels)
-        if progress is not None:
-            progress(done / len(split))
+    with activity("features of real samples, class by class", len(split)) as report:
+        for batch in split.batches(_READ):
+            assert batch.label is not None
+            features, labels = extractor(batch.x).features.cpu(), batch.label.cpu()
+            for c in labels.unique().tolist():
+                waiting[c].append(features[labels == c])
+                if sum(map(len, waiting[c])) >= _ROWS:
+                    take_in(c)
+            done += len(labels)
+            report(done)
+            if progress is not None:
+                progress(done / len(split))
     for c in range(classes):
         take_in(c)
     record = {"extractor": extractor.name, "key": key, "samples": [found.n for found in statistics]}

@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import SPLITS, Data, SplitName
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
-from lightning_gans.evaluation.context import Context, Task, silent
+from lightning_gans.evaluation.context import Context, Task
 from lightning_gans.evaluation.measures import Measure, Prepares, Referenced, measures
 from lightning_gans.evaluation.quality import SampleQuality
 from lightning_gans.evaluation.references import class_reference, reference_statistics
@@ -44,6 +45,9 @@ class Scoring:
         """Make extractors and read the real samples."""
         if data is None:
             return
+        with activity("reading the data", None):
+            for split in SPLITS if hasattr(data, "split") else ():
+                data.split(split)
         context = self.context(device)
         if isinstance(model, Samples):
             self.quality = self.quality_for(model, data, context)
@@ -94,7 +98,7 @@ def make_scoring(
     metrics: Mapping[str, Any],
     *,
     samples: int | None = None,
-    task: Task = silent,
+    task: Task = activity,
     also: str | Sequence[str | Mapping[str, Any]] = (),
 ) -> Scoring:
     """Sample quality and all shipped measures, with the extractor that `metrics` describes.
@@ -102,7 +106,7 @@ def make_scoring(
     Args:
         metrics: the `metrics` group of a run's settings: `_target_` of an extractor's factory, `_partial_`.
         samples: as of SampleQuality.
-        task: displays the training of a classifier.
+        task: displays the making of an extractor.
         also: measures of the user's own, as of `measures`.
     """
     return Scoring(partial(_sample_quality, samples), measures(also), partial(Context, metrics, task=task))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import Data, HasParts, HasSplits, Split, SplitName
 from lightning_gans.core.interruption import poll
 
@@ -27,9 +28,11 @@ def train_part(data: HasSplits[AnySplit], split: SplitName) -> AnySplit:
 
 def read(split: Split[Batch], size: int = READ) -> Iterator[Batch]:
     """All of a split in batches of `size`, between which an evaluation may be left."""
-    for batch in split.batches(size):
-        poll()
-        yield batch
+    with activity("samples", len(split)) as report:
+        for number, batch in enumerate(split.batches(size), 1):
+            poll()
+            yield batch
+            report(min(number * size, len(split)))
 
 
 def domains_of(data: object) -> Mapping[str, Data] | None:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lightning_gans.core.activity import activity
 from lightning_gans.core.data import SampleSplit
 from lightning_gans.core.rng import stream
 from lightning_gans.extractors.base import Progress
@@ -68,18 +69,20 @@ def fit(
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.2)
     order = torch.empty(0, dtype=torch.int64)
-    for step in range(steps):
-        if len(order) < batch:
-            order = torch.randperm(len(x))
-        rows, order = order[:batch], order[batch:]
-        images = _moved(x[rows].to(device).float() / 127.5 - 1, recipe)
-        loss = F.cross_entropy(network(images), labels[rows].to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if progress is not None:
-            progress((step + 1) / steps)
+    with activity("training a classifier", steps) as report:
+        for step in range(steps):
+            if len(order) < batch:
+                order = torch.randperm(len(x))
+            rows, order = order[:batch], order[batch:]
+            images = _moved(x[rows].to(device).float() / 127.5 - 1, recipe)
+            loss = F.cross_entropy(network(images), labels[rows].to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            report(step + 1)
+            if progress is not None:
+                progress((step + 1) / steps)
     return network.eval()
 
 

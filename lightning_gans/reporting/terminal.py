@@ -3,7 +3,8 @@
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+PATIENCE, REPEAT = 2.0, 10.0  # seconds without a line, after which one tells of a new activity, and of the same one
 ACRONYMS = {"fid", "kid", "is", "nmi", "cas", "nll", "map", "mrr", "kl"}
 
 
@@ -40,17 +42,54 @@ class Snapshot:
         """Speed, each player's loss and the scores, in one line."""
         losses = [f"{player} {number(value)}" for player, value in self.losses.items()]
         scores = [f"{label(name)} {number(value)}" for name, value in self.scores.items()]
-        return "  ".join([f"{number(self.rate)} it/s", f"{self.images_rate:,.0f} images/s", *losses, *scores])
+        return "  ".join([f"{rate(self.rate)} it/s", f"{rate(self.images_rate)} images/s", *losses, *scores])
+
+
+@dataclass
+class Activity:
+    """Something that takes time. total: of `done`; None where it cannot tell how far it is."""
+
+    text: str
+    total: float | None = 1.0
+    done: float = 0.0
+
+    @property
+    def share(self) -> float | None:
+        return None if self.total is None else min(self.done / max(self.total, 1e-9), 1.0)
+
+    def progress(self) -> str:
+        """How far it is: 512/5,000 of what is counted, 12% of all else; empty where nothing is known yet."""
+        if self.total is None or not self.done:
+            return ""
+        return f"{self.done:,.0f}/{self.total:,.0f}" if self.total > 1 else f"{self.share:.0%}"
+
+
+def described(activities: Sequence[Activity]) -> str:
+    """Activities in one line, each behind the one that it is part of."""
+    return ": ".join(activity.text for activity in activities)
 
 
 class View(Protocol):
-    """Shows snapshots and preliminary tasks until it is closed."""
+    """Shows snapshots, and activities beside them, until it is closed."""
 
     def show(self, now: Snapshot) -> None: ...
 
-    def task(self, text: str, share: float | None) -> None: ...
+    def doing(self, activities: Sequence[Activity]) -> None:
+        """The activities under way, the innermost last; called when one begins, ends or reports."""
 
     def close(self) -> None: ...
+
+
+@contextmanager
+def shown(text: str) -> Iterator[None]:
+    """Show one activity before there is a run to show."""
+    view = view_for(Console())
+    view.doing([Activity(text, None)])
+    try:
+        yield
+    finally:
+        view.doing([])
+        view.close()
 
 
 def view_for(console: Console) -> View:
@@ -66,7 +105,7 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._live: Live | None = None
-        self._task: Text | None = None
+        self._doing: Text | None = None
         self._bar: Text | None = None
         self._handlers: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
 
@@ -79,12 +118,16 @@ class LiveView:
         self._bar = text
         self._refresh()
 
-    def task(self, text: str, share: float | None) -> None:
-        self._task = None if share is None else self._line(f" {text} ", share, f" {share:4.0%}")
-        if self._task is None and self._bar is None:
-            self.close()
-        else:
-            self._refresh()
+    def doing(self, activities: Sequence[Activity]) -> None:
+        if not activities:
+            if self._doing is not None:
+                self._doing = None
+                self._refresh() if self._bar is not None else self.close()
+            return
+        text, share = described(activities), activities[-1].share
+        after = f" {activities[-1].progress()}"
+        self._doing = Text(f" {text} ...") if not share else self._line(f" {text} ", share, after)
+        self._refresh()
 
     def _line(self, before: str, share: float, after: str) -> Text:
         width = max(min(self.console.width - len(before) - len(after) - 1, 60), 8)
@@ -95,7 +138,7 @@ class LiveView:
         return text
 
     def _refresh(self) -> None:
-        text = Text("\n").join([part for part in (self._task, self._bar) if part is not None])
+        text = Text("\n").join([part for part in (self._doing, self._bar) if part is not None])
         text.no_wrap, text.overflow, text.end = True, "ellipsis", ""
         if self._live is None:
             self._live = self._open(text)
@@ -128,18 +171,22 @@ class LiveView:
             handler.setStream(stream)
         self._handlers = []
         if self._live is not None:
-            self._live.transient = self._bar is None  # a task leaves nothing behind
+            self._live.transient = self._bar is None  # an activity leaves nothing behind
             self._live.stop()
-        self._live = self._task = self._bar = None
+        self._live = self._doing = self._bar = None
 
 
 class PlainView:
-    """A line every 5 % of the run or every ten seconds, less often in long runs; no escape codes."""
+    """A line every 5 % of the run or every ten seconds, less often in long runs; no escape codes.
+
+    An activity has a line once two seconds have passed without any, ten in long runs, and then every ten seconds.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._shown: Snapshot | None = None
-        self._task: tuple[str, float] | None = None  # its text, and when it was last shown
+        self._said = ""  # the activities of the newest line about some, without how far they are
+        self._began = self._printed = time.monotonic()
 
     def show(self, now: Snapshot) -> None:
         if self._due(now):
@@ -157,23 +204,23 @@ class PlainView:
         ended = now.iteration >= now.iterations > last.iteration
         return ended or stepped or waited >= max(10, now.elapsed / 50)
 
-    def task(self, text: str, share: float | None) -> None:
-        now = time.monotonic()
-        if share is None:
-            self._task = None
-        elif self._task is None or self._task[0] != text:
-            self._task = text, now
-            self._print(text)
-        elif now - self._task[1] >= 10:
-            self._task = text, now
-            self._print(f"{text} {share:.0%}")
+    def doing(self, activities: Sequence[Activity]) -> None:
+        if not activities:
+            return
+        now, text = time.monotonic(), described(activities)
+        new = text != self._said
+        patience = min(max((now - self._began) / 50, PATIENCE), REPEAT) if new else REPEAT
+        if now - self._printed >= patience or (new and activities[-1].total is None):
+            self._said = text
+            self._print(f"{text} {activities[-1].progress() or '...'}")
 
     def _print(self, line: str) -> None:
         # past rich, which would wrap and colour it
         print(line, file=self.console.file, flush=True)
+        self._printed = time.monotonic()
 
     def close(self) -> None:
-        self._shown = self._task = None
+        self._shown, self._said = None, ""
 
 
 def _stream_handlers() -> list["logging.StreamHandler[TextIO]"]:
@@ -193,6 +240,11 @@ def number(value: float) -> str:
     if size == 0 or 0.1 <= size < 1e6:
         return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
     return f"{value:.4f}" if 0.001 <= size < 0.1 else f"{value:.1e}"
+
+
+def rate(value: float) -> str:
+    """Iterations or images a second, also below one: 1,447, 12.3, 0.23, 0."""
+    return number(value) if value else "0"
 
 
 def clock(seconds: float) -> str:

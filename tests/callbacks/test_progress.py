@@ -1,6 +1,7 @@
 import io
 import re
 import timeit
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,8 @@ from rich.console import Console
 from lightning_gans.callbacks import progress as module
 from lightning_gans.callbacks.progress import Progress, player_losses
 from lightning_gans.callbacks.training_log import TrainingLog
-from lightning_gans.reporting.terminal import Snapshot
+from lightning_gans.core.activity import activity, displayed
+from lightning_gans.reporting.terminal import Activity, Snapshot
 from tests.helpers.tiny import BATCH, fit, tiny_game
 
 
@@ -22,14 +24,14 @@ class Watches:
 
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
-        self.tasks: list[tuple[str, float | None]] = []
+        self.activities: list[list[tuple[str, float]]] = []
         self.closed = 0
 
     def show(self, now: Snapshot) -> None:
         self.snapshots.append(now)
 
-    def task(self, text: str, share: float | None) -> None:
-        self.tasks.append((text, share))
+    def doing(self, activities: Sequence[Activity]) -> None:
+        self.activities.append([(activity.text, activity.done) for activity in activities])
 
     def close(self) -> None:
         self.closed += 1
@@ -99,20 +101,50 @@ def test_a_run_goes_on_when_its_reader_is_gone(view: Watches, tmp_path: Path, mo
     assert game.iteration == 4
 
 
-def test_tasks_are_shown_until_they_end(view: Watches) -> None:
-    progress = Progress()
-    with progress.task("nothing to do"):
-        pass
-    assert not view.tasks
-
+def test_activities_are_shown_behind_each_other_until_they_end(view: Watches) -> None:
     def fails() -> None:
-        with progress.task("training the classifier") as report:
-            report(0.5)
+        with activity("evaluation") as outer, activity("samples", 10) as report:
+            report(5)
+            outer(0.5)  # not the innermost: kept for later
             raise RuntimeError
 
-    with pytest.raises(RuntimeError):
+    with displayed(Progress().task), pytest.raises(RuntimeError):
         fails()
-    assert view.tasks == [("training the classifier", 0.5), ("training the classifier", None)]
+    assert view.activities == [
+        [("evaluation", 0.0)],
+        [("evaluation", 0.0), ("samples", 0.0)],
+        [("evaluation", 0.0), ("samples", 5)],
+        [("evaluation", 0.5)],
+        [],
+    ]
+
+
+def test_activities_that_end_in_another_order(view: Watches) -> None:
+    progress = Progress()
+    first, second = progress.task("a generator"), progress.task("its reader")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert view.activities[2:] == [[("its reader", 0.0)], []]
+
+
+def test_a_run_says_what_it_does_before_its_first_iteration(view: Watches, tmp_path: Path) -> None:
+    class Before(pl.Callback):
+        def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+            with activity("t-SNE"):
+                pass
+
+        def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+            if pl_module.iteration == 1:
+                with activity("evaluation"):
+                    pass
+
+    progress = Progress()
+    with displayed(progress.task):
+        fit(tiny_game(4), tmp_path, [progress, Before()])
+    texts = [[text for text, _ in activities] for activities in view.activities]
+    assert texts == [["t-SNE"], [], ["first iteration"], [], ["evaluation"], []]
 
 
 def test_other_ranks_are_silent(view: Watches, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +157,7 @@ def test_other_ranks_are_silent(view: Watches, monkeypatch: pytest.MonkeyPatch) 
     with progress.task("training the classifier") as report:
         report(0.5)
     assert not view.snapshots
-    assert not view.tasks
+    assert not view.activities
 
 
 def test_an_iteration_costs_a_look_at_the_clock(view: Watches, monkeypatch: pytest.MonkeyPatch) -> None:

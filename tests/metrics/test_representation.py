@@ -2,8 +2,12 @@
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lightning_gans.metrics.representation import (
+    LinearProbe,
     category_accuracy,
     category_classes,
     linear_probe_accuracy,
@@ -37,6 +41,42 @@ def test_a_probe_reads_what_is_linear_and_nothing_else():
     scaled = x * torch.tensor([1e-3, 1e3])
     assert linear_probe_accuracy(scaled[:400], linear[:400], scaled[400:], linear[400:]) > 0.97
     assert linear_probe_accuracy(x[:400], xor[:400], x[400:], xor[400:]) < 0.65
+
+
+def noisy(rows=1500, dim=20, classes=5):
+    """Features of very different means and sizes, and labels that a linear probe reads in part."""
+    x = normal(rows, dim)
+    labels = (x @ normal(dim, classes) + 2 * normal(rows, classes)).argmax(1) * 3  # 0, 3, 6, ...
+    return x * torch.logspace(-3, 3, dim) + torch.linspace(-5, 5, dim), labels
+
+
+def test_a_probe_is_scikit_learns():
+    x, labels = noisy()
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(x[:1000].numpy(), labels[:1000])
+    ours = LinearProbe(x[:1000], labels[:1000])
+    ours.fit()
+    assert ours.weights[:-1].T.numpy() == pytest.approx(theirs[-1].coef_, abs=2e-2)
+    expected = theirs.score(x[1000:].numpy(), labels[1000:])
+    assert 0.5 < expected < 0.95
+    assert linear_probe_accuracy(x[:1000], labels[:1000], x[1000:], labels[1000:]) == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_probe_does_not_depend_on_the_parts_that_it_reads():
+    x, labels = noisy()
+    whole, parts = LinearProbe(x, labels), LinearProbe(x, labels, cells=7 * x.shape[1])
+    for probe in (whole, parts):
+        probe.fit()
+    assert torch.allclose(whole.weights, parts.weights, rtol=0, atol=1e-5)
+    assert whole.accuracy(x, labels) == pytest.approx(parts.accuracy(x, labels), abs=1e-5)
+
+
+def test_a_probe_takes_constant_features_unseen_classes_and_tells_how_far_it_is():
+    x, labels = noisy()
+    x[:, 0], labels[-1] = 4.0, 99
+    shares = []
+    assert linear_probe_accuracy(x[:-1], labels[:-1], x[-1:], labels[-1:], progress=shares.append) == 0
+    assert shares == sorted(shares)
+    assert 0 < shares[0] <= shares[-1] <= 1
 
 
 def test_each_category_stands_for_its_commonest_class_in_train():

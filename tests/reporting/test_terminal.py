@@ -6,7 +6,18 @@ import sys
 import pytest
 from rich.console import Console
 
-from lightning_gans.reporting.terminal import LiveView, PlainView, Snapshot, clock, label, number, view_for
+from lightning_gans.reporting import terminal as module
+from lightning_gans.reporting.terminal import (
+    Activity,
+    LiveView,
+    PlainView,
+    Snapshot,
+    clock,
+    label,
+    number,
+    rate,
+    view_for,
+)
 
 FULL = Snapshot(
     iteration=1240,
@@ -63,7 +74,7 @@ def test_nothing_ever_wraps(width: int) -> None:
     view = LiveView(console)
     many = {f"D_{name}": 123.4 for name in "abcdefgh"}
     view.show(Snapshot(iteration=999_999, iterations=1_000_000, elapsed=40_000, left=40_000, losses=many, rate=1e5))
-    view.task("training the classifier", 0.5)
+    view.doing([Activity("an evaluation"), Activity("training the classifier", done=0.5)])
     assert max(map(len, written(console).splitlines())) <= width
     view.close()
 
@@ -77,14 +88,20 @@ def test_an_old_terminal_gets_plain_characters() -> None:
     assert written(console).isascii()
 
 
-def test_a_task_leaves_nothing_behind_and_the_bar_stays() -> None:
+def test_an_activity_leaves_nothing_behind_and_the_bar_stays() -> None:
     console = terminal()
     assert isinstance(console.file, io.StringIO)
     view = LiveView(console)
-    view.task("training the classifier", 0.25)
-    assert "training the classifier ━" in written(console)
-    assert " 25%" in written(console)
-    view.task("training the classifier", None)
+    outer, inner = Activity("evaluation", None), Activity("samples", 1000)
+    view.doing([outer])
+    assert written(console).endswith(" evaluation ...\n")
+    view.doing([outer, inner])
+    assert written(console).endswith(" evaluation: samples ...\n")
+    inner.done = 250
+    view.doing([outer, inner])
+    assert "evaluation: samples ━" in written(console)
+    assert " 250/1,000" in written(console)
+    view.doing([])
     assert console.file.getvalue().endswith("\x1b[2K")  # the line is erased
     view.show(FULL)
     view.close()
@@ -135,12 +152,12 @@ def test_a_pipe_gets_plain_lines_whatever_the_environment_says(monkeypatch: pyte
     console = Console(file=io.StringIO())
     assert console.is_terminal
     view = view_for(console)
-    view.task("training the classifier", 0.1)
+    view.doing([Activity("training the classifier", None)])
     view.show(FULL)
     view.close()
     assert "\x1b" not in console.file.getvalue()  # type: ignore[attr-defined]
-    task, line = written(console).splitlines()
-    assert task == "training the classifier"
+    activity, line = written(console).splitlines()
+    assert activity == "training the classifier ..."
     assert line == "1240/4000 31%  17.3 it/s  1,107 images/s  D 0.52  G 1.31  FID 12.3  1:12  2:38 left"
 
 
@@ -168,6 +185,48 @@ def test_how_often_lines_come(seconds: float, lines: tuple[int, int]) -> None:
     found = written(console).splitlines()
     assert lines[0] <= len(found) <= lines[1]
     assert found[-1].startswith("20000/20000 100%")
+
+
+def test_lines_of_activities_come_once_two_seconds_were_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    console = Console(file=io.StringIO())
+    view = PlainView(console)
+    outer, inner = Activity("evaluation"), Activity("samples", 1000)
+    for step in range(300):  # of a tenth of a second
+        now, inner.done = step / 10, step
+        view.doing([outer, inner])
+    assert written(console).splitlines() == [
+        "evaluation: samples 20/1,000",
+        "evaluation: samples 120/1,000",
+        "evaluation: samples 220/1,000",
+    ]
+    now += 1
+    view.doing([outer, Activity("over at once")])
+    assert len(written(console).splitlines()) == 3 + 1  # 8 seconds after the line before
+    view.doing([outer, Activity("t-SNE", None)])
+    assert written(console).endswith("evaluation: t-SNE ...\n")
+    view.doing([outer, Activity("over at once")])
+    view.doing([])
+    assert len(written(console).splitlines()) == 5
+
+
+def test_lines_of_activities_grow_rarer_in_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    console = Console(file=io.StringIO())
+    view = PlainView(console)
+    for second in range(36_000):  # each of them a new activity
+        now = float(second)
+        view.doing([Activity(str(second))])
+    assert 3600 <= len(written(console).splitlines()) < 3900
+
+
+@pytest.mark.parametrize("value, text", [(0, "0"), (0.042, "0.0420"), (0.234, "0.23"), (5.1, "5.10"), (1447, "1,447")])
+def test_rates_below_one_are_told(value: float, text: str) -> None:
+    assert rate(value) == text
+    figures = Snapshot(iteration=1, iterations=2, rate=value, images_rate=value).figures()
+    assert figures == f"{text} it/s  {text} images/s"
 
 
 @pytest.mark.parametrize(
