@@ -111,7 +111,7 @@ def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | No
     batch = config["data"].get("batch_size")
     epochs = ""
     if data is not None and data.samples and isinstance(batch, int):
-        epochs = f", {number(config['iterations'] * batch / data.samples)} epochs"
+        epochs = f", about {number(config['iterations'] * batch / data.samples)} epochs"
     return f"{said}; metrics {choices.get('metrics', NONE)}; {config['iterations']:,} iterations of {batch}{epochs}"
 
 

@@ -78,7 +78,7 @@ class TranslationQuality:
         self.references: dict[str, FeatureStatistics] = {}
 
     def prepare(self, model: nn.Module, data: Data | HasDomains, context: Context) -> None:
-        """Make the extractors, and read the training images, of both domains; nothing of a domain with too few images."""
+        """Make the extractors and read the training images of both domains; neither if a split has too few images."""
         self.extractors = {}
         if not isinstance(model, Translates) or not isinstance(data, HasDomains):
             return
