@@ -21,7 +21,7 @@ from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
 from experiments.runs.report import final_table
 from experiments.runs.resume import check_resume
-from experiments.settings import places
+from experiments.settings import contents, places
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         raise
     for job in found.jobs:
         places.check(job.config)
+        contents.check(job.config)
     return sweep(found) if found.multirun else train(found.jobs[0])
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
 from datamodules.speech_files import recordings
-from datamodules.survey import describe
+from experiments.settings.contents import class_count
 from lightning_gans.core.errors import UserError
 
 
@@ -72,7 +72,7 @@ def decoded_channels(*, _root_: DictConfig) -> Any:
 
 
 def classes(*, _root_: DictConfig) -> int:
-    """How many classes the chosen data have.
+    """How many classes the chosen data have; class folders are counted.
 
     Raises:
         UserError: they have none, or it is not known before their files are read.
@@ -81,15 +81,9 @@ def classes(*, _root_: DictConfig) -> int:
     name = str(_root_.data.get("source", _root_.data.get("name", home)))
     name = next((choice for choice in CATALOGUE if name.startswith(f"{choice}_")), name)  # lsun_bedroom
     entry = CATALOGUE.get(name)
-    if name == "folder" and (found := describe(str(_root_.data.root))).images:
-        if found.classes:
-            return len(found.classes)
-        why = f"the image {found.stray} lies beside the class folders" if found.stray else "it has no two class folders"
-        raise UserError(
-            f"This needs labels, and data.root={_root_.data.root} has none: {why}. Put the images of each class "
-            "into a folder of its own, at least two folders side by side."
-        )
-    if entry is None or name == "folder":
+    if name == "folder":
+        return class_count(str(_root_.data.root))
+    if entry is None:
         raise UserError(
             f"How many classes data={name} has is not known before its files are read: say network.model.classes=N."
         )

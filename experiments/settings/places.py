@@ -37,6 +37,13 @@ def needed(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"data.{name}", str(value)
 
 
+def named_folders(config: Mapping[str, Any]) -> list[str]:
+    """The dotted keys of folders that stand in the place of the name of a data set: data.a=photos/."""
+    data = config.get("data")
+    values = data if isinstance(data, Mapping) else {}
+    return [f"data.{name}" for name, argument in arguments(data).items() if _is_folder(argument, values.get(name))]
+
+
 def arguments(data: Any) -> Mapping[str, Argument]:
     """The settings of a data module by name; none of one whose source cannot be read."""
     taken = signature(target(data))

@@ -132,7 +132,7 @@ def _architecture(data: Data, name: str, train: SampleSplit) -> dict[str, int]:
     why = getattr(data, "why_unlabelled", "") or "A folder of images has labels when each class is a folder of its own."
     raise UserError(
         f"metrics=classifier trains a small classifier on the data's own labels, and {name} has {found}. Say "
-        "metrics=inception (features of the Inception network, for any images) or metrics=none. "
+        "metrics=pixels (mean colours) or metrics=inception, both for any images. "
         f"{why}"
     )
 

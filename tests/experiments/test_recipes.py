@@ -73,19 +73,6 @@ def test_images_without_labels_are_measured_on_pixels(folder, metrics, here):
     assert only("data=folder", "data.root=photos", "metrics=own").choices["metrics"] == "own"
 
 
-def test_the_classes_of_a_folder_are_counted(here):
-    for name in ("a", "b", "c"):
-        images(here / "photos" / name, 2)
-    assert only("variant=cgan", "data=folder", "data.root=photos").config["network"]["model"]["classes"] == 3
-    images(here / "other" / "a", 2)
-    with pytest.raises(UserError, match=r"needs labels, and data\.root=other has none: it has no two class folders"):
-        preflight(["variant=cgan", "data=folder", "data.root=other"])
-    images(here / "other" / "b", 2)
-    Image.new("L", (8, 8)).save(here / "other" / "loose.png")
-    with pytest.raises(UserError, match=r"the image loose\.png lies beside the class folders"):
-        preflight(["variant=cgan", "data=folder", "data.root=other"])
-
-
 def test_two_domains_are_counted_by_the_first(here):
     images(here / "pair" / "trainA", 4)
     images(here / "pair" / "trainB", 9)

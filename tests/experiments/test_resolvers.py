@@ -24,7 +24,7 @@ def test_classes_are_those_of_the_data(data, classes, tmp_path, monkeypatch):
 def test_classes_that_are_not_known_have_to_be_said(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert CATALOGUE[data].classes is None
-    unread = r"data=folder has is not known.*network\.model\.classes=N"
+    unread = r"data\.root=data is not a folder"
     with pytest.raises(
         UserError, match=unread if data == "folder" else rf"data={data} has none\. Data that fit: digits"
     ):
