@@ -132,6 +132,8 @@ def _run(
     trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
         logger.log_hyperparams(dict(config))
+    if _processes(flags) > 1:
+        progress.wait("starting the other processes")
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
@@ -209,7 +211,7 @@ def make_trainer(
     """
     profiler = make_profiler(settings.get("profiler"), run_dir)
     place = launch.place(settings)
-    several = max(place.size, launch.processes(settings) or 1) > 1
+    several = _processes(settings) > 1
     players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
@@ -243,6 +245,11 @@ def make_trainer(
     except (MisconfigurationException, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".!")
         raise UserError(f"Lightning's Trainer refuses these settings or callbacks: {reason}.") from error
+
+
+def _processes(settings: Mapping[str, Any]) -> int:
+    """The processes of the run, as far as its settings and its launcher tell."""
+    return max(launch.place(settings).size, launch.processes(settings) or 1)
 
 
 def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
