@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,14 +21,15 @@ from torch import nn
 
 from experiments.jobs import launch
 from experiments.jobs.devices import check_devices
+from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
-from experiments.runs.report import final_table
 from experiments.runs.resume import source_of
 from experiments.settings.trainer import check as check_flags
 from lightning_gans.callbacks.checkpoints import Checkpoints
 from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.embeddings import Embeddings
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.memorisation import MemorisationWatch
 from lightning_gans.callbacks.pictures import pictures
 from lightning_gans.callbacks.progress import Progress
 from lightning_gans.callbacks.stop import GracefulStop
@@ -129,7 +129,8 @@ def _run(
     saving = Checkpoints(**settings["checkpoint"], spec=config["variant"]["model"], about=about)
     notes = LambdaCallback(setup=lambda trainer, module, stage: _tell(data, about["data"], trainer, saving.about))
     callbacks: list[pl.Callback] = [notes, GracefulStop(interruption), limit, TrainingLog(every=flags["log_every"])]
-    callbacks += [CollapseWatch(), TimeEstimate(PaperBudget(*paper) if paper else None), summary, progress]
+    callbacks += [CollapseWatch(), MemorisationWatch(), TimeEstimate(PaperBudget(*paper) if paper else None)]
+    callbacks += [summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
         samples, also = evaluation.pop("samples"), config["measures"]
@@ -148,6 +149,8 @@ def _run(
     trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
         logger.log_hyperparams(dict(config))
+    if _processes(flags) > 1:
+        progress.wait("starting the other processes")
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
@@ -163,8 +166,8 @@ def _run(
     if trainer.is_global_zero:
         summary.write(trainer, game, "finished" if whole else "stopped")
         over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
-        why = "" if interruption.agreed else over or _stopped_early(given)
-        _farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
+        why = "" if interruption.agreed else over or stopped_early(given)
+        farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
 
 
@@ -238,7 +241,7 @@ def make_trainer(
     """
     profiler = make_profiler(settings.get("profiler"), run_dir)
     place = launch.place(settings)
-    several = max(place.size, launch.processes(settings) or 1) > 1
+    several = _processes(settings) > 1
     players = settings["strategy"] == "players" or (settings["strategy"] == "auto" and several)
     if not torch.cuda.is_available():
         # Lightning's "1" has every optimizer step search the machine for a driver: a 25th of an iteration on points
@@ -272,6 +275,11 @@ def make_trainer(
     except (MisconfigurationException, RuntimeError, ValueError, TypeError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".!")
         raise UserError(f"Lightning's Trainer refuses these settings or callbacks: {reason}.") from error
+
+
+def _processes(settings: Mapping[str, Any]) -> int:
+    """The processes of the run, as far as its settings and its launcher tell."""
+    return max(launch.place(settings).size, launch.processes(settings) or 1)
 
 
 def _devices(settings: Mapping[str, Any], place: launch.Place) -> Any:
@@ -339,64 +347,5 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     if trainer.is_global_zero:
         with suppress(UserError):
             summary.write(trainer, game, "diverged")
-        print(f"error: {error} {good} {_advice(error, trainer)}", file=sys.stderr)
+        print(f"error: {error} {good} {advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED
-
-
-def _advice(error: Diverged, trainer: pl.Trainer) -> str:
-    """Sentences that tell how to remove the cause of a divergence."""
-    if error.cause == "data":
-        bad = _bad_samples(trainer)
-        found = f"In the training split it is {bad}. " if bad else ""
-        return f"{found}No setting of the training mends that: repair or remove these samples and start a new run_dir."
-    settings = f"variant.training.players.{error.player or '<player>'}"
-    slower = f"a tenth of player {error.player}'s learning rate ({settings}.optimizer.lr=...)"
-    exact = "" if trainer.precision in ("32-true", "64-true") else "trainer.precision=32-true, "
-    if error.cause == "network":
-        return f"To try in a new run_dir: {exact}{slower}, or clipped gradients ({settings}.clip_norm=1)."
-    if error.cause == "loss":
-        return (
-            "A term does so by itself where it takes a logarithm, a root or a quotient outside its domain, or where "
-            f"its logits have grown (losses.csv shows that). To try in a new run_dir: {exact}another objective, "
-            f"another weight of that term, or {slower}."
-        )
-    return (
-        "A finite loss has such a gradient where its slope is infinite (a root or a norm at 0, a logarithm near 0) or "
-        f"where the gradients had grown (losses.csv shows that); clipping mends only the latter. To try in a new "
-        f"run_dir: {exact}{slower}, or {settings}.clip_norm=1."
-    )
-
-
-def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
-    """The training split's first samples that are not finite, as words; "" where there are none, or time is up."""
-    data: Any = getattr(trainer, "datamodule", None)
-    if not hasattr(data, "split"):
-        return ""
-    bad: list[int] = []
-    start, until = 0, time.monotonic() + seconds
-    for batch in data.split("train").batches(256):
-        columns = [column for column in batch if isinstance(column, torch.Tensor) and column.is_floating_point()]
-        rows = [~column.isfinite().flatten(1).all(1) for column in columns]
-        bad += [start + i for i in torch.stack(rows).any(0).nonzero().flatten().tolist()] if rows else []
-        start += len(batch[0])
-        if len(bad) > shown or time.monotonic() > until:
-            break
-    if not bad:
-        return ""
-    more = " and more" if len(bad) > shown else ""
-    return f"sample {', '.join(map(str, bad[:shown]))}{more} (the first is 0)"
-
-
-def _stopped_early(callbacks: list[pl.Callback]) -> str:
-    """The reason that an EarlyStopping has for the end of a run; empty where there is none."""
-    reasons = (getattr(callback, "stopping_reason_message", None) for callback in callbacks)
-    sentence = next((str(found) for found in reasons if found), "").partition(". ")[0]
-    return sentence[:1].lower() + sentence[1:]
-
-
-def _farewell(run_dir: Path, game: Game, *, whole: bool, why: str) -> None:
-    if whole:
-        final_table(run_dir)
-        return
-    print(f"Stopped after iteration {game.iteration} of {game.iterations}{why}; everything is saved in {run_dir}.")
-    print("The same command continues it.")

@@ -36,7 +36,7 @@ class Progress(pl.Callback):
         self._first = 0
         self._looks: deque[tuple[float, int]] = deque(maxlen=WINDOW)
         self._activities: list[Activity] = []
-        self._first_iteration, self._starting = ExitStack(), False
+        self._beginning, self._starting = ExitStack(), False
 
     @contextmanager
     def task(self, text: str, total: float | None = 1.0) -> Iterator[Report]:
@@ -72,6 +72,13 @@ class Progress(pl.Callback):
         except OSError:  # the reader is gone (`| head`)
             self._next = float("inf")
 
+    def wait(self, text: str) -> None:
+        """Show an activity until every process of the run is there."""
+        self._beginning.enter_context(self.task(text, None))
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._beginning.close()
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         self._next = float("inf")  # on the other ranks, never
@@ -82,12 +89,12 @@ class Progress(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._starting = True  # every other callback has begun, and no batch has been read
-        self._first_iteration.enter_context(self.task("first iteration"))
+        self._beginning.enter_context(self.task("first iteration"))
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         if self._starting:
             self._starting = False
-            self._first_iteration.close()
+            self._beginning.close()
         if time.monotonic() >= self._next:
             self._look(pl_module)
 
@@ -104,7 +111,7 @@ class Progress(pl.Callback):
 
     def close(self) -> None:
         """Leave the bar as it is, and the terminal as it was."""
-        self._first_iteration.close()
+        self._beginning.close()
         if self._view is not None:
             self._view.close()
             self._view = None

@@ -5,6 +5,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from lightning_gans.core.batches import SampleBatch
+
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
 
@@ -51,6 +53,13 @@ class CalibratesOnSamples(Protocol):
     """Holds statistics of batches of samples, those of an encoder or a classifier, that can be re-estimated so."""
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None: ...
+
+
+@runtime_checkable
+class DetectsMemorisation(Protocol):
+    """A game whose D judges samples. 0: D treats held-out samples as it does its training samples; 1: as generated ones."""
+
+    def memorisation(self, train: SampleBatch, held_out: SampleBatch, generated: SampleBatch) -> float: ...
 
 
 @runtime_checkable

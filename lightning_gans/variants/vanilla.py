@@ -148,6 +148,26 @@ class GAN(Game):
         logits: Tensor = self.discriminator(self.seen(x))
         return logits
 
+    @torch.no_grad()
+    def memorisation(self, train: SampleBatch, held_out: SampleBatch, generated: SampleBatch) -> float:
+        """Overfitting of D (Karras et al. 2020, 2006.06676, equation 1):
+        r_v = (E[D(train)] - E[D(held out)]) / (E[D(train)] - E[D(generated)]).
+
+        0: held-out real samples are as real to D as those that it was trained on. 1: they are as generated samples to it.
+        NaN: D does not tell real from generated samples. D is in evaluation mode and sees samples without augmentation.
+        """
+        augment, self.augment = self.augment, None
+        modes = [(module, module.training) for module in self.discriminator.modules()]
+        try:
+            self.discriminator.eval()
+            means = [float(self.judge(batch.x, batch).float().mean()) for batch in (train, held_out, generated)]
+        finally:
+            self.augment = augment
+            for module, mode in modes:
+                module.training = mode
+        gap = means[0] - means[2]
+        return (means[0] - means[1]) / gap if gap > 0 else float("nan")
+
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self.generated(batch)

@@ -9,7 +9,7 @@ import pytest
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.core.errors import UserError
 from lightning_gans.metrics.names import METRICS
-from tests.helpers.tiny import fit, tiny_game
+from tests.helpers.tiny import BATCH, fit, tiny_game
 
 
 @pytest.fixture
@@ -62,3 +62,11 @@ def test_where_there_is_no_block_either_the_status_is_changed(tmp_path, full_dis
     assert (found(tmp_path)["status"], found(tmp_path)["iterations"]) == ("finished", 4)
     assert "parameters" in found(tmp_path)
     assert (tmp_path / "summary.json").stat().st_size == size
+
+
+def test_a_speed_below_one_is_kept(tmp_path, monkeypatch):
+    game, summary = tiny_game(4), RunSummary()
+    trainer = fit(game, tmp_path, [summary])
+    monkeypatch.setattr(RunSummary, "seconds", 1000.0)
+    summary.write(trainer, game, "finished")
+    assert found(tmp_path)["images_per_second"] == 4 * BATCH / 1000

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from experiments.jobs import endings
 from experiments.jobs.preflight import preflight
-from experiments.jobs.runner import _advice
 from lightning_gans.core.batches import SampleBatch, UnpairedBatch
 from lightning_gans.core.errors import Diverged, UserError
 
@@ -24,7 +24,7 @@ class Data:
 
 def advice(cause, player="", *, data=None, precision="32-true"):
     trainer = SimpleNamespace(datamodule=data, precision=precision)
-    return _advice(Diverged("It diverged.", cause=cause, player=player), trainer)
+    return endings.advice(Diverged("It diverged.", cause=cause, player=player), trainer)
 
 
 def spoilt(*rows, n=4):

@@ -1,0 +1,70 @@
+"""Memorisation watch: a discriminator that has learned a small training set by heart."""
+
+import logging
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.events import Evidence
+from lightning_gans.core.protocols import DetectsMemorisation, Samples, SamplesByLabel
+
+log = logging.getLogger("lightning_gans")
+
+SMALL = 20_000  # training samples; larger sets are not learned by heart
+SAMPLES = 256  # of each kind that D judges
+MEMORISED = 0.6  # r_v; Karras et al. 2020 hold it there by augmentation
+EVALUATIONS = 2  # running
+LEAST = 10  # held-out samples
+
+
+class MemorisationWatch(pl.Callback):
+    """Warns once if D takes held-out real samples for generated ones and not those that it was trained on.
+
+    At each evaluation of a run on at most 20,000 training samples, D judges 256 training, held-out and generated
+    samples; the sign is r_v of Karras et al. 2020 (2006.06676) above 0.6 at two evaluations running.
+    """
+
+    def __init__(self) -> None:
+        self._values: list[float] = []
+        self._told = False
+
+    def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
+        """Look at one evaluation; rank 0 alone."""
+        data = getattr(trainer, "datamodule", None)
+        if not trainer.is_global_zero or self._told or not isinstance(game, DetectsMemorisation) or data is None:
+            return
+        train, held_out = data.split("train"), data.split("validation")
+        if not len(held_out) >= LEAST or len(train) > SMALL:
+            return
+        real = [next(split.at_most(SAMPLES).batches(SAMPLES)) for split in (train, held_out)]
+        batches = [SampleBatch(*(part if part is None else part.to(game.device) for part in batch)) for batch in real]
+        generated = _generated(game.evaluated_model(), game.device)
+        if generated is None:
+            return
+        value = game.memorisation(*batches, generated)
+        self._values = [*self._values, value][-EVALUATIONS:]
+        if len(self._values) == EVALUATIONS and all(value > MEMORISED for value in self._values):
+            self._told = True
+            augmented = getattr(game, "augment", None) is not None
+            more = "a stronger augmentation (augment=adaptive)" if augmented else "augmentation (augment=diffaugment)"
+            log.warning(
+                "Iteration %s: D has learned the %s training samples by heart (r_v = %.2f: held-out real samples look "
+                "generated to it). Add %s, or stop here: best.ckpt holds the best weights so far.",
+                *(f"{game.iteration:,}", f"{len(train):,}", value, more),
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"values": list(self._values), "told": self._told}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._values, self._told = list(state_dict["values"]), bool(state_dict["told"])
+
+
+def _generated(model: Any, device: torch.device) -> SampleBatch | None:
+    """Samples with the classes that they were drawn for, on the device of D."""
+    if not isinstance(model, Samples):
+        return None
+    x = model.sample(SAMPLES).to(device)
+    return SampleBatch(x, model.labels(SAMPLES).to(device) if isinstance(model, SamplesByLabel) else None)
