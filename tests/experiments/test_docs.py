@@ -32,5 +32,8 @@ def test_there_are_some():
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):  # class folders are counted
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").touch()
     # One seed of a study composes as all of them.
     assert preflight([re.sub(r"^seed=[\d,]+$", "seed=1", argument) for argument in arguments])
