@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.runs import directory as runs
-from experiments.settings import places
 from experiments.settings.spec import Spec
 from experiments.settings.suggest import did_you_mean, nearest
 from experiments.trained.arguments import DATA
@@ -95,6 +94,8 @@ def config_of(run: Path) -> Mapping[str, Any]:
         raise UserError(f"run={run} has no {runs.CONFIG}, which says what data it was trained on.")
     if not isinstance(config.get("data"), Mapping) or not isinstance(config.get("metrics") or {}, Mapping):
         raise UserError(f"{run / runs.CONFIG} holds no settings of a run: `data` and `metrics` are dictionaries there.")
+    from experiments.settings import places  # knows datamodules, which sampling needs not
+
     return places.found(config, run)
 
 
@@ -107,6 +108,8 @@ def with_data(config: Mapping[str, Any], given: Mapping[str, str], run: Path) ->
     Raises:
         UserError: a setting that the run's data do not have, a value that does not fit, or a folder that is not there.
     """
+    from experiments.settings import places
+
     data = config["data"]
     arguments = places.arguments(data)
     changed: dict[str, Any] = {}

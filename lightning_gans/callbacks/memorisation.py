@@ -33,7 +33,8 @@ class MemorisationWatch(pl.Callback):
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
         """Look at one evaluation; rank 0 alone."""
         data = getattr(trainer, "datamodule", None)
-        if not trainer.is_global_zero or self._told or not isinstance(game, DetectsMemorisation) or data is None:
+        able = isinstance(game, DetectsMemorisation)
+        if not trainer.is_global_zero or self._told or not able or data is None:
             return
         train, held_out = data.split("train"), data.split("validation")
         if not len(held_out) >= LEAST or len(train) > SMALL:

@@ -60,6 +60,7 @@ class RunSummary(pl.Callback):
             UserError: no space for a new file, or no permission.
         """
         seconds = self.seconds
+        classes = getattr(getattr(trainer, "datamodule", None), "classes", None)
         summary: dict[str, Any] = {
             "status": status,
             "iterations": game.iteration,

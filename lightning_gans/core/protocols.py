@@ -57,7 +57,7 @@ class CalibratesOnSamples(Protocol):
 
 @runtime_checkable
 class DetectsMemorisation(Protocol):
-    """A game whose D judges samples. 0: D treats held-out samples as it does its training samples; 1: as generated ones."""
+    """A game that measures overfitting of D. 0: held-out samples look real to D; 1: they look generated."""
 
     def memorisation(self, train: SampleBatch, held_out: SampleBatch, generated: SampleBatch) -> float: ...
 

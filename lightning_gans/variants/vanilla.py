@@ -153,8 +153,8 @@ class GAN(Game):
         """Overfitting of D (Karras et al. 2020, 2006.06676, equation 1):
         r_v = (E[D(train)] - E[D(held out)]) / (E[D(train)] - E[D(generated)]).
 
-        0: held-out real samples are as real to D as those that it was trained on. 1: they are as generated samples to it.
-        NaN: D does not tell real from generated samples. D is in evaluation mode and sees samples without augmentation.
+        0: held-out samples look as real to D as its training samples. 1: they look like generated ones. NaN: D does not
+        tell real from generated samples. D is in evaluation mode, and its inputs are not augmented.
         """
         augment, self.augment = self.augment, None
         modes = [(module, module.training) for module in self.discriminator.modules()]

@@ -39,6 +39,9 @@ def accepted(arguments):
 def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
     """Of a study, the first and the last job."""
     monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):  # class folders are counted
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").touch()
     asked_of = checks._asked_of
     monkeypatch.setattr(checks, "_asked_of", lambda *given: ends(asked_of(*given)))
     assert accepted(arguments)
