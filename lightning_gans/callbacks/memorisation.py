@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.events import Evidence
@@ -40,7 +41,7 @@ class MemorisationWatch(pl.Callback):
         if not len(held_out) >= LEAST or len(train) > SMALL:
             return
         real = [next(split.at_most(SAMPLES).batches(SAMPLES)) for split in (train, held_out)]
-        batches = [SampleBatch(*(part if part is None else part.to(game.device) for part in batch)) for batch in real]
+        batches = [_on(game.device, batch.x, batch.label) for batch in real]
         generated = _generated(game.evaluated_model(), game.device)
         if generated is None:
             return
@@ -67,5 +68,8 @@ def _generated(model: Any, device: torch.device) -> SampleBatch | None:
     """Samples with the classes that they were drawn for, on the device of D."""
     if not isinstance(model, Samples):
         return None
-    x = model.sample(SAMPLES).to(device)
-    return SampleBatch(x, model.labels(SAMPLES).to(device) if isinstance(model, SamplesByLabel) else None)
+    return _on(device, model.sample(SAMPLES), model.labels(SAMPLES) if isinstance(model, SamplesByLabel) else None)
+
+
+def _on(device: torch.device, x: Tensor, label: Tensor | None) -> SampleBatch:
+    return SampleBatch(x.to(device), None if label is None else label.to(device))

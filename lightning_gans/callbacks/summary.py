@@ -70,9 +70,7 @@ class RunSummary(pl.Callback):
             "parameters": self._parameters,
             "metrics": game.scores.state_dict(),
             "headline": game.headline,
-            "classes": list(names)
-            if (names := getattr(getattr(trainer, "datamodule", None), "classes", None))
-            else None,
+            "classes": list(classes) if classes else None,
             "losses": game.latest,
         }
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
