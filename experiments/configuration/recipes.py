@@ -62,9 +62,8 @@ def facts(choice: str, config: DictConfig) -> Facts | None:
     looked = _looked(word, tops)
     if looked is None or not looked.images:
         return None
-    return Facts(
-        names(data, "batch"), looked.images, round(math.sqrt(math.prod(looked.size))), channels, bool(looked.classes)
-    )
+    side = max(1, round(math.sqrt(math.prod(looked.size))))  # 0: no header of theirs can be read
+    return Facts(names(data, "batch"), looked.images, side, channels, bool(looked.classes))
 
 
 def known(choice: str) -> Facts | None:

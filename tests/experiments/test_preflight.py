@@ -50,6 +50,7 @@ def test_no_arguments_are_acgan_on_digits():
         "data": "digits",
         "run": "acgan-digits-0",
         "group": "acgan-digits",
+        "recipe": "acgan/digits",
     }
 
 

@@ -33,7 +33,7 @@ def only(*arguments):
         ("variant=dcgan data=svhn", "dcgan/mnist"),
         ("variant=cgan data=usps", "cgan/digits"),
         ("variant=energy data=mnist", "energy/digits"),  # the recipes for points are of another kind
-        ("variant=dann data=usps_to_mnist", "dann/digits_shift"),
+        ("variant=dann data=mnist_to_usps", "dann/mnist_to_mnistm"),
         ("variant=dcgan data=kmnist recipe=none", "none"),
         ("variant=dcgan data=kmnist recipe=dcgan/digits", "dcgan/digits"),
         ("variant=wgan data=spiral", "wgan/spiral"),  # which there is not: densities keep the variant's own settings

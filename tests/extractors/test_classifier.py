@@ -89,8 +89,8 @@ def test_without_held_out_images_the_accuracy_is_unknown(data: FakeData, tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": None}, "digits has no labels. Say metrics=inception .* or metrics=none"),
-        ({"classes": ("all",)}, r"digits has 1 class\(es\) and 1437 training image\(s\). Say metrics=inception"),
+        ({"classes": None}, r"digits has no labels. Say metrics=pixels .* or metrics=inception"),
+        ({"classes": ("all",)}, r"digits has 1 class\(es\) and 1437 training image\(s\). Say metrics=pixels"),
         ({"sample_shape": (2,)}, r"needs images, and digits gives samples of shape \(2,\).* metrics=none"),
     ],
 )
