@@ -235,23 +235,36 @@ class Composer:
 
         An experiment is the settings of a paper or a study, to which no recipe of other data is added.
         """
-        lines = tuple(f"{group}={said[group]}" for group in DECIDING if group in said)
-        usual = self.chosen(lines)
-        variant, data = usual.choices.get("variant"), usual.choices.get("data")
+        variant, data = said.get("variant"), said.get("data")
+        if variant is None or data is None or "experiment" in said or not self._has_recipe(variant, data):
+            usual = self.chosen(tuple(f"{group}={said[group]}" for group in DECIDING if group in said)).choices
+            variant, data = usual.get("variant"), usual.get("data")
+            own = usual.get("experiment") != "none"
+        else:  # nothing has to be composed to know
+            own = True
         if variant is None or data is None:
             return
-        told = data in CATALOGUE and CATALOGUE[data].images is not None and CATALOGUE[data].classes is not None
-        own = data in self.options(f"recipe/{variant}") or usual.choices.get("experiment") != "none"
-        found = None if told and own else self.facts(overrides)
+        own = own or self._has_recipe(variant, data)
+        labelled = data in CATALOGUE and CATALOGUE[data].images is not None and CATALOGUE[data].classes is not None
+        found = None if labelled and own else self.facts(overrides, data)
         if found is None:
             return
         if not own and "recipe" not in said and (near := recipes.nearest(found, self.options(f"recipe/{variant}"))):
             yield f"recipe={variant}/{near}"
-        if found.labelled is False and "metrics" not in said and usual.choices.get("metrics") == "classifier":
+        if found.labelled is False and "metrics" not in said and self._measured_by_labels(said):
             yield "metrics=pixels"
 
-    def facts(self, overrides: Sequence[Override]) -> recipes.Facts | None:
-        """What the chosen data are; None unless they are images that are there."""
+    def _has_recipe(self, variant: str, data: str) -> bool:
+        return data in self.options(f"recipe/{variant}")
+
+    def _measured_by_labels(self, said: Mapping[str, str]) -> bool:
+        lines = tuple(f"{group}={said[group]}" for group in DECIDING if group in said)
+        return self.chosen(lines).choices.get("metrics") == "classifier"
+
+    def facts(self, overrides: Sequence[Override], data: str) -> recipes.Facts | None:
+        """What the data of this choice are; None unless they are images that are there."""
+        if data in CATALOGUE and CATALOGUE[data].images:
+            return recipes.known(data)
         lines = [o.input_line or "" for o in overrides if o.key_or_group in DECIDING and self.is_choice(o)]
         usual = self.chosen(tuple(sorted(lines, key=lambda line: DECIDING.index(line.partition("=")[0]))))
         config = copy.deepcopy(usual.config)
@@ -259,7 +272,7 @@ class Composer:
             if override.key_or_group.partition(".")[0] in ("data", "data_dir") and not self.is_choice(override):
                 with suppress(UserError):  # told when the values are set
                     assign(config, override, self.groups())
-        return recipes.facts(str(usual.choices.get("data")), config)
+        return recipes.facts(data, config)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """One job's configuration, with every default that only a constructor knows.

@@ -208,10 +208,9 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
         resume = Resume("diverged")  # one diverged job never ends a sweep
     lines = [override.input_line or "" for override in overrides if override.key_or_group != "run_dir"]
     lines.append(f"run_dir={QuotedString(text=config['run_dir'], quote=Quote.double).with_quotes()}")
-    data, variant = composer.facts(overrides), composed.choices["variant"]
-    own = composed.choices.get("recipe") == f"{variant}/{composed.choices['data']}" and composed.choices["data"] in (
-        composer.options(f"recipe/{variant}")
-    )
+    variant, choice = composed.choices["variant"], composed.choices["data"]
+    data = composer.facts(overrides, choice)
+    own = composed.choices.get("recipe") == f"{variant}/{choice}" and choice in composer.options(f"recipe/{variant}")
     return Job(
         config=config,
         choices=composed.choices,

@@ -25,6 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("variant", offered.files("variant"))
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["penalty=r1", "objective=wasserstein"])
 def test_every_suggestion_of_a_refusal_is_accepted(variant, choice):
     message = refusal(f"variant={variant}", choice)
