@@ -132,7 +132,7 @@ class DataModule(pl.LightningDataModule):
         _ = self.sources
 
     def notes(self) -> list[str]:
-        """What was found in a user's files, in a line each, once `setup` has read them; for the terminal.
+        """Findings in a user's files, a line each, once `setup` has read them; for the terminal.
 
         Counts, and whatever may surprise: images that are mostly cropped away, classes that were not recognised.
         """

@@ -16,7 +16,7 @@ IN_WORDS = {
 
 
 class Images(NamedTuple):
-    """What a set of images is, for the choice of a recipe.
+    """Facts of a set of images, for the choice of a recipe.
 
     samples: training images; of two domains, those of the first.
     size: height and width of the files in pixels.

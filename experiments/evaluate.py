@@ -9,7 +9,7 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
   split     whose real samples stand beside the generated ones, and are reconstructed, classified, ranked (test)
   samples   how many are generated (as in training); FID falls with their number, so compare like with like
   draws     how many times they are generated, each time others (1); mean and standard deviation are told
-  metrics   classifier, inception, planar or own in the place of what the run was trained with; for inception
+  metrics   classifier, inception, pixels, planar or own in the place of what the run was trained with; for inception
             metrics.weights names a file of its weights, where they cannot be downloaded
   measures  measures of your own beside the usual ones: my_metrics.sharpness, or my_metrics for all of a file
             (docs/ADDING_A_METRIC.md); a run's own are not imported unless they are named here

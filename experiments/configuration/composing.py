@@ -262,7 +262,7 @@ class Composer:
         return self.chosen(lines).choices.get("metrics") == "classifier"
 
     def facts(self, overrides: Sequence[Override], data: str) -> recipes.Facts | None:
-        """What the data of this choice are; None unless they are images that are there."""
+        """Facts of the data of this choice; None unless they are images that are there."""
         if data in CATALOGUE and CATALOGUE[data].images:
             return recipes.known(data)
         lines = [o.input_line or "" for o in overrides if o.key_or_group in DECIDING and self.is_choice(o)]

@@ -53,7 +53,7 @@ def _model(run_dir: Path) -> str | None:
 
 
 def _metrics(run_dir: Path) -> str:
-    """What `evaluate` has to be told of a run that was trained without an extractor."""
+    """The argument metrics=own of `evaluate`, if a run was trained without an extractor; else nothing."""
     try:
         config = read_config(run_dir)
     except UserError:

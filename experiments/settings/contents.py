@@ -1,4 +1,4 @@
-"""What lies in a run's folders of images, as far as that decides whether it can begin. Imports no torch."""
+"""Check of the images in a run's folders, before it begins. Imports no torch."""
 
 import os
 from collections.abc import Iterator, Mapping
