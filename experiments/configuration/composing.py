@@ -237,7 +237,7 @@ class Composer:
         """
         variant, data = said.get("variant"), said.get("data")
         if variant is None or data is None or "experiment" in said or not self._has_recipe(variant, data):
-            usual = self.chosen(tuple(f"{group}={said[group]}" for group in DECIDING if group in said)).choices
+            usual = self._usual(said)
             variant, data = usual.get("variant"), usual.get("data")
             own = usual.get("experiment") != "none"
         else:  # nothing has to be composed to know
@@ -251,15 +251,15 @@ class Composer:
             return
         if not own and "recipe" not in said and (near := recipes.nearest(found, self.options(f"recipe/{variant}"))):
             yield f"recipe={variant}/{near}"
-        if found.labelled is False and "metrics" not in said and self._measured_by_labels(said):
+        if found.labelled is False and "metrics" not in said and self._usual(said).get("metrics") == "classifier":
             yield "metrics=pixels"
 
     def _has_recipe(self, variant: str, data: str) -> bool:
         return data in self.options(f"recipe/{variant}")
 
-    def _measured_by_labels(self, said: Mapping[str, str]) -> bool:
-        lines = tuple(f"{group}={said[group]}" for group in DECIDING if group in said)
-        return self.chosen(lines).choices.get("metrics") == "classifier"
+    def _usual(self, said: Mapping[str, str]) -> dict[str, str]:
+        """All choices that follow from those of the variant, the data and the experiment alone."""
+        return self.chosen(tuple(f"{group}={said[group]}" for group in DECIDING if group in said)).choices
 
     def facts(self, overrides: Sequence[Override], data: str) -> recipes.Facts | None:
         """Facts of the data of this choice; None unless they are images that are there."""

@@ -100,9 +100,11 @@ def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | No
         own: whether the recipe is one of the variant for these data.
         chosen: whether the command line chose it.
     """
-    recipe, variant = choices.get("recipe", NONE), choices.get("variant")
+    recipe, variant, experiment = choices.get("recipe", NONE), choices.get("variant"), choices.get("experiment", NONE)
     if own or chosen:
         said = f"recipe {recipe}"
+    elif experiment != NONE:
+        said = f"experiment {experiment}"
     elif recipe.startswith(f"{variant}/") and data is not None and recipe != f"{variant}/{choices.get('data')}":
         said = f"recipe {recipe}, the nearest to {data} (recipe=none: the settings of {variant} alone)"
     else:
@@ -135,8 +137,7 @@ def number(value: float) -> str:
 
 
 def _distance(one: Facts, other: Facts) -> float:
-    counted = one.samples and other.samples
-    samples = abs(math.log(one.samples / other.samples)) if counted else 0.0  # type: ignore[operator]
+    samples = abs(math.log(one.samples / other.samples)) if one.samples and other.samples else 0.0
     return samples + 0.5 * abs(math.log(one.size / other.size)) + 0.5 * (one.channels != other.channels)
 
 

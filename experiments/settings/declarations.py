@@ -103,7 +103,7 @@ def satisfies(model: str, protocol: str) -> bool | None:
 
 
 def _attributes(order: tuple[Class, ...]) -> Iterator[str]:
-    """What objects of a class have: definitions in its body, and attributes that its methods set."""
+    """Attributes of a class's objects: definitions in its body, and those that its methods set."""
     for found in order:
         for name, node in found.body:
             yield name

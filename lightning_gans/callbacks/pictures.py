@@ -57,7 +57,7 @@ class Pictures(pl.Callback, Generic[Read]):
 
     @property
     def title(self) -> str:
-        """What is drawn, in words: the name of the class."""
+        """The subject of the picture in words: the name of the class."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).lower()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:

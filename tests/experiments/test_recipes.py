@@ -60,6 +60,7 @@ def test_an_experiment_is_given_no_recipe_of_other_data():
     job = only("experiment=paper/sngan_cifar10")
     assert job.choices["recipe"] == "sngan/cifar10"
     assert job.config["iterations"] == 250_000
+    assert job.recipe.startswith("experiment paper/sngan_cifar10; ")
 
 
 @pytest.mark.parametrize("folder, metrics", [(".", "pixels"), ("one", "pixels"), ("one two", "classifier")])

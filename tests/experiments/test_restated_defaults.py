@@ -31,7 +31,7 @@ def read(file):
 
 
 def siblings(file):
-    """What the other choices of a file's group set, by place and class."""
+    """Settings of the other choices of a file's group, by place and class."""
     found = {}
     for other in file.parent.glob("*.yaml"):
         for place, target, values in read(other) if other != file else ():
