@@ -1,0 +1,26 @@
+"""Estimates: a figure with the standard error that the number of samples leaves it."""
+
+from math import sqrt
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Estimate(NamedTuple):
+    """value: the figure. error: its standard error over draws of as many samples, in the same unit; NaN if unknown."""
+
+    value: float
+    error: float
+
+
+def mean(values: Tensor) -> Estimate:
+    """The mean of independent values (N,), N > 0; its error is NaN for N = 1."""
+    exact = values.detach().double().cpu()
+    n = len(exact)
+    return Estimate(exact.mean().item(), exact.std().item() / sqrt(n) if n > 1 else float("nan"))
+
+
+def share(right: int, n: int) -> Estimate:
+    """The share right / n of n > 0 independent samples, 0 to 1, with the binomial standard error."""
+    found = right / n
+    return Estimate(found, sqrt(found * (1 - found) / n))
