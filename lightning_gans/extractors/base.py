@@ -30,6 +30,8 @@ class Extractor(Protocol):
         fingerprint: of everything that its features depend on; names cached statistics.
         feature_dim: d.
         classes: K, or None where it does not classify.
+        suffix: what ends the names of metrics of its features: "" for Inception's, which papers report, "_NAME" for any
+            other's.
     """
 
     @property
@@ -43,6 +45,9 @@ class Extractor(Protocol):
 
     @property
     def classes(self) -> int | None: ...
+
+    @property
+    def suffix(self) -> str: ...
 
     def __call__(self, x: Tensor) -> Features:
         """x: images (N, C, H, W), float in [-1, 1], or points (N, d), N > 0. Results are on the device of x."""
