@@ -20,7 +20,7 @@ from lightning_gans.metrics.conditional import ClassReference, intra_fid, label_
 from lightning_gans.metrics.diversity import classes_covered, evenness
 from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.modes import mode_coverage
-from lightning_gans.metrics.names import ERROR, declare_extractor
+from lightning_gans.metrics.names import ERROR
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
@@ -82,8 +82,6 @@ class SampleQuality:
         self.suffix = extractor.suffix
         self.knows_classes = names is not None and 1 < len(names) == extractor.classes
         self._floors: dict[SplitName, dict[str, float]] = {}
-        if self.suffix:
-            declare_extractor(self.suffix.removeprefix("_"))
 
     @property
     def headline(self) -> str:

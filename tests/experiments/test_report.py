@@ -71,7 +71,7 @@ def test_everything_is_there_within_eighty_columns(run_dir: Path) -> None:
     text = printed(run_dir)
     lines = [line.rstrip() for line in text.splitlines()]
     assert max(map(len, lines)) <= 80
-    table = {line.split()[0]: line.split() for line in lines if line.startswith(" ")}
+    table = {line.split()[0]: line.split() for line in lines if line}
     assert table["fid_classifier"] == ["fid_classifier", "↓", *"12.34 4,500 12.9 0.43 3.21 12.9 13.1".split()]
     assert table["is_classifier"] == ["is_classifier", "↑", "9.123", "500", "9.1", "9"]
     assert table["mine"] == ["mine", "1"]
