@@ -1,6 +1,5 @@
 """The Frechet distance of two sets of features, taken as Gaussian (FID: Heusel et al. 2017, 1706.08500)."""
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import sqrt
@@ -171,13 +170,7 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
     _same_features(real, features.shape[1])
     if not real.finite:
         raise ValueError("The real features have to be finite; their statistics hold NaN or infinity.")
-    n, dim = features.shape
-    if n < dim:
-        warnings.warn(
-            f"FID of fewer samples than features ({n} of {dim}) is biased upwards. Compare it with figures of the same "
-            "number of samples alone, or take more samples.",
-            stacklevel=2,
-        )
+    n = len(features)
     made = FeatureStatistics.of(features)
     spectrum = _singular(_cross(real, made))
     value = _value(real, made, spectrum)
