@@ -21,7 +21,7 @@ class Quality:
     """A FID that is best in the middle of the run, or at its end."""
 
     headline, modes = "fid", None
-    extractor = SimpleNamespace(name="none")
+    extractor = SimpleNamespace(name="none", classes=None)
     reference = SimpleNamespace(statistics=SimpleNamespace(n=1))
 
     def __init__(self, fids):
@@ -201,7 +201,11 @@ def test_a_headline_of_inception_is_refused_where_another_extractor_measures(tmp
 def test_scores_of_an_earlier_version_go_on_under_their_present_names(tmp_path):
     """A checkpoint and a table of version 0.1, which called every extractor's distance `fid`."""
     save = StopAfter(4, tmp_path / "x.ckpt")
-    fit(tiny_game(6), tmp_path, [Evaluation(every=2, scoring=Scoring(lambda *_: Quality([3.0, 1.0]))), RunSummary(), save])
+    fit(
+        tiny_game(6),
+        tmp_path,
+        [Evaluation(every=2, scoring=Scoring(lambda *_: Quality([3.0, 1.0]))), RunSummary(), save],
+    )
     assert (tmp_path / "metrics.csv").read_text().startswith("iteration,images,seconds,fid\n")
     game = tiny_game(6)
     evaluation = Evaluation(every=100, scoring=of_a_classifier([2.0]))

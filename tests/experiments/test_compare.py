@@ -112,10 +112,8 @@ def test_only_figures_of_one_kind_are_compared(make):
     make("b", 0, (20.0, 20.0), data="mnist")
     text = table(make.root)
     assert "*" not in text
-    assert (
-        "digits: classifier(digits), 360 samples against train (1078 samples); held-out real data score fid_classifier 3.21"
-        in text
-    )
+    real = "held-out real data score fid_classifier 3.21"
+    assert f"digits: classifier(digits), 360 samples against train (1078 samples); {real}" in text
 
 
 def test_configurations_of_one_name_are_told_apart(make):
