@@ -1,7 +1,7 @@
 """Sample quality: FID and the other metrics of features, or mode coverage, from one pass over the samples."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import exp, hypot, nan, sqrt
 
 import torch
@@ -28,6 +28,8 @@ from lightning_gans.strategies.exchange import processes, rank
 log = logging.getLogger("lightning_gans")
 
 SMALL = 512  # features whose distances take no time
+Floors = Callable[[SplitName, int, Callable[[], dict[str, float]]], dict[str, float]]
+
 DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewer of as many samples in all, 4 at least
 
 
@@ -64,6 +66,7 @@ class SampleQuality:
         samples: how many; None: as many as held-out samples.
         classes: of each class, for a model that is told the class; None: classes are not measured apart.
         names: of the data's classes; where the extractor classifies into as many, their evenness is measured.
+        floors: split, samples, computation -> the floor, from a cache where it is known; None: computed.
     """
 
     def __init__(
@@ -76,11 +79,13 @@ class SampleQuality:
         samples: int | None = None,
         classes: ClassReference | None = None,
         names: Sequence[str] | None = None,
+        floors: Floors | None = None,
     ) -> None:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
         self.samples, self.classes = samples, classes
         self.suffix = extractor.suffix
         self.knows_classes = names is not None and 1 < len(names) == extractor.classes
+        self._known: Floors = floors or (lambda split, samples, compute: compute())
         self._floors: dict[SplitName, dict[str, float]] = {}
 
     @property
@@ -100,7 +105,7 @@ class SampleQuality:
         set overlap, so their deviation is divided by sqrt(1 - n / N) (finite population correction).
         """
         if split not in self._floors:
-            self._floors[split] = self._floor(split)
+            self._floors[split] = self._known(split, self.count(split), lambda: self._floor(split))
         return self._floors[split]
 
     def _floor(self, split: SplitName) -> dict[str, float]:
