@@ -169,7 +169,9 @@ def _facts(summary: Mapping[str, Any], *, arrows: bool) -> Iterable[str]:
     if parts:
         yield " " + "; ".join(parts)
     if about.get("floor"):
-        yield " floor: held-out real samples in place of generated ones"
+        count = number(about.get("floor_samples"))
+        few = " (fewer than the generated ones: FID is biased upward)" if count and samples and count < samples else ""
+        yield f" floor: {f'{count:,} ' if count else ''}held-out real samples in place of generated ones{few}"
     if any("last_se" in _numbers(score) for score in _group(summary, "metrics").values()):
         yield f" {'±' if arrows else '+-'}: standard error of the last, for this number of samples"
 

@@ -97,6 +97,10 @@ class SampleQuality:
         """How many samples are drawn to be compared with `split`; as of the test split where that is empty."""
         return self.samples or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
+    def floor_samples(self, split: SplitName) -> int:
+        """How many real samples each draw of a floor has: as many as are generated, or all where there are fewer."""
+        return min(self.count(split), sum(len(part.features) for part in self.held_out.values()))
+
     def floor(self, split: SplitName) -> dict[str, float]:
         """What held-out real samples score, as many as are generated: mean over draws, and standard deviation as `_se`.
 
@@ -114,7 +118,7 @@ class SampleQuality:
         if total < 2:
             return {}
         if n > total / 2:
-            return self._score(*_rows(pool, labels, slice(None, min(n, total))), real=True)
+            return self._score(*_rows(pool, labels, slice(None, self.floor_samples(split))), real=True)
         draws = min(DRAWS, max(DRAWN // n, 4))
         with activity("floor of real samples", draws) as report:
             found = []

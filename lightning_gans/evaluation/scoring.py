@@ -83,6 +83,7 @@ class Scoring:
                 "extractor": self.quality.extractor.name,
                 "samples": self.quality.count(split),
                 "reference": f"train ({self.quality.reference.statistics.n} samples)",
+                "floor_samples": self.quality.floor_samples(split),
             }
             if classes := self.quality.extractor.classes:
                 facts["classes"] = classes
