@@ -255,8 +255,8 @@ TEXT = """
   Recall and coverage see both. Recall is 0 as soon as every image occurs four times, since the third neighbour is then
   at distance 0. Coverage falls step by step.
 * **Memorised training images** are seen by `memorised` alone.
-* **One class that crowds out the others** shows in evenness, IS, FID, KID and coverage. Recall becomes better: the third
-  neighbour of an image is one of another class where a class has two images, so its neighbourhood holds many real images.
+* **One class that crowds out the others** shows in evenness, IS, FID, KID and coverage. Recall becomes better: where a
+  class has two images, the third neighbour of each is of another class, so its neighbourhood holds many real images.
 * **The number of images** changes FID and IS of undegraded digits: compare sets of equal size.
 
 No single metric sees every failure. FID or KID, coverage and `memorised` together see every one in the table.
