@@ -123,8 +123,8 @@ class ImageData(DataModule):
             return usual
         if self.holdout >= training:
             raise UserError(
-                f"data.holdout={self.holdout:,} leaves nothing to train on: there are {training:,} training images. Say "
-                "a smaller number, or data.holdout=0 for no validation images."
+                f"data.holdout={self.holdout:,} leaves nothing to train on: there are {training:,} training images. "
+                "Say a smaller number, or data.holdout=0 for no validation images."
             )
         return self.holdout
 

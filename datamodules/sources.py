@@ -134,12 +134,15 @@ class Pictures(ABC):
         """The extremes of a few files that are spread over all, where that is asked of them."""
         return None
 
+    def fit(self, picture: Image.Image) -> Tensor:
+        """The square that a picture becomes, uint8 (channels, size, size)."""
+        return square(picture, size=self.size, channels=self.channels, levels=self.levels)
+
     def read(self, index: int) -> Picture | Bad:
         """The decoded file, or why it cannot be."""
         try:
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
-                image = square(picture, size=self.size, channels=self.channels, levels=self.levels)
-                return Picture(image, extremes(picture))
+                return Picture(self.fit(picture), extremes(picture))
         except UnidentifiedImageError:
             return Bad(self.name(index), "of no known image format")
         except Exception as error:  # decoders raise nearly anything on a damaged file
