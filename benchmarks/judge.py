@@ -45,10 +45,11 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import cache_folder
 from lightning_gans.core.protocols import Samples
 from lightning_gans.extractors.classifier import fit_or_load
-from lightning_gans.metrics.neighbours import neighbour_measures, neighbour_radii
+from lightning_gans.metrics.neighbours import Manifold, neighbour_measures, neighbour_radii
 
 NATIVE = 8  # pixels of scikit-learn's digits
 SURE = 0.9
+K = 5  # neighbours that a radius spans
 REAL_SHARE = 0.95  # of training digits have a neighbour within the distance that sharp samples keep to
 
 
@@ -74,8 +75,10 @@ class Judge:
         train, labels = _images(data, "train")
         self.held_out = torch.cat([_images(data, "validation")[0], _images(data, "test")[0]])
         self.features = fit_or_load(data, cache_folder(), name="digits")
-        self.known, self.pixels = self.features(train).features, pixels(train)
-        self.native = pixels(_images(Digits(image_size=NATIVE), "train")[0])
+        self.pixels = pixels(train)
+        native = pixels(_images(Digits(image_size=NATIVE), "train")[0])
+        sets = self.features(train).features, self.pixels, native
+        self.known, self.drawn, self.native = (Manifold.of(features, k=(K, K)) for features in sets)
         # One against the rest: the margins tell how sure it is, which votes of pairs do not. Platt's sigmoids by
         # cross-validation.
         self.machine = CalibratedClassifierCV(OneVsRestClassifier(SVC(C=10)), ensemble=False)
@@ -88,11 +91,11 @@ class Judge:
         measured = neighbour_measures(self.known, self.features(x).features)
         return Verdict(
             sharp=self.sharp(x).double().mean().item(),
-            precision=measured.precision,
-            recall=measured.recall,
-            coverage=measured.coverage,
-            pixel_recall=neighbour_measures(self.pixels, pixels(x)).recall,
-            native_recall=neighbour_measures(self.native, pixels(x)).recall,
+            precision=measured.precision.value,
+            recall=measured.recall.value,
+            coverage=measured.coverage.value,
+            pixel_recall=neighbour_measures(self.drawn, pixels(x)).recall.value,
+            native_recall=neighbour_measures(self.native, pixels(x)).recall.value,
         )
 
     @cached_property

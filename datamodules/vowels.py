@@ -14,7 +14,7 @@ from torch import Tensor
 from datamodules import checks
 from datamodules.base import SplitName
 from datamodules.melspectrogram import LogMel, Waves
-from datamodules.utterances import SpeechData, Utterances
+from datamodules.utterances import SpeechData, Utterances, UtteranceSplit
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count
 
@@ -183,21 +183,26 @@ class Vowels(SpeechData):
         return hashlib.sha256(json.dumps({"vowels": VERSION} | said, sort_keys=True).encode()).hexdigest()
 
     def read(self) -> Mapping[str, Utterances]:
-        return _synthesised(self.sample_rate, self.mels, self.frames, self.speakers)
+        return {name: self._synthesised(name, n) for name, n in UTTERANCES.items()}
+
+    def fresh(self) -> UtteranceSplit:
+        """30 further utterances of each vowel of each speaker, in no split; synthesised at the first call."""
+        return UtteranceSplit(self._synthesised("fresh", UTTERANCES["train"]), self.finish)
+
+    def _synthesised(self, name: str, n: int) -> Utterances:
+        return _synthesised(name, n, self.sample_rate, self.mels, self.frames, self.speakers)
 
 
 @cache
-def _synthesised(sample_rate: int, mels: int, frames: int, speakers: int) -> Mapping[str, Utterances]:
+def _synthesised(name: str, n: int, sample_rate: int, mels: int, frames: int, speakers: int) -> Utterances:
+    """n utterances of each vowel of each speaker, drawn by `name`."""
     spectrogram = LogMel(sample_rate=sample_rate, mels=mels, frames=frames)
-    splits: dict[str, Utterances] = {}
-    for split, n in UTTERANCES.items():
-        parts, labels, of = [], [], []
-        for speaker, voice in enumerate(voices(speakers)):
-            for vowel in range(len(WORDS)):
-                jitter = torch.randn(n, 10, generator=stream("vowels", split, speaker, vowel))
-                waves = utterances(voice, vowel, jitter, sample_rate=sample_rate, samples=spectrogram.samples)
-                parts.append(spectrogram(waves))
-                labels += [vowel] * n
-                of += [speaker] * n
-        splits[split] = Utterances(torch.cat(parts), torch.tensor(labels), torch.tensor(of))
-    return splits
+    parts, labels, of = [], [], []
+    for speaker, voice in enumerate(voices(speakers)):
+        for vowel in range(len(WORDS)):
+            jitter = torch.randn(n, 10, generator=stream("vowels", name, speaker, vowel))
+            waves = utterances(voice, vowel, jitter, sample_rate=sample_rate, samples=spectrogram.samples)
+            parts.append(spectrogram(waves))
+            labels += [vowel] * n
+            of += [speaker] * n
+    return Utterances(torch.cat(parts), torch.tensor(labels), torch.tensor(of))

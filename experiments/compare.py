@@ -30,7 +30,7 @@ from experiments.trained.comparison import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS, Better, present
+from lightning_gans.metrics.names import METRICS, Better
 from lightning_gans.reporting.terminal import rate
 
 UNLIMITED = 10_000  # characters, where no terminal sets a width
@@ -60,7 +60,7 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         write_atomically(arguments.json, text + "\n")
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
-    show(rows, metrics if arguments.metric else present(metrics), console)
+    show(rows, metrics, console)
     for line in _notes(rows, odd):
         say(console, line)
     return cli.DONE
@@ -70,7 +70,8 @@ def _parser() -> cli.Parser:
     parser = cli.Parser(
         prog="experiments.compare",
         description="One table of runs: a row a configuration, its seeds aggregated (median, mean and sample standard "
-        "deviation). * marks the best median of a column among runs whose figures are of the same kind.",
+        "deviation). * marks the best median of a column among runs whose figures are of the same kind, ~ those that "
+        "differ from it by less than two standard errors.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -160,8 +161,11 @@ def _cell(row: Row, metric: str, kind: str, peers: Sequence[Row], arrows: bool) 
     stats = row.stats(metric, kind)
     if stats is None:
         return "-"
-    best = best_of(peers, metric, kind) == stats.median
-    text = f"[bold]{figure(stats.median)}*[/bold]" if best else figure(stats.median)
+    best, text = best_of(peers, metric, kind), figure(stats.median)
+    if best is not None and best.median == stats.median:
+        text = f"[bold]{text}*[/bold]"
+    elif best is not None and stats.near(best):
+        text = f"{text}~"
     return text if stats.std is None else f"{text}\n{_spread(stats, arrows)}"
 
 
@@ -178,13 +182,23 @@ def _facts(rows: Sequence[Row]) -> Iterator[str]:
     """What the figures are of."""
     if any(len(row.runs) > 1 for row in rows):
         yield "Median over n seeds, and below it mean and standard deviation. * is the best of its kind."
+    yield "~ differs from the best by less than two standard errors (over seeds, or of the samples of one run)."
     for protocol in dict.fromkeys(row.protocol for row in rows):
         data, extractor, samples, reference = protocol
         if extractor:
-            floors = [run.floor for row in rows if row.protocol == protocol for run in row.runs]
-            floor = next((value for value in floors if value is not None), None)
-            real = "" if floor is None else f"; held-out real data score fid {figure(floor)}"
+            of_protocol = [row for row in rows if row.protocol == protocol]
+            real = _floor(of_protocol)
             yield f"{data}: {extractor}, {samples} samples against {reference}{real}"
+
+
+def _floor(rows: Sequence[Row]) -> str:
+    """What real data score by the first metric of these rows that has a floor."""
+    for metric in metrics_of(rows):
+        for value, deviation in (run.floor(metric) for row in rows for run in row.runs):
+            if value is not None:
+                spread = f" +- {deviation:.2g}" if deviation is not None else ""
+                return f"; held-out real data score {metric} {figure(value)}{spread}"
+    return ""
 
 
 def _notes(rows: Sequence[Row], odd: Sequence[tuple[Path, str]]) -> Iterator[str]:

@@ -27,6 +27,7 @@ def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
         config.pop("study", None)  # of a multirun, not of one of its runs
         config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
         config.names.recipe = choices.get("recipe", "none")
+        config.names.choices = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
         config.group = config.get("group") or group
         if "run_dir" in config and config.run_dir is None:
             config.run_dir = str(directory.RUNS / name)

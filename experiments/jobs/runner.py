@@ -148,7 +148,7 @@ def _run(
     every = settings["evaluation"]["every"] if config["metrics"] else None
     trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
-        logger.log_hyperparams(dict(config))
+        logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
     try:

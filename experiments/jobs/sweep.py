@@ -24,7 +24,7 @@ from experiments.settings.signatures import declared
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import load_yaml
 from lightning_gans.core.signals import SIGNALS
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import METRICS, suffix_of
 
 JOB = "job"  # the setting that holds the command of one job of a study
 SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
@@ -128,9 +128,11 @@ def _headline(job: Job) -> str:
     chosen = job.config["callbacks"]["evaluation"].get("headline")
     if chosen:
         return str(chosen)
-    usual = "mode_score" if job.choices.get("metrics") == "planar" else "fid"
-    own = declared(str(job.config["variant"]["_target_"]), "headline", "fid")
-    return usual if own == "fid" else str(own)
+    own = str(declared(str(job.config["variant"]["_target_"]), "headline", "fid"))
+    if own == "fid" and job.choices.get("metrics") == "planar":
+        return "mode_score"
+    factory = str(metrics.get("_target_")).rpartition(".")[2]
+    return f"{own}{suffix_of(factory)}" if own in METRICS and METRICS[own].features else own
 
 
 def _tell_best(job: Job) -> None:

@@ -14,7 +14,7 @@ import yaml
 from experiments.settings.spec import plain
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import load_json, load_yaml, printable
-from lightning_gans.metrics.names import BETTER, METRICS, Better
+from lightning_gans.metrics.names import BETTER, METRICS, Better, earlier, suffix_of
 from lightning_gans.reporting.csv_files import CsvFile
 
 RUNS = Path("runs")
@@ -93,7 +93,10 @@ def as_token(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `metrics` are name -> {last, best, best_iteration, better}, None where a number was not finite."""
+    """summary.json; `metrics` are name -> {last, best, best_iteration, better}, None where a number was not finite.
+
+    A metric has `last_se` and `best_se`, standard errors, where they are known.
+    """
 
     status: str
     iterations: int = 0
@@ -151,7 +154,7 @@ def read_summary(run_dir: Path) -> Summary | None:
     """
     path = run_dir / SUMMARY
     try:
-        found = load_json(path)
+        found = present(load_json(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -169,7 +172,7 @@ def read_summary(run_dir: Path) -> Summary | None:
             printable(name, LONGEST): {
                 **{
                     key: number(value.get(key)) if isinstance(value, dict) else None
-                    for key in ("last", "best", "best_iteration")
+                    for key in ("last", "best", "best_iteration", "last_se", "best_se")
                 },
                 "better": better_of(name, value),
             }
@@ -177,6 +180,44 @@ def read_summary(run_dir: Path) -> Summary | None:
         },
         all=found,
     )
+
+
+def present(summary: Any) -> Any:
+    """The content of a summary.json with the present names of metrics in the place of those of version 0.1.
+
+    There a metric did not name its extractor: the file does, under `evaluation`.
+    """
+    if not isinstance(summary, dict):
+        return summary
+    names = earlier(_suffix(summary))
+    evaluation, test, headline = (summary.get(key) for key in ("evaluation", "test", "headline"))
+    found = summary | {"metrics": _renamed(summary.get("metrics"), names)}
+    if isinstance(evaluation, dict):
+        found["evaluation"] = evaluation | {"floor": _renamed(evaluation.get("floor"), names)}
+    if isinstance(test, dict):
+        found["test"] = {of: _renamed(scores, names) for of, scores in test.items()}
+    if isinstance(headline, str):
+        found["headline"] = names.get(headline, headline)
+    return found
+
+
+def suffix(run_dir: Path) -> str:
+    """What ends the names of metrics of features in a run; empty for Inception, and where nothing is known."""
+    try:
+        return _suffix(load_json(run_dir / SUMMARY))
+    except (OSError, ValueError):
+        return ""
+
+
+def _suffix(summary: Any) -> str:
+    evaluation = summary.get("evaluation") if isinstance(summary, dict) else None
+    return suffix_of(str(evaluation.get("extractor", ""))) if isinstance(evaluation, dict) else ""
+
+
+def _renamed(scores: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(scores, dict):
+        return scores
+    return {names.get(name, name): value for name, value in scores.items() if names.get(name) not in scores}
 
 
 def better_of(name: str, score: Any) -> Better | None:

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.runs import abilities
-from experiments.runs.directory import better_of, number
+from experiments.runs.directory import better_of, number, present
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import Better, present
+from lightning_gans.metrics.names import ERROR, Better
 from lightning_gans.reporting.terminal import duration, rate
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
@@ -36,7 +36,7 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
     console = console or Console()
     run_dir = shown(run_dir)
     try:
-        summary = load_json(run_dir / "summary.json")
+        summary = present(load_json(run_dir / "summary.json"))
     except (OSError, ValueError):
         summary = None
     if not isinstance(summary, Mapping):
@@ -51,7 +51,7 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
         say(console)
         table = _table(summary, arrows=console.encoding.startswith("utf"))
         console.print(table, crop=False)
-        for line in _facts(summary):
+        for line in _facts(summary, arrows=console.encoding.startswith("utf")):
             say(console, line)
     places, commands = _places(run_dir), _commands(run_dir)
     if places:
@@ -103,16 +103,16 @@ def _numbers(values: Any) -> dict[str, float]:
 
 
 def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
-    test, floor = _group(summary, "test"), _about(summary).get("floor") or {}
-    floor = floor if isinstance(floor, Mapping) else {"fid": floor}
+    test, real = _group(summary, "test"), _about(summary).get("floor") or {}
+    real = real if isinstance(real, Mapping) else {"fid": real}
     metrics = _group(summary, "metrics")
-    scores = {name: _numbers(metrics[name]) for name in present(metrics)}
+    scores = {name: _numbers(metrics[name]) for name in metrics}
     directions = {name: better_of(name, score) for name, score in _group(summary, "metrics").items()}
     # as many columns as there is something to say in
     extra = {
         title: values
         for title, values in (
-            ("floor", _numbers(floor)),
+            ("floor", _numbers(real)),
             ("test\nbest", _numbers(test.get("best"))),
             ("test\nlast", _numbers(test.get("last"))),
             *(
@@ -123,19 +123,15 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         )
         if any(name in values for name in scores)
     }
-    rows = [["metric", "best", "at\niteration", "last", *extra]]
+    known = any("last_se" in score for score in scores.values())
+    rows = [["metric", "best", "at\niter.", "last", *(["±" if arrows else "+-"] if known else []), *extra]]
     for name, score in scores.items():
         iteration = score.get("best_iteration")
         at = "" if iteration is None else f"{iteration:,}"
-        values = [score.get("last"), *(values.get(name) for values in extra.values())]
-        rows.append(
-            [
-                f"{printable(name)} {_arrow(directions[name], arrows)}".rstrip(),
-                figure(score.get("best")),
-                at,
-                *map(figure, values),
-            ]
-        )
+        title = f"{printable(name)} {_arrow(directions[name], arrows)}".rstrip()
+        last = [figure(score.get("last")), *([error_figure(score.get("last_se"))] if known else [])]
+        others = (figure(values.get(name)) for values in extra.values())
+        rows.append([title, figure(score.get("best")), at, *last, *others])
     table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
         # never narrower than what it holds: a figure cut short would be another figure
@@ -158,7 +154,7 @@ def _about(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     return _group(summary, "evaluation") or _group(summary, "fid")
 
 
-def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
+def _facts(summary: Mapping[str, Any], *, arrows: bool) -> Iterable[str]:
     about = _about(summary)
     parts = []
     if about.get("extractor"):
@@ -170,6 +166,8 @@ def _facts(summary: Mapping[str, Any]) -> Iterable[str]:
         yield " " + "; ".join(parts)
     if about.get("floor"):
         yield " floor: held-out real samples in place of generated ones"
+    if any("last_se" in _numbers(score) for score in _group(summary, "metrics").values()):
+        yield f" {'±' if arrows else '+-'}: standard error of the last, for this number of samples"
 
 
 def _places(run_dir: Path) -> list[tuple[str, str]]:
@@ -206,6 +204,11 @@ def _commands(run_dir: Path) -> dict[str, str]:
     if any((run_dir / "wandb").glob("offline-run-*")):
         commands["upload it to W&B"] = f"wandb sync {shlex.quote(str(run_dir / 'wandb'))}"
     return commands
+
+
+def error_figure(value: float | None) -> str:
+    """A standard error, to two digits."""
+    return "" if value is None else f"{value:.2g}"
 
 
 def figure(value: float | None) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from experiments.studies.pages import by_data, column, config_of, game_of, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
 
-METRICS = ("code_accuracy", "code_classes", "nmi", "fid")
+METRICS = ("code_accuracy", "code_classes", "nmi", "fid_classifier")
 CURVE = "code_accuracy_curve"
 PUBLISHED = 0.05  # Chen et al. 2016, section 7.2, on MNIST
 COLUMNS = 10

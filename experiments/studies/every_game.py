@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from experiments.studies.pages import by_data, config_of, finished, spread, summary_of, table, write_page
 from experiments.studies.record import Line, Record, asked
 
-METRICS = {"fid": "FID", "kid": "KID", "is": "IS", "label_accuracy": "label accuracy", "intra_fid": "intra-FID"}
+METRICS = {
+    "fid_classifier": "FID",
+    "kid_classifier": "KID",
+    "is_classifier": "IS",
+    "label_accuracy": "label accuracy",
+    "intra_fid_classifier": "intra-FID",
+}
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
@@ -21,7 +27,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         for run_dir in of_data:
             summary = summary_of(run_dir)
             values = {name: summary.metrics.get(name, {}).get("last") for name in METRICS}
-            values["floor"] = summary.all.get("evaluation", {}).get("floor", {}).get("fid")
+            values["floor"] = summary.all.get("evaluation", {}).get("floor", {}).get("fid_classifier")
             record.add(run_dir, config_of(run_dir)["names"]["variant"], values)
         record.write()
         _page(data, record.games(data), folder, config_of(of_data[0])["data"])
@@ -29,7 +35,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data: Mapping[str, Any]) -> None:
     lines = [line for of_game in games.values() for line in of_game]
-    order = sorted(games, key=lambda game: fmean(_last(games[game], "fid")))
+    order = sorted(games, key=lambda game: fmean(_last(games[game], "fid_classifier")))
     rows = [
         [
             game,
@@ -42,9 +48,9 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data:
     floor = next(iter(_last(lines, "floor")), None)
     figure = Figure(figsize=(6, 0.25 * len(order) + 1), layout="constrained")
     axes = figure.subplots()
-    axes.barh(order, [fmean(_last(games[game], "fid")) for game in order])
+    axes.barh(order, [fmean(_last(games[game], "fid_classifier")) for game in order])
     for place, game in enumerate(order):
-        values = _last(games[game], "fid")
+        values = _last(games[game], "fid_classifier")
         axes.plot(values, [place] * len(values), "k.", markersize=4)  # a dot a seed
     if floor is not None:
         axes.axvline(floor, color="grey", linestyle=":", label="real, held out")

@@ -17,7 +17,7 @@ METRICS = {
     "code_knn_accuracy": "of codes",
     "probe_accuracy": "linear probe of features",
     "reconstruction_ratio": "reconstruction ratio",
-    "fid": "FID",
+    "fid_classifier": "FID",
 }
 CURVES = ("knn_accuracy", "reconstruction_ratio")
 # `python -m benchmarks.neighbours data=mnist data.image_size=28`: 1-NN accuracy without any training

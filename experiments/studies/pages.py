@@ -13,6 +13,7 @@ from experiments.runs import directory as runs
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import printable, read_text
+from lightning_gans.metrics.names import earlier
 
 MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
 
@@ -99,7 +100,8 @@ def column(run_dir: Path, name: str, *, file: str = "losses.csv") -> tuple[list[
     path = run_dir / file
     try:
         table = csv.DictReader(io.StringIO(read_text(path, MOST_BYTES), newline=""))
-        rows = [(int(row["iteration"]), float(row[name])) for row in table if row.get(name)]
+        older = {new: old for old, new in earlier(runs.suffix(run_dir)).items()}.get(name, name)
+        rows = [(int(row["iteration"]), float(value)) for row in table if (value := row.get(name) or row.get(older))]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as a table of this study ({error}).") from error
     if not rows:

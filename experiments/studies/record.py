@@ -13,6 +13,7 @@ from experiments.trained.comparison import Run
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import printable, read_text
+from lightning_gans.metrics.names import earlier
 
 KEYS = ("data", "game", "seed")
 FACTS = ("status", "iterations", "batch_size", "precision", "seconds", "recipe", "commit", "machine")
@@ -40,6 +41,8 @@ class Record:
         if file.is_file():
             with file.open(newline="", encoding="utf-8") as text:
                 reader = csv.DictReader(text)
+                if reader.fieldnames is not None:  # studies of version 0.1 were measured by a classifier
+                    reader.fieldnames = [earlier("_classifier").get(name, name) for name in reader.fieldnames]
                 if reader.fieldnames is None or set(reader.fieldnames) != set(self.columns):
                     raise UserError(
                         f"{file}: not the record of this study, whose columns are {', '.join(self.columns)}. "

@@ -36,7 +36,13 @@ LESSONS = {
 * The **GAN** has no encoder: samples, and no reconstruction.
 """,
 }
-METRICS = {"fid": "FID", "reconstruction_mse": "pixel error", "kid": "KID", "is": "IS", "knn_accuracy": "1-NN"}
+METRICS = {
+    "fid_classifier": "FID",
+    "reconstruction_mse": "pixel error",
+    "kid_classifier": "KID",
+    "is_classifier": "IS",
+    "knn_accuracy": "1-NN",
+}
 SHIPPED = "digits"
 COLUMNS = 8
 

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -14,7 +15,7 @@ from experiments.runs.resume import differences, flatten, is_free
 from experiments.settings.spec import plain
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder, printable
-from lightning_gans.metrics.names import METRICS, Better
+from lightning_gans.metrics.names import ERROR, METRICS, Better
 
 SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
 KINDS = ("best", "last")
@@ -63,12 +64,13 @@ class Run:
         about = about if isinstance(about, Mapping) else {}
         return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
 
-    @property
-    def floor(self) -> float | None:
-        """The fid of held-out real data, where it was measured."""
+    def floor(self, metric: str) -> tuple[float | None, float | None]:
+        """What held-out real data score, and its standard deviation over draws, where they were measured."""
         about = self.summary.all.get("evaluation")
         floor = about.get("floor") if isinstance(about, Mapping) else None
-        return runs.number(floor.get("fid")) if isinstance(floor, Mapping) else None
+        if not isinstance(floor, Mapping):
+            return None, None
+        return runs.number(floor.get(metric)), runs.number(floor.get(f"{metric}{ERROR}"))
 
     @property
     def configuration(self) -> str:
@@ -84,18 +86,30 @@ class Run:
 
 @dataclass(frozen=True)
 class Stats:
-    """Over seeds; std is the sample's (n - 1), None for one seed."""
+    """Over seeds; std is the sample's (n - 1), None for one seed.
+
+    error: the standard error, over seeds where there are several, else that of the one run's figure; None if unknown.
+    """
 
     n: int
     median: float
     mean: float
     std: float | None
+    error: float | None = None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Stats | None":
+    def of(cls, values: Sequence[float], errors: Sequence[float | None] = ()) -> "Stats | None":
         if not values:
             return None
-        return cls(len(values), median(values), fmean(values), stdev(values) if len(values) > 1 else None)
+        std = stdev(values) if len(values) > 1 else None
+        error = errors[0] if std is None and errors else None if std is None else std / sqrt(len(values))
+        return cls(len(values), median(values), fmean(values), std, error)
+
+    def near(self, other: "Stats") -> bool:
+        """Whether the medians differ by less than two standard errors of their difference."""
+        if self.error is None or other.error is None:
+            return False
+        return abs(self.median - other.median) < 2 * hypot(self.error, other.error)
 
 
 @dataclass(frozen=True)
@@ -128,8 +142,9 @@ class Row:
 
     def stats(self, metric: str, kind: str) -> Stats | None:
         """kind: "best" or "last"."""
-        values = [run.summary.metrics.get(metric, {}).get(kind) for run in self.runs]
-        return Stats.of([value for value in values if value is not None])
+        found = [run.summary.metrics.get(metric, {}) for run in self.runs]
+        known = [score for score in found if score.get(kind) is not None]
+        return Stats.of([score[kind] for score in known], [score.get(f"{kind}{ERROR}") for score in known])
 
 
 def _shown(text: object) -> str:
@@ -194,15 +209,13 @@ def direction(rows: Sequence[Row], metric: str) -> Better | None:
     return said.pop() if len(said) == 1 else None
 
 
-def best_of(rows: Sequence[Row], metric: str, kind: str) -> float | None:
-    """The best median; None where there is nothing to compare."""
+def best_of(rows: Sequence[Row], metric: str, kind: str) -> Stats | None:
+    """Those of the best median; None where there is nothing to compare."""
     better = direction(rows, metric)
-    if better is None:
+    found = [stats for row in rows if (stats := row.stats(metric, kind)) is not None]
+    if better is None or len(found) < 2:
         return None
-    medians = [stats.median for row in rows if (stats := row.stats(metric, kind)) is not None]
-    if len(medians) < 2:
-        return None
-    return min(medians) if better == "lower" else max(medians)
+    return (min if better == "lower" else max)(found, key=lambda stats: stats.median)
 
 
 def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:

@@ -1,29 +1,30 @@
-"""Collapse watch: warnings about lost classes, narrow samples and a saturated discriminator."""
+"""Collapse watch: warnings about uneven classes, samples of little variety and a saturated discriminator."""
 
 import logging
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from torch import Tensor
 
 from lightning_gans.core.events import Evidence
-from lightning_gans.metrics.diversity import classes_covered, pairwise_distance
+from lightning_gans.metrics.diversity import class_counts, classes_covered
 
 log = logging.getLogger("lightning_gans")
 
 SHARE = 0.2  # a class is covered with this share of the samples that a uniform generator would give it
-NARROW = 1 / 3  # of the distance between real samples
+EVEN = 0.8  # of the evenness of real samples
+RECALLED = 0.25  # of the recall of real samples
+COVERED = 0.4  # of the coverage of real samples
+PRECISE = 0.5  # of the precision of real samples, from which on samples count as looking real
 PINNED = 0.99  # accuracy of D from which on it has nothing to learn from, or gives nothing
 EVALUATIONS = 3  # that D has to be pinned for
-ROWS = 512  # samples whose distances are measured: 131,000 pairs
 
 
 class CollapseWatch(pl.Callback):
     """Warns, once until it has cleared, of what an evaluation shows to be going wrong.
 
-    Fewer classes among the samples than there are; samples much nearer to each other than real ones (in feature
-    space); a discriminator that is always right, or always wrong, at three evaluations running.
+    Classes that are missing or rare among the samples; samples that cover little of what real ones do (recall and
+    coverage far below those of held-out real samples, while the samples themselves look real); a discriminator that is
+    always right, or always wrong, at three evaluations running.
     """
 
     def __init__(self) -> None:
@@ -38,8 +39,8 @@ class CollapseWatch(pl.Callback):
             return
         classes = getattr(getattr(trainer, "datamodule", None), "classes", None)
         signs = {
-            "classes": _missing_classes(evidence.probabilities, classes),
-            "distance": _narrow(evidence.features, evidence.real),
+            "classes": uneven_classes(evidence, classes),
+            "variety": little_variety(evidence),
             "accuracy": _pinned(self._accuracy),
         }
         for name, text in signs.items():
@@ -54,42 +55,51 @@ class CollapseWatch(pl.Callback):
         self._accuracy, self._told = list(state_dict["accuracy"]), set(state_dict["told"])
 
 
-def _missing_classes(probabilities: Tensor | None, names: tuple[str, ...] | None) -> str | None:
-    if probabilities is None or not len(probabilities):
+def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | None:
+    """A warning where classes are missing among the samples, or much more uneven than among real ones; else None.
+
+    names: of the data's classes; where the classifier has others, it says nothing of them.
+    """
+    found = evidence.probabilities
+    if found is None or not len(found) or names is None or len(names) != found.shape[1]:
         return None
-    classes = probabilities.shape[1]
-    covered = classes_covered(probabilities, share=SHARE)
-    if covered == classes:
+    counts = class_counts(found)
+    missing = len(names) - classes_covered(found, share=SHARE)
+    even, real = evidence.scores.get("evenness"), evidence.floor.get("evenness", 1.0)
+    if not missing and (even is None or not even < EVEN * real):
         return None
-    counts = torch.bincount(probabilities.detach().argmax(1).cpu(), minlength=classes)
-    rarest = counts.argsort(stable=True)[: classes - covered].tolist()
-    named = [str(names[i]) if names is not None and len(names) == classes else str(i) for i in sorted(rarest)]
-    listed = ", ".join(named[:10]) + (" ..." if len(named) > 10 else "")
+    order = counts.argsort(stable=True).tolist()
+    rare = [str(names[i]) for i in sorted(order[: max(missing, 1)])]
+    listed = ", ".join(rare[:10]) + (" ..." if len(rare) > 10 else "")
+    share = f"{int(counts[order[-1]]) / len(found):.0%} are of class {names[order[-1]]}"
+    evenness = "" if even is None else f"; evenness {even:.2f}, real samples {real:.2f}"
     return (
-        f"the samples cover {covered} of {classes} classes (few or none of: {listed}). Early in a run that passes; "
-        "when it stays it is mode collapse, G making the few things that D cannot yet reject (or these classes are "
-        "rare in the data). Try a larger data.batch_size, or a penalty on D's gradient (penalty=r1, with a "
-        "discriminator without batch norm)."
+        f"the samples cover {len(names) - missing} of {len(names)} classes (few or none of: {listed}), and {share}"
+        f"{evenness}. Early in a run that passes; when it stays it is mode collapse, G making the few things that D "
+        "cannot yet reject (or these classes are rare in the data). Try a larger data.batch_size, or a penalty on D's "
+        "gradient (penalty=r1, with a discriminator without batch norm)."
     )
 
 
-def _narrow(features: Tensor | None, real: Tensor | None) -> str | None:
-    if features is None or real is None or len(features) < 2 or len(real) < 2:
-        return None
-    ours, theirs = pairwise_distance(_spread(features)), pairwise_distance(_spread(real))
-    if not ours < NARROW * theirs:
+def little_variety(evidence: Evidence) -> str | None:
+    """A warning where samples look real and cover little of what real ones do; else None.
+
+    Samples that do not look real yet cover little as well, which says nothing of collapse: precision tells them apart.
+    """
+    scores, floor = evidence.scores, evidence.floor
+    low = []
+    for name, share in (("recall", RECALLED), ("coverage", COVERED)):
+        key = f"{name}{evidence.suffix}"
+        if key in scores and key in floor and scores[key] < share * floor[key]:
+            low.append(f"{name} {scores[key]:.2f}, real samples {floor[key]:.2f}")
+    precision = f"precision{evidence.suffix}"
+    if not low or scores[precision] < PRECISE * floor[precision]:
         return None
     return (
-        f"samples are {ours / theirs:.0%} as far from each other as real ones (in feature space, mean over pairs). "
-        "G is making variations of very few things: mode collapse, or a run that has hardly begun. Try a lower "
-        "learning rate for G, or another seed; if it stays, a penalty on D's gradient (penalty=r1, with a "
-        "discriminator without batch norm)."
+        f"the samples cover little of what real ones do ({'; '.join(low)}): G makes variations of few things, mode "
+        "collapse within or among classes. Try a lower learning rate for G, or another seed; if it stays, a penalty on "
+        "D's gradient (penalty=r1, with a discriminator without batch norm)."
     )
-
-
-def _spread(features: Tensor) -> Tensor:
-    """At most 512 rows at even distances: real samples may be sorted by class."""
-    return features[torch.linspace(0, len(features) - 1, min(ROWS, len(features))).long()]
 
 
 def _pinned(accuracy: list[float]) -> str | None:

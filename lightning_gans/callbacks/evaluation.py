@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import nn
 
-from lightning_gans.callbacks.training_log import show_callbacks, tell_summary
+from lightning_gans.callbacks.training_log import EVAL, TEST, show_callbacks, spent, tell_summary
 from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.data import Data, SplitName
@@ -17,7 +17,7 @@ from lightning_gans.core.events import EvaluationListener, Evidence, due
 from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import StopRequested, abandonable, stopping
 from lightning_gans.evaluation.scoring import Scoring
-from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.names import ERROR, METRICS, earlier
 from lightning_gans.settings import Count, Given
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 class Evaluation(pl.Callback):
     """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
 
-    It takes the place of Lightning's validation loop: scores go to `trainer.callback_metrics`, and then the hook
-    `on_validation_end` of every callback is called, so that EarlyStopping and ModelCheckpoint act on them.
+    It takes the place of Lightning's validation loop: scores go to `trainer.callback_metrics` by the names that loggers
+    see (`eval/fid`), and then the hook `on_validation_end` of every callback is called, so that EarlyStopping and
+    ModelCheckpoint act on them.
 
     Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
     chosen one. What a model cannot do is not measured. A request to stop leaves an evaluation that is under way; the
@@ -65,11 +66,22 @@ class Evaluation(pl.Callback):
             self.scoring.prepare(pl_module.model, _data(trainer), trainer.strategy.root_device)
         self.floor = self.scoring.floor("validation")
         if self.headline is not None:
-            pl_module.headline = self.headline
+            pl_module.headline = self._checked(self.headline)
         elif (
             self.scoring.quality is not None and type(pl_module).headline == Game.headline
         ):  # a variant may name another
             pl_module.headline = self.scoring.quality.headline
+        else:
+            pl_module.headline = self.scoring.named(type(pl_module).headline)
+
+    def _checked(self, headline: str) -> str:
+        named = self.scoring.named(headline)
+        if named != headline:
+            raise UserError(
+                f"callbacks.evaluation.headline={headline}: {headline} is of Inception's features, and this run "
+                f"measures {named}. Say callbacks.evaluation.headline={named}, or metrics=inception."
+            )
+        return headline
 
     def facts(self) -> dict[str, Any]:
         """What the numbers are of: extractor, sample count, reference and floor."""
@@ -78,8 +90,9 @@ class Evaluation(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
+        pl_module.scores.rename(earlier(self.scoring.suffix))
         known = pl_module.scores.state_dict()  # of the sittings before
-        show_callbacks(trainer, {name: score["last"] for name, score in known.items()})
+        show_callbacks(trainer, {f"{EVAL}{name}": score["last"] for name, score in known.items()})
         if self.pending:
             self._validate(trainer, pl_module)
 
@@ -102,13 +115,15 @@ class Evaluation(pl.Callback):
         self.pending = False
         if not evidence.scores:
             return
-        ranked = {name: value for name, value in evidence.scores.items() if name in METRICS}  # no deviations
-        game.scores.record(ranked, game.iteration)
-        values = dict(evidence.scores)
-        if "fid" in self.floor:
-            values["fid_floor"] = self.floor["fid"]
+        found = evidence.scores
+        ranked = {name: value for name, value in found.items() if name in METRICS}  # no deviations
+        errors = {name: found[f"{name}{ERROR}"] for name in ranked if f"{name}{ERROR}" in found}
+        game.scores.record(ranked, game.iteration, errors)
+        values = {f"{EVAL}{name}": value for name, value in found.items()}
+        if game.headline in self.floor:
+            values[f"{EVAL}{game.headline}_floor"] = self.floor[game.headline]
         for logger in trainer.loggers:
-            logger.log_metrics(values, step=game.iteration)
+            logger.log_metrics(values | spent(trainer, game), step=game.iteration)
         show_callbacks(trainer, values)
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         for callback in callbacks:
@@ -131,7 +146,7 @@ class Evaluation(pl.Callback):
         except StopRequested:
             trainer.should_stop = True
             return
-        facts = {f"test.{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
+        facts = {f"{TEST}{name}.{of}": value for of, found in self.test.items() for name, value in found.items()}
         tell_summary(trainer, facts)
 
     def _tested(self, trainer: pl.Trainer, game: Game) -> dict[str, dict[str, float]]:
@@ -170,7 +185,8 @@ def _can_monitor(callback: pl.Callback, trainer: pl.Trainer, game: Game) -> bool
         return True
     if not game.latest:
         return False
-    hint = f"Did you mean {' or '.join(near)}? " if (near := get_close_matches(name, known, n=3)) else ""
+    near = [other for other in known if other.rpartition("/")[2] == name] or get_close_matches(name, known, n=3)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
     raise UserError(
         f"{type(callback).__name__} monitors {name}, which this run does not measure. {hint}There are "
         f"{', '.join(sorted(known))}."

@@ -3,7 +3,7 @@
 import atexit
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
+from lightning_gans.callbacks.training_log import player_losses
 from lightning_gans.core.activity import Report
 from lightning_gans.core.game import Game
 from lightning_gans.reporting.terminal import Activity, Snapshot, View, view_for
@@ -146,21 +147,6 @@ class Progress(pl.Callback):
             self._open().show(snapshot)
         except OSError:  # the reader is gone (`| head`, a dropped connection): the run goes on without one
             self._next = float("inf")
-
-
-def player_losses(latest: Mapping[str, float]) -> dict[str, float]:
-    """Each player's loss, from the newest means of a game.
-
-    A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.
-    """
-    losses: dict[str, float] = {}
-    newest: dict[str, float] = {}
-    for name, value in latest.items():
-        player, _, term = name.rpartition("/")
-        if term == "gradient_norm" and player in newest:
-            losses[player] = latest.get(f"{player}/loss", newest[player])
-        newest[player] = value
-    return losses
 
 
 def _headline(game: Game) -> dict[str, float]:

@@ -12,6 +12,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.files import overwrite, write_atomically
 from lightning_gans.core.game import Game
+from lightning_gans.metrics.names import earlier
 from lightning_gans.reporting.csv_files import CsvFile
 
 
@@ -42,6 +43,7 @@ class RunSummary(pl.Callback):
         self._parameters = pl_module.parameter_counts()
         if trainer.is_global_zero:
             self._csv = CsvFile(Path(trainer.default_root_dir) / "metrics.csv")
+            self._csv.rename(earlier(_suffix(trainer)))
             self._csv.resume(pl_module.iteration)
             self.write(trainer, pl_module, "running")
 
@@ -85,6 +87,12 @@ class RunSummary(pl.Callback):
                 if overwrite(path, json.dumps(_plain(known), separators=(",", ":")).encode()):
                     break
             raise
+
+
+def _suffix(trainer: pl.Trainer) -> str:
+    """What ends the names of metrics of features in this run."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback.scoring.suffix for callback in callbacks if isinstance(callback, Evaluation)), "")
 
 
 def _known(path: Path) -> dict[str, Any]:

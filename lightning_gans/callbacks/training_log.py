@@ -14,13 +14,15 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import stopping
 from lightning_gans.reporting.csv_files import CsvFile
 
+TRAIN, EVAL, TEST = "train/", "eval/", "test/"  # begin the names that loggers and Lightning's callbacks see
+
 
 class TrainingLog(pl.Callback):
     """Read the game's running means every `every` iterations; the one moment at which losses leave the device.
 
-    A row of losses.csv and of every logger holds the means since the row before, `<player>/learning_rate`,
-    `iterations_per_second` and `images_per_second` (wall time, evaluations included). The means are also in
-    `trainer.callback_metrics`, for callbacks of Lightning that monitor one. Loggers that have
+    A row of losses.csv holds the means since the row before, `<player>/learning_rate`, `iterations_per_second` and
+    `images_per_second` (wall time, evaluations included). Loggers, and callbacks of Lightning that monitor a loss, see
+    them as `train/<player>/<term>`, each player's whole loss as `train/<player>/loss`. Loggers that have
     `log_summary(facts)` are told the best value of each metric after every evaluation, and the run's status at its end.
 
     Raises (while training, on every rank alike):
@@ -36,11 +38,11 @@ class TrainingLog(pl.Callback):
         self._iteration = 0
 
     @property
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self._seconds}
+        return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._seconds_before = float(state_dict["seconds"])
@@ -49,7 +51,7 @@ class TrainingLog(pl.Callback):
         assert isinstance(pl_module, Game)
         self._started = self._since = time.monotonic()
         self._iteration = pl_module.iteration
-        show_callbacks(trainer, pl_module.latest)  # of the sitting before
+        show_callbacks(trainer, _of_training(pl_module.latest))  # of the sitting before
         if trainer.is_global_zero:
             self._csv = CsvFile(Path(trainer.default_root_dir) / "losses.csv")
             self._csv.resume(pl_module.iteration)
@@ -60,15 +62,15 @@ class TrainingLog(pl.Callback):
             return
         assert isinstance(pl_module, Game)
         values = dict(pl_module.read_losses())
-        show_callbacks(trainer, values)
+        show_callbacks(trainer, _of_training(values))
         if not trainer.is_global_zero:
             return
         values |= {f"{player}/learning_rate": rate for player, rate in pl_module.learning_rates().items()}
         values |= self._speed(pl_module)
-        now = {"iteration": pl_module.iteration, "images": pl_module.images, "seconds": round(self._seconds, 2)}
+        now = {"iteration": pl_module.iteration, "images": pl_module.images, "seconds": round(self.seconds, 2)}
         self._csv.append(now | values)
         for logger in trainer.loggers:
-            logger.log_metrics(values, step=pl_module.iteration)
+            logger.log_metrics(_of_training(values) | spent(trainer, pl_module), step=pl_module.iteration)
 
     def _speed(self, game: Game) -> dict[str, float]:
         now = time.monotonic()
@@ -94,11 +96,40 @@ class TrainingLog(pl.Callback):
 
 
 def best_scores(game: Game) -> dict[str, float]:
-    """`<metric>.best` and `<metric>.best_iteration` of every metric measured so far."""
+    """`eval/<metric>.best` and `eval/<metric>.best_iteration` of every metric measured so far."""
     facts: dict[str, float] = {}
     for name, score in game.scores.state_dict().items():
-        facts |= {f"{name}.best": score["best"], f"{name}.best_iteration": score["best_iteration"]}
+        facts |= {f"{EVAL}{name}.best": score["best"], f"{EVAL}{name}.best_iteration": score["best_iteration"]}
     return facts
+
+
+def player_losses(latest: Mapping[str, float]) -> dict[str, float]:
+    """Each player's loss, from the newest means of a game.
+
+    A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.
+    """
+    losses: dict[str, float] = {}
+    newest: dict[str, float] = {}
+    for name, value in latest.items():
+        player, _, term = name.rpartition("/")
+        if term == "gradient_norm" and player in newest:
+            losses[player] = latest.get(f"{player}/loss", newest[player])
+        newest[player] = value
+    return losses
+
+
+def _of_training(values: Mapping[str, float]) -> dict[str, float]:
+    """Means of training as loggers see them."""
+    losses = {f"{player}/loss": value for player, value in player_losses(values).items()}
+    return {f"{TRAIN}{name}": value for name, value in {**values, **losses}.items()}
+
+
+def spent(trainer: pl.Trainer, game: Game) -> dict[str, float]:
+    """What a chart may have as its x-axis beside iterations: `images` seen, and `seconds` of all sittings."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    clock = next((callback for callback in callbacks if isinstance(callback, TrainingLog)), None)
+    seconds = {} if clock is None else {"seconds": round(clock.seconds, 2)}
+    return {"images": float(game.images), **seconds}
 
 
 def show_callbacks(trainer: pl.Trainer, values: Mapping[str, float]) -> None:

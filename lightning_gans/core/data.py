@@ -103,6 +103,17 @@ class HasDomains(Protocol):
 
 
 SpeechData = HasSplits[SpeechSplit]  # log-mel segments of several speakers
+
+
+@runtime_checkable
+class HasFresh(Protocol):
+    """Synthetic speech data that make utterances of no split: nothing was trained, chosen or tested on them."""
+
+    def fresh(self) -> SpeechSplit:
+        """As many utterances as the training split has, always the same ones."""
+        ...
+
+
 RetrievalData = HasSplits[Split[RetrievalBatch]]  # queries with the documents that are relevant to each
 
 

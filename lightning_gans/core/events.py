@@ -1,5 +1,7 @@
 """Events of a run that callbacks act on: intervals, and evaluations with their evidence."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -8,16 +10,21 @@ from torch import Tensor
 class Evidence(NamedTuple):
     """What one evaluation saw.
 
-    scores: metric values by name.
+    scores: metric values by name, with their standard errors as `<name>_se`.
     features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index;
         None where nothing is generated.
     real: features of held-out real samples, (m, d).
+    floor: scores of held-out real samples in the place of generated ones: means over draws, and as `<name>_se` the
+        standard deviation.
+    suffix: what ends the names of metrics of features, such as "_classifier".
     """
 
     scores: dict[str, float]
     features: Tensor | None = None
     probabilities: Tensor | None = None
     real: Tensor | None = None
+    floor: Mapping[str, float] = MappingProxyType({})
+    suffix: str = ""
 
 
 @runtime_checkable

@@ -76,7 +76,7 @@ class Game(pl.LightningModule):
         UserError: players overlap, a trainable parameter has no owner, or settings name a player that is not there.
     """
 
-    headline = "fid"  # the metric by which the best checkpoint is chosen where it is measured
+    headline = "fid"  # the metric that chooses the best checkpoint; of the run's own extractor (`fid_classifier`)
 
     # Declarations: what fits the game. They are read from the source, without importing it, and inherited.
     batch: ClassVar[type]  # the type of core.batches that it trains on; without one, any

@@ -1,5 +1,6 @@
 """Scores of a run: the newest and the best value of every metric, and the iteration of the best."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,12 +9,14 @@ from lightning_gans.metrics.names import Better, is_better, metric
 
 @dataclass
 class Score:
-    """One metric over a run: values in the metric's own unit, iterations counted from 1."""
+    """One metric over a run: values in the metric's own unit with their standard errors, iterations counted from 1."""
 
     last: float
     best: float
     best_iteration: int
     better: Better
+    last_se: float | None = None
+    best_se: float | None = None
 
 
 class Scores:
@@ -22,19 +25,23 @@ class Scores:
     def __init__(self) -> None:
         self._scores: dict[str, Score] = {}
 
-    def record(self, values: dict[str, float], iteration: int) -> None:
-        """Take in the values measured after `iteration` iterations.
+    def record(self, values: Mapping[str, float], iteration: int, errors: Mapping[str, float] | None = None) -> None:
+        """Take in the values measured after `iteration` iterations, with their standard errors where they are known.
 
         Raises:
             ValueError: a metric that is not declared.
         """
         for name, value in values.items():
-            better = metric(name).better
+            better, error = metric(name).better, (errors or {}).get(name)
             score = self._scores.get(name)
             if score is None or is_better(better, value, score.best):
-                self._scores[name] = Score(value, value, iteration, better)
+                self._scores[name] = Score(value, value, iteration, better, error, error)
             else:
-                score.last = value
+                score.last, score.last_se = value, error
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give the metrics of an earlier version their present names: earlier -> present."""
+        self._scores = {names.get(name, name): score for name, score in self._scores.items()}
 
     def is_best(self, name: str, iteration: int) -> bool:
         """Whether the best value of `name` so far was measured after `iteration` iterations."""
@@ -47,7 +54,10 @@ class Scores:
         return self._scores[name]
 
     def state_dict(self) -> dict[str, dict[str, Any]]:
-        return {name: asdict(score) for name, score in self._scores.items()}
+        return {
+            name: {key: value for key, value in asdict(score).items() if value is not None}
+            for name, score in self._scores.items()
+        }
 
     def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
         # Checkpoints of version 0.1.0 hold no direction: their metrics are all of this package.

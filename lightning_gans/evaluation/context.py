@@ -34,6 +34,7 @@ class Context:
     ) -> None:
         self.metrics, self.device, self.task = metrics, device, task
         self.cache_dir = cache_dir or cache_folder()
+        self.suffix = ""  # of the extractors, which are of one kind
         self._extractors: dict[str, Extractor | None] = {}
 
     def extractor(self, data: Data) -> Extractor | None:
@@ -41,9 +42,9 @@ class Context:
         if data.fingerprint not in self._extractors:
             with self.task("feature extractor") as report:
                 make = build(self.metrics, trusted=True)
-                self._extractors[data.fingerprint] = make(
-                    data, cache_dir=self.cache_dir, device=self.device, progress=report
-                )
+                made = make(data, cache_dir=self.cache_dir, device=self.device, progress=report)
+            self._extractors[data.fingerprint] = made
+            self.suffix = "" if made is None else made.suffix
         return self._extractors[data.fingerprint]
 
     def reference(self, extractor: Extractor, data: Data) -> FeatureStatistics:

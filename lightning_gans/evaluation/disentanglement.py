@@ -1,5 +1,6 @@
 """Disentanglement of content and speaker: fresh probes on codes, and recognisers of conversions."""
 
+import logging
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -7,12 +8,15 @@ import torch
 from torch import Tensor
 
 from lightning_gans.core.activity import activity
-from lightning_gans.core.data import SpeechData, SpeechSplit, SplitName
+from lightning_gans.core.data import HasFresh, SpeechData, SpeechSplit, SplitName
 from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
 from lightning_gans.evaluation.measures import higher, lower, measure
-from lightning_gans.evaluation.splits import held_out, read, train_part
-from lightning_gans.metrics.disentanglement import Recogniser, fresh_probe_accuracy
+from lightning_gans.evaluation.splits import TRAIN, held_out, read
+from lightning_gans.metrics.disentanglement import Recogniser, probe_accuracies, strongest
+from lightning_gans.metrics.estimate import Estimate, share
+
+log = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
@@ -21,6 +25,11 @@ class Known(NamedTuple):
     x: Tensor
     content: Tensor | None
     speaker: Tensor
+
+    def rows(self, chosen: Tensor) -> "Known":
+        """The samples at `chosen`."""
+        content = None if self.content is None else self.content[chosen]
+        return Known(self.x[chosen], content, self.speaker[chosen])
 
 
 class Recognisers(NamedTuple):
@@ -31,10 +40,11 @@ class Recognisers(NamedTuple):
 
 
 @measure(
-    higher("content_probe", "accuracy of a fresh probe that reads the content from the content code"),
-    higher("speaker_probe", "accuracy of a fresh probe that reads the speaker from the speaker code"),
+    higher("content_probe", "accuracy of the strongest fresh probe that reads the content from the content code"),
+    higher("speaker_probe", "accuracy of the strongest fresh probe that reads the speaker from the speaker code"),
     lower(
-        "speaker_from_content", "accuracy of a fresh probe that reads the speaker from the content code: at best chance"
+        "speaker_from_content",
+        "accuracy of the strongest fresh probe that reads the speaker from the content code: at best chance",
     ),
     higher("converted_content", "share of converted utterances that keep the content of their source"),
     higher("converted_speaker", "share of converted utterances that sound like the speaker asked for"),
@@ -42,21 +52,30 @@ class Recognisers(NamedTuple):
     needs=Converts,
 )
 class Disentanglement:
-    """Fresh probes on frozen codes, and what conversions are taken for by classifiers of real samples.
+    """Fresh probes on frozen codes, and classifiers of real samples on conversions.
 
-    `content_probe` and `speaker_probe` read a code's own matter, `speaker_from_content` reads what the content code
-    should not say: fitted to the training split's codes, scored on the held-out ones. Each held-out sample is converted
-    to the speaker of one other, drawn once and for all: `converted_content`, `converted_speaker`, and `converted`, the
-    share where both are right. What is said has to be known for all but the two of speakers alone and
-    `converted_speaker`.
+    `content_probe` and `speaker_probe` read a code's own information, `speaker_from_content` reads the speaker, which
+    the content code should not contain. Probes (`metrics/disentanglement.py`) are fitted to codes of samples that the
+    model was not trained on: to newly synthesised ones, at most 5,000, where the data make some, and tested on all of
+    the held-out ones; otherwise to each half of the held-out samples, and tested on the other half. The strongest
+    probe counts; on the test split the log names all of them.
+
+    Each held-out sample is converted to the speaker of one other, drawn once and for all: `converted_content`,
+    `converted_speaker`, and `converted`, the share where both are right. The content has to be known for all but
+    `speaker_probe`, `speaker_from_content` and `converted_speaker`.
     """
 
     def __init__(self) -> None:
         self._fitted: WeakKeyDictionary[SpeechData, Recognisers] = WeakKeyDictionary()
 
-    def __call__(self, model: Converts, data: SpeechData, split: SplitName) -> dict[str, float]:
-        train, asked = _read(train_part(data, split)), _read(held_out(data, split))
-        return _probed(model, train, asked) | _converted(model, self._recognisers(data), asked)
+    def __call__(self, model: Converts, data: SpeechData, split: SplitName) -> dict[str, Estimate]:
+        asked = _read(held_out(data, split))
+        if isinstance(data, HasFresh):
+            parts = [(_read(data.fresh().at_most(TRAIN)), asked)]
+        else:
+            a, b = (asked.rows(rows) for rows in halves(asked.speaker))
+            parts = [(a, b), (b, a)]
+        return _probed(model, parts, told=split == "test") | _converted(model, self._recognisers(data), asked)
 
     def _recognisers(self, data: SpeechData) -> Recognisers:
         if data not in self._fitted:
@@ -73,32 +92,44 @@ def _read(split: SpeechSplit) -> Known:
     return Known(x, content, split.speakers.cpu())
 
 
-def _probed(model: Converts, train: Known, held_out: Known) -> dict[str, float]:
-    content, held_out_content = model.content(train.x).cpu(), model.content(held_out.x).cpu()
-    speaker, held_out_speaker = model.speaker(train.x).cpu(), model.speaker(held_out.x).cpu()
-    asked = {
-        "speaker_from_content": (content, train.speaker, held_out_content, held_out.speaker),
-        "speaker_probe": (speaker, train.speaker, held_out_speaker, held_out.speaker),
-    }
-    if train.content is not None and held_out.content is not None:
-        asked["content_probe"] = content, train.content, held_out_content, held_out.content
+def _probed(model: Converts, parts: list[tuple[Known, Known]], *, told: bool) -> dict[str, Estimate]:
+    """The strongest probe's accuracies; parts: samples that probes are fitted to, and those that they are tested on."""
+    codes = [[(model.content(known.x).cpu(), model.speaker(known.x).cpu()) for known in pair] for pair in parts]
+    asked = {"speaker_from_content": (0, "speaker"), "speaker_probe": (1, "speaker"), "content_probe": (0, "content")}
     scores = {}
-    for name, arguments in asked.items():
+    for name, (code, of) in asked.items():
+        if of == "content" and any(known.content is None for pair in parts for known in pair):
+            continue
+        fitted, tested = (
+            [(found[side][code], getattr(pair[side], of)) for found, pair in zip(codes, parts, strict=True)]
+            for side in (0, 1)
+        )
         with activity(name.replace("_", " ")):
-            scores[name] = fresh_probe_accuracy(*arguments)
+            accuracies = probe_accuracies(fitted, tested)
+        scores[name] = accuracies[strongest(accuracies)]
+        if told:
+            by_probe = ", ".join(f"{probe} {found.value:.3f}" for probe, found in accuracies.items())
+            log.info("%s is the %s probe's: %s", name, strongest(accuracies), by_probe)
     return scores
 
 
-def _converted(model: Converts, recognisers: Recognisers, held_out: Known) -> dict[str, float]:
-    target = targets(held_out.speaker)
+def _converted(model: Converts, recognisers: Recognisers, held_out: Known) -> dict[str, Estimate]:
+    target, n = targets(held_out.speaker), len(held_out.x)
     converted = model.convert(held_out.x, held_out.x[target]).cpu()
     spoken = recognisers.speaker(converted) == held_out.speaker[target]
-    scores = {"converted_speaker": float(spoken.float().mean())}
+    scores = {"converted_speaker": share(int(spoken.sum()), n)}
     if recognisers.content is not None and held_out.content is not None:
         kept = recognisers.content(converted) == held_out.content
-        scores["converted_content"] = float(kept.float().mean())
-        scores["converted"] = float((kept & spoken).float().mean())
+        scores["converted_content"] = share(int(kept.sum()), n)
+        scores["converted"] = share(int((kept & spoken).sum()), n)
     return scores
+
+
+def halves(speaker: Tensor) -> tuple[Tensor, Tensor]:
+    """The places of (N,) speakers in two halves, drawn once and for all, each speaker's samples in equal parts."""
+    order = torch.randperm(len(speaker), generator=stream("probes"))
+    order = order[speaker[order].argsort(stable=True)]  # by speaker, in random order within each
+    return order[::2].sort().values, order[1::2].sort().values
 
 
 def targets(speaker: Tensor) -> Tensor:

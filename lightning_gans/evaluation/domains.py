@@ -1,6 +1,7 @@
 """Domain adaptation: accuracy in the source and the target domain, and the features of both."""
 
 from collections.abc import Mapping
+from math import hypot
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from lightning_gans.core.protocols import Classifies, TellsDomains
 from lightning_gans.evaluation.classification import share_right
 from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import READ, domains_of, held_out, read
+from lightning_gans.metrics.estimate import Estimate, share
 
 POINTS = 500  # of each domain in a picture
 
@@ -20,7 +22,7 @@ POINTS = 500  # of each domain in a picture
     lower("domain_accuracy", "accuracy of the domain classifier on the features: chance means they are aligned"),
     needs=Classifies,
 )
-def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, float]:
+def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
     """`source_accuracy` and `target_accuracy` of the labels, `domain_accuracy` of the domains, which weigh the same.
 
     A domain without labels, or with another number of classes than the model, has no accuracy.
@@ -28,18 +30,19 @@ def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, flo
     parts = domains_of(data)
     if parts is None:
         return {}
-    scores = {}
+    scores: dict[str, Estimate] = {}
     for name, part in parts.items():
         asked = held_out(part, split)
         if asked.labels is not None and part.classes is not None and len(part.classes) == model.classes:
             scores[f"{name}_accuracy"] = share_right(model, asked)
     if isinstance(model, TellsDomains):
-        shares = []
+        shares: list[Estimate] = []
         for number, part in enumerate(parts.values()):
             asked = held_out(part, split)
             right = sum(int((model.domain(b.x).argmax(1) == number).sum()) for b in read(asked))
-            shares.append(right / len(asked))
-        scores["domain_accuracy"] = sum(shares) / 2
+            shares.append(share(right, len(asked)))
+        mean = sum(found.value for found in shares) / 2
+        scores["domain_accuracy"] = Estimate(mean, hypot(*(found.error for found in shares)) / 2)
     return scores
 
 

@@ -9,26 +9,31 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from lightning_gans.core.activity import activity
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.registry import Registry
-from lightning_gans.metrics.names import Better, Metric, declare
+from lightning_gans.metrics.names import ERROR, SPREAD, Better, Metric, declare
 
 if TYPE_CHECKING:
     from torch import nn
 
     from lightning_gans.core.data import Data, SplitName
     from lightning_gans.evaluation.context import Context
+    from lightning_gans.metrics.estimate import Estimate
 
 T = TypeVar("T")
+
+_ONLY_NAMED = "only_named"  # attribute of a registered measure
 
 
 class Measure(Protocol):
     """Metrics of an evaluated model on the held-out samples of `data`; the same on every rank.
 
-    split: "validation", during training, or "test". A measure that does not apply to the model returns none.
+    split: "validation", during training, or "test". A measure that does not apply to the model returns none. The
+    standard error of a metric stands beside it as `<name>_se`.
     """
 
     def __call__(self, model: nn.Module, data: Data, split: SplitName) -> dict[str, float]: ...
@@ -60,36 +65,40 @@ MEASURES: Registry[Callable[..., Any]] = Registry("measure", "lightning_gans.eva
 Registers = Callable[[Any], Any]
 
 
-def metric(name: str, *, better: Better, help: str = "", needs: type = object) -> Registers:
+def metric(name: str, *, better: Better, help: str = "", needs: type = object, only_named: bool = False) -> Registers:
     """Register a measure of one metric: it returns the number, or None where it does not apply.
+
+    An `Estimate` in the place of the number brings its standard error.
 
     Args:
         name: in summary.json, metrics.csv, loggers and `experiments.compare`.
         better: the better direction.
         help: one line.
         needs: the protocol (`core.protocols`) that a model has to fulfil; other models are not measured.
+        only_named: a shipped measure that takes long: it is measured where `measures=` names it.
     """
 
     def register(target: Any) -> Any:
         _declare([Metric(name, better, help, target.__module__)])
-        return MEASURES.add(_measuring(target, needs, lambda value: {} if value is None else {name: float(value)}))
+        found = _measuring(target, needs, lambda value: {} if value is None else {name: value})
+        return MEASURES.add(_only_named(found, only_named))
 
     return register
 
 
-def measure(*metrics: Metric, needs: type = object) -> Registers:
-    """Register a measure of several metrics: it returns them by name.
+def measure(*metrics: Metric, needs: type = object, only_named: bool = False) -> Registers:
+    """Register a measure of several metrics: it returns numbers or `Estimate`s by name.
 
     A number that is not among `metrics` is logged, and has no best value.
 
     Args:
         metrics: `lower(name, help)`, `higher(name, help)`.
-        needs: as of `metric`.
+        needs, only_named: as of `metric`.
     """
 
     def register(target: Any) -> Any:
-        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
-        return MEASURES.add(_measuring(target, needs, dict))
+        _declare([replace(found, home=target.__module__) for found in metrics])
+        return MEASURES.add(_only_named(_measuring(target, needs, dict), only_named))
 
     return register
 
@@ -98,38 +107,55 @@ def reports(*metrics: Metric) -> Callable[[T], T]:
     """Declare the metrics of a function or class that is not called as a measure."""
 
     def register(target: T) -> T:
-        _declare([Metric(found.name, found.better, found.help, target.__module__) for found in metrics])
+        _declare([replace(found, home=target.__module__) for found in metrics])
         return target
 
     return register
 
 
-def lower(name: str, help: str) -> Metric:
-    """A metric whose lower values are better."""
-    return Metric(name, "lower", help)
+def lower(name: str, help: str, *, features: bool = False) -> Metric:
+    """A metric whose lower values are better. features: it is of an extractor's features, as of `Metric`."""
+    return Metric(name, "lower", help, features=features)
 
 
-def higher(name: str, help: str) -> Metric:
-    """A metric whose higher values are better."""
-    return Metric(name, "higher", help)
+def higher(name: str, help: str, *, features: bool = False) -> Metric:
+    """A metric whose higher values are better. features: as of `lower`."""
+    return Metric(name, "higher", help, features=features)
+
+
+def flat(scores: Mapping[str, float | Estimate], suffix: str = "") -> dict[str, float]:
+    """Numbers by name: an estimate of `fid` is `fid<suffix>`, with `fid<suffix>_se`; `fid_std` is `fid<suffix>_std`."""
+    found: dict[str, float] = {}
+    for name, value in scores.items():
+        of = f"{name.removesuffix(SPREAD)}{suffix}" + (SPREAD if name.endswith(SPREAD) else "")
+        if isinstance(value, tuple):
+            found |= {of: value.value, f"{of}{ERROR}": value.error}
+        else:
+            found[of] = float(value)
+    return found
 
 
 def measures(also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Measure]:
     """One of each shipped measure, and those named in `also`.
 
     Args:
-        also: dotted names of registered measures or of modules that register some ("my_metrics.sharpness",
-            "my_metrics"); a mapping gives a class its settings: {"_target_": "my_metrics.Sharpness", "samples": 100}.
-            They are imported, so they come from the user's own command line or configuration alone.
+        also: shipped measures that are measured only if named ("cas"); dotted names of registered measures or of
+            modules that register some ("my_metrics.sharpness", "my_metrics"); a mapping gives a class its settings:
+            {"_target_": "my_metrics.Sharpness", "samples": 100}. They are imported, so they come from the user's own
+            command line or configuration alone.
 
     Raises:
         UserError: a name that cannot be imported or registers no measure, or settings that do not fit.
     """
     from lightning_gans.models.spec import build
 
-    found = [_instance(target) for target in MEASURES.shipped()]
+    shipped = MEASURES.shipped()
+    found = [_instance(target) for target in shipped if not getattr(target, _ONLY_NAMED, False)]
+    asked = {target.__name__: target for target in shipped if getattr(target, _ONLY_NAMED, False)}
     for entry in [also] if isinstance(also, str) else also:
-        if isinstance(entry, str):
+        if isinstance(entry, str) and entry in asked:
+            found.append(_instance(asked[entry]))
+        elif isinstance(entry, str):
             found += [_instance(target) for target in MEASURES.named(entry)]
         else:
             MEASURES.named(str(entry.get("_target_")))
@@ -154,7 +180,12 @@ def _declare(metrics: Sequence[Metric]) -> None:
             raise UserError(str(error)) from error
 
 
-def _measuring(target: Any, needs: type, named: Callable[[Any], dict[str, float]]) -> Any:
+def _only_named(target: Any, value: bool) -> Any:
+    setattr(target, _ONLY_NAMED, value)
+    return target
+
+
+def _measuring(target: Any, needs: type, named: Callable[[Any], Mapping[str, float | Estimate]]) -> Any:
     """The function, or the class with its `__call__`, as a measure: other models give {}, results are named."""
     call = target.__call__ if inspect.isclass(target) else target
     title = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", target.__name__).lower()
@@ -165,7 +196,7 @@ def _measuring(target: Any, needs: type, named: Callable[[Any], dict[str, float]
         if not isinstance(model, needs):
             return {}
         with activity(title):
-            return named(call(*arguments))
+            return flat(named(call(*arguments)))
 
     if not inspect.isclass(target):
         return measuring

@@ -8,6 +8,7 @@ from lightning_gans.core.data import Data, SampleSplit, SplitName
 from lightning_gans.core.protocols import Categorises, Encodes
 from lightning_gans.evaluation.measures import higher, measure
 from lightning_gans.evaluation.splits import held_out, read, train_part
+from lightning_gans.metrics.estimate import Estimate, of_share
 from lightning_gans.metrics.representation import (
     category_accuracy,
     category_classes,
@@ -24,7 +25,7 @@ from lightning_gans.metrics.representation import (
     higher("code_probe_accuracy", "accuracy of a linear probe on codes"),
     needs=Encodes,
 )
-def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, float]:
+def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, Estimate]:
     """1-NN and linear-probe accuracy of the encoder's last hidden layer, and of the code; fitted to train."""
     train, test = train_part(data, split), held_out(data, split)
     if train.labels is None or test.labels is None:
@@ -34,9 +35,11 @@ def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, fl
     for prefix, of, known, asked in (("", "features", features, test_features), ("code_", "codes", codes, test_codes)):
         arguments = known, train.labels.cpu(), asked, test.labels.cpu()
         with activity(f"nearest neighbours of {of}") as report:
-            scores[f"{prefix}knn_accuracy"] = nearest_neighbour_accuracy(*arguments, progress=report)
+            found = nearest_neighbour_accuracy(*arguments, progress=report)
+            scores[f"{prefix}knn_accuracy"] = of_share(found, len(asked))
         with activity(f"linear probe of {of}") as report:
-            scores[f"{prefix}probe_accuracy"] = linear_probe_accuracy(*arguments, progress=report)
+            found = linear_probe_accuracy(*arguments, progress=report)
+            scores[f"{prefix}probe_accuracy"] = of_share(found, len(asked))
     return scores
 
 
@@ -60,7 +63,7 @@ def _encoded(model: Encodes, split: SampleSplit) -> tuple[Tensor, Tensor]:
     higher("nmi", "normalised mutual information of the categorical code and the classes"),
     needs=Categorises,
 )
-def categories(model: Categorises, data: Data, split: SplitName) -> dict[str, float]:
+def categories(model: Categorises, data: Data, split: SplitName) -> dict[str, Estimate | float]:
     """`code_accuracy`, `code_classes` and `nmi` of a categorical code.
 
     A category stands for its commonest class in train.
@@ -72,7 +75,7 @@ def categories(model: Categorises, data: Data, split: SplitName) -> dict[str, fl
     labels = test.labels.cpu()
     stands_for = category_classes(known, train.labels.cpu(), model.categories)
     return {
-        "code_accuracy": category_accuracy(stands_for, asked, labels),
+        "code_accuracy": of_share(category_accuracy(stands_for, asked, labels), len(labels)),
         "code_classes": float(len(stands_for[stands_for >= 0].unique())),
         "nmi": normalised_mutual_information(asked, labels),
     }

@@ -1,6 +1,7 @@
-"""Sample quality: FID, KID, Inception Score or mode coverage from one pass of generator and extractor."""
+"""Sample quality: FID and the other metrics of features, or mode coverage, from one pass over the samples."""
 
-from math import exp
+from collections.abc import Mapping, Sequence
+from math import exp, hypot, sqrt
 
 import torch
 import torch.distributed as dist
@@ -11,31 +12,40 @@ from lightning_gans.core.data import Modes, SplitName
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.interruption import poll
 from lightning_gans.core.protocols import Samples, SamplesByLabel
-from lightning_gans.core.rng import stream_seed
-from lightning_gans.evaluation.measures import higher, lower, reports
+from lightning_gans.core.rng import stream, stream_seed
+from lightning_gans.evaluation.measures import flat, higher, lower, reports
 from lightning_gans.extractors.base import Extractor
 from lightning_gans.metrics.conditional import ClassReference, intra_fid, label_accuracy
-from lightning_gans.metrics.diversity import classes_covered
+from lightning_gans.metrics.diversity import classes_covered, evenness
+from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.modes import mode_coverage
+from lightning_gans.metrics.names import ERROR, declare_extractor
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
 
 SMALL = 512  # features whose distances take no time
+DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewer of as many samples in all, 4 at least
 
 
 @reports(
-    lower("fid", "Frechet distance of real and generated features (extractor, samples and reference beside it)"),
-    lower("intra_fid", "mean over classes of the FID of that class alone"),
-    lower("fid_floor", "FID of held-out real images against training images: a perfect generator's"),
-    lower("kid", "kernel distance of real and generated features: unbiased MMD^2, cubic kernel"),
-    higher("is", "Inception Score: exp of the mean KL(p(y|x) || p(y)) under the extractor's classifier"),
+    lower("fid", "Frechet distance of real and generated features", features=True),
+    lower("intra_fid", "mean over classes of the FID of that class alone", features=True),
+    lower("kid", "kernel distance of real and generated features: unbiased MMD^2, cubic kernel", features=True),
+    higher("is", "Inception Score over the classifier's classes: exp of the mean KL(p(y|x) || p(y))", features=True),
+    higher("precision", "share of samples among the real ones: within the radius of a 3rd neighbour", features=True),
+    higher("recall", "share of real samples among generated ones: within a 3rd neighbour's radius", features=True),
+    higher(
+        "density", "real neighbourhoods (k = 5) that a sample lies in, over k: 1 for a perfect model", features=True
+    ),
+    higher("coverage", "share of real neighbourhoods (k = 5) with a sample in them: .97 is perfect", features=True),
+    higher("evenness", "entropy of the classes of all samples over its largest value: 1 where all are as frequent"),
+    higher("classes_covered", "classes that the classifier finds among the generated samples"),
+    higher("label_accuracy", "share of conditional samples that the classifier assigns to the class asked for"),
     higher("modes", "modes that are the nearest centre of at least one high-quality sample"),
     higher("high_quality", "share of samples within three standard deviations of their nearest mode"),
     lower("reverse_kl", "KL of the histogram of samples over modes against the uniform one, in nats"),
     higher("mode_score", "high_quality times exp(-reverse_kl): .99 for a perfect sampler, low for blur and lost modes"),
-    higher("classes_covered", "classes that the extractor's classifier finds among the generated samples"),
-    higher("label_accuracy", "share of conditional samples that the classifier assigns to the class asked for"),
 )
 class SampleQuality:
     """Scores of a model's samples against the real training distribution.
@@ -45,11 +55,12 @@ class SampleQuality:
 
     Args:
         extractor: samples -> features.
-        reference: features of the training split.
-        held_out: features (m, d) of the splits "validation" and "test".
+        reference: of the training split.
+        held_out: of the splits "validation" and "test"; one that is empty has no features.
         modes: centres and std of a density with known modes: its coverage is measured instead of distances.
         samples: how many; None: as many as held-out samples.
         classes: of each class, for a model that is told the class; None: classes are not measured apart.
+        names: of the data's classes; where the extractor classifies into as many, their evenness is measured.
     """
 
     def __init__(
@@ -57,28 +68,76 @@ class SampleQuality:
         *,
         extractor: Extractor,
         reference: Reference,
-        held_out: dict[str, Tensor],
+        held_out: Mapping[str, Reference],
         modes: Modes | None = None,
         samples: int | None = None,
         classes: ClassReference | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
         self.samples, self.classes = samples, classes
+        self.suffix = extractor.suffix
+        self.knows_classes = names is not None and 1 < len(names) == extractor.classes
+        self._floors: dict[SplitName, dict[str, float]] = {}
+        if self.suffix:
+            declare_extractor(self.suffix.removeprefix("_"))
 
     @property
     def headline(self) -> str:
         """The metric by which one checkpoint is better than another."""
-        return "fid" if self.modes is None else "mode_score"
+        return f"fid{self.suffix}" if self.modes is None else "mode_score"
 
     def count(self, split: SplitName) -> int:
-        """How many samples are drawn to be compared with `split`."""
-        return self.samples or len(self.held_out[split])
+        """How many samples are drawn to be compared with `split`; as of the test split where that is empty."""
+        return self.samples or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """What the real samples of `split` score, at most as many as are generated."""
-        n = self.count(split)
-        labels = None if self.classes is None else self.classes.held_out[split][:n]
-        return self._score(self.held_out[split][:n], None, labels)
+        """What held-out real samples score, as many as are generated: mean over draws, and standard deviation as `_se`.
+
+        Draws are from `split`, or from both held-out splits together where it has less than two draws. Where both have
+        less, all their samples are one draw, and the deviation is the draw's own standard error. Draws from a finite
+        set overlap, so their deviation is divided by sqrt(1 - n / N) (finite population correction).
+        """
+        if split not in self._floors:
+            self._floors[split] = self._floor(split)
+        return self._floors[split]
+
+    def _floor(self, split: SplitName) -> dict[str, float]:
+        n, (pool, labels) = self.count(split), self._pool(split)
+        total = len(pool.features)
+        if total < 2:
+            return {}
+        if n > total / 2:
+            return self._score(*_rows(pool, labels, slice(None, min(n, total))), real=True)
+        draws = min(DRAWS, max(DRAWN // n, 4))
+        with activity("floor of real samples", draws) as report:
+            found = []
+            for draw in range(draws):
+                rows = torch.randperm(total, generator=stream("floor", split, draw))[:n]
+                found.append(self._score(*_rows(pool, labels, rows), real=True))
+                report(draw + 1)
+        floor = {}
+        for name in found[0]:
+            values = torch.tensor([scores[name] for scores in found if name in scores], dtype=torch.float64)
+            if not name.endswith(ERROR):
+                floor[name] = values.mean().item()
+            if f"{name}{ERROR}" in found[0]:
+                floor[f"{name}{ERROR}"] = values.std().item() / sqrt(1 - n / total)
+        return floor
+
+    def _pool(self, split: SplitName) -> tuple[Reference, Tensor | None]:
+        """The real samples that a floor's draws are from, with their labels where classes are measured apart."""
+        enough = len(self.held_out[split].features) >= 2 * self.count(split)
+        parts = [split] if enough else list(self.held_out)
+        found = [self.held_out[part] for part in parts]
+        likely = [part.probabilities for part in found if part.probabilities is not None]
+        pool = Reference(
+            self.held_out[split].statistics,
+            torch.cat([part.features for part in found]),
+            torch.cat(likely) if likely else None,
+        )
+        labels = None if self.classes is None else torch.cat([self.classes.held_out[part] for part in parts])
+        return pool, labels
 
     def measure(self, model: nn.Module, split: SplitName = "validation", *, draw: int = 0) -> Evidence:
         """The scores of `model`'s samples; the same on any number of processes. Every rank calls it.
@@ -90,31 +149,41 @@ class SampleQuality:
         n, seed = self.count(split), stream_seed("evaluation", split, *([draw] if draw else []))
         features, probabilities = self._features(model, n, seed=seed)
         labels = model.labels(n, seed=seed) if isinstance(model, SamplesByLabel) else None
-        scores = self._score(features, probabilities, labels)
-        if labels is not None and probabilities is not None and probabilities.shape[1] == model.classes:
-            scores["label_accuracy"] = label_accuracy(probabilities, labels)
-        return Evidence(scores, features, probabilities, self.held_out[split])
+        asked = labels if isinstance(model, SamplesByLabel) and model.classes == self.extractor.classes else None
+        scores = self._score(features, probabilities, labels, asked=asked)
+        real = self.held_out[split].features
+        return Evidence(scores, features, probabilities, real, self.floor(split), self.suffix)
 
-    def _score(self, features: Tensor, probabilities: Tensor | None, labels: Tensor | None) -> dict[str, float]:
+    def _score(
+        self,
+        features: Tensor,
+        probabilities: Tensor | None,
+        labels: Tensor | None,
+        *,
+        asked: Tensor | None = None,
+        real: bool = False,
+    ) -> dict[str, float]:
+        """Scores of features (N, d). labels: of samples by class; asked: those that a classifier should find."""
         if self.modes is not None:
-            coverage = mode_coverage(features, self.modes.centres, self.modes.std)
-            return {
-                "modes": float(coverage.modes),
-                "high_quality": coverage.high_quality,
-                "reverse_kl": coverage.reverse_kl,
-                "mode_score": coverage.high_quality * exp(-coverage.reverse_kl),
-            }
-        # The square root of a large covariance takes seconds, and cannot tell how far it is.
+            return _modes(features, self.modes)
+        # A matrix of many features takes seconds, and cannot tell how far it is.
         with activity("distances of features", None if features.shape[1] > SMALL else 1.0):
-            scores = distribution_scores(self.reference, features, probabilities)
-        if probabilities is not None:
-            scores["classes_covered"] = float(classes_covered(probabilities))
+            scores = dict(distribution_scores(self.reference, features, probabilities))
         if self.classes is not None and labels is not None:
             with activity("distances of features class by class"):
                 distance = intra_fid(self.classes.statistics, features, labels)
             if distance is not None:
                 scores["intra_fid"] = distance
-        return scores
+        found = flat(scores, self.suffix)
+        if probabilities is None:
+            return found
+        of_classes: dict[str, Estimate | float] = {}
+        if self.knows_classes:
+            of_classes = {"evenness": evenness(probabilities), "classes_covered": float(classes_covered(probabilities))}
+        wanted = labels if real and self.knows_classes else asked
+        if wanted is not None:
+            of_classes["label_accuracy"] = label_accuracy(probabilities, wanted)
+        return found | flat(of_classes)
 
     @torch.no_grad()
     def _features(self, model: Samples, n: int, *, seed: int) -> tuple[Tensor, Tensor | None]:
@@ -131,6 +200,28 @@ class SampleQuality:
         if made[0].probabilities is None:
             return features, None
         return features, _in_order([p.probabilities for p in made if p.probabilities is not None], world)[:n]
+
+
+def _rows(pool: Reference, labels: Tensor | None, rows: slice | Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    probabilities = None if pool.probabilities is None else pool.probabilities[rows]
+    return pool.features[rows], probabilities, None if labels is None else labels[rows]
+
+
+def _modes(points: Tensor, modes: Modes) -> dict[str, float]:
+    found = mode_coverage(points, modes.centres, modes.std)
+    high_quality = Estimate(found.high_quality, found.high_quality_error)
+    reverse_kl = Estimate(found.reverse_kl, found.reverse_kl_error)
+    evenness_of_modes = exp(-found.reverse_kl)
+    score = found.high_quality * evenness_of_modes
+    error = evenness_of_modes * hypot(high_quality.error, found.high_quality * reverse_kl.error)
+    return flat(
+        {
+            "modes": float(found.modes),
+            "high_quality": high_quality,
+            "reverse_kl": reverse_kl,
+            "mode_score": Estimate(score, error),
+        }
+    )
 
 
 def _in_order(chunks: list[Tensor], world: int) -> Tensor:

@@ -7,6 +7,7 @@ from lightning_gans.core.data import RetrievalData, SplitName
 from lightning_gans.core.protocols import Ranks
 from lightning_gans.evaluation.measures import higher, measure
 from lightning_gans.evaluation.splits import read
+from lightning_gans.metrics.estimate import Estimate, mean
 from lightning_gans.metrics.ranking import SCORES, ranking_scores
 
 READ = 64  # queries ranked at a time
@@ -24,7 +25,7 @@ VALIDATION = 500  # queries that are looked at while training goes on
     higher("mrr", "mean reciprocal rank of the first relevant item"),
     needs=Ranks,
 )
-def ranking(model: Ranks, data: RetrievalData, split: SplitName) -> dict[str, float]:
+def ranking(model: Ranks, data: RetrievalData, split: SplitName) -> dict[str, Estimate]:
     """Precision, NDCG, MAP and MRR over all documents but the query's training positives; means over queries."""
     part = data.split(split)
     part = part if split == "test" else part.at_most(VALIDATION)
@@ -32,4 +33,4 @@ def ranking(model: Ranks, data: RetrievalData, split: SplitName) -> dict[str, fl
     for batch in read(part, READ):
         for name, values in ranking_scores(model.score(batch.query).cpu(), batch.relevant, batch.candidate).items():
             found[name].append(values)
-    return {name: torch.cat(values).mean().item() for name, values in found.items()}
+    return {name: mean(torch.cat(values)) for name, values in found.items()}

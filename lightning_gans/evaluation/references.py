@@ -32,7 +32,7 @@ def reference_statistics(
     *,
     progress: Progress | None = None,
 ) -> Reference:
-    """Statistics of all samples of `split`, and the features of up to 10,000 of them, chosen at random.
+    """Statistics of all samples of `split`, and features and class probabilities of up to 10,000, chosen at random.
 
     key: names data and split, say the data's fingerprint and "train"; with the extractor's fingerprint it names the
     file in cache_dir/references. A damaged file is computed again.
@@ -41,13 +41,13 @@ def reference_statistics(
     Raises:
         ValueError: a split without samples.
     """
-    name = digest("reference", 1, extractor.fingerprint, key, FEATURES_KEPT)
+    name = digest("reference", 2, extractor.fingerprint, key, FEATURES_KEPT)
     tensors, record = kept(
         Path(cache_dir) / "references" / f"{name}.safetensors",
         lambda: _compute(extractor, split, key, progress),
     )
     statistics = FeatureStatistics(record["samples"], tensors["mean"], tensors["scatter"])
-    return Reference(statistics, tensors["features"])
+    return Reference(statistics, tensors["features"], tensors.get("probabilities"))
 
 
 def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progress | None) -> Kept:
@@ -56,17 +56,22 @@ def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progr
     chosen = _chosen(len(split))
     statistics = FeatureStatistics.empty(extractor.feature_dim)
     rows: list[Tensor] = []
+    likely: list[Tensor] = []
     with activity("features of real samples", len(split)) as report:
         for batch in split.batches(_READ):
-            features = extractor(batch.x).features.cpu()
-            rows.append(features[chosen[statistics.n : statistics.n + len(features)]])
+            found = extractor(batch.x)
+            features = found.features.cpu()
+            mine = chosen[statistics.n : statistics.n + len(features)]
+            rows.append(features[mine])
+            if found.probabilities is not None:
+                likely.append(found.probabilities.cpu()[mine])
             statistics = statistics.merge(FeatureStatistics.of(features))
             report(statistics.n)
             if progress is not None:
                 progress(statistics.n / len(split))
     record = {"extractor": extractor.name, "key": key, "samples": statistics.n}
     tensors = {"mean": statistics.mean, "scatter": statistics.scatter, "features": torch.cat(rows)}
-    return Kept(tensors, record)
+    return Kept(tensors | ({"probabilities": torch.cat(likely)} if likely else {}), record)
 
 
 def _chosen(n: int) -> Tensor:

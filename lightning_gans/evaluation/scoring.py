@@ -16,6 +16,8 @@ from lightning_gans.evaluation.context import Context, Task
 from lightning_gans.evaluation.measures import Measure, Prepares, Referenced, measures
 from lightning_gans.evaluation.quality import SampleQuality
 from lightning_gans.evaluation.references import class_reference, reference_statistics
+from lightning_gans.metrics.names import METRICS
+from lightning_gans.metrics.scores import Reference
 
 MakesQuality = Callable[[nn.Module, Data, Context], SampleQuality | None]
 
@@ -40,6 +42,7 @@ class Scoring:
         self.quality_for, self.measures = quality, measures
         self.context = context or partial(Context, OWN)
         self.quality: SampleQuality | None = None
+        self.suffix = ""  # of metrics of features
 
     def prepare(self, model: nn.Module, data: Data | None, device: torch.device) -> None:
         """Make extractors and read the real samples."""
@@ -54,6 +57,12 @@ class Scoring:
         for measure in self.measures:
             if isinstance(measure, Prepares):
                 measure.prepare(model, data, context)
+        self.suffix = context.suffix
+
+    def named(self, metric: str) -> str:
+        """The name that a metric has under this extractor: `fid` is `fid_classifier` where a classifier measures it."""
+        found = METRICS.get(metric)
+        return f"{metric}{self.suffix}" if found is not None and found.features else metric
 
     @property
     def _referenced(self) -> list[Referenced]:
@@ -75,6 +84,8 @@ class Scoring:
                 "samples": self.quality.count(split),
                 "reference": f"train ({self.quality.reference.statistics.n} samples)",
             }
+            if classes := self.quality.extractor.classes:
+                facts["classes"] = classes
         return facts
 
     def drawn_again(self, model: nn.Module, split: SplitName, draw: int) -> dict[str, float]:
@@ -118,13 +129,16 @@ def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: 
         return None
     references = {
         split: reference_statistics(extractor, data.split(split), cache, f"{data.fingerprint} {split}")
+        if len(data.split(split))
+        else Reference.of(torch.empty(0, extractor.feature_dim))
         for split in SPLITS
     }
     return SampleQuality(
         extractor=extractor,
         reference=references["train"],
-        held_out={split: references[split].features for split in ("validation", "test")},
+        held_out={split: references[split] for split in ("validation", "test")},
         modes=data.modes,
         samples=samples,
         classes=class_reference(extractor, data, cache) if isinstance(model, SamplesByLabel) else None,
+        names=data.classes,
     )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from math import hypot
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor, nn
 from lightning_gans.core.data import SPLITS, Data, HasDomains, HasParts, SampleSplit, SplitName
 from lightning_gans.core.protocols import DIRECTIONS, Direction, Translates
 from lightning_gans.evaluation.context import Context
-from lightning_gans.evaluation.measures import higher, lower, measure, metric
+from lightning_gans.evaluation.measures import flat, higher, lower, measure, metric
 from lightning_gans.evaluation.splits import held_out, read
 from lightning_gans.extractors.base import Extractor, Features
 from lightning_gans.metrics.conditional import label_accuracy
-from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics.estimate import Estimate, mean
+from lightning_gans.metrics.frechet import FeatureStatistics, fid
 
 log = logging.getLogger("lightning_gans")
 
@@ -40,25 +42,24 @@ def back(direction: Direction) -> Direction:
     help="mean absolute error of there-and-back translation, per pixel, images in [-1, 1]",
     needs=Translates,
 )
-def cycle(model: Translates, data: HasParts, split: SplitName) -> float | None:
+def cycle(model: Translates, data: HasParts, split: SplitName) -> Estimate | None:
     """Mean of |there and back - x| over the images of both domains, each domain counting half."""
-    errors = []
+    errors: list[Estimate] = []
     for direction in DIRECTIONS:
-        error, count = 0.0, 0
+        found = []
         if not len(data.parts[source(direction)].split(split)):
             return None  # a folder of an image or two
         for batch in read(held_out(data.parts[source(direction)], split)):
             again = model.translate(model.translate(batch.x, direction), back(direction))
-            error += (again.to(batch.x) - batch.x).abs().sum(dtype=torch.float64).item()
-            count += batch.x.numel()
-        errors.append(error / count)
-    return sum(errors) / len(errors)
+            found.append((again.to(batch.x) - batch.x).abs().flatten(1).double().mean(1).cpu())
+        errors.append(mean(torch.cat(found)))
+    return Estimate(sum(error.value for error in errors) / 2, hypot(*(error.error for error in errors)) / 2)
 
 
 @measure(
-    lower("fid_a2b", "FID of translations A to B against real B"),
-    lower("fid_b2a", "FID of translations B to A against real A"),
-    lower("fid_both", "mean of fid_a2b and fid_b2a"),
+    lower("fid_a2b", "FID of translations A to B against real B", features=True),
+    lower("fid_b2a", "FID of translations B to A against real A", features=True),
+    lower("fid_both", "mean of fid_a2b and fid_b2a", features=True),
     higher("label_accuracy_a2b", "share of translations A to B that keep the label of their source"),
     higher("label_accuracy_b2a", "share of translations B to A that keep the label of their source"),
     needs=Translates,
@@ -76,6 +77,7 @@ class TranslationQuality:
         self.domains: Mapping[str, Data] = {}
         self.extractors: dict[str, Extractor] = {}
         self.references: dict[str, FeatureStatistics] = {}
+        self.suffix = ""  # of the extractors' metrics
 
     def prepare(self, model: nn.Module, data: Data | HasDomains, context: Context) -> None:
         """Make the extractors and read the training images of both domains; neither if a split has too few images."""
@@ -95,7 +97,7 @@ class TranslationQuality:
                     )
                     self.extractors = {}
                     return
-            self.references[domain] = context.reference(extractor, part)
+            self.references[domain], self.suffix = context.reference(extractor, part), extractor.suffix
         self.domains = data.domains
 
     def facts(self) -> dict[str, Any]:
@@ -110,16 +112,16 @@ class TranslationQuality:
         """Real held-out images of the target domain in the place of translations."""
         if not self.extractors:
             return {}
-        found: dict[str, float] = {}
+        found: dict[str, Estimate] = {}
         for direction in DIRECTIONS:
             real = held_out(self.domains[target(direction)], split)
             found |= self._scores(direction, [self._seen(direction, batch.x) for batch in read(real)], real)
-        return self._both(found)
+        return flat(self._both(found))
 
-    def __call__(self, model: Translates, data: Data, split: SplitName) -> dict[str, float]:
+    def __call__(self, model: Translates, data: Data, split: SplitName) -> dict[str, Estimate]:
         if not self.extractors:
             return {}
-        found: dict[str, float] = {}
+        found: dict[str, Estimate] = {}
         for direction in DIRECTIONS:
             real = held_out(self.domains[source(direction)], split)
             made, untranslated = [], []
@@ -127,18 +129,17 @@ class TranslationQuality:
                 made.append(self._seen(direction, model.translate(batch.x, direction)))
                 untranslated.append(self._seen(direction, batch.x))
             found |= self._scores(direction, made, real)
-            found[f"fid_{direction}_untranslated"] = self._fid(direction, untranslated)
+            found[f"fid_{direction}_untranslated{self.suffix}"] = self._fid(direction, untranslated)
         return self._both(found)
 
     def _seen(self, direction: Direction, x: Tensor) -> Features:
         return self.extractors[target(direction)](x)
 
-    def _fid(self, direction: Direction, seen: list[Features]) -> float:
-        made = FeatureStatistics.of(torch.cat([part.features for part in seen]))
-        return frechet_distance(self.references[target(direction)], made)
+    def _fid(self, direction: Direction, seen: list[Features]) -> Estimate:
+        return fid(self.references[target(direction)], torch.cat([part.features for part in seen]))
 
-    def _scores(self, direction: Direction, seen: list[Features], real: SampleSplit) -> dict[str, float]:
-        scores = {f"fid_{direction}": self._fid(direction, seen)}
+    def _scores(self, direction: Direction, seen: list[Features], real: SampleSplit) -> dict[str, Estimate]:
+        scores = {f"fid_{direction}{self.suffix}": self._fid(direction, seen)}
         probabilities = [part.probabilities for part in seen if part.probabilities is not None]
         if probabilities and real.labels is not None and self._classes() == probabilities[0].shape[1]:
             scores[f"label_accuracy_{direction}"] = label_accuracy(torch.cat(probabilities), real.labels)
@@ -149,6 +150,7 @@ class TranslationQuality:
         a, b = (self.domains[domain].classes for domain in ("a", "b"))
         return len(a) if a and a == b else 0
 
-    @staticmethod
-    def _both(found: dict[str, float]) -> dict[str, float]:
-        return found | {"fid_both": (found["fid_a2b"] + found["fid_b2a"]) / 2}
+    def _both(self, found: dict[str, Estimate]) -> dict[str, Estimate]:
+        one, other = (found[f"fid_{direction}{self.suffix}"] for direction in DIRECTIONS)
+        both = Estimate((one.value + other.value) / 2, hypot(one.error, other.error) / 2)
+        return found | {f"fid_both{self.suffix}": both}

@@ -35,6 +35,7 @@ class ClassifierExtractor:
 
     batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch)
     contents: ClassVar[tuple[str, ...]] = ("images",)
+    suffix = "_classifier"
 
     def __init__(self, network: ConvClassifier, *, name: str, fingerprint: str, accuracy: float | None = None) -> None:
         self.network = network.float().to(memory_format=torch.channels_last).eval().requires_grad_(False)

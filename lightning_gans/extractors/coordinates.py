@@ -16,6 +16,7 @@ class CoordinateExtractor:
     name = "coordinates"
     fingerprint = "coordinates"
     classes = None
+    suffix = "_coordinates"
 
     def __init__(self, feature_dim: int = 2) -> None:
         self.feature_dim = feature_dim

@@ -46,6 +46,7 @@ class InceptionExtractor:
     name = "inception-v3-compat"
     feature_dim = 2048
     classes = 1008
+    suffix = ""
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, *, device: torch.device | str = "cpu") -> None:
         if find_spec("torch_fidelity") is None:

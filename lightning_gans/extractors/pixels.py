@@ -25,6 +25,7 @@ class PixelExtractor:
     contents: ClassVar[tuple[str, ...]] = ("images",)
     name = "pixels"
     classes = None
+    suffix = "_pixels"
 
     def __init__(self, channels: int) -> None:
         self.channels = channels

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_gans.core.files import write_atomically
 from lightning_gans.loggers.connection import choose
+from lightning_gans.metrics.names import METRICS
 
 R = TypeVar("R")
 
@@ -65,7 +66,9 @@ class WandbLogger(Logger):
     """Logs to W&B online where someone is logged in and the server answers, offline otherwise. Rank 0 alone.
 
     The run's id lies in run_dir/wandb/id.txt, so a resumed run is the same W&B run; its rows keep their iteration as
-    W&B's own step, so a row that was sent before is not sent twice. The x-axis of every chart is `iteration`.
+    W&B's own step, so a row that was sent before is not sent twice. The x-axis of every chart is `iteration`; `images`
+    and `seconds` are in every row, for charts that are to have another. The summary holds the best value of every
+    metric of an evaluation (`eval/fid.min`).
 
     Not Lightning's WandbLogger: that one takes over whatever run is in progress (two jobs of one process become one),
     sets WANDB_MODE for the whole process, counts optimizer steps on the x-axis, and lets W&B's failures end training.
@@ -93,6 +96,7 @@ class WandbLogger(Logger):
         self._config: dict[str, Any] = {}
         self._run: Any = None
         self._ended = False
+        self._described: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -122,7 +126,16 @@ class WandbLogger(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log numbers measured after `step` iterations."""
         if (run := self._begin()) is not None:
+            self._describe(run, metrics)
             run.log({**metrics} if step is None else {"iteration": step, **metrics}, step=step)
+
+    def _describe(self, run: Any, metrics: Mapping[str, float]) -> None:
+        """Tell W&B the better direction of metrics that it has not seen: its summary then holds their best value."""
+        for name in metrics.keys() - self._described:
+            found = METRICS.get(name.removeprefix("eval/"))
+            if found is not None and name.startswith("eval/"):
+                run.define_metric(name, step_metric="iteration", summary="min" if found.better == "lower" else "max")
+            self._described.add(name)
 
     @_harmless
     def log_picture(self, name: str, path: str | os.PathLike[str], iteration: int) -> None:
@@ -144,6 +157,7 @@ class WandbLogger(Logger):
     def finalize(self, status: str) -> None:
         """End the W&B run; logging again continues it."""
         run, self._run = self._run, None
+        self._described = set()
         if run is None:
             return
         try:

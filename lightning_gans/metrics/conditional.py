@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from torch import Tensor
 
-from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics.estimate import Estimate, share
+from lightning_gans.metrics.frechet import FeatureStatistics, fid
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +22,12 @@ class ClassReference:
     held_out: Mapping[str, Tensor]
 
 
-def label_accuracy(probabilities: Tensor, labels: Tensor) -> float:
+def label_accuracy(probabilities: Tensor, labels: Tensor) -> Estimate:
     """Share of samples that a classifier, probabilities (N, K), assigns to the label (N,) they were asked for."""
-    return (probabilities.argmax(1).cpu() == labels.cpu()).float().mean().item()
+    return share(int((probabilities.argmax(1).cpu() == labels.cpu()).sum()), len(labels))
 
 
-def intra_fid(real: Sequence[FeatureStatistics], features: Tensor, labels: Tensor) -> float | None:
+def intra_fid(real: Sequence[FeatureStatistics], features: Tensor, labels: Tensor) -> Estimate | None:
     """Mean over classes of the Frechet distance between a class's samples and its real ones (Miyato & Koyama 2018).
 
     Papers take 5,000 samples a class. With few, each covariance is singular and every distance biased up: a value says
@@ -39,7 +41,9 @@ def intra_fid(real: Sequence[FeatureStatistics], features: Tensor, labels: Tenso
         None where a class has fewer than two samples, real or generated.
     """
     labels = labels.cpu()
-    made = [FeatureStatistics.of(features[(labels == c).to(features.device)]) for c in range(len(real))]
-    if min(statistics.n for statistics in (*real, *made)) < 2:
+    made = [features[(labels == c).to(features.device)] for c in range(len(real))]
+    if min(*map(len, made), *(statistics.n for statistics in real)) < 2:
         return None
-    return sum(frechet_distance(a, b) for a, b in zip(real, made, strict=True)) / len(real)
+    found = [fid(statistics, of) for statistics, of in zip(real, made, strict=True)]
+    error = sqrt(sum(estimate.error**2 for estimate in found))
+    return Estimate(sum(estimate.value for estimate in found) / len(real), error / len(real))

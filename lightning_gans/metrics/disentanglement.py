@@ -1,9 +1,11 @@
-"""What can be read from a code by who was not there when it was made, and what a converted sample is taken for."""
+"""Fresh probes that read a class from frozen codes, and a recogniser of converted samples."""
 
 import warnings
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -11,9 +13,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from lightning_gans.metrics.representation import linear_probe_accuracy
+from lightning_gans.core.activity import activity
+from lightning_gans.metrics.estimate import Estimate, share
+from lightning_gans.metrics.representation import LinearProbe
 
-WIDTH, EPOCHS, NEIGHBOURS = 128, 60, 5
+WIDTH, EPOCHS, NEIGHBOURS, TREES = 128, 60, 5, 100
+REPEATED = 0.5  # codes of which fewer than this share are distinct are discrete
+
+Probe = Callable[[Tensor], Tensor]  # codes (M, ...) -> classes (M,)
+Fits = Callable[[Tensor, Tensor], Probe]  # codes (N, ...), classes (N,) -> a fitted probe
 
 
 class Recogniser:
@@ -31,21 +39,87 @@ class Recogniser:
         return torch.from_numpy(self._fitted.predict(_flat(x))).long()
 
 
+class Lookup:
+    """The most frequent class of each code, by exact equality; the most frequent class of all for an unknown code."""
+
+    def __init__(self, x: Tensor, labels: Tensor) -> None:
+        codes, rows = x.detach().flatten(1).cpu().unique(dim=0, return_inverse=True)
+        counts = torch.zeros(len(codes), int(labels.max()) + 1, dtype=torch.int64)
+        counts.index_put_((rows, labels.cpu()), torch.ones_like(rows), accumulate=True)
+        self._classes = {
+            code.numpy().tobytes(): found for code, found in zip(codes, counts.argmax(1).tolist(), strict=True)
+        }
+        self._otherwise = int(counts.sum(0).argmax())
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The class of each code (M, ...): (M,) int64."""
+        codes = x.detach().flatten(1).cpu()
+        return torch.tensor([self._classes.get(code.numpy().tobytes(), self._otherwise) for code in codes])
+
+
 def _flat(x: Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     flat: np.ndarray[tuple[int, int], np.dtype[np.float32]] = x.detach().flatten(1).float().cpu().numpy()
     return flat
 
 
-def fresh_probe_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """Accuracy on `test` (M, d) of the best of three probes fitted to `train` (N, d), all on standardised codes.
+def _linear(x: Tensor, labels: Tensor) -> Probe:
+    probe = LinearProbe(x.float(), labels)
+    probe.fit()
+    return lambda asked: probe.classify(asked.float())
 
-    A linear one, a perceptron, and the five nearest neighbours: a code that keeps a speaker's utterances in small
-    islands is at chance for the first two and not for the third. Labels are (N,) and (M,).
+
+def _neighbours(x: Tensor, labels: Tensor) -> Probe:
+    classifier = KNeighborsClassifier(min(NEIGHBOURS, len(x)), algorithm="brute")
+    fitted = make_pipeline(StandardScaler(), classifier).fit(_flat(x), labels.numpy())
+    return lambda asked: torch.from_numpy(fitted.predict(_flat(asked))).long()
+
+
+def _forest(x: Tensor, labels: Tensor) -> Probe:
+    fitted = RandomForestClassifier(TREES, random_state=0, n_jobs=1).fit(_flat(x), labels.numpy())
+    return lambda asked: torch.from_numpy(fitted.predict(_flat(asked))).long()
+
+
+# In the order in which the first of equals counts.
+PROBES: Mapping[str, Fits] = {
+    "linear": _linear,
+    "perceptron": Recogniser,
+    "neighbours": _neighbours,
+    "forest": _forest,
+    "lookup": Lookup,
+}
+
+
+def discrete(codes: Tensor) -> bool:
+    """Whether codes (N, ...) repeat: fewer than half of them are distinct."""
+    return len(codes.flatten(1).unique(dim=0)) < REPEATED * len(codes)
+
+
+def probe_accuracies(parts: list[tuple[Tensor, Tensor]], tests: list[tuple[Tensor, Tensor]]) -> dict[str, Estimate]:
+    """The accuracy of each probe of a class in codes, by the probe's name.
+
+    A linear probe (logistic regression), a perceptron, five nearest neighbours and a random forest of 100 trees; and
+    for discrete codes a lookup of the exact code, since a code may name a speaker that no smooth function finds.
+    Linear probe, perceptron and neighbours read standardised codes.
+
+    Args:
+        parts: codes (N, ...) and classes (N,) that probes are fitted to; two parts for two folds.
+        tests: for each part, the codes (M, ...) and classes (M,) that they are tested on. Accuracies are over all of
+            them together.
     """
-    known, asked = train_labels.cpu(), test_labels.cpu()
-    neighbours = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBOURS)).fit(_flat(train), known.numpy())
-    return max(
-        linear_probe_accuracy(train, known, test, asked),
-        float((Recogniser(train, known)(test) == asked).float().mean()),
-        float(neighbours.score(_flat(test), asked.numpy())),
-    )
+    repeats = all(discrete(codes) for codes, _ in parts)
+    found = {}
+    for name, fits in PROBES.items():
+        if name == "lookup" and not repeats:
+            continue
+        right = n = 0
+        for (codes, classes), (asked, wanted) in zip(parts, tests, strict=True):
+            with activity(name):
+                answers = fits(codes.cpu(), classes.cpu())(asked.cpu())
+            right, n = right + int((answers == wanted.cpu()).sum()), n + len(asked)
+        found[name] = share(right, n)
+    return found
+
+
+def strongest(accuracies: Mapping[str, Estimate]) -> str:
+    """The name of the probe with the highest accuracy; the first of equals."""
+    return max(accuracies, key=lambda name: accuracies[name].value)

@@ -1,32 +1,38 @@
-"""Signs of collapse that can be read from a batch of generated samples."""
+"""How samples are spread over the classes that a classifier finds among them."""
+
+from math import log, sqrt
 
 import torch
 from torch import Tensor
 
-_ROWS = 1024  # rows of the distance matrix held at a time
+from lightning_gans.metrics.estimate import Estimate
+
+SHARE = 0.1  # a class is covered with this share of the samples that a uniform generator would give it
 
 
-def pairwise_distance(features: Tensor) -> float:
-    """Mean Euclidean distance over all pairs of different rows of features (N, d); 0 where all samples are one.
-
-    Raises:
-        ValueError: fewer than two samples.
-    """
-    n = len(features)
-    if n < 2:
-        raise ValueError(f"A pairwise distance needs at least 2 samples; there are {n}.")
-    exact = features.detach().cpu().double()
-    # Without the matrix product form, equal rows are at distance 0 exactly.
-    rows = (torch.cdist(a, exact, compute_mode="donot_use_mm_for_euclid_dist").sum() for a in exact.split(_ROWS))
-    return sum(row.item() for row in rows) / (n * (n - 1))
+def class_counts(probabilities: Tensor) -> Tensor:
+    """How many of probabilities (N, K) are largest for each class: (K,) int64."""
+    return torch.bincount(probabilities.detach().argmax(1).cpu(), minlength=probabilities.shape[1])
 
 
-def classes_covered(probabilities: Tensor, *, share: float = 0.1) -> int:
+def classes_covered(probabilities: Tensor, *, share: float = SHARE) -> int:
     """Number of classes that are the most probable one for enough samples of probabilities (N, K).
 
     share: what is enough, as a fraction of the N / K samples that a uniform generator gives to a class (at least one
     sample in any case).
     """
     n, classes = probabilities.shape
-    counts = torch.bincount(probabilities.detach().argmax(1).cpu(), minlength=classes)
-    return int((counts >= max(share * n / classes, 1.0)).sum())
+    return int((class_counts(probabilities) >= max(share * n / classes, 1.0)).sum())
+
+
+def evenness(probabilities: Tensor) -> Estimate:
+    """Entropy of the mean of class probabilities (N, K > 1), over log K: 1 for even classes, 0 for one class.
+
+    Pielou's index. The error is that of the first order (delta method); it is 0 where the classes are even.
+    """
+    exact = probabilities.detach().cpu().double()
+    n, classes = exact.shape
+    mean = exact.mean(0)
+    found = -torch.xlogy(mean, mean).sum()
+    each = -torch.xlogy(exact, mean).sum(1)  # its mean is the entropy
+    return Estimate(found.item() / log(classes), each.std().item() / (sqrt(n) * log(classes)))

@@ -22,5 +22,9 @@ def mean(values: Tensor) -> Estimate:
 
 def share(right: int, n: int) -> Estimate:
     """The share right / n of n > 0 independent samples, 0 to 1, with the binomial standard error."""
-    found = right / n
-    return Estimate(found, sqrt(found * (1 - found) / n))
+    return of_share(right / n, n)
+
+
+def of_share(found: float, n: int) -> Estimate:
+    """A share of n independent samples, 0 to 1, with the binomial standard error."""
+    return Estimate(found, sqrt(max(found * (1 - found), 0.0) / n))

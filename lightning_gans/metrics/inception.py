@@ -1,39 +1,49 @@
 """The Inception Score (Salimans et al. 2016, 1606.03498)."""
 
+from math import sqrt
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-_SPLITS, _LEAST = 10, 500  # the protocol's ten splits, each of at least this many samples
+from lightning_gans.metrics.order import canonical_order, checked
 
 
 class InceptionScore(NamedTuple):
-    """mean and std over splits; std is 0 for a single split."""
+    """mean and std over splits (std is 0 for a single split); error: the standard error of mean, NaN for one sample."""
 
     mean: float
     std: float
+    error: float
 
 
-def inception_score(probabilities: Tensor, splits: int | None = None) -> InceptionScore:
+def inception_score(probabilities: Tensor, splits: int = 10, *, as_given: bool = False) -> InceptionScore:
     """exp E_x KL(p(y|x) || p(y)) of class probabilities (N, K), in float64: between 1 and K.
 
-    splits: None takes the protocol's ten from 5,000 samples on, and scores fewer as one set: log IS of m samples over
-    K classes is low by about (K - 1) / 2m, so small splits would tell more of their size than of the samples. A split
-    takes every `splits`-th sample, so that data sorted by class is no special case.
+    Log IS of m samples over K classes is low by about (K - 1) / 2m: figures compare at equal N and equal splits alone.
+    The error is the delta method's on log IS: IS std(KL(p(y|x) || p(y))) / sqrt(N).
+
+    Args:
+        splits: parts that are scored one by one; as many as there are samples if these are fewer.
+        as_given: split the rows in the order they have. Otherwise they are brought into an order of their own, so that
+            the score does not depend on it, and data sorted by class is no special case.
 
     Raises:
-        ValueError: not (N, K), no samples, or more splits than samples.
+        ValueError: not (N, K), no samples, rows that are not finite, or no splits.
     """
-    if probabilities.dim() != 2 or len(probabilities) == 0:
-        raise ValueError(f"Probabilities are (N, K) with N > 0; these have shape {tuple(probabilities.shape)}.")
-    count = (_SPLITS if len(probabilities) >= _SPLITS * _LEAST else 1) if splits is None else splits
-    if not 1 <= count <= len(probabilities):
-        raise ValueError(f"splits={count} does not fit {len(probabilities)} samples: choose 1 to {len(probabilities)}.")
+    n = len(checked(probabilities, "Probabilities", least=1))
+    if splits < 1:
+        raise ValueError(f"splits={splits} does not fit: choose 1 or more.")
+    count = min(splits, n)
     exact = probabilities.detach().cpu().double()
-    scores = torch.stack([_score(exact[i::count]) for i in range(count)])
-    return InceptionScore(scores.mean().item(), scores.std(correction=0).item())
+    if not as_given:
+        exact = exact[canonical_order(exact)]
+    parts = [exact[i * n // count : (i + 1) * n // count] for i in range(count)]
+    scores = torch.stack([_divergences(part).mean().exp() for part in parts])
+    mean = scores.mean().item()
+    return InceptionScore(mean, scores.std(correction=0).item(), mean * _divergences(exact).std().item() / sqrt(n))
 
 
-def _score(p: Tensor) -> Tensor:
-    return (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0, keepdim=True))).sum(1).mean().exp()
+def _divergences(p: Tensor) -> Tensor:
+    """KL of each row from the mean row, in nats."""
+    return (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0, keepdim=True))).sum(1)

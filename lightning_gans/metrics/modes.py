@@ -9,13 +9,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lightning_gans.metrics.estimate import share
+
 
 class ModeCoverage(NamedTuple):
-    """modes: captured modes. high_quality: share in [0, 1]. reverse_kl: nats, 0 to log K."""
+    """modes: captured modes. high_quality: share in [0, 1]. reverse_kl: nats, 0 to log K.
+
+    high_quality_error, reverse_kl_error: standard errors (binomial; delta method).
+    """
 
     modes: int
     high_quality: float
     reverse_kl: float
+    high_quality_error: float = float("nan")
+    reverse_kl_error: float = float("nan")
 
 
 def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
@@ -42,8 +49,17 @@ def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
     distance, nearest = distances.min(1)
     counts = torch.bincount(nearest[distance <= 3 * std], minlength=len(centres)).double()
     total = counts.sum().item()
+    high_quality = share(int(total), len(points))
     if not total:
-        return ModeCoverage(0, 0.0, math.log(len(centres)))
-    share = counts / total
-    reverse_kl = torch.xlogy(share, share * len(centres)).sum().item()
-    return ModeCoverage(int((counts > 0).sum()), total / len(points), max(reverse_kl, 0.0))
+        return ModeCoverage(0, 0.0, math.log(len(centres)), high_quality.error)
+    shares = counts / total
+    reverse_kl = torch.xlogy(shares, shares * len(centres)).sum().item()
+    logs = shares[shares > 0].log()
+    variance = ((shares[shares > 0] * logs.square()).sum() - (shares[shares > 0] * logs).sum().square()).item()
+    return ModeCoverage(
+        modes=len(logs),
+        high_quality=high_quality.value,
+        reverse_kl=max(reverse_kl, 0.0),
+        high_quality_error=high_quality.error,
+        reverse_kl_error=math.sqrt(max(variance, 0.0) / total),
+    )

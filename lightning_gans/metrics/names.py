@@ -9,16 +9,20 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 Better = Literal["lower", "higher"]
 BETTER: tuple[Better, ...] = ("lower", "higher")
 
-# Names of earlier versions, which files keep beside the present ones: earlier -> present.
+# Names of version 0.1, in which a metric did not name its extractor and accuracy was always called that of the test.
 EARLIER = {"test_accuracy": "accuracy"}
+EXTRACTORS = ("classifier", "pixels", "coordinates")  # shipped ones whose metrics carry their names; Inception's do not
+
+ERROR = "_se"  # ends the name of a metric's standard error
+SPREAD = "_std"  # ends the name of its standard deviation over the splits or subsets of its protocol
 
 RESERVED = ("iteration", "images", "seconds")  # columns of metrics.csv
 
@@ -32,12 +36,15 @@ class Metric:
         better: the better direction.
         help: one line.
         home: the module that declares it.
+        features: it is of an extractor's features: the bare name is Inception's, which papers report, and the name of
+            any other extractor is appended (`fid_classifier`).
     """
 
     name: str
     better: Better
     help: str = ""
     home: str = ""
+    features: bool = False
 
 
 METRICS: dict[str, Metric] = {}
@@ -60,7 +67,30 @@ def declare(found: Metric) -> Metric:
     if known is not None and known.home != found.home:
         raise ValueError(f"{found.home}: {known.home} has a metric {found.name} already. Choose another name.")
     METRICS[found.name] = found
+    if found.features:
+        METRICS.update({f"{found.name}_{word}": _of_extractor(found, word) for word in EXTRACTORS})
     return found
+
+
+def declare_extractor(word: str) -> None:
+    """Declare the metrics of features under the name of an extractor, `fid_<word>` and so on; twice does no harm."""
+    for found in [entry for entry in METRICS.values() if entry.features]:
+        METRICS.setdefault(f"{found.name}_{word}", _of_extractor(found, word))
+
+
+def _of_extractor(found: Metric, word: str) -> Metric:
+    return replace(found, name=f"{found.name}_{word}", help=f"{found.help}; features: {word}", features=False)
+
+
+def suffix_of(extractor: str) -> str:
+    """What ends the names of metrics of an extractor called "classifier(digits)", "inception-v3-compat" and so on."""
+    return next((f"_{word}" for word in EXTRACTORS if extractor.startswith(word)), "")
+
+
+def earlier(suffix: str) -> dict[str, str]:
+    """Names of version 0.1 -> present ones, of a run that was measured by the extractor of this suffix."""
+    names = {entry.name: f"{entry.name}{suffix}" for entry in METRICS.values() if entry.features and suffix}
+    return EARLIER | names | {f"{name}{SPREAD}": f"{new}{SPREAD}" for name, new in names.items()}
 
 
 def metric(name: str) -> Metric:
@@ -74,12 +104,6 @@ def metric(name: str) -> Metric:
     nearest = difflib.get_close_matches(name, METRICS, n=3)
     hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"known: {', '.join(METRICS)}."
     raise ValueError(f"There is no metric named {name!r}; {hint}")
-
-
-def present(names: Iterable[str]) -> list[str]:
-    """The names without the earlier one of any metric that is there under its present one."""
-    names = list(names)
-    return [name for name in names if EARLIER.get(name) not in names]
 
 
 def is_better(better: Better, a: float, b: float) -> bool:
@@ -101,7 +125,7 @@ def declared_in(source: Path, home: str) -> Iterator[Metric]:
                     case "metric":
                         yield Metric(words[0], named["better"], named.get("help", ""), home)
                     case "lower" | "higher" as better:
-                        yield Metric(words[0], better, words[1], home)
+                        yield Metric(words[0], better, words[1], home, bool(named.get("features")))
 
 
 def _literal(node: ast.expr) -> Any:

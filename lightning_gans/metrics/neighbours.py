@@ -1,103 +1,144 @@
 """Precision and recall, density and coverage of a set of generated samples, from nearest neighbours of features.
 
-Improved precision and recall: Kynkaanniemi et al. 2019 (1904.06991). Density and coverage: Naeem et al. 2020
-(2002.09797). Each set is estimated by balls around its samples. With real features x_1 ... x_N, generated features
-y_1 ... y_M, Euclidean distances, and r_k(x_i) the distance of x_i to its k-th nearest neighbour among the other x's
-(r_k(y_j) likewise among the other y's):
+Improved precision and recall: Kynkaanniemi et al. 2019 (1904.06991), k = 3. Density and coverage: Naeem et al. 2020
+(2002.09797), k = 5. Each set is estimated by balls around its samples. With real features x_1 ... x_N, generated
+features y_1 ... y_M, Euclidean distances, and r_k(x_i) the distance of x_i to its k-th nearest neighbour among the
+other x's (r_k(y_j) likewise among the other y's):
 
     precision = 1/M   sum_j 1[exists i: |y_j - x_i| <= r_k(x_i)]   share of generated samples near a real one
     recall    = 1/N   sum_i 1[exists j: |x_i - y_j| <= r_k(y_j)]   share of real samples near a generated one
     density   = 1/kM  sum_j sum_i 1[|y_j - x_i| < r_k(x_i)]        real balls that hold a generated sample, over k
     coverage  = 1/N   sum_i 1[exists j: |y_j - x_i| < r_k(x_i)]    share of real balls that hold a generated sample
 
-The balls of precision and recall are closed and those of density and coverage open, as in the authors' code. A sample
-is never its own neighbour; a copy of it in the same set is one, at distance 0. Precision, recall and coverage lie in
-[0, 1]; density is 0 or more. For equal distributions E[density] = 1 and E[coverage] is about 1 - (1 + M/N)^-k: figures
-compare with each other at equal N, M and k alone.
+The balls of precision and recall are closed and those of density and coverage open, as in the authors' code; distances
+that agree to 1e-9 count as equal. A sample is never its own neighbour; a copy of it in the same set is one, at distance
+0. Precision, recall and coverage lie in [0, 1]; density is 0 or more. For equal distributions E[density] = 1 and
+E[coverage] is about 1 - (1 + M/N)^-k: figures compare with each other at equal N, M and k alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-_CELLS = 2**22  # distances held at a time (32 MB), or one row of them
+from lightning_gans.metrics.distances import pairs_within, radii
+from lightning_gans.metrics.estimate import Estimate, mean, share
+from lightning_gans.metrics.order import canonical_order, checked
+
+_TIE = 1e-9  # distances that differ by no more than this share are equal
+_GROUPS = 20  # of the jackknife
 
 
 class NeighbourMeasures(NamedTuple):
-    """precision, recall, coverage: shares in [0, 1]. density: 0 or more."""
+    """precision, recall, coverage: shares in [0, 1]. density: 0 or more. Each with its standard error."""
 
-    precision: float
-    recall: float
-    density: float
-    coverage: float
+    precision: Estimate
+    recall: Estimate
+    density: Estimate
+    coverage: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Manifold:
+    """A set of features with the balls around them.
+
+    features: (N, d).
+    k: neighbours that the radii span, of precision and recall and of density and coverage.
+    radii: (2, N) float64, for each k.
+    """
+
+    features: Tensor
+    k: tuple[int, int]
+    radii: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, *, k: tuple[int, int] = (3, 5)) -> "Manifold":
+        """The manifold of features (N, d).
+
+        Raises:
+            ValueError: not (N, d), rows that are not finite, or no more samples than neighbours.
+        """
+        return cls(features.detach().cpu(), k, _radii(features, k))
 
 
 def neighbour_radii(x: Tensor, *, k: int = 5) -> Tensor:
     """Distance of each row of x (N, d) to its k-th nearest other row: (N,) float64, on the CPU.
 
-    Equal rows are at distance 0 of each other. Rows that are not finite have a radius of NaN, and are no neighbours.
+    Equal rows are at distance 0 of each other.
 
     Raises:
-        ValueError: k is not between 1 and N - 1.
+        ValueError: not (N, d), rows that are not finite, or k is not between 1 and N - 1.
     """
-    if x.dim() != 2 or not 1 <= k < len(x):
-        raise ValueError(f"k={k} neighbours need features (N, d) with N > k >= 1; these are {tuple(x.shape)}.")
-    exact = _exact(x)
-    radii = []
-    for first, distances in _distances(exact, exact):
-        rows = torch.arange(len(distances))
-        distances[rows, first + rows] = torch.inf  # not its own neighbour, whatever copies of it there are
-        radii.append(distances.kthvalue(k, dim=1).values)
-    radius = torch.cat(radii)
-    return radius.masked_fill(~radius.isfinite(), torch.nan)
+    return _radii(x, (k,))[0]
 
 
-def neighbour_measures(real: Tensor, generated: Tensor, *, k: int = 5) -> NeighbourMeasures:
+def neighbour_measures(
+    real: Manifold | Tensor, generated: Tensor, *, k: tuple[int, int] = (3, 5)
+) -> NeighbourMeasures:
     """Precision, recall, density and coverage of `generated` (M, d) against `real` (N, d); see the module's equations.
 
-    Distances are differences in float64, a few rows at a time: equal rows are at distance 0 exactly, and memory grows
-    with N + M, not with N M. A generated sample that is not finite lies in no ball: it counts against precision and
-    density.
+    Errors are over draws of the generated samples, the real ones fixed: binomial for precision, of a mean for density,
+    and for recall and coverage a jackknife over 20 groups of generated samples whose radii stay as they are.
+
+    Distances come from products of matrices in float32. Where their error could change a comparison, the distance is
+    computed again as a difference in float64, so that results are those of the direct computation. Memory grows with
+    N + M, not with N M.
 
     Args:
-        k: neighbours that a ball's radius spans; 5 in Naeem et al., 3 in Kynkaanniemi et al.
+        k: neighbours that the radii span, of precision and recall and of density and coverage; a manifold has its own.
 
     Raises:
-        ValueError: k is not smaller than both sets, or the sets differ in d.
+        ValueError: the sets differ in d, hold rows that are not finite, or have no more samples than neighbours.
     """
-    if real.dim() != 2 or generated.dim() != 2 or real.shape[1] != generated.shape[1]:
+    manifold = real if isinstance(real, Manifold) else Manifold.of(real, k=k)
+    features, k = manifold.features, manifold.k
+    checked(generated)
+    if features.shape[1] != generated.shape[1]:
         raise ValueError(
-            f"Both sets need features (N, d) of one d; given {tuple(real.shape)} and {tuple(generated.shape)}."
+            f"Both sets need features (N, d) of one d; given {tuple(features.shape)} and {tuple(generated.shape)}."
         )
-    real_radii, generated_radii = neighbour_radii(real, k=k), neighbour_radii(generated, k=k)
-    held = torch.zeros(len(real), dtype=torch.bool)  # real balls that hold a generated sample
-    recalled = torch.zeros(len(real), dtype=torch.bool)
-    precise = balls = 0
-    for first, distances in _distances(_exact(generated), _exact(real)):
-        inside = distances < real_radii
-        balls += int(inside.sum())
-        held |= inside.any(0)
-        precise += int((distances <= real_radii).any(1).sum())
-        recalled |= (distances <= generated_radii[first : first + len(distances), None]).any(0)
+    n, m = len(features), len(generated)
+    groups = min(_GROUPS, m)
+    generated = generated.detach().cpu()[canonical_order(generated)]
+    own = _radii(generated, k[:1])[0]
+    near, wide = manifold.radii
+    precise = torch.zeros(m, dtype=torch.bool)
+    balls = torch.zeros(m, dtype=torch.int64)
+    recalled = torch.zeros(groups, n, dtype=torch.bool)  # by a sample of each group
+    covered = torch.zeros(groups, n, dtype=torch.bool)
+    without_rim = torch.where(wide > 0, wide * (1 - _TIE), -torch.inf)  # an open ball of radius 0 is empty
+    limits = near[None] * (1 + _TIE), own[:, None] * (1 + _TIE), without_rim[None]
+    for rows, (in_closed, holds, in_open) in pairs_within(generated, features, limits):
+        precise[rows] = in_closed.any(1)
+        balls[rows] = in_open.sum(1)
+        # Rows are in a random order, so that every groups-th one is a group.
+        for g in range(groups):
+            part = slice((g - rows.start) % groups, None, groups)
+            recalled[g] |= holds[part].any(0)
+            covered[g] |= in_open[part].any(0)
     return NeighbourMeasures(
-        precision=precise / len(generated),
-        recall=recalled.double().mean().item(),
-        density=balls / (k * len(generated)),
-        coverage=held.double().mean().item(),
+        precision=share(int(precise.sum()), m),
+        recall=_jackknifed(recalled),
+        density=mean(balls.double() / k[1]),
+        coverage=_jackknifed(covered),
     )
 
 
-def _exact(features: Tensor) -> Tensor:
-    """Features in float64 on the CPU, rows that are not finite as NaN: comparisons with their distances are false."""
-    exact = features.detach().cpu().double()
-    return exact.masked_fill(~exact.isfinite().all(1, keepdim=True), torch.nan)
+def _radii(x: Tensor, k: Sequence[int]) -> Tensor:
+    """(len(k), N) float64."""
+    if x.dim() != 2 or not 1 <= min(k) <= max(k) < len(x):
+        wrong = next((one for one in k if not 1 <= one < len(x)), k[0])
+        raise ValueError(f"k={wrong} neighbours need features (N, d) with N > k >= 1; these are {tuple(x.shape)}.")
+    return radii(checked(x).detach().cpu(), k)
 
 
-def _distances(a: Tensor, b: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Rows of the matrix of distances between a (n, d) and b (m, d), with the number of the first of them."""
-    rows = max(_CELLS // len(b), 1)
-    for first in range(0, len(a), rows):
-        # Without the matrix product form, equal rows are at distance 0 exactly.
-        yield first, torch.cdist(a[first : first + rows], b, compute_mode="donot_use_mm_for_euclid_dist")
+def _jackknifed(held: Tensor) -> Estimate:
+    """The share of columns with a True in any row of held (groups, N); the error from leaving out a row each."""
+    groups, counts = len(held), held.sum(0)
+    value = (counts > 0).double().mean().item()
+    without = torch.stack([((counts - row.long()) > 0).double().mean() for row in held])
+    spread = (without - without.mean()).square().sum().item()
+    return Estimate(value, sqrt(spread * (groups - 1) / groups))

@@ -93,13 +93,15 @@ class LinearProbe:
 
         optimizer.step(closure)
 
+    def classify(self, x: Tensor) -> Tensor:
+        """The likeliest class of each of x (M, d): (M,) int64."""
+        weights = self.weights.to(x)
+        found = [torch.addmm(weights[-1], part, weights[:-1]).argmax(1) for part in self._parts(x)]
+        return self.classes[torch.cat(found)]
+
     def accuracy(self, x: Tensor, labels: Tensor) -> float:
         """Share of x (M, d) whose class is `labels` (M,)."""
-        weights, correct = self.weights.to(x), 0
-        for part, wanted in zip(self._parts(x), labels.split(self._rows), strict=True):
-            found = self.classes[torch.addmm(weights[-1], part, weights[:-1]).argmax(1)]
-            correct += int((found == wanted).sum())
-        return correct / len(x)
+        return int((self.classify(x) == labels).sum()) / len(x)
 
     def _objective(self) -> tuple[float, Tensor]:
         """Mean cross-entropy plus the penalty over N, and its gradient."""

@@ -1,46 +1,72 @@
-"""FID, KID and Inception Score of one set of generated samples, from one pass over their features."""
+"""The metrics of one set of generated samples against real ones, from one pass over their features."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics.estimate import Estimate
+from lightning_gans.metrics.frechet import FeatureStatistics, fid
 from lightning_gans.metrics.inception import inception_score
 from lightning_gans.metrics.kernel import kernel_distance
+from lightning_gans.metrics.neighbours import Manifold, neighbour_measures
+from lightning_gans.metrics.order import canonical_order
+
+NEIGHBOURS = 10_000  # samples of each set whose distances are measured
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What generated samples are measured against.
+    """Real samples that generated ones are measured against.
 
-    statistics: of all real samples. features: (N, d) float32 of the real samples, or of as many as are kept.
+    statistics: of all real samples.
+    features: (N, d) float32 of the real samples, or of as many as are kept; (0, d) where only statistics are known.
+    probabilities: (N, K) of the same samples, where the extractor classifies.
     """
 
     statistics: FeatureStatistics
     features: Tensor
+    probabilities: Tensor | None = None
+    _manifolds: dict[int, Manifold] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, features: Tensor) -> "Reference":
+    def of(cls, features: Tensor, probabilities: Tensor | None = None) -> "Reference":
         """The reference that consists of features (N, d)."""
-        return cls(FeatureStatistics.of(features), features.detach().cpu())
+        kept = None if probabilities is None else probabilities.detach().cpu()
+        return cls(FeatureStatistics.of(features), features.detach().cpu(), kept)
+
+    def manifold(self, n: int) -> Manifold:
+        """The neighbourhoods of `n` random real samples, of all that are kept if there are fewer; found once."""
+        n = min(n, len(self.features), NEIGHBOURS)
+        if n not in self._manifolds:
+            self._manifolds[n] = Manifold.of(self.features[canonical_order(self.features)[:n]])
+        return self._manifolds[n]
 
 
-def distribution_scores(real: Reference, features: Tensor, probabilities: Tensor | None = None) -> dict[str, float]:
-    """`fid`, `kid`, `kid_std` and, with class probabilities (N, K), `is`, `is_std` of features (N, d), in float64.
+def distribution_scores(
+    real: Reference, features: Tensor, probabilities: Tensor | None = None
+) -> Mapping[str, Estimate | float]:
+    """The metrics of features (N, d) against `real`, in float64, each with its standard error.
 
-    Rows are in global sample order. Sums run over fixed rows and draws are fixed, so equal features give equal scores
-    to the last bit, however many batches or processes they came from.
+    `fid`; `kid` and `kid_std`, over subsets; `precision` and `recall` (k = 3), `density` and `coverage` (k = 5) against
+    as many real samples, at most 10,000; with class probabilities (N, K) `is` and `is_std`, over ten splits. Where only
+    statistics of the real samples are known, `fid` and `is` alone; without 6 samples in both sets, no neighbours.
+
+    The metrics depend on the samples, not on their order; equal features in equal order give equal bits.
 
     Raises:
-        ValueError: fewer than two samples.
+        ValueError: fewer than two samples, or features that are not finite.
     """
-    kid = kernel_distance(real.features, features)
-    scores = {
-        "fid": frechet_distance(real.statistics, FeatureStatistics.of(features)),
-        "kid": kid.mean,
-        "kid_std": kid.std,
-    }
+    scores: dict[str, Estimate | float] = {"fid": fid(real.statistics, features)}
+    if len(real.features):
+        kid = kernel_distance(real.features, features)
+        scores |= {"kid": Estimate(kid.mean, kid.error), "kid_std": kid.std}
+        n = min(len(features), len(real.features), NEIGHBOURS)
+        if n > Manifold.LEAST:
+            generated = features if len(features) == n else features[canonical_order(features)[:n]]
+            found = neighbour_measures(real.manifold(n), generated)
+            scores |= found._asdict()
     if probabilities is not None:
         inception = inception_score(probabilities)
-        scores |= {"is": inception.mean, "is_std": inception.std}
+        scores |= {"is": Estimate(inception.mean, inception.error), "is_std": inception.std}
     return scores

@@ -53,6 +53,20 @@ class CsvFile:
         self._columns = []
         self.path.unlink(missing_ok=True)
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give the columns of an earlier version their present names: earlier -> present.
+
+        A column whose present name is there already is dropped.
+        """
+        columns, rows = self._read()
+        renamed = {column: names.get(column, column) for column in columns}
+        if renamed.keys() != set(renamed.values()):
+            kept = [column for column in columns if column == renamed[column] or renamed[column] not in columns]
+            self._rewrite(
+                [renamed[column] for column in kept],
+                [{renamed[column]: row[column] for column in kept} for row in rows],
+            )
+
     def newest(self) -> int:
         """The last iteration that has a row; 0 where there is none."""
         _, rows = self._read()

@@ -65,7 +65,7 @@ class TripleGAN(Game):
     conditional: ClassVar[bool] = True
     contents: ClassVar[tuple[str, ...]] = ("images",)
     balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # an average within a log is none over samples
-    headline = "test_accuracy"
+    headline = "accuracy"
     model: TripleModel
 
     def __init__(

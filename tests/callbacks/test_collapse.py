@@ -8,18 +8,20 @@ from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.core.events import EvaluationListener, Evidence
 
 
-def normal(n, d, *, scale=1.0, seed=0):
-    return scale * torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
-
-
 def probabilities(counts):
     """One-hot rows: counts[k] samples of class k."""
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     return torch.nn.functional.one_hot(labels, len(counts)).float()
 
 
-REAL = normal(400, 4, seed=1)
-HEALTHY = Evidence({}, normal(300, 4), probabilities([100, 100, 100]), REAL)
+REAL = {"recall": 0.9, "coverage": 0.95, "precision": 0.9, "evenness": 0.99}
+HEALTHY = Evidence(
+    {"recall": 0.6, "coverage": 0.7, "precision": 0.8, "evenness": 0.99}, None, probabilities([100] * 3), floor=REAL
+)
+
+
+def scored(**scores):
+    return HEALTHY._replace(scores={**HEALTHY.scores, **scores})
 
 
 @pytest.fixture
@@ -64,18 +66,33 @@ def test_a_warning_is_not_repeated_until_it_has_cleared(ask):
     assert [len(ask(watch, evidence)) for evidence in (collapsed, collapsed, HEALTHY, collapsed)] == [1, 0, 0, 1]
 
 
-@pytest.mark.parametrize("scale, warnings", [(0.38, 0), (0.28, 1), (0.0, 1)])
-def test_samples_that_are_too_near_to_each_other(ask, scale, warnings):
-    texts = ask(CollapseWatch(), HEALTHY._replace(features=normal(300, 4, scale=scale)))
-    assert len(texts) == warnings
-    assert all("as far from each other as real ones" in text for text in texts)
+def test_uneven_classes_are_told_though_each_is_there(ask):
+    evidence = scored(evenness=0.6)._replace(probabilities=probabilities([250, 25, 25]))
+    (text,) = ask(CollapseWatch(), evidence)
+    assert "3 of 3 classes (few or none of: dog), and 83% are of class cat; evenness 0.60, real samples 0.99" in text
 
 
-def test_real_samples_sorted_by_class_are_seen_whole(ask):
-    # two clusters, one after the other: the first rows alone would look narrow
-    real = torch.cat([normal(2000, 2, scale=0.1), normal(2000, 2, scale=0.1, seed=1) + 10])
-    narrow = Evidence({}, normal(4000, 2, scale=0.5), None, real)
-    assert len(ask(CollapseWatch(), narrow)) == 1
+def test_data_that_are_uneven_themselves_are_no_collapse(ask):
+    evidence = scored(evenness=0.6)._replace(probabilities=probabilities([250, 25, 25]), floor=REAL | {"evenness": 0.6})
+    assert ask(CollapseWatch(), evidence) == []
+
+
+def test_classes_of_another_classifier_are_no_sign(ask):
+    assert ask(CollapseWatch(), HEALTHY._replace(probabilities=probabilities([300, 0]))) == []
+
+
+@pytest.mark.parametrize("scores", [{"recall": 0.1}, {"coverage": 0.2}])
+def test_samples_that_look_real_and_cover_little(ask, scores):
+    (text,) = ask(CollapseWatch(), scored(**scores))
+    ((name, value),) = scores.items()
+    assert f"cover little of what real ones do ({name} {value:.2f}, real samples {REAL[name]:.2f})" in text
+    assert ask(CollapseWatch(), scored(**scores, precision=0.1)) == []  # a run that has hardly begun
+
+
+def test_metrics_of_another_extractor_are_found_by_its_name(ask):
+    named = {f"{name}_pixels": value for name, value in {**HEALTHY.scores, "recall": 0.0}.items()}
+    floor = {f"{name}_pixels": value for name, value in REAL.items()}
+    assert len(ask(CollapseWatch(), Evidence(named, floor=floor, suffix="_pixels"))) == 1
 
 
 @pytest.mark.parametrize("accuracy, said", [(0.995, "told real from generated"), (0.004, "worse than guessing")])
@@ -107,5 +124,5 @@ def test_a_resumed_run_remembers_what_it_said_and_saw(ask):
     assert "told real from generated" in text
 
 
-def test_features_that_are_not_numbers_are_no_sign(ask):
-    assert ask(CollapseWatch(), HEALTHY._replace(features=torch.full((300, 4), float("nan")))) == []
+def test_scores_that_are_not_numbers_are_no_sign(ask):
+    assert ask(CollapseWatch(), scored(recall=float("nan"), coverage=float("nan"), evenness=float("nan"))) == []

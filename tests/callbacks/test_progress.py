@@ -12,8 +12,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from lightning_gans.callbacks import progress as module
-from lightning_gans.callbacks.progress import Progress, player_losses
-from lightning_gans.callbacks.training_log import TrainingLog
+from lightning_gans.callbacks.progress import Progress
+from lightning_gans.callbacks.training_log import TrainingLog, player_losses
 from lightning_gans.core.activity import activity, displayed
 from lightning_gans.reporting.terminal import Activity, Snapshot
 from tests.helpers.tiny import BATCH, fit, tiny_game

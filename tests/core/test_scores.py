@@ -35,6 +35,9 @@ def test_the_state_is_plain_and_whole():
     scores.record({"fid": 4.0}, 20)
     state = scores.state_dict()
     assert state == {"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10, "better": "lower"}}
+    scores.record({"fid": 5.0}, 25, {"fid": 0.5})
+    assert scores["fid"].last_se == 0.5 and scores["fid"].best_se is None
+    scores.load_state_dict(state)
     copy.load_state_dict(state)
     assert copy.state_dict() == state
     copy.record({"fid": 1.0}, 30)
@@ -55,3 +58,11 @@ def test_a_metric_that_is_declared_no_more_keeps_its_direction():
     assert scores.state_dict() == state
     with pytest.raises(ValueError, match="no metric named 'gone'"):
         scores.record({"gone": 6.0}, 20)
+
+
+def test_metrics_of_an_earlier_version_get_their_present_names():
+    scores = Scores()
+    scores.record({"fid": 3.0, "accuracy": 0.5}, 10)
+    scores.rename({"fid": "fid_classifier", "is": "is_classifier"})
+    assert set(scores.state_dict()) == {"fid_classifier", "accuracy"}
+    assert scores["fid_classifier"].best == 3.0

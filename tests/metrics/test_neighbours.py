@@ -1,12 +1,13 @@
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from lightning_gans.metrics import neighbours
-from lightning_gans.metrics.neighbours import NeighbourMeasures, neighbour_measures, neighbour_radii
+from lightning_gans.metrics import distances
+from lightning_gans.metrics.neighbours import Manifold, neighbour_measures, neighbour_radii
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -17,7 +18,19 @@ def line(*places: float) -> Tensor:
     return torch.tensor(places)[:, None]
 
 
-def by_definition(real: Tensor, generated: Tensor, k: int) -> NeighbourMeasures:
+class Values(NamedTuple):
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def measured(real: Manifold | Tensor, generated: Tensor, k: int = 5) -> Values:
+    """The values of the four measures, with one k for all of them."""
+    return Values(*(found.value for found in neighbour_measures(real, generated, k=(k, k))))
+
+
+def by_definition(real: Tensor, generated: Tensor, k: int) -> Values:
     """The four sums, one pair of samples at a time."""
     x, y = real.double().numpy(), generated.double().numpy()
 
@@ -29,7 +42,7 @@ def by_definition(real: Tensor, generated: Tensor, k: int) -> NeighbourMeasures:
 
     r, s = [radius(x, i) for i in range(len(x))], [radius(y, j) for j in range(len(y))]
     n, m = range(len(x)), range(len(y))
-    return NeighbourMeasures(
+    return Values(
         precision=sum(any(distance(i, j) <= r[i] for i in n) for j in m) / len(y),
         recall=sum(any(distance(i, j) <= s[j] for j in m) for i in n) / len(x),
         density=sum(distance(i, j) < r[i] for i in n for j in m) / (k * len(y)),
@@ -53,7 +66,7 @@ def test_a_copy_is_a_neighbour_at_distance_0_and_a_sample_is_not_its_own():
 
 def test_the_four_measures_by_hand():
     # Balls of 0, 1, 3 (k=1): [-1, 1], [0, 2], [1, 5]. Balls of 2, 2.5, 10: [1.5, 2.5], [2, 3], [2.5, 17.5].
-    found = neighbour_measures(line(0, 1, 3), line(2, 2.5, 10), k=1)
+    found = measured(line(0, 1, 3), line(2, 2.5, 10), k=1)
     assert found.precision == pytest.approx(2 / 3)  # not 10
     assert found.recall == pytest.approx(1 / 3)  # 3 alone, on the rim of one ball and within another
     assert found.density == pytest.approx(2 / 3)  # 2 and 2.5 in the ball of 3; 2 is on the rim of that of 1
@@ -61,14 +74,14 @@ def test_the_four_measures_by_hand():
 
 
 def test_closed_balls_for_precision_and_recall_and_open_ones_for_density_and_coverage():
-    on_the_rim = neighbour_measures(line(0, 1), line(2, 3), k=1)
-    assert on_the_rim == NeighbourMeasures(precision=0.5, recall=0.5, density=0, coverage=0)
+    on_the_rim = measured(line(0, 1), line(2, 3), k=1)
+    assert on_the_rim == Values(precision=0.5, recall=0.5, density=0, coverage=0)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_against_the_definition(k):
     real, generated = normal(43, 3), normal(27, 3, seed=1) + 1
-    found, wanted = neighbour_measures(real, generated, k=k), by_definition(real, generated, k)
+    found, wanted = measured(real, generated, k=k), by_definition(real, generated, k)
     assert found == pytest.approx(wanted, rel=1e-12)
     assert min(found) > 0.2  # none of them at an end
     assert max(found) < 1
@@ -76,13 +89,13 @@ def test_against_the_definition(k):
 
 def test_a_set_against_itself_and_against_one_far_away():
     x = normal(40, 4)
-    assert neighbour_measures(x, x) == NeighbourMeasures(1, 1, 1, 1)  # its own ball and those of k - 1 others, over k
-    assert neighbour_measures(x, x + 100) == NeighbourMeasures(0, 0, 0, 0)
+    assert measured(x, x) == Values(1, 1, 1, 1)  # its own ball and those of k - 1 others, over k
+    assert measured(x, x + 100) == Values(0, 0, 0, 0)
 
 
 def test_precision_and_recall_change_places_with_the_sets():
     a, b = normal(30, 2), 2 * normal(20, 2, seed=1)
-    forth, back = neighbour_measures(a, b, k=3), neighbour_measures(b, a, k=3)
+    forth, back = measured(a, b, k=3), measured(b, a, k=3)
     assert (forth.precision, forth.recall) == (back.recall, back.precision)
     assert forth.precision != forth.recall
 
@@ -90,14 +103,14 @@ def test_precision_and_recall_change_places_with_the_sets():
 def test_samples_of_one_distribution():
     """E density = 1, and a ball of k neighbours of N is missed by M samples with probability (1 + M / N)^-k."""
     real, generated = normal(2000, 3), normal(500, 3, seed=1)
-    found = neighbour_measures(real, generated, k=5)
+    found = measured(real, generated, k=5)
     assert found.density == pytest.approx(1, abs=0.06)
     assert found.coverage == pytest.approx(1 - (1 + 500 / 2000) ** -5, abs=0.03)
 
 
 def test_one_mode_of_two_is_precise_and_covers_half():
     modes = torch.cat([normal(200, 2), normal(200, 2, seed=1) + 50])
-    found = neighbour_measures(modes, normal(400, 2, seed=2))
+    found = measured(modes, normal(400, 2, seed=2))
     assert found.precision > 0.95
     assert 0.4 < found.recall <= 0.5
     assert 0.4 < found.coverage <= 0.5
@@ -105,36 +118,33 @@ def test_one_mode_of_two_is_precise_and_covers_half():
 
 def test_copies_alone():
     points = line(-1, 1).repeat(10, 1)  # balls of radius 0
-    assert neighbour_measures(points, points)[:2] == (1, 1)
-    assert neighbour_measures(points, points)[2:] == (0, 0)  # open balls of radius 0 are empty
+    assert measured(points, points)[:2] == (1, 1)
+    assert measured(points, points)[2:] == (0, 0)  # open balls of radius 0 are empty
 
 
 def test_what_is_held_in_memory_changes_nothing(monkeypatch):
     real, generated = normal(30, 5), normal(21, 5, seed=1)
-    whole = neighbour_measures(real, generated)
-    monkeypatch.setattr(neighbours, "_CELLS", 70)  # two or three rows at a time
-    assert neighbour_measures(real, generated) == whole
+    whole = measured(real, generated)
+    monkeypatch.setattr(distances, "_CELLS", 70)  # two or three rows at a time
+    assert measured(real, generated) == whole
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_samples_that_are_not_finite_lie_nowhere(value):
-    real, generated = normal(30, 2), normal(30, 2, seed=1)
-    broken = generated.clone()
+def test_samples_that_are_not_finite_are_counted(value):
+    real, broken = normal(30, 2), normal(30, 2, seed=1)
     broken[:10] = value
-    kept, found = neighbour_measures(real, generated[10:], k=3), neighbour_measures(real, broken, k=3)
-    assert found.precision == pytest.approx(kept.precision * 20 / 30)
-    assert found.density == pytest.approx(kept.density * 20 / 30)
-    assert (found.recall, found.coverage) == (kept.recall, kept.coverage)
-    everywhere = neighbour_measures(real, torch.full((30, 2), value), k=3)
-    assert everywhere == NeighbourMeasures(0, 0, 0, 0)
+    with pytest.raises(ValueError, match="10 of 30 rows hold NaN or infinity"):
+        measured(real, broken)
+    with pytest.raises(ValueError, match="10 of 30 rows hold NaN or infinity"):
+        measured(broken, real)
 
 
 @pytest.mark.parametrize("k", [0, 10])
 def test_a_k_that_does_not_fit(k):
     with pytest.raises(ValueError, match=rf"k={k} neighbours need .* N > k >= 1"):
-        neighbour_measures(normal(20, 2), normal(10, 2), k=k)
+        measured(normal(20, 2), normal(10, 2), k=k)
 
 
 def test_features_that_do_not_fit_each_other():
     with pytest.raises(ValueError, match=r"given \(20, 2\) and \(10, 3\)"):
-        neighbour_measures(normal(20, 2), normal(10, 3))
+        measured(normal(20, 2), normal(10, 3))

@@ -1,0 +1,118 @@
+"""Comparisons of Euclidean distances, exact and at the speed of float32 matrix products, in bounded memory.
+
+For rows a, b of norms |a|, |b| the square of their distance is |a|^2 + |b|^2 - 2 <a, b>. In float32, with rounding unit
+u, this is off by no more than (d + 20) u (|a|^2 + |b|^2): (d + 4) u for the sum of d products, the rest for rounding the
+rows themselves and the last two sums. Pairs for which this could matter are computed again as differences in float64.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CELLS = 2**22  # squares of distances held at a time (16 MB in float32), or one row of them
+_NUMBERS = 2**22  # numbers of the rows whose differences are held at a time (32 MB in float64)
+_ROWS = 4096  # rows centred at a time
+_UNIT = 2.0**-24
+_TINY = 1e-30  # far above the smallest float32, where products lose digits
+
+
+def pairs_within(a: Tensor, b: Tensor, limits: Sequence[Tensor]) -> Iterator[tuple[slice, list[Tensor]]]:
+    """For each limit, which pairs of a row of a (n, d) and a row of b (m, d) are at no more than that distance.
+
+    Comparisons are of float64 distances with limits (n, 1) or (1, m), float64. A limit of 0 holds equal rows alone, a
+    limit of -inf none.
+
+    Returns:
+        rows of a, and (rows, m) bool for each limit; block by block.
+    """
+    screen = _Screen(a, b)
+    for rows, squares, errors in screen.blocks():
+        inside, doubtful = [], torch.zeros_like(squares, dtype=torch.bool)
+        for limit in limits:
+            bound = screen.square(limit if len(limit) == 1 else limit[rows])
+            inside.append(squares <= bound)
+            doubtful |= (squares - bound).abs_() <= errors + bound * (4 * _UNIT)
+        i, j = doubtful.nonzero(as_tuple=True)
+        exact = _distances(a[rows], b, i, j)
+        for limit, found in zip(limits, inside, strict=True):
+            own = limit[0][j] if len(limit) == 1 else limit[rows][i, 0]
+            found[i, j] = exact <= own
+        yield rows, inside
+
+
+def radii(x: Tensor, k: Sequence[int]) -> Tensor:
+    """(len(k), N) float64: the distance of each row of x (N, d) to its k-th nearest other row, for each k < N."""
+    most = max(k)
+    screen = _Screen(x, x)
+    found = torch.empty(len(k), len(x), dtype=torch.float64)
+    for rows, squares, errors in screen.blocks():
+        own = torch.arange(rows.start, rows.stop)
+        squares[own - rows.start, own] = torch.inf  # not its own neighbour, whatever copies of it there are
+        nearest = squares.topk(min(most + 3, len(x) - 1), dim=1, largest=False).indices
+        i = torch.arange(len(nearest)).repeat_interleave(nearest.shape[1])
+        exact = _distances(x[rows], x, i, nearest.flatten()).reshape(nearest.shape)
+        bound = exact.kthvalue(most, dim=1, keepdim=True).values
+        # A row that might be nearer than the k-th of these: strictly so, or else it changes nothing.
+        upper = screen.square(bound)
+        doubtful = (squares - errors - upper * (4 * _UNIT) < upper) & (bound > 0)
+        doubtful.scatter_(1, nearest, torch.zeros_like(nearest, dtype=torch.bool))
+        more, j = doubtful.nonzero(as_tuple=True)
+        i, exact = torch.cat([i, more]), torch.cat([exact.flatten(), _distances(x[rows], x, more, j)])
+        order = exact.argsort(stable=True)
+        order = order[i[order].argsort(stable=True)]  # by row, and within a row by distance
+        first = torch.searchsorted(i[order], torch.arange(len(nearest)))
+        for place, one in enumerate(k):
+            found[place, rows] = exact[order][first + one - 1]
+    return found
+
+
+class _Screen:
+    """Squares of distances of rows of a and b in float32, and bounds of their errors, both in units of `scale`^2.
+
+    Around the mean of b, since a large common offset leaves no digits to the distances; and in a unit in which no square
+    overflows.
+    """
+
+    def __init__(self, a: Tensor, b: Tensor) -> None:
+        center = b.mean(0, dtype=torch.float64)
+        self.scale = max((part - center).abs().max().item() for x in (a, b) for part in x.split(_ROWS)) or 1.0
+        self.a = torch.cat([((part - center) / self.scale).float() for part in a.split(_ROWS)])
+        self.b = self.a if b is a else torch.cat([((part - center) / self.scale).float() for part in b.split(_ROWS)])
+        self.a_norms, self.b_norms = self.a.square().sum(1), self.b.square().sum(1)
+        self.unit = (a.shape[1] + 20) * _UNIT
+
+    def square(self, distances: Tensor) -> Tensor:
+        """Squares of distances (float64) in this unit, their sign kept."""
+        scaled = distances / self.scale
+        return (scaled * scaled.abs()).float()
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        count = max(_CELLS // len(self.b), 1)
+        for first in range(0, len(self.a), count):
+            rows = slice(first, min(first + count, len(self.a)))
+            norms = self.a_norms[rows, None] + self.b_norms
+            with _full_precision():
+                squares = torch.addmm(norms, self.a[rows], self.b.T, alpha=-2)
+            yield rows, squares, norms.mul_(self.unit).add_(_TINY)
+
+
+def _distances(a: Tensor, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """Of row i of a and row j of b, for each pair (i, j): (P,) float64."""
+    count = max(_NUMBERS // a.shape[1], 1)
+    parts = zip(i.split(count), j.split(count), strict=True)
+    return torch.cat([torch.linalg.vector_norm(a[rows].double() - b[others].double(), dim=1) for rows, others in parts])
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Float32 products in float32, whatever torch.set_float32_matmul_precision says."""
+    products: Any = torch.backends.mkldnn.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
