@@ -52,7 +52,7 @@ from experiments.trained.loading import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS, present
+from lightning_gans.metrics.names import METRICS
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
@@ -269,7 +269,7 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     rows = [["", "value", "+-" if found.deviations else "", "real samples" if found.floor else ""]]
-    for name in present(found.scores):
+    for name in found.scores:
         value = found.scores[name]
         figures = (figure(numbers.get(name)) for numbers in ({name: value}, found.deviations, found.floor))
         rows.append([f"{name} {_direction(name)}".strip(), *figures])

@@ -15,7 +15,7 @@ from rich.table import Table
 from experiments.runs import abilities
 from experiments.runs.directory import better_of, number, present
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import ERROR, Better
+from lightning_gans.metrics.names import Better
 from lightning_gans.reporting.terminal import duration, rate
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))

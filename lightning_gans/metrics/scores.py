@@ -13,6 +13,7 @@ from lightning_gans.metrics.neighbours import Manifold, neighbour_measures
 from lightning_gans.metrics.order import canonical_order
 
 NEIGHBOURS = 10_000  # samples of each set whose distances are measured
+LEAST = 5  # neighbours of the widest ball: sets have to be larger
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def distribution_scores(
         kid = kernel_distance(real.features, features)
         scores |= {"kid": Estimate(kid.mean, kid.error), "kid_std": kid.std}
         n = min(len(features), len(real.features), NEIGHBOURS)
-        if n > Manifold.LEAST:
+        if n > LEAST:
             generated = features if len(features) == n else features[canonical_order(features)[:n]]
             found = neighbour_measures(real.manifold(n), generated)
             scores |= found._asdict()

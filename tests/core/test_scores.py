@@ -36,7 +36,7 @@ def test_the_state_is_plain_and_whole():
     state = scores.state_dict()
     assert state == {"fid": {"last": 4.0, "best": 3.0, "best_iteration": 10, "better": "lower"}}
     scores.record({"fid": 5.0}, 25, {"fid": 0.5})
-    assert scores["fid"].last_se == 0.5 and scores["fid"].best_se is None
+    assert (scores["fid"].last_se, scores["fid"].best_se) == (0.5, None)
     scores.load_state_dict(state)
     copy.load_state_dict(state)
     assert copy.state_dict() == state
