@@ -233,26 +233,26 @@ class Streamed:
 class Split:
     """Samples for evaluation: always the same ones in the same order, not augmented.
 
-    labels: (N,) int64 or None.
+    labels: (N,) int64 or None. rows: (N,) int64, of the samples in their source.
     """
 
     def __init__(self, source: Source, finish: Callable[[Tensor], Tensor], rows: Tensor | None = None) -> None:
         self._source, self._finish = source, finish
-        self._rows = torch.arange(len(source)) if rows is None else rows
+        self.rows = torch.arange(len(source)) if rows is None else rows
         self.labels = source.labels if rows is None or source.labels is None else source.labels[rows]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def at_most(self, n: int) -> Self:
         """n of the samples, chosen at random once and for all, in order; all of them where there are no more."""
         if n >= len(self):
             return self
         chosen = torch.randperm(len(self), generator=stream("split"))[:n].sort().values
-        return type(self)(self._source, self._finish, self._rows[chosen])
+        return type(self)(self._source, self._finish, self.rows[chosen])
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
-        rows = torch.split(self._rows, size) if len(self) else ()
+        rows = torch.split(self.rows, size) if len(self) else ()
         for raw, label in self._source.batches(rows, torch.device("cpu")):
             yield SampleBatch(self._finish(raw), label)

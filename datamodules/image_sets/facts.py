@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from datamodules import arrays
 from datamodules.catalogue import CATALOGUE
+from datamodules.image_sets import npz
 from datamodules.survey import (
     HEADERS,
     SPLITS,
@@ -111,9 +111,9 @@ def _file(key: str, text: str, path: Path) -> SetFacts:
         one = path.suffix.lower() in SUFFIXES
         more = " A single image is no set: name the folder that it lies in." if one else ""
         raise UserError(f"{key}={text} is a file of another kind.{more} It is {WHAT}.")
-    if arrays.STATISTICS <= arrays.names(path):
+    if npz.STATISTICS.issubset(npz.names(path)):
         return SetFacts(key, text, "statistics", path)
-    found = arrays.described(path)
+    found = npz.described(path)
     _check_count(key, text, found.images)
     return SetFacts(key, text, "npz", path, images=found.images, shape=(found.channels, found.height, found.width))
 
@@ -132,9 +132,7 @@ def _folder(key: str, text: str, path: Path, split: SplitName, *, said: bool, re
     )
 
 
-def split_files(
-    key: str, text: str, path: Path, split: SplitName, *, said: bool
-) -> tuple[list[ImageFile], bool]:
+def split_files(key: str, text: str, path: Path, split: SplitName, *, said: bool) -> tuple[list[ImageFile], bool]:
     """The image files of a folder, and whether they are a split of it: that needs a folder train/ among others.
 
     said: whether the split was named, and has to be there.
@@ -168,7 +166,8 @@ def split_files(
 def _check_count(key: str, text: str, images: int) -> None:
     if images < 2:
         raise UserError(
-            f"{key}={text} holds a single image, and a distribution needs at least two; FID is usually of 10,000 or more."
+            f"{key}={text} holds a single image, and a distribution needs at least two. FID is usually of "
+            "10,000 or more."
         )
 
 

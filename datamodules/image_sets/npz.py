@@ -1,4 +1,4 @@
-"""Images in .npz files: which array they are, and reading it part by part. Imports no torch; numpy when it is needed."""
+"""Images in .npz files: which array they are, and reading it part by part. Imports no torch."""
 
 import zipfile
 import zlib
