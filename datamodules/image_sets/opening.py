@@ -61,7 +61,7 @@ def _data_module(facts: SetFacts, data_dir: str | Path, given: Mapping[str, Any]
 def _size(wanted: int | None, own: int) -> int:
     """The size that a data set's images are read at: the wanted one, their own, or 64 where it has neither."""
     sizes = {*checks.IMAGE_SIZES, *({28} if own == 28 else ())}
-    return next((size for size in (wanted, own) if size in sizes), 64)
+    return next((size for size in (wanted, own) if size is not None and size in sizes), 64)
 
 
 class DataSetImages(ImageSet):
@@ -76,8 +76,8 @@ class DataSetImages(ImageSet):
         if len(self.split) < 2:
             empty = "; data.holdout is the number of its images" if facts.split == "validation" else ""
             raise UserError(
-                f"{facts.key}={facts.text}: the {facts.split} split of {facts.name} has {len(self.split)} images{empty}. "
-                f"Name another split: {facts.key}={facts.name}:test."
+                f"{facts.key}={facts.text}: the {facts.split} split of {facts.name} has {len(self.split)} images"
+                f"{empty}. Name another split: {facts.key}={facts.name}:test."
             )
         self.place = f"{facts.name}:{facts.split}"
         self.shape = (data.channels, data.image_size, data.image_size)
