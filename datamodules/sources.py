@@ -248,8 +248,11 @@ class Split:
         """n of the samples, chosen at random once and for all, in order; all of them where there are no more."""
         if n >= len(self):
             return self
-        chosen = torch.randperm(len(self), generator=stream("split"))[:n].sort().values
-        return type(self)(self._source, self._finish, self.rows[chosen])
+        return self.take(torch.randperm(len(self), generator=stream("split"))[:n].sort().values)
+
+    def take(self, places: Tensor) -> Self:
+        """The samples at `places` (n,) of this split, in that order."""
+        return type(self)(self._source, self._finish, self.rows[places])
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         """All samples on the CPU, `size` at a time (the last batch may be smaller)."""

@@ -97,7 +97,11 @@ def _unknown(key: str, text: str, path: Path, rest: str = "") -> str:
     if text in CATALOGUE and text != "folder":
         return f"the data set {text} is not a set of images. The sets of images are {', '.join(NAMES)}."
     try:
-        beside = [str(path.parent / other.name) for other in path.parent.iterdir()]
+        beside = [
+            str(path.parent / other.name)
+            for other in path.parent.iterdir()
+            if other.is_dir() or other.suffix.lower() == ".npz"
+        ]
     except OSError:
         beside = []
     plain = {str(Path(other)): other for other in beside}

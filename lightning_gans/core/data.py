@@ -35,6 +35,10 @@ class Split(Protocol[Batch]):
 class SampleSplit(Split[SampleBatch], Protocol):
     """Images or points, labelled or not."""
 
+    def take(self, places: Tensor, /) -> Self:
+        """The samples at `places` (n,) int64 of this split, in that order."""
+        ...
+
 
 class SpeechSplit(SampleSplit, Protocol):
     """Log-mel segments with their speakers, (N,) int64."""

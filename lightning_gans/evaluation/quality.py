@@ -1,7 +1,8 @@
 """Sample quality: FID and the other metrics of features, or mode coverage, from one pass over the samples."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from math import exp, hypot, sqrt
+from math import exp, hypot, nan, sqrt
 
 import torch
 import torch.distributed as dist
@@ -23,6 +24,8 @@ from lightning_gans.metrics.names import ERROR, declare_extractor
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
+
+log = logging.getLogger("lightning_gans")
 
 SMALL = 512  # features whose distances take no time
 DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewer of as many samples in all, 4 at least
@@ -166,6 +169,11 @@ class SampleQuality:
         """Scores of features (N, d). labels: of samples by class; asked: those that a classifier should find."""
         if self.modes is not None:
             return _modes(features, self.modes)
+        if broken := int((~features.isfinite().all(1)).sum()):
+            log.warning(
+                "%d of %d samples have features that are not finite: they are not measured", broken, len(features)
+            )
+            return {f"fid{self.suffix}": nan}
         # A matrix of many features takes seconds, and cannot tell how far it is.
         with activity("distances of features", None if features.shape[1] > SMALL else 1.0):
             scores = dict(distribution_scores(self.reference, features, probabilities))

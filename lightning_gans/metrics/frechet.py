@@ -1,6 +1,5 @@
 """The Frechet distance of two sets of features, taken as Gaussian (FID: Heusel et al. 2017, 1706.08500)."""
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import sqrt
@@ -10,12 +9,15 @@ import torch
 from torch import Tensor
 
 from lightning_gans.metrics.estimate import Estimate
-from lightning_gans.metrics.order import checked
+from lightning_gans.metrics.linalg import eigen, gram, of_triangles, product, triangle
+from lightning_gans.metrics.order import canonical_order, checked
 
 _ROWS = 4096  # rows turned to float64 at a time; fixed, so that the sums do not depend on how features arrived
-_KEPT = 4  # samples for each feature up to which they are kept, and a factor is found without the covariance
-_SMALL = 1e-4  # singular values below this share of the largest one are computed a second time
+_SEEN = 2048  # samples that the standard error is computed from: about 2 % are left to chance
+_EXACT = 1e-2  # singular values above this share of the largest one are exact as roots of eigenvalues
+_ORTHOGONAL = 1e-4  # and those above this share as norms of columns
 _NOISE = 1e-6  # share of the largest singular value below which its vectors are left out of the error
+_TINY = torch.finfo(torch.float64).tiny
 _EPS = torch.finfo(torch.float64).eps
 
 
@@ -32,7 +34,7 @@ class FeatureStatistics:
     n: int
     mean: Tensor
     scatter: Tensor
-    _features: Tensor | None = field(default=None, repr=False)  # of small sets, at most twice the size of the scatter
+    _features: Tensor | None = field(default=None, repr=False)  # (n, d), where these are no more numbers than scatter's
 
     @classmethod
     def empty(cls, dim: int) -> "FeatureStatistics":
@@ -51,8 +53,9 @@ class FeatureStatistics:
                 exact = rows.double()
                 mean = exact.mean(0)
                 deviation = exact - mean
-                result = result.merge(cls(len(rows), mean, deviation.T @ deviation))
-        small = 2 <= result.n <= _KEPT * features.shape[1]
+                part = cls(len(rows), mean, gram(deviation.T))
+                result = result.merge(part) if result.n else part
+        small = 2 <= result.n <= features.shape[1]
         return cls(result.n, result.mean, result.scatter, features.clone() if small else None)
 
     @classmethod
@@ -103,17 +106,21 @@ class FeatureStatistics:
     def factor(self) -> Tensor:
         """(d, r) F with F F^T = cov.
 
-        Of few samples it is their deviations themselves (r = n) or the triangle of these (r = d). Otherwise it comes
-        from the eigenvectors of cov, without the directions of no more than rounding error.
+        Of no more samples than features it is their deviations (r = n), otherwise Cholesky's triangle of cov (r = d).
+        Where that does not exist it comes from the eigenvectors of cov, without the directions of no more than
+        rounding error.
         """
         if self._features is not None:
-            deviation = (self._features.double() - self.mean) / sqrt(self.n - 1)
-            thin = deviation if len(deviation) <= len(self.mean) else torch.linalg.qr(deviation, mode="r")[1]
-            return thin.T
-        values, vectors = torch.linalg.eigh(self.cov)
+            return (self._features.double() - self.mean).div_(sqrt(self.n - 1)).T
+        if self._triangle is not None:
+            return self._triangle
+        values, vectors = eigen(self.cov)
         kept = values > values[-1] * len(values) * _EPS
-        factor: Tensor = vectors[:, kept] * values[kept].sqrt()
-        return factor
+        return vectors[:, kept] * values[kept].sqrt()
+
+    @cached_property
+    def _triangle(self) -> Tensor | None:
+        return triangle(self.cov) if self._features is None else None
 
     @property
     def finite(self) -> bool:
@@ -134,7 +141,7 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     _same_features(a, len(b.mean))
     if not (a.finite and b.finite):
         return float("nan")
-    return _value(a, b, _singular(a.factor.T @ b.factor))
+    return _value(a, b, _singular(_cross(a, b)))
 
 
 def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
@@ -144,8 +151,9 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
 
         psi(x) = 2 (mu_g - mu_r)^T (x - mu_g) + (x - mu_g)^T (I - A) (x - mu_g)     less its mean,
 
-    with A = F U S^-1 U^T F^T the optimal transport map from the generated Gaussian to the real one, where F^T G = U S V^T
-    as in `frechet_distance`; the error is std(psi) / sqrt(N).
+    with A = F U S^-1 U^T F^T the optimal transport map from the generated Gaussian to the real one, where
+    F^T G = U S V^T as in `frechet_distance`; the error is std(psi) / sqrt(N), the deviation that of 2,048 samples at
+    most.
 
     Raises:
         ValueError: rows that are not finite, fewer than two samples, or different feature counts.
@@ -154,23 +162,21 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
     _same_features(real, features.shape[1])
     if not real.finite:
         raise ValueError("The real features have to be finite; their statistics hold NaN or infinity.")
-    n, dim = features.shape
-    if n < dim:
-        warnings.warn(
-            f"FID of fewer samples than features ({n} of {dim}) is biased upwards. Compare it with figures of the same "
-            "number of samples alone, or take more samples.",
-            stacklevel=2,
-        )
+    n = len(features)
     made = FeatureStatistics.of(features)
-    spectrum = _singular(real.factor.T @ made.factor)
+    spectrum = _singular(_cross(real, made))
     value = _value(real, made, spectrum)
     kept = spectrum.values > spectrum.values.amax() * _NOISE
-    transport = (real.factor @ spectrum.left[:, kept] / spectrum.values[kept].sqrt()).float()
+    # Three digits of the error are enough: float32 takes half the time.
+    transport = product(real.factor.float(), (spectrum.left[:, kept] / spectrum.values[kept].sqrt()).float())
     shift = 2 * (made.mean - real.mean)
+    rows = features.detach().cpu()
+    if n > _SEEN:
+        rows = rows[canonical_order(rows)[:_SEEN]]
     influence = []
-    for rows in features.detach().cpu().split(_ROWS):
-        deviation = rows.double() - made.mean
-        moved = (deviation.float() @ transport).square().sum(1).double()
+    for part in rows.split(_ROWS):
+        deviation = part.double() - made.mean
+        moved = product(deviation.float(), transport).square().sum(1).double()
         influence.append(deviation @ shift + deviation.square().sum(1) - moved)
     return Estimate(value, torch.cat(influence).std().item() / sqrt(n))
 
@@ -187,23 +193,33 @@ class _Spectrum(NamedTuple):
 
 
 def _singular(matrix: Tensor) -> _Spectrum:
-    """Half the time of LAPACK's SVD: vectors from eigenvectors of the Gram matrix, values from what they leave.
+    """Half the time of LAPACK's SVD: from the eigenvalues and eigenvectors U of the Gram matrix, matrix matrix^T.
 
-    Let U be those vectors, orthogonal to rounding: the columns of matrix^T U have the singular values for norms, to
-    second order in how far they are from orthogonal. Where that is far, for small values, the SVD of these columns
-    takes the place of their norms.
+    Roots of eigenvalues are exact for large singular values. The smaller ones are the norms of the columns of
+    matrix^T U, as long as these are orthogonal to rounding; the smallest ones come from the SVD of their columns.
     """
     tall = matrix.shape[0] > matrix.shape[1]
     wide = matrix.T if tall else matrix
-    vectors = torch.linalg.eigh(wide @ wide.T)[1]
-    columns = wide.T @ vectors
-    values = torch.linalg.vector_norm(columns, dim=0)
-    small = values < _SMALL * values.amax()
-    total = values[~small].sum()
-    if small.any():
-        total = total + torch.linalg.svdvals(columns[:, small]).sum()
-    left = columns / values.clamp_min(torch.finfo(values.dtype).tiny) if tall else vectors
-    return _Spectrum(values, left, total.item())
+    squares, vectors = eigen(gram(wide))
+    values = squares.clamp_min(0).sqrt()
+    total = 0.0
+    inexact = values < _EXACT * values[-1]
+    if inexact.any():
+        columns = product(wide.T, vectors[:, inexact])
+        values[inexact] = torch.linalg.vector_norm(columns, dim=0)
+        small = values[inexact] < _ORTHOGONAL * values[-1]
+        if small.any():
+            total = torch.linalg.svdvals(columns[:, small]).sum().item()
+    total += values[values >= _ORTHOGONAL * values[-1]].sum().item()
+    left = product(wide.T, vectors) / values.clamp_min(_TINY) if tall else vectors
+    return _Spectrum(values, left, total)
+
+
+def _cross(a: FeatureStatistics, b: FeatureStatistics) -> Tensor:
+    """F^T G of the factors of both covariances."""
+    if a._triangle is not None and b._triangle is not None:
+        return of_triangles(a._triangle, b._triangle)
+    return product(a.factor.T, b.factor)
 
 
 def _value(a: FeatureStatistics, b: FeatureStatistics, spectrum: _Spectrum) -> float:

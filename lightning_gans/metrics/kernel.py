@@ -108,7 +108,9 @@ def kernel_distance(
         subsets = 1
     generator = torch.Generator().manual_seed(seed)
     orders = canonical_order(real), canonical_order(fake)
-    chosen = [[order[torch.randperm(len(order), generator=generator)[:size]] for order in orders] for _ in range(subsets)]
+    chosen = [
+        [order[torch.randperm(len(order), generator=generator)[:size]] for order in orders] for _ in range(subsets)
+    ]
     found = [
         _subset_statistics(kernel, x, y, in_x, in_y)
         for x, y, in_x, in_y in _groups(real, fake, [x for x, _ in chosen], [y for _, y in chosen])

@@ -75,9 +75,7 @@ def neighbour_radii(x: Tensor, *, k: int = 5) -> Tensor:
     return _radii(x, (k,))[0]
 
 
-def neighbour_measures(
-    real: Manifold | Tensor, generated: Tensor, *, k: tuple[int, int] = (3, 5)
-) -> NeighbourMeasures:
+def neighbour_measures(real: Manifold | Tensor, generated: Tensor, *, k: tuple[int, int] = (3, 5)) -> NeighbourMeasures:
     """Precision, recall, density and coverage of `generated` (M, d) against `real` (N, d); see the module's equations.
 
     Errors are over draws of the generated samples, the real ones fixed: binomial for precision, of a mean for density,

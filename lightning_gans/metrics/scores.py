@@ -1,5 +1,6 @@
 """The metrics of one set of generated samples against real ones, from one pass over their features."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -53,19 +54,27 @@ def distribution_scores(
     as many real samples, at most 10,000; with class probabilities (N, K) `is` and `is_std`, over ten splits. Where only
     statistics of the real samples are known, `fid` and `is` alone; without 6 samples in both sets, no neighbours.
 
-    The metrics depend on the samples, not on their order; equal features in equal order give equal bits.
+    Warns where there are fewer samples than features. The metrics depend on the samples, not on their order; equal
+    features in equal order give equal bits.
 
     Raises:
         ValueError: fewer than two samples, or features that are not finite.
     """
+    n, dim = features.shape
+    if n < dim:
+        warnings.warn(
+            f"FID of fewer samples ({n}) than features ({dim}) is biased upward. Compare it with figures of the same "
+            "number of samples alone, or take more samples.",
+            stacklevel=2,
+        )
     scores: dict[str, Estimate | float] = {"fid": fid(real.statistics, features)}
     if len(real.features):
         kid = kernel_distance(real.features, features)
         scores |= {"kid": Estimate(kid.mean, kid.error), "kid_std": kid.std}
-        n = min(len(features), len(real.features), NEIGHBOURS)
-        if n > LEAST:
-            generated = features if len(features) == n else features[canonical_order(features)[:n]]
-            found = neighbour_measures(real.manifold(n), generated)
+        compared = min(n, len(real.features), NEIGHBOURS)
+        if compared > LEAST:
+            generated = features if compared == n else features[canonical_order(features)[:compared]]
+            found = neighbour_measures(real.manifold(compared), generated)
             scores |= found._asdict()
     if probabilities is not None:
         inception = inception_score(probabilities)

@@ -129,9 +129,9 @@ def test_a_damaged_best_checkpoint_is_left_out_of_the_test(tmp_path, caplog):
 
 def watched(folder, fids, *, until=12, checkpoint=None):
     """A run of 12 iterations, evaluated in every second one, that stops early and keeps its best two."""
-    stop = EarlyStopping(monitor="fid", patience=2, check_on_train_epoch_end=False)
+    stop = EarlyStopping(monitor="eval/fid", patience=2, check_on_train_epoch_end=False)
     keep = ModelCheckpoint(
-        dirpath=folder / "kept", monitor="fid", save_top_k=2, filename="{step}", save_on_train_epoch_end=False
+        dirpath=folder / "kept", monitor="eval/fid", save_top_k=2, filename="{step}", save_on_train_epoch_end=False
     )
     game, seen = tiny_game(12), Watch(lambda trainer, _: {**trainer.callback_metrics})
     evaluation = Evaluation(every=2, scoring=Scoring(lambda *_: Quality(fids)))
@@ -151,14 +151,14 @@ def test_early_stopping_and_model_checkpoints_act_on_scores(tmp_path):
     assert (stop.best_score, stop.wait_count) == (1.0, 2)
     assert keep.best_model_score == 1.0
     assert {path.stem for path in (tmp_path / "kept").iterdir()} == {"step=4", "step=8"}
-    assert [values.get("fid") for values in seen] == [None, 3, 3, 1, 1, 2, 2, 1.5]
+    assert [values.get("eval/fid") for values in seen] == [None, 3, 3, 1, 1, 2, 2, 1.5]
 
 
 def test_what_callbacks_monitor_is_the_newest_loss_and_score(tmp_path):
     game, *_, seen = watched(tmp_path, [3.0, 1.0, 2.0, 1.5])
-    assert seen[-1].keys() == game.latest.keys() | {"fid", "fid_floor"}
-    assert seen[1].keys() == {"fid", "fid_floor"}  # no loss has been read yet
-    assert {name: seen[-1][name] for name in game.latest} == pytest.approx(game.latest)
+    assert seen[-1].keys() == {f"train/{name}" for name in game.latest} | {"eval/fid", "eval/fid_floor"}
+    assert seen[1].keys() == {"eval/fid", "eval/fid_floor"}  # no loss has been read yet
+    assert {name: seen[-1][f"train/{name}"] for name in game.latest} == pytest.approx(game.latest)
 
 
 def test_early_stopping_that_goes_on_equals_straight_through(tmp_path):
@@ -178,6 +178,10 @@ def test_a_monitored_loss_is_waited_for_and_an_unknown_name_is_refused(tmp_path)
         fit(tiny_game(6), folder, [TrainingLog(every=3), evaluation, stop])
         return stop
 
-    assert start("D/gradient_norm", tmp_path / "loss").best_score.isfinite()
-    with pytest.raises(UserError, match=r"EarlyStopping monitors fod, .* mean fid\? There are .*fid, fid_floor"):
-        start("fod", tmp_path / "typo")
+    assert start("train/D/gradient_norm", tmp_path / "loss").best_score.isfinite()
+    with pytest.raises(
+        UserError, match=r"EarlyStopping monitors fid, .* mean eval/fid\? There are .*eval/fid, eval/fid_floor"
+    ):
+        start("fid", tmp_path / "short")
+    with pytest.raises(UserError, match=r"EarlyStopping monitors eval/fod, .* mean eval/fid"):
+        start("eval/fod", tmp_path / "typo")

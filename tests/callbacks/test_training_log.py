@@ -56,10 +56,11 @@ def test_rows_come_at_the_interval_and_at_the_end(tmp_path: Path) -> None:
     assert {"D/real", "D/fake", "D/loss", "D/gradient_norm", "D/learning_rate", "G/loss"} <= rows[0].keys()
     assert list(memory.rows) == [3, 6, 7]
     for row, values in zip(rows, memory.rows.values(), strict=True):
-        assert {name: float(row[name]) for name in values} == pytest.approx(values, rel=1e-6)
-        assert values["D/learning_rate"] == values["G/learning_rate"] == 0.25
-        assert values["images_per_second"] == pytest.approx(BATCH * values["iterations_per_second"])
-        assert 0 < values["iterations_per_second"] < 1e5
+        written = {name: float(row[name.removeprefix("train/")]) for name in values}
+        assert written == pytest.approx(values, rel=1e-6, abs=0.05)  # seconds go on between the two
+        assert values["train/D/learning_rate"] == values["train/G/learning_rate"] == 0.25
+        assert values["train/images_per_second"] == pytest.approx(BATCH * values["train/iterations_per_second"])
+        assert 0 < values["train/iterations_per_second"] < 1e5
     assert memory.summary == {"status": "finished"}
 
 
@@ -67,7 +68,7 @@ def test_a_row_is_the_mean_since_the_row_before(tmp_path: Path) -> None:
     each, together = Remembers(), Remembers()
     fit(tiny_game(4), tmp_path / "a", [TrainingLog(every=1)], loggers=[each])
     fit(tiny_game(4), tmp_path / "b", [TrainingLog(every=2)], loggers=[together])
-    for name in ("D/loss", "G/loss", "D/gradient_norm"):
+    for name in ("train/D/loss", "train/G/loss", "train/D/gradient_norm"):
         a, b = each.rows[3][name], each.rows[4][name]
         assert abs(a - b) > 1e-4
         assert together.rows[4][name] == pytest.approx((a + b) / 2, rel=1e-5)
@@ -104,15 +105,15 @@ def test_scores_reach_the_summary(tmp_path: Path) -> None:
         game.scores.record({"fid": 7.0, "is": 3.0}, 2)
         log.on_evaluation(trainer, game, None)  # type: ignore[arg-type]
         assert memory.summary["status"] == "running"
-        assert memory.summary["fid.best"] == 5.0
+        assert memory.summary["eval/fid.best"] == 5.0
 
     fit(tiny_game(3), tmp_path, [log, At(2, evaluate)], loggers=[memory])
     assert memory.summary == {
         "status": "finished",
-        "fid.best": 5.0,
-        "fid.best_iteration": 1,
-        "is.best": 3.0,
-        "is.best_iteration": 2,
+        "eval/fid.best": 5.0,
+        "eval/fid.best_iteration": 1,
+        "eval/is.best": 3.0,
+        "eval/is.best_iteration": 2,
     }
 
 

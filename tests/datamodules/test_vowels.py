@@ -87,3 +87,16 @@ def test_what_is_said_and_who_says_it_can_be_heard():
     nearest = torch.cdist(test.x.flatten(1), train.x.flatten(1)).argmin(1)
     for known, asked in ((train.labels, test.labels), (train.speakers, test.speakers)):
         assert (known[nearest] == asked).float().mean() > 0.8
+
+
+def test_fresh_utterances_are_of_no_split():
+    data = Vowels(**SMALL)
+    fresh = data.fresh()
+    assert len(fresh) == len(data.split("train")) == 2 * 10 * 30
+    assert torch.equal(fresh.labels, data.split("train").labels)
+    assert torch.equal(fresh.speakers, data.split("train").speakers)
+    x = next(fresh.batches(600)).x
+    assert torch.equal(x, next(Vowels(**SMALL).fresh().batches(600)).x)
+    for name in ("train", "validation", "test"):
+        known = next(data.split(name).batches(600)).x
+        assert torch.cdist(x.flatten(1), known.flatten(1)).min() > 0.01

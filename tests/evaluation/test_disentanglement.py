@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 from datamodules.sources import Split, Tensors
 from datamodules.utterances import Utterances, UtteranceSplit
 from lightning_gans.core.rng import stream
-from lightning_gans.evaluation.disentanglement import Disentanglement, targets
+from lightning_gans.evaluation.disentanglement import Disentanglement, halves, targets
 
 CONTENTS, SPEAKERS = 4, 3
 
@@ -49,8 +49,18 @@ def swap(x, like):
     return torch.cat([x[:, :CONTENTS], like[:, CONTENTS:]], dim=1)
 
 
+def figures(model, data, split="validation"):
+    """The scores, whose standard errors are told beside them."""
+    scores = Disentanglement()(model, data, split)
+    errors = {name: scores.pop(f"{name}_se") for name in list(scores) if not name.endswith("_se")}
+    assert set(errors) == set(scores)
+    n = len(data.split(split))
+    assert errors == pytest.approx({name: (value * (1 - value) / n) ** 0.5 for name, value in scores.items()})
+    return scores
+
+
 def test_what_is_told_apart_scores_high_and_leaks_nothing():
-    scores = Disentanglement()(Model(swap), Data(), "validation")
+    scores = figures(Model(swap), Data())
     assert set(scores) == {
         *("content_probe", "speaker_probe", "speaker_from_content"),
         *("converted_content", "converted_speaker", "converted"),
@@ -60,19 +70,69 @@ def test_what_is_told_apart_scores_high_and_leaks_nothing():
 
 
 def test_a_code_that_says_who_speaks_is_found_out():
-    assert Disentanglement()(Model(swap, leaks=True), Data(), "test")["speaker_from_content"] > 0.97
+    assert figures(Model(swap, leaks=True), Data(), "test")["speaker_from_content"] > 0.97
+
+
+class Fresh(Data):
+    """Data that make further samples; those of the training split are of no use."""
+
+    def __init__(self):
+        super().__init__()
+        self.splits["fresh"] = split("fresh", 120)
+
+    def fresh(self):
+        return self.splits["fresh"]
+
+
+class Watched(Model):
+    """Remembers whose codes were asked for."""
+
+    def __init__(self):
+        super().__init__(swap, leaks=True)
+        self.asked = []
+
+    def content(self, x):
+        self.asked.append(len(x))
+        return super().content(x)
+
+
+@pytest.mark.parametrize("data, fitted", [(Data(), 60), (Fresh(), 360)])
+def test_probes_see_no_code_of_a_training_sample(data, fitted):
+    model = Watched()
+    scores = figures(model, data)
+    assert scores["speaker_from_content"] > 0.97
+    assert set(model.asked) == {fitted, 60 if fitted == 60 else 120}
+
+
+def test_the_log_of_a_test_names_the_strongest_probe(caplog):
+    with caplog.at_level("INFO", logger="lightning_gans"):
+        figures(Model(swap), Data())
+        assert not caplog.messages
+        figures(Model(swap, leaks=True), Data(), "test")
+    told = next(text for text in caplog.messages if text.startswith("speaker_from_content"))
+    assert all(name in told for name in ("linear 1.000", "perceptron", "neighbours", "forest"))
+    assert told.startswith("speaker_from_content is the linear probe's: ")
+
+
+def test_halves_have_as_many_samples_of_each_speaker():
+    speaker = torch.tensor([0] * 7 + [1] * 4 + [2] * 9)
+    a, b = halves(speaker)
+    assert torch.cat([a, b]).sort().values.tolist() == list(range(20))
+    counts = [torch.bincount(speaker[half]) for half in (a, b)]
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    assert torch.equal(halves(speaker)[0], a)
 
 
 @pytest.mark.parametrize("convert, kept, spoken", [(lambda x, like: x, 1, 0), (lambda x, like: like, 0.25, 1)])
 def test_one_half_of_a_conversion_is_not_the_other(convert, kept, spoken):
-    scores = Disentanglement()(Model(convert), Data(), "validation")
+    scores = figures(Model(convert), Data())
     assert scores["converted_content"] == pytest.approx(kept, abs=0.12)
     assert scores["converted_speaker"] == pytest.approx(spoken, abs=0.02)
     assert scores["converted"] == pytest.approx(kept * spoken, abs=0.12)
 
 
 def test_without_labels_only_speakers_are_measured():
-    scores = Disentanglement()(Model(swap), Data(labelled=False), "validation")
+    scores = figures(Model(swap), Data(labelled=False))
     assert set(scores) == {"speaker_probe", "speaker_from_content", "converted_speaker"}
 
 

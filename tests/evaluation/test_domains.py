@@ -1,5 +1,6 @@
 """Accuracy in both domains, and their features."""
 
+from math import hypot
 from types import SimpleNamespace
 
 import pytest
@@ -48,16 +49,21 @@ def pair(**target):
 
 def test_accuracies():
     found = adaptation(Signs(), pair(), "validation")
+    errors = [(share * (1 - share) / n) ** 0.5 for share, n in ((3 / 4, 4), (2 / 3, 3))]
     assert found == {
         "source_accuracy": pytest.approx(3 / 4),
+        "source_accuracy_se": pytest.approx(errors[0]),
         "target_accuracy": pytest.approx(2 / 3),
+        "target_accuracy_se": pytest.approx(errors[1]),
         "domain_accuracy": pytest.approx((3 / 4 + 2 / 3) / 2),
+        "domain_accuracy_se": pytest.approx(hypot(*errors) / 2),
     }
 
 
 def test_a_target_without_labels_or_of_other_classes_has_no_accuracy():
     for target in ({"labels": None}, {"classes": ("a", "b", "c")}):
-        assert set(adaptation(Signs(), pair(**target), "test")) == {"source_accuracy", "domain_accuracy"}
+        found = adaptation(Signs(), pair(**target), "test")
+        assert {name for name in found if not name.endswith("_se")} == {"source_accuracy", "domain_accuracy"}
 
 
 def test_what_has_not_two_domains_or_does_not_classify_is_left_alone():

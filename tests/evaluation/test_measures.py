@@ -84,14 +84,19 @@ def test_features_and_codes_are_probed_apart():
 
 
 def test_categories_are_matched_to_classes():
-    whole = {"code_accuracy": 1.0, "code_classes": 3.0, "nmi": pytest.approx(1.0)}
+    whole = {"code_accuracy": 1.0, "code_accuracy_se": 0.0, "code_classes": 3.0, "nmi": pytest.approx(1.0)}
     assert categories(Half(), data(), "test") == whole
     assert categories(Half(), data(labels=False), "test") == {}
 
 
+def nll(n):
+    """Of samples whose log-likelihoods are 0 ... n - 1."""
+    return {"nll": pytest.approx(-(n - 1) / 2), "nll_se": pytest.approx((n * (n + 1) / 12) ** 0.5 / n**0.5, rel=1e-6)}
+
+
 def test_densities_are_estimated_on_fewer_samples_while_training_goes_on():
     model = Half()
-    assert likelihood(model, data(), "validation") == {"nll": pytest.approx(-(500 - 1) / 2)}
+    assert likelihood(model, data(), "validation") == nll(500)
     assert model.asked == [(256, 64, 0), (244, 64, 256)]
-    assert likelihood(model, data(), "test") == {"nll": pytest.approx(-(3000 - 1) / 2)}
+    assert likelihood(model, data(), "test") == nll(3000)
     assert model.asked[-1] == (3000 - 11 * 256, 128, 11 * 256)

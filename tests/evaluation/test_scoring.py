@@ -23,11 +23,22 @@ def test_a_model_is_scored_on_a_data_module():
     generator = model(data)
     scoring.prepare(generator, data, torch.device("cpu"))
     found = scoring(generator, data, "test").scores
-    assert {"fid", "kid", "is", "classes_covered"} <= set(found)
-    assert found["fid"] > scoring.floor("test")["fid"]
+    assert {
+        "fid_classifier",
+        "kid_classifier",
+        "is_classifier",
+        "recall_classifier",
+        "evenness",
+        "classes_covered",
+    } <= set(found)
+    assert found["fid_classifier"] > scoring.floor("test")["fid_classifier"]
     assert scoring.facts("test") == {
         "extractor": "classifier(digits)",
         "samples": 64,
         "reference": "train (1437 samples)",
+        "classes": 10,
     }
+    assert [scoring.named(name) for name in ("fid", "recall", "evenness")] == [
+        *("fid_classifier", "recall_classifier", "evenness")
+    ]
     assert data.trainer is None

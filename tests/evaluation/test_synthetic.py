@@ -1,8 +1,14 @@
+from types import SimpleNamespace
+
+import pytest
 import torch
+from torch import nn
 
 from datamodules.sources import Split, Tensors
 from lightning_gans.core.rng import stream
-from lightning_gans.evaluation.synthetic import accuracy, mixed, share_of, table
+from lightning_gans.evaluation import synthetic
+from lightning_gans.evaluation.measures import measures
+from lightning_gans.evaluation.synthetic import accuracy, cas, mixed, share_of, table
 from lightning_gans.extractors.training import Recipe
 
 QUICK = Recipe(passes=0.0, least=6400, batch=64)
@@ -64,3 +70,54 @@ def test_the_table_has_a_row_for_each_set():
     assert all(len(scores) == 2 for scores in found.values())
     assert len(told) == 10
     assert all(0 <= score <= 1 for scores in found.values() for score in scores)
+
+
+class Stripes(nn.Module):
+    """Generates stripes of a class, or, if not `told`, of either class whatever it is told."""
+
+    classes = 2
+
+    def __init__(self, told=True):
+        super().__init__()
+        self.told = told
+
+    def sample(self, n, *, label=None, seed=0, start=0):
+        x, drawn = stripes(max(4 * n, 16), seed=seed + start)
+        places = {int(one): (drawn == one).nonzero().flatten().tolist() for one in (0, 1)}
+        wanted = label if self.told else torch.arange(n) % 2
+        return x[[places[int(one)].pop() for one in wanted]].float() / 127.5 - 1
+
+    def labels(self, n, *, seed=0, start=0):
+        raise AssertionError("labels are those of the training images")
+
+
+def data_of(**changed):
+    splits = {"train": split(*stripes(100)), "test": split(*stripes(60, seed=9))}
+    described = {"split": splits.__getitem__, "sample_shape": (1, 8, 8), "classes": ("level", "upright")}
+    return SimpleNamespace(**(described | changed))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(synthetic, "accuracy", lambda *found, **options: accuracy(*found, recipe=QUICK, **options))
+
+
+def test_cas_is_high_for_samples_of_the_class_asked_for_alone(quick):
+    good, bad = cas(Stripes(), data_of(), "test"), cas(Stripes(told=False), data_of(), "test")
+    assert good["cas"] > 0.95
+    assert bad["cas"] < 0.8
+    assert bad["cas_se"] >= (bad["cas"] * (1 - bad["cas"]) / 60) ** 0.5 * 0.99
+    assert good["cas_real"] == bad["cas_real"] > 0.95  # real images in their place
+    assert cas(Stripes(), data_of(), "test") == good
+
+
+def test_cas_is_of_labelled_images_and_of_as_many_classes():
+    assert cas(Stripes(), data_of(classes=("one", "two", "three")), "test") == {}
+    assert cas(Stripes(), data_of(classes=None), "test") == {}
+    assert cas(Stripes(), data_of(sample_shape=(2,)), "test") == {}
+    assert cas(nn.Linear(2, 2), data_of(), "test") == {}
+
+
+def test_cas_is_measured_where_it_is_named_alone():
+    assert cas not in measures()
+    assert cas in measures("cas")

@@ -12,6 +12,7 @@ class RandomConvolutions:
 
     name = fingerprint = "random convolutions"
     feature_dim = classes = 6
+    suffix = ""
 
     def __init__(self) -> None:
         with isolated("extractor"):

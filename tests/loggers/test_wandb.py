@@ -32,9 +32,10 @@ class Looks(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, game: Any, *_: Any) -> None:
         if game.iteration % 4 == 0:
             scores = {"fid": 100.0 + game.iteration}  # the first one is the best
+            named = {f"eval/{name}": value for name, value in scores.items()}
             game.scores.record(scores, game.iteration)
             for logger in trainer.loggers:
-                logger.log_metrics(scores, step=game.iteration)
+                logger.log_metrics(named, step=game.iteration)
             self.training_log.on_evaluation(trainer, game, None)  # type: ignore[arg-type]
             log_picture(trainer, "samples/grid", draw(self.folder / "grid.png"), game.iteration)
             if game.iteration == game.iterations:
@@ -77,21 +78,21 @@ def test_a_run_and_its_resumption_are_one_w_and_b_run_with_every_row_where_it_be
     assert sorted(second.history) == [6, 8]
     rows = first.history | second.history
     assert all(row["iteration"] == step for step, row in rows.items())
-    assert {step: row["fid"] for step, row in rows.items() if "fid" in row} == {4: 104, 8: 108}
+    assert {step: row["eval/fid"] for step, row in rows.items() if "eval/fid" in row} == {4: 104, 8: 108}
     assert [step for step, row in rows.items() if "samples/grid.path" in row] == [4, 8]
     assert [step for step, row in rows.items() if "samples/progress.path" in row] == [8]
     losses = (run_dir / "losses.csv").read_text().splitlines()
     column = losses[0].split(",").index("D/loss")
     written = {int(line.split(",")[0]): float(line.split(",")[column]) for line in losses[1:]}
-    assert {step: row["D/loss"] for step, row in rows.items()} == pytest.approx(written, rel=1e-6)
+    assert {step: row["train/D/loss"] for step, row in rows.items()} == pytest.approx(written, rel=1e-6)
 
     for sitting, step in ((first, 4), (second, 8)):
         path = sitting.history[step]["samples/grid.path"]
         assert (sitting.file.parent / "files" / path).read_bytes() == (tmp_path / "grid.png").read_bytes()
     assert (first.summary["status"], second.summary["status"]) == ("stopped", "finished")
     for summary in (first.summary, second.summary):
-        assert (summary["fid.best"], summary["fid.best_iteration"]) == (104, 4)
-    assert (second.summary["fid"], second.summary["iteration"]) == (108, 8)
+        assert (summary["eval/fid.best"], summary["eval/fid.best_iteration"]) == (104, 4)
+    assert (second.summary["eval/fid"], second.summary["iteration"]) == (108, 8)
 
 
 def test_two_jobs_of_one_process_are_two_runs_even_when_the_first_has_not_ended(tmp_path: Path) -> None:

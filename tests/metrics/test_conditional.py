@@ -1,8 +1,10 @@
+from math import hypot
+
 import pytest
 import torch
 
 from lightning_gans.metrics.conditional import intra_fid, label_accuracy
-from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics.frechet import FeatureStatistics, fid, frechet_distance
 
 
 def normal(*shape, seed=0):
@@ -11,8 +13,8 @@ def normal(*shape, seed=0):
 
 def test_label_accuracy_is_the_share_on_the_diagonal():
     probabilities = torch.eye(3)[[0, 1, 2, 2]] * 0.8 + 0.05
-    assert label_accuracy(probabilities, torch.tensor([0, 1, 2, 0])) == 0.75
-    assert label_accuracy(probabilities, torch.tensor([1, 2, 0, 1])) == 0.0
+    assert label_accuracy(probabilities, torch.tensor([0, 1, 2, 0])) == (0.75, pytest.approx((0.75 * 0.25 / 4) ** 0.5))
+    assert label_accuracy(probabilities, torch.tensor([1, 2, 0, 1])).value == 0.0
 
 
 def test_intra_fid_is_the_mean_over_classes():
@@ -23,15 +25,17 @@ def test_intra_fid_is_the_mean_over_classes():
     labels = torch.tensor([0, 1]).repeat_interleave(20_000)
     shuffled = torch.randperm(40_000, generator=torch.Generator().manual_seed(0))
     found = intra_fid(statistics, torch.cat(made)[shuffled], labels[shuffled])
-    assert found == pytest.approx(4.0, rel=0.03)
+    assert found.value == pytest.approx(4.0, rel=0.03)
     one_by_one = [frechet_distance(a, FeatureStatistics.of(b)) for a, b in zip(statistics, made, strict=True)]
-    assert found == pytest.approx(sum(one_by_one) / 2, rel=1e-6)
+    assert found.value == pytest.approx(sum(one_by_one) / 2, rel=1e-6)
+    errors = [fid(a, b).error for a, b in zip(statistics, made, strict=True)]
+    assert found.error == pytest.approx(hypot(*errors) / 2, rel=1e-6)
 
 
 def test_of_a_single_class_it_is_fid():
     real, made = FeatureStatistics.of(normal(100, 3)), normal(80, 3, seed=1)
     labels = torch.zeros(80, dtype=torch.int64)
-    assert intra_fid([real], made, labels) == frechet_distance(real, FeatureStatistics.of(made))
+    assert intra_fid([real], made, labels) == fid(real, made)
 
 
 def test_classes_that_are_confused_score_worse_than_their_mixture():
@@ -41,8 +45,8 @@ def test_classes_that_are_confused_score_worse_than_their_mixture():
     real = normal(2000, 2) + centres[labels]
     statistics = [FeatureStatistics.of(real[labels == c]) for c in range(2)]
     assert frechet_distance(FeatureStatistics.of(real), FeatureStatistics.of(real)) == pytest.approx(0, abs=1e-9)
-    assert intra_fid(statistics, real, labels) == pytest.approx(0, abs=1e-9)
-    assert intra_fid(statistics, real, 1 - labels) == pytest.approx(36, rel=0.05)
+    assert intra_fid(statistics, real, labels).value == pytest.approx(0, abs=1e-9)
+    assert intra_fid(statistics, real, 1 - labels).value == pytest.approx(36, rel=0.05)
 
 
 @pytest.mark.parametrize("labels", [[0] * 10, [0] * 9 + [1]])

@@ -16,7 +16,7 @@ converted_speaker converted classes_covered mode_score
 """
 LOWER = """
 fid fid_a2b fid_b2a fid_both intra_fid fid_floor kid reverse_kl reconstruction_mse reconstruction_ratio nll
-domain_accuracy cycle_l1 speaker_from_content
+domain_accuracy cycle_l1 speaker_from_content memorised
 """
 
 

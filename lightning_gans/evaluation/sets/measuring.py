@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from inspect import signature
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lightning_gans.core.data import Data
 from lightning_gans.core.digests import sha256_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.evaluation.measures import flat
+from lightning_gans.evaluation.neighbours import SAMPLES
 from lightning_gans.evaluation.quality import SampleQuality
 from lightning_gans.evaluation.references import reference_statistics
 from lightning_gans.evaluation.sets.checks import Shaped, check_pair
@@ -36,6 +38,7 @@ from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
 from lightning_gans.metrics.inception import inception_score
 from lightning_gans.metrics.kernel import kernel_distance
+from lightning_gans.metrics.memorisation import memorised
 from lightning_gans.metrics.names import SPREAD
 from lightning_gans.metrics.neighbours import neighbour_measures
 from lightning_gans.metrics.scores import NEIGHBOURS, Reference, distribution_scores
@@ -138,6 +141,7 @@ def compare(
             count = len(found.features)
             _same(real.statistics, found.features.shape[1], f"reference={_text(reference)}", f"metrics={metrics}")
             scores = _scores(generated, reference, real, found, extractor, protocol, samples)
+            scores |= _memorised(generated, reference, protocol)
             floor = _floor(reference, real, extractor, protocol.counts(samples)[1] if protocol else count, cache_dir)
     notes += dict.fromkeys(str(warning.message) for warning in caught)
     for side in (generated, reference):
@@ -247,6 +251,27 @@ def _scores(
         if (asked := _asked(generated, classes)) is not None and len(asked) == len(probabilities):
             of_classes["label_accuracy"] = label_accuracy(probabilities, asked)
     return flat(scores, extractor.suffix) | flat(of_classes)
+
+
+@torch.no_grad()
+def _memorised(generated: ImageSet, reference: Side, protocol: Protocol | None) -> dict[str, float]:
+    """`memorised`: the share of up to 1,000 generated images that copy a reference image of the same size."""
+    if isinstance(reference, Path) or generated.shape != reference.shape:
+        return {}
+    if protocol is not None and protocol.metrics is not None:  # it is not among these
+        return {}
+    few = torch.cat([x.float().cpu() for x, _ in generated.at_most(SAMPLES).batches(READ)])
+
+    def told() -> Iterator[Tensor]:
+        done = 0
+        for x, _ in reference.batches(READ * 4):
+            yield x
+            done += len(x)
+            report(done)
+
+    with activity("nearest reference images", len(reference)) as report:
+        found = memorised(few, told()).estimate
+    return flat({"memorised": found}) if isfinite(found.value) else {}
 
 
 def _first(n: int, wanted: int) -> slice | Tensor:

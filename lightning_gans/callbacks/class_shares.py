@@ -1,0 +1,37 @@
+"""Shares of classes: a chart of the classes that generated samples belong to, by the classifier of the metrics."""
+
+from typing import Any
+
+import torch
+
+from lightning_gans.callbacks.pictures import Pictures, picture
+from lightning_gans.core.activity import activity
+from lightning_gans.core.events import Evidence
+from lightning_gans.reporting.charts import class_figure
+
+
+@picture
+class ClassShares(Pictures[Any]):
+    """Draws classes.png at each evaluation, over the one before: the share of each class, generated and real.
+
+    Classes of generated samples are the classifier's likeliest (`metrics=classifier`), real ones the training labels.
+    """
+
+    def applies(self, game: Any, data: object) -> bool:
+        return False  # not drawn at intervals of its own: an evaluation has the probabilities
+
+    def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
+        """Draw one evaluation, on the first process."""
+        data = getattr(trainer, "datamodule", None)
+        names, probabilities = getattr(data, "classes", None), evidence.probabilities
+        if not trainer.is_global_zero or not names or probabilities is None or probabilities.shape[1] != len(names):
+            return
+        labels = data.split("train").labels
+        if labels is None or not len(probabilities):
+            return
+        generated, real = (
+            torch.bincount(found[found >= 0].cpu(), minlength=len(names)) for found in (probabilities.argmax(1), labels)
+        )
+        with activity(f"drawing {self.title}"):
+            chart = class_figure(generated, real, names, title=f"iteration {game.iteration:,}")
+            self.save(trainer, chart, "classes", game.iteration)

@@ -1,0 +1,32 @@
+"""Memorisation of training images: distances of generated images to their nearest training images."""
+
+from math import isfinite
+
+from lightning_gans.core.activity import activity
+from lightning_gans.core.data import Data, SplitName
+from lightning_gans.core.protocols import Samples
+from lightning_gans.core.rng import stream_seed
+from lightning_gans.evaluation.measures import lower, measure
+from lightning_gans.evaluation.splits import read
+from lightning_gans.metrics.estimate import Estimate
+from lightning_gans.metrics.memorisation import memorised
+
+SAMPLES = 1000  # generated images that are looked for among the training images
+
+
+@measure(
+    lower("memorised", "share of samples that are copies: nearest training image below a third as far as the second"),
+    needs=Samples,
+)
+def memorisation(model: Samples, data: Data, split: SplitName) -> dict[str, Estimate]:
+    """`memorised` of the first 1,000 generated images of a test, since it reads all training images.
+
+    The definition and the memory that it takes: `metrics/memorisation.py`. Other samples than images, and data with
+    fewer than two distinct training images, have none.
+    """
+    if split != "test" or len(data.sample_shape) != 3:
+        return {}
+    generated = model.sample(SAMPLES, seed=stream_seed("evaluation", split))
+    with activity("nearest training images"):
+        found = memorised(generated, (batch.x for batch in read(data.split("train")))).estimate
+    return {"memorised": found} if isfinite(found.value) else {}
