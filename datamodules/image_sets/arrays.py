@@ -74,7 +74,7 @@ class ArrayImages(ImageSet):
             chosen[self.rows] = True
         first = 0
         for part in npz.rows(self.path, self.array, min(size, READ)):
-            x = torch.from_numpy(np.ascontiguousarray(part))
+            x = torch.from_numpy(np.array(part, order="C"))
             if chosen is not None:
                 x = x[chosen[first : first + len(part)]]
             first += len(part)

@@ -20,7 +20,7 @@ from datamodules.folder import Files
 from datamodules.image_sets.base import ImageSet, Shape
 from datamodules.image_sets.facts import SetFacts, shape_of, split_files
 from datamodules.sources import decoded
-from datamodules.survey import class_names, sizes
+from datamodules.survey import FileSize, class_names, sizes
 from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
@@ -78,8 +78,11 @@ class FolderImages(ImageSet):
 
     def _look(self, channels: int | None) -> Shape:
         """The shape that the images have; files whose header cannot be read are left out."""
-        with activity("looking at image files", None):
-            looked = sizes(self.root, [file.path for file in self.files])
+        looked: list[FileSize] = []
+        with activity("looking at image files", len(self.files)) as report:
+            for start in range(0, len(self.files), MANY):
+                looked += sizes(self.root, [file.path for file in self.files[start : start + MANY]])
+                report(start + MANY)
         known = {file.path for file in looked}
         if unread := [file.path for file in self.files if file.path not in known]:
             self._report(Bad(path, "of no known image format, or damaged") for path in unread)
@@ -95,8 +98,9 @@ class FolderImages(ImageSet):
     def _digest(self) -> tuple[str, str]:
         digest = hashlib.sha256(f"{self.levels}".encode() if self.levels != pixels.FULL_RANGE else b"")
         whole = sum(file.size for file in self.files) <= HASHED_BYTES
-        with activity("digest of image files", None):
-            for file in self.files:
+        with activity("digest of image files", len(self.files)) as report:
+            for number, file in enumerate(self.files, 1):
+                report(number)
                 digest.update(f"{file.inner}\0{file.size}\0".encode(errors="surrogateescape"))
                 digest.update((self.root / file.path).read_bytes() if whole else f"{file.modified}\0".encode())
         return digest.hexdigest(), "names and content" if whole else "names, sizes and times"

@@ -187,17 +187,22 @@ class LabelledSet:
         held_out = torch.zeros(len(self.images), dtype=torch.bool)
         order = torch.randperm(len(self.images), generator=stream("held out"))
         held_out[order[: len(self.images) // HELD_OUT]] = True
-        return _Chosen(self.images, ~held_out if name == "train" else held_out)
+        return SetSplit(self.images, ~held_out if name == "train" else held_out)
 
     def iteration_batches(self, *_: Any, **__: Any) -> Iterator[Any]:
         raise NotImplementedError("a set of images that is compared is not trained on by a game")
 
 
-class _Chosen:
-    """Some rows of a set, (N,) bool."""
+class SetSplit:
+    """A set of images, or some rows of it, as a split that is read.
 
-    def __init__(self, images: ImageSet, chosen: Tensor) -> None:
-        self.images, self.chosen = images, chosen
+    Args:
+        chosen: of the set's images, (N,) bool; None: all.
+    """
+
+    def __init__(self, images: ImageSet, chosen: Tensor | None = None) -> None:
+        self.images = images
+        self.chosen = torch.ones(len(images), dtype=torch.bool) if chosen is None else chosen
 
     @property
     def labels(self) -> Tensor | None:
@@ -208,12 +213,20 @@ class _Chosen:
         return int(self.chosen.sum())
 
     def at_most(self, n: int) -> Self:
-        return type(self)(self.images, self.chosen & (self.chosen.cumsum(0) <= n))
+        return self if n >= len(self) else self.take(torch.randperm(len(self), generator=stream("split"))[:n])
+
+    def take(self, places: Tensor) -> Self:
+        """The images at `places` (n,) of this split, in the order of the set: it is read once, from its beginning."""
+        chosen = torch.zeros_like(self.chosen)
+        chosen[self.chosen.nonzero().squeeze(1)[places]] = True
+        return type(self)(self.images, chosen)
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         first = 0
         for x, label in self.images.batches(size):
             rows = self.chosen[first : first + len(x)]
             first += len(x)
-            if rows.any():
+            if rows.all():
+                yield SampleBatch(x, label)
+            elif rows.any():
                 yield SampleBatch(x[rows], None if label is None else label[rows])

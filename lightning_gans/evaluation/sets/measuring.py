@@ -17,17 +17,16 @@ import torch
 from torch import Tensor
 
 from lightning_gans.core.activity import activity
-from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.data import Data
 from lightning_gans.core.digests import sha256_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.evaluation.measures import flat
 from lightning_gans.evaluation.neighbours import SAMPLES
-from lightning_gans.evaluation.quality import SampleQuality
+from lightning_gans.evaluation.quality import SMALL, SampleQuality
 from lightning_gans.evaluation.references import reference_statistics
 from lightning_gans.evaluation.sets.checks import Shaped, check_pair
 from lightning_gans.evaluation.sets.comparison import Comparison, command, versions
-from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples
+from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples, SetSplit
 from lightning_gans.evaluation.sets.protocols import Protocol
 from lightning_gans.evaluation.sets.statistics import read_statistics, write_statistics
 from lightning_gans.extractors import factories
@@ -170,25 +169,7 @@ def compare(
 def _reference(reference: Side, extractor: Extractor, cache_dir: Path) -> Reference:
     if isinstance(reference, Path):
         return Reference(read_statistics(reference), torch.empty(0, extractor.feature_dim))
-    return reference_statistics(extractor, _AsSplit(reference), cache_dir, reference.key)
-
-
-class _AsSplit:
-    """A set of images as a split that statistics are taken of."""
-
-    labels = None
-
-    def __init__(self, images: ImageSet) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def at_most(self, n: int) -> "_AsSplit":
-        return _AsSplit(self.images.at_most(n))
-
-    def batches(self, size: int) -> Iterator[SampleBatch]:
-        return self.images.batches(size)
+    return reference_statistics(extractor, SetSplit(reference), cache_dir, reference.key)
 
 
 def _same(real: FeatureStatistics, other: "FeatureStatistics | int", name: str, beside: str) -> None:
@@ -239,7 +220,7 @@ def _scores(
     features, probabilities = found
     near = len(features) if protocol is None else protocol.counts(samples)[1]
     rows = _first(len(features), near)
-    with activity("distances of features", None):
+    with activity("distances of features", None if features.shape[1] > SMALL else 1.0):
         scores = dict(distribution_scores(real, features[rows], None if probabilities is None else probabilities[rows]))
         if probabilities is not None and near < len(features):
             inception = inception_score(probabilities)
@@ -299,7 +280,7 @@ def _floor(
     held_out = None if isinstance(reference, Path) else reference.held_out()
     if held_out is None or n is None or isinstance(reference, Path):
         return {}
-    other = reference_statistics(extractor, _AsSplit(held_out), cache_dir, held_out.key)
+    other = reference_statistics(extractor, SetSplit(held_out), cache_dir, held_out.key)
     quality = SampleQuality(
         extractor=extractor,
         reference=real,

@@ -143,7 +143,7 @@ def run_samples(run: Path, text: str, device: torch.device) -> ModelSamples:
     """Samples of a run's newest export."""
     from lightning_gans.models.export import described, load_generator
 
-    model = load_generator(run).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = load_generator(run).to(device).to(memory_format=torch.channels_last)
     iteration = described(run)["about"].get("iteration")
     return ModelSamples(model, DEFAULT, text=text, place=str(run), iteration=iteration)
 
