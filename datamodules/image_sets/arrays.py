@@ -14,6 +14,7 @@ from datamodules.image_sets.facts import SetFacts
 from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, Count
 
 READ = 64  # images that are read at a time
 
@@ -27,7 +28,7 @@ class ArrayImages(ImageSet):
 
     kind = "npz"
 
-    def __init__(self, facts: SetFacts, *, image_size: int | None = None, channels: int | None = None) -> None:
+    def __init__(self, facts: SetFacts, *, image_size: Count | None = None, channels: Channels | None = None) -> None:
         assert facts.place is not None
         self.facts, self.text, self.path = facts, facts.text, facts.place
         self.array = npz.described(self.path)

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from datamodules import checks, pixels
-from datamodules.bad_files import Bad, BadFiles
+from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import SplitName
-from datamodules.findings import listed
+from datamodules.findings import WIDTH, listed
 from datamodules.folder import Files
 from datamodules.image_sets.base import ImageSet, Shape
 from datamodules.image_sets.facts import SetFacts, shape_of, split_files
@@ -24,6 +23,7 @@ from datamodules.survey import FileSize, class_names, sizes
 from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
+from lightning_gans.settings import Channels, Count, Natural
 
 HASHED_BYTES = 2**31  # files of up to this much are digested by their content, more by names, sizes and times
 READ = 64  # files that are decoded at a time
@@ -45,12 +45,12 @@ class FolderImages(ImageSet):
         self,
         facts: SetFacts,
         *,
-        image_size: int | None = None,
-        channels: int | None = None,
+        image_size: Count | None = None,
+        channels: Channels | None = None,
         black: float = 0.0,
         white: float | None = None,
-        on_bad_file: Any = "skip",
-        workers: int = 2,
+        on_bad_file: OnBadFile = "skip",
+        workers: Natural = 2,
     ) -> None:
         assert facts.place is not None
         self.facts, self.text, self.root, self.workers = facts, facts.text, facts.place, workers
@@ -142,8 +142,9 @@ class FolderImages(ImageSet):
     def notes(self) -> list[str]:
         if not self.bad:
             return []
-        left = (f"{name} ({reason})" for name, reason in self.bad.items())
-        return [listed(f"{len(self.bad):,} image files of {self.text} cannot be read and are left out", left)]
+        named = (f"{name} ({reason})" for name, reason in self.bad.items())
+        more = WIDTH + len(self.text)
+        return [listed(f"{len(self.bad):,} image files of {self.text} are left out: unreadable", named, width=more)]
 
     def _report(self, bad: Iterable[Bad]) -> None:
         with warnings.catch_warnings(action="ignore"):  # `notes` tells of them

@@ -149,7 +149,7 @@ def _of_sets(given: Mapping[str, str]) -> SetsRequest:
     data_settings(given)  # is data_dir there?
     request = _request(given, generated, reference, which, settings, {})
     if not {"data.image_size", "data.channels"} & set(given):
-        made, real = (Shaped(f"{facts.key}={facts.text}", facts.shape) for facts in (generated, reference))
+        made, real = _shaped(generated, reference), _shaped(reference, generated)
         check_pair(made, real, request.metrics)
     if request.metrics != "inception":
         for facts in (generated, reference):
@@ -266,6 +266,15 @@ def arguments_of(facts: SetFacts) -> Mapping[str, Argument]:
     taken = signature(targets[facts.kind]) if facts.kind in targets else None
     aside = {"batch_size", "root", "facts"}
     return {} if taken is None else {name: found for name, found in taken.settings.items() if name not in aside}
+
+
+def _shaped(facts: SetFacts, other: SetFacts) -> Shaped:
+    """The shape of a set's images; a data set takes the size of the other one."""
+    shape = facts.shape
+    images = CATALOGUE[facts.name].images if facts.kind == "data" else None
+    if images is not None and other.shape is not None:
+        shape = (images.channels, *other.shape[1:])
+    return Shaped(f"{facts.key}={facts.text}", shape)
 
 
 def _out(given: Mapping[str, str]) -> Path | None:

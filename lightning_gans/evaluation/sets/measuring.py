@@ -143,6 +143,7 @@ def compare(
             scores |= _memorised(generated, reference, protocol)
             floor = _floor(reference, real, extractor, protocol.counts(samples)[1] if protocol else count, cache_dir)
     notes += dict.fromkeys(str(warning.message) for warning in caught)
+    near = count if protocol is None or count is None else protocol.counts(samples)[1]
     for side in (generated, reference):
         notes += [] if isinstance(side, Path) else side.notes()
     wanted = None if protocol is None else protocol.metrics
@@ -155,7 +156,7 @@ def compare(
             "extractor": _extractor_facts(extractor, metrics),
             "protocol": None if protocol is None else protocol.called(samples),
             "samples": count,
-            "distance_samples": count if protocol is None or count is None else protocol.counts(samples)[1],
+            "distance_samples": near,
             "settings": _settings(real, count),
             "versions": versions(),
             "command": command(),

@@ -129,8 +129,9 @@ def _pair(
         "generated": facts("generated", generated, "test"),
         "reference": facts("reference", reference, split),
     }
-    if protocol is not None and getattr(sides["reference"], "split", None) is not None:
-        check_given(protocol, {"split": sides["reference"].split})
+    real = sides["reference"]
+    if protocol is not None and isinstance(real, SetFacts) and real.split is not None:
+        check_given(protocol, {"split": real.split})
     order = sorted(sides, key=lambda key: getattr(sides[key], "kind", "") == "data")
     found: dict[str, Side] = {}
     for key in order:
