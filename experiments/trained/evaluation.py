@@ -172,7 +172,7 @@ def _data_of_run(request: SetsRequest) -> "ImageSet":
         data = load_data(
             {**config, "data": {**config["data"], "holdout": 0}}, allow=request.allow, chosen=chosen(request.typed)
         )
-    name = str(getattr(data, "name", type(data).__name__.lower()))
+    name = str(getattr(data, "name", None) or type(data).__name__.lower())
     facts = SetFacts("reference", f"{name}:{request.protocol.split}", "data", name=name, split=request.protocol.split)
     return DataSetImages(facts, data)
 
@@ -225,7 +225,7 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     over_draws = {f"{name}{ERROR}": value for name, value in found.deviations.items() if not name.endswith(ERROR)}
-    yield from table({**found.scores, **over_draws}, found.floor)
+    yield from table({**found.scores, **over_draws}, found.floor, found.facts.get("floor_samples"))
 
 
 __all__ = ["Found", "as_dict", "compare_sets", "displayed_activities", "extractor", "lines", "measure"]
