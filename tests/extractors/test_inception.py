@@ -187,7 +187,7 @@ def test_the_hash_of_the_weights_is_checked(weights: Path, tmp_path: Path) -> No
     published.symlink_to(weights)
     with pytest.raises(UserError, match=f"has the SHA-256 {found}, and its name says 6726825d"):
         InceptionExtractor(published)
-    with pytest.raises(UserError, match="metrics.sha256=abc is no SHA-256. Give its 64 hexadecimal digits"):
+    with pytest.raises(UserError, match=r"metrics.sha256=abc is no SHA-256. Give its 64 hexadecimal digits"):
         InceptionExtractor(weights, sha256="abc")
 
 
