@@ -1,16 +1,15 @@
-"""`python -m benchmarks.scores`: the time of metrics on given features against torch-fidelity's, and their difference.
+"""`python -m benchmarks.scores`: CPU time of our metrics beside torch-fidelity's, on the same features.
 
-Prints for each metric the processor time of both (of all threads together) and its ratio, ours over theirs, on normal
-features of 2,048 dimensions behind a ReLU. Both begin with the features of two sets and end with the value; ours
-finds the standard error as well, and neighbours also density and coverage. `--samples` chooses the size of the sets.
+Prints, for KID, FID (features to distance) and precision with recall, the seconds of both and their ratio: medians over
+repeats that take turns in one process. Ours have standard errors in the same time, and density and coverage beside
+precision and recall. `--check` fails where the ratio of KID or FID is above 1.
 """
 
 import argparse
+import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -21,121 +20,58 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
 from lightning_gans.metrics.kernel import kernel_distance
 from lightning_gans.metrics.neighbours import neighbour_measures
 
-METRICS = "fid", "kid", "neighbours"
-
-Measure = Callable[[Tensor, Tensor], float]
-
-
-@dataclass(frozen=True)
-class Line:
-    """Processor seconds of ours and theirs, and both values."""
-
-    metric: str
-    samples: int
-    ours: float
-    theirs: float
-    value: float
-    their_value: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.metric} samples {self.samples} ours {self.ours:.2f} s theirs {self.theirs:.2f} s "
-            f"ratio {self.ours / self.theirs:.3f} values {self.value:.7g} {self.their_value:.7g}"
-        )
+BARS = {"kid": 1.0, "fid": 1.0}
+Pair = tuple[str, Callable[[], object], Callable[[], object]]
 
 
-def features(n: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Real and generated features (n, dim) float32: correlated, not negative, of decaying variances."""
-    draw = torch.Generator().manual_seed(0)
-    decay = torch.exp(-4 * torch.arange(dim) / dim)
+def pairs(n: int, d: int) -> Iterator[Pair]:
+    """Name, ours and torch-fidelity's, on n features of d numbers like those of a layer after ReLU."""
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kid_features_to_metric
+    from torch_fidelity.metric_prc import prc_features_to_metric
 
-    def one(shift: float) -> Tensor:
-        found: Tensor = (torch.randn(n, dim, generator=draw) * decay + shift) @ mix
-        return found
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(n, d, generator=generator).mul(scale).relu() for scale in (1.0, 1.1))
 
-    mix = torch.randn(dim, dim, generator=draw) / dim**0.5
-    real, generated = one(0.0), one(0.01)
-    return real.relu_(), generated.relu_()
+    def theirs(x: Tensor, y: Tensor) -> object:
+        return fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)
 
-
-def compare(metric: str, n: int, dim: int) -> Line:
-    real, generated = features(n, dim)
-    ours, theirs = {
-        "fid": (_fid, _their_fid),
-        "kid": (_kid, _their_kid),
-        "neighbours": (_precision, _their_precision),
-    }[metric]
-    value, seconds = _timed(ours, real, generated)
-    their_value, their_seconds = _timed(theirs, real, generated)
-    return Line(metric, n, seconds, their_seconds, value, their_value)
-
-
-def _timed(measure: Measure, real: Tensor, generated: Tensor) -> tuple[float, float]:
-    start = time.process_time()
-    value = measure(real, generated)
-    return value, time.process_time() - start
-
-
-def _fid(real: Tensor, generated: Tensor) -> float:
-    return fid(FeatureStatistics.of(real), generated).value
-
-
-def _their_fid(real: Tensor, generated: Tensor) -> float:
-    from torch_fidelity import metric_fid
-
-    statistics = [metric_fid.fid_features_to_statistics(x) for x in (real, generated)]
-    return float(metric_fid.fid_statistics_to_metric(*statistics, verbose=False)[metric_fid.KEY_METRIC_FID])
-
-
-def _kid(real: Tensor, generated: Tensor) -> float:
-    return kernel_distance(real, generated).mean
-
-
-def _their_kid(real: Tensor, generated: Tensor) -> float:
-    from torch_fidelity import metric_kid
-
-    found = metric_kid.kid_features_to_metric(
-        real,
-        generated,
-        kid_subsets=100,
-        kid_subset_size=min(1000, len(real)),
-        kid_kernel="poly",
-        kid_kernel_poly_degree=3,
-        kid_kernel_poly_gamma=None,
-        kid_kernel_poly_coef0=1.0,
-        rng_seed=0,
-        verbose=False,
+    yield (
+        "kid",
+        lambda: kernel_distance(a, b),
+        lambda: kid_features_to_metric(a, b, kid_subset_size=min(n, 1000), verbose=False),
     )
-    return float(found[metric_kid.KEY_METRIC_KID_MEAN])
-
-
-def _precision(real: Tensor, generated: Tensor) -> float:
-    return neighbour_measures(real, generated).precision.value
-
-
-def _their_precision(real: Tensor, generated: Tensor) -> float:
-    from torch_fidelity import metric_prc
-
-    found = metric_prc.prc_features_to_metric(
-        generated, real, prc_neighborhood=3, prc_batch_size=10_000, save_cpu_ram=True, verbose=False
+    yield "fid", lambda: fid(FeatureStatistics.of(a), b), lambda: theirs(a, b)
+    yield (
+        "precision_recall",
+        lambda: neighbour_measures(a, b),
+        lambda: prc_features_to_metric(a, b, save_cpu_ram=False, verbose=False),
     )
-    return float(found[metric_prc.KEY_METRIC_PRECISION])
+
+
+def seconds(call: Callable[[], object]) -> float:
+    began = time.process_time()
+    call()
+    return time.process_time() - began
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scores", description=__doc__)
-    parser.add_argument("metrics", nargs="*", metavar="METRIC", help=f"{', '.join(METRICS)} (default all)")
-    parser.add_argument("--samples", type=int, nargs="+", default=[1000, 5000], help="of each set (%(default)s)")
-    parser.add_argument("--features", type=int, default=2048, help="(default %(default)s)")
-    chosen = parser.parse_intermixed_args(argv)
-    if find_spec("torch_fidelity") is None:
-        raise UserError("This benchmark needs torch-fidelity. Type: pip install torch-fidelity")
-    for metric in chosen.metrics:
-        if metric not in METRICS:
-            raise UserError(f"There is no metric {metric} to time. Choose of {', '.join(METRICS)}.")
-    for n in chosen.samples:
-        for metric in chosen.metrics or METRICS:
-            print(compare(metric, n, chosen.features), flush=True)
+    parser.add_argument("--samples", type=int, default=1000, help="features in each set (default %(default)s)")
+    parser.add_argument("--features", type=int, default=2048, help="numbers of a feature (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="of each (default %(default)s)")
+    parser.add_argument("--check", action="store_true", help="fail where a ratio is above its bar")
+    chosen = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    above = []
+    for name, ours, theirs in pairs(chosen.samples, chosen.features):
+        taken = [(seconds(ours), seconds(theirs)) for _ in range(chosen.repeats)]
+        ratio = statistics.median(a / b for a, b in taken)
+        mine, other = (statistics.median(column) for column in zip(*taken, strict=True))
+        print(f"ratio {name} {chosen.samples}x{chosen.features}: {mine:.3f} s, {other:.3f} s, {ratio:.2f}", flush=True)
+        above += [name] if ratio > BARS.get(name, ratio) else []
+    if chosen.check and above:
+        raise UserError(f"Slower than torch-fidelity: {', '.join(above)}.")
     return 0
 
 
