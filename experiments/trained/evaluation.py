@@ -172,7 +172,7 @@ def _data_of_run(request: SetsRequest) -> "ImageSet":
         data = load_data(
             {**config, "data": {**config["data"], "holdout": 0}}, allow=request.allow, chosen=chosen(request.typed)
         )
-    name = str(getattr(data, "name", type(data).__name__.lower()))
+    name = str(getattr(data, "name", None) or type(data).__name__.lower())
     facts = SetFacts("reference", f"{name}:{request.protocol.split}", "data", name=name, split=request.protocol.split)
     return DataSetImages(facts, data)
 
