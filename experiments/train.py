@@ -16,7 +16,7 @@ from typing import NoReturn
 from experiments import cli
 from experiments.jobs import command, launch
 from experiments.jobs.preflight import Job, plan
-from experiments.jobs.sweep import page, sweep
+from experiments.jobs.sweep import page, sweep, write_page
 from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
 from experiments.runs.report import final_table
@@ -43,6 +43,8 @@ def main(argv: list[str]) -> int:
     for job in found.jobs:
         places.check(job.config)
         contents.check(job.config)
+    if found.study is not None and not found.jobs:  # it trains nothing
+        return write_page(found.study, [])
     return sweep(found) if found.multirun else train(found.jobs[0])
 
 

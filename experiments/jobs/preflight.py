@@ -67,7 +67,8 @@ class Job:
 class Plan:
     """The jobs of a command line, and how they are launched.
 
-    jobs: one, those of a multirun in Hydra's order, or those at the ends of what a search goes through.
+    jobs: one, those of a multirun in Hydra's order, or those at the ends of what a search goes through; none of a study
+        that trains nothing.
     multirun: the jobs are Hydra's to launch.
     search: its sweeper chooses values by what the jobs return.
     study: the module that reports on the jobs together, if any.
@@ -118,6 +119,9 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     if of_hydra:
         composer.of_hydra(of_hydra)  # a launcher or sweeper that is not installed is told before anything else
     study = _study(composer, ours)
+    if study is not None and not study.jobs:
+        _refuse_settings(ours)
+        return Plan(jobs=[], study=study.report)
     arguments.multirun |= study is not None
     search = arguments.multirun and _is_search(of_hydra)
     if search:
@@ -231,6 +235,14 @@ def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     composer.check_groups(chosen)
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
+
+
+def _refuse_settings(overrides: Sequence[Override]) -> None:
+    """Refuse settings of a study that trains nothing."""
+    said = [override.input_line or "" for override in overrides if override.key_or_group != "experiment"]
+    if said:
+        experiment = next(o.input_line for o in overrides if o.key_or_group == "experiment")
+        raise UserError(f"{said[0]}: this study trains nothing, so it has no settings. Say {experiment} alone.")
 
 
 def _jobs_of_multirun(

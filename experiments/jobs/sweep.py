@@ -68,7 +68,7 @@ def sweep(plan: Plan) -> int:
         sys.argv[:] = argv
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-    reported = cli.DONE if plan.study is None else _page(plan.study, [job.run_dir for job in plan.jobs])
+    reported = cli.DONE if plan.study is None else write_page(plan.study, [job.run_dir for job in plan.jobs])
     if plan.search:
         _tell_best(plan.jobs[0])
     if plan.search or len(_codes) == len(plan.jobs):
@@ -78,7 +78,7 @@ def sweep(plan: Plan) -> int:
     return max([reported, *(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)])
 
 
-def _page(study: str, run_dirs: Sequence[Path]) -> int:
+def write_page(study: str, run_dirs: Sequence[Path]) -> int:
     """Write a study's page; the exit code. A page that cannot be made says why, and takes nothing from the jobs."""
     from experiments.studies import reporting
 

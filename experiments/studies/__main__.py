@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 
-from experiments import cli, studies
+import yaml
+
+from experiments import cli, conf, studies
 from experiments.runs.directory import STUDIES
 from experiments.settings.suggest import did_you_mean, nearest
 from experiments.studies import reporting
@@ -30,6 +32,9 @@ def main(argv: Sequence[str]) -> int:
     if arguments.name not in names:
         hint = did_you_mean(nearest(arguments.name, names))
         raise UserError(f"{arguments.name}: there is no such study.{hint} There are {', '.join(names)}.")
+    if not _trains(arguments.name):
+        reporting.write(f"experiments.studies.{arguments.name}", [], folder)
+        return cli.DONE
     found, odd = find(arguments.folders)
     # A run that is named itself is meant, whatever it was made for: a paper's own budget beside ours.
     of_study = [run.path for run in found if run.path in arguments.folders or arguments.name in _group(run).split("-")]
@@ -43,6 +48,12 @@ def main(argv: Sequence[str]) -> int:
         check_folder(run_dir)
     reporting.write(f"experiments.studies.{arguments.name}", of_study, folder)
     return cli.DONE
+
+
+def _trains(name: str) -> bool:
+    """Whether the study has jobs; one that trains nothing is made without runs."""
+    text = (Path(conf.__path__[0]) / "experiment" / "study" / f"{name}.yaml").read_text(encoding="utf-8")
+    return bool(yaml.safe_load(text)["study"]["jobs"])
 
 
 def _folder(given: Sequence[str]) -> Path:

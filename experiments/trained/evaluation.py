@@ -225,7 +225,7 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     over_draws = {f"{name}{ERROR}": value for name, value in found.deviations.items() if not name.endswith(ERROR)}
-    yield from table({**found.scores, **over_draws}, found.floor)
+    yield from table({**found.scores, **over_draws}, found.floor, found.facts.get("floor_samples"))
 
 
 __all__ = ["Found", "as_dict", "compare_sets", "displayed_activities", "extractor", "lines", "measure"]

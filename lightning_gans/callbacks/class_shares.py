@@ -22,7 +22,7 @@ class ClassShares(Pictures[Any]):
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
         """Draw one evaluation, on the first process."""
-        data = getattr(trainer, "datamodule", None)
+        data: Any = getattr(trainer, "datamodule", None)
         names, probabilities = getattr(data, "classes", None), evidence.probabilities
         if not trainer.is_global_zero or not names or probabilities is None or probabilities.shape[1] != len(names):
             return

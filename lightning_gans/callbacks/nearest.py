@@ -16,7 +16,7 @@ SHOWN = 8  # generated images
 
 @picture
 class NearestImages(Pictures[Data]):
-    """Draws neighbours.png at the end of a run: eight generated images, and below each its three nearest training images.
+    """Draws neighbours.png at the end of a run: eight generated images over their three nearest training images.
 
     Distances are Euclidean, of pixels in [-1, 1]; training images that are equal are shown once.
     """

@@ -1,6 +1,5 @@
 """Disentanglement of content and speaker: fresh probes on codes, and recognisers of conversions."""
 
-import logging
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -15,8 +14,6 @@ from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import TRAIN, held_out, read
 from lightning_gans.metrics.disentanglement import Recogniser, probe_accuracies, strongest
 from lightning_gans.metrics.estimate import Estimate, share
-
-log = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
@@ -58,7 +55,7 @@ class Disentanglement:
     the content code should not contain. Probes (`metrics/disentanglement.py`) are fitted to codes of samples that the
     model was not trained on: to newly synthesised ones, at most 5,000, where the data make some, and tested on all of
     the held-out ones; otherwise to each half of the held-out samples, and tested on the other half. The strongest
-    probe counts; on the test split the log names all of them.
+    probe counts; on the test split each probe's accuracy stands beside it, as `speaker_from_content_lookup`.
 
     Each held-out sample is converted to the speaker of one other, drawn once and for all: `converted_content`,
     `converted_speaker`, and `converted`, the share where both are right. The content has to be known for all but
@@ -75,7 +72,7 @@ class Disentanglement:
         else:
             a, b = (asked.rows(rows) for rows in halves(asked.speaker))
             parts = [(a, b), (b, a)]
-        return _probed(model, parts, told=split == "test") | _converted(model, self._recognisers(data), asked)
+        return _probed(model, parts, each=split == "test") | _converted(model, self._recognisers(data), asked)
 
     def _recognisers(self, data: SpeechData) -> Recognisers:
         if data not in self._fitted:
@@ -92,8 +89,11 @@ def _read(split: SpeechSplit) -> Known:
     return Known(x, content, split.speakers.cpu())
 
 
-def _probed(model: Converts, parts: list[tuple[Known, Known]], *, told: bool) -> dict[str, Estimate]:
-    """The strongest probe's accuracies; parts: samples that probes are fitted to, and those that they are tested on."""
+def _probed(model: Converts, parts: list[tuple[Known, Known]], *, each: bool) -> dict[str, Estimate]:
+    """The strongest probe's accuracies; parts: samples that probes are fitted to, and those that they are tested on.
+
+    each: also those of each probe of the speaker in the content code.
+    """
     codes = [[(model.content(known.x).cpu(), model.speaker(known.x).cpu()) for known in pair] for pair in parts]
     asked = {"speaker_from_content": (0, "speaker"), "speaker_probe": (1, "speaker"), "content_probe": (0, "content")}
     scores = {}
@@ -107,9 +107,8 @@ def _probed(model: Converts, parts: list[tuple[Known, Known]], *, told: bool) ->
         with activity(name.replace("_", " ")):
             accuracies = probe_accuracies(fitted, tested)
         scores[name] = accuracies[strongest(accuracies)]
-        if told:
-            by_probe = ", ".join(f"{probe} {found.value:.3f}" for probe, found in accuracies.items())
-            log.info("%s is the %s probe's: %s", name, strongest(accuracies), by_probe)
+        if each and name == "speaker_from_content":
+            scores |= {f"{name}_{probe}": found for probe, found in accuracies.items()}
     return scores
 
 

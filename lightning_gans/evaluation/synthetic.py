@@ -14,10 +14,10 @@ from lightning_gans.core.rng import isolated, stream, stream_seed
 from lightning_gans.evaluation.measures import higher, measure
 from lightning_gans.extractors.base import in_chunks
 from lightning_gans.extractors.training import Recipe, fit, hold
-from lightning_gans.metrics.estimate import Estimate, mean, share
+from lightning_gans.metrics import estimate
+from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.networks.classifier import ConvClassifier
-from lightning_gans.reporting.images import to_uint8
 
 MOST, SEEDS = 10_000, 3  # images that a classifier of `cas` is trained on, and classifiers
 
@@ -96,7 +96,7 @@ def cas(model: SamplesByLabel, data: Data, split: SplitName) -> dict[str, Estima
             made.append(model.sample(len(part), label=part, seed=seed, start=first))
             report(first + len(part))
     device = made[0].device
-    synthetic = torch.cat([to_uint8(part).cpu() for part in made]), labels
+    synthetic = torch.cat([((part + 1) * 127.5).round().clamp(0, 255).to("cpu", torch.uint8) for part in made]), labels
     sets = {"cas": synthetic, "cas_real": hold(real, Recipe())}
     scores: dict[str, list[float]] = {name: [] for name in sets}
     with activity("classifiers", SEEDS * len(sets)) as report:
@@ -110,8 +110,8 @@ def cas(model: SamplesByLabel, data: Data, split: SplitName) -> dict[str, Estima
 
 def _over_seeds(accuracies: Sequence[float], n: int) -> Estimate:
     """The mean accuracy of several classifiers on the same n images: errors of the classifiers and of the images."""
-    found = mean(torch.tensor(accuracies, dtype=torch.float64))
-    return Estimate(found.value, hypot(found.error, share(round(found.value * n), n).error))
+    found = estimate.mean(torch.tensor(accuracies, dtype=torch.float64))
+    return Estimate(found.value, hypot(found.error, estimate.share(round(found.value * n), n).error))
 
 
 def table(

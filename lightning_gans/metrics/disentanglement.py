@@ -13,7 +13,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from lightning_gans.core.activity import activity
 from lightning_gans.metrics.estimate import Estimate, share
 from lightning_gans.metrics.representation import LinearProbe
 
@@ -113,8 +112,7 @@ def probe_accuracies(parts: list[tuple[Tensor, Tensor]], tests: list[tuple[Tenso
             continue
         right = n = 0
         for (codes, classes), (asked, wanted) in zip(parts, tests, strict=True):
-            with activity(name):
-                answers = fits(codes.cpu(), classes.cpu())(asked.cpu())
+            answers = fits(codes.cpu(), classes.cpu())(asked.cpu())
             right, n = right + int((answers == wanted.cpu()).sum()), n + len(asked)
         found[name] = share(right, n)
     return found

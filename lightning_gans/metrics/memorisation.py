@@ -97,8 +97,7 @@ class _Nearest:
     def _merge(self, squares: Tensor, places: Tensor, keys: Tensor) -> None:
         """Keep the three nearest of those so far and new ones, of which none are equal."""
         squares, places, keys = (
-            torch.cat(both, dim=1)
-            for both in ((self.squares, squares), (self.nearest, places), (self.keys, keys))
+            torch.cat(both, dim=1) for both in ((self.squares, squares), (self.nearest, places), (self.keys, keys))
         )
         new = keys[:, NEAREST:, None] == keys[:, None, :NEAREST]
         squares[:, NEAREST:][(new & (self.nearest >= 0)[:, None]).any(2)] = torch.inf

@@ -97,7 +97,8 @@ class LinearProbe:
         """The likeliest class of each of x (M, d): (M,) int64."""
         weights = self.weights.to(x)
         found = [torch.addmm(weights[-1], part, weights[:-1]).argmax(1) for part in self._parts(x)]
-        return self.classes[torch.cat(found)]
+        classes: Tensor = self.classes[torch.cat(found)]
+        return classes
 
     def accuracy(self, x: Tensor, labels: Tensor) -> float:
         """Share of x (M, d) whose class is `labels` (M,)."""

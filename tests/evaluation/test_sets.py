@@ -110,7 +110,7 @@ def test_a_data_set_by_name_has_its_splits_its_size_and_a_floor(tmp_path, cache_
     assert found.facts["reference"]["size"] == [1, 8, 8]
     assert set(found.scores) >= {"fid_classifier", "is_classifier", "evenness", "classes_covered"}
     assert found.floor["fid_classifier"] == pytest.approx(found["fid_classifier"], rel=1e-5)  # it is the test split
-    assert "real samples" in str(found)
+    assert "180 real" in str(found)
     assert scored("digits", "digits:train", cache_dir).facts["generated"]["name"] == "digits"
     assert scored("digits", "digits", cache_dir, data={"holdout": 0}).facts["reference"]["images"] == 1617
 

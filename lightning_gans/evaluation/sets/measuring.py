@@ -128,6 +128,7 @@ def compare(
     if statistics is not None:
         write_statistics(statistics, real.statistics)
     floor: Mapping[str, float] = {}
+    floor_samples = 0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if isinstance(generated, Path):
@@ -141,7 +142,13 @@ def compare(
             _same(real.statistics, found.features.shape[1], f"reference={_text(reference)}", f"metrics={metrics}")
             scores = _scores(generated, reference, real, found, extractor, protocol, samples)
             scores |= _memorised(generated, reference, protocol)
-            floor = _floor(reference, real, extractor, protocol.counts(samples)[1] if protocol else count, cache_dir)
+            compared = protocol.counts(samples)[1] if protocol else count
+            floor, floor_samples = _floor(reference, real, extractor, compared, cache_dir)
+            if floor and floor_samples < compared:
+                notes.append(
+                    f"the floor is of {floor_samples:,} real images, fewer than the {compared:,} generated ones: its "
+                    "FID is biased upward"
+                )
     notes += dict.fromkeys(str(warning.message) for warning in caught)
     near = count if protocol is None or count is None else protocol.counts(samples)[1]
     for side in (generated, reference):
@@ -157,6 +164,7 @@ def compare(
             "protocol": None if protocol is None else protocol.called(samples),
             "samples": count,
             "distance_samples": near,
+            "floor_samples": floor_samples or None,
             "settings": _settings(real, count),
             "versions": versions(),
             "command": command(),
@@ -276,11 +284,11 @@ def _asked(generated: ImageSet, classes: Sequence[str]) -> Tensor | None:
 
 def _floor(
     reference: Side, real: Reference, extractor: Extractor, n: int | None, cache_dir: Path
-) -> Mapping[str, float]:
-    """The scores of held-out real images in the place of as many generated ones; none without held-out images."""
+) -> tuple[Mapping[str, float], int]:
+    """The scores of held-out real images in the place of generated ones, and how many; none without held-out images."""
     held_out = None if isinstance(reference, Path) else reference.held_out()
     if held_out is None or n is None or isinstance(reference, Path):
-        return {}
+        return {}, 0
     other = reference_statistics(extractor, SetSplit(held_out), cache_dir, held_out.key)
     quality = SampleQuality(
         extractor=extractor,
@@ -289,7 +297,7 @@ def _floor(
         samples=n,
         names=reference.classes,
     )
-    return quality.floor("test")
+    return quality.floor("test"), quality.floor_samples("test")
 
 
 def _only(scores: Mapping[str, float], wanted: Sequence[str] | None) -> dict[str, float]:
