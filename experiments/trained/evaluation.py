@@ -1,7 +1,7 @@
 """What `experiments.evaluate` measures: a run on its own data, or two sets of images."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
@@ -179,15 +179,20 @@ def _data_of_run(request: SetsRequest) -> "ImageSet":
 
 @contextmanager
 def displayed_activities() -> Iterator[None]:
-    """A bar on a terminal, a line now and then elsewhere; on stderr."""
+    """A bar on a terminal; elsewhere, on stderr, a line for what takes seconds, so that an error stands alone."""
     from rich.console import Console
 
     from lightning_gans.callbacks.progress import Progress
-    from lightning_gans.core.activity import displayed
+    from lightning_gans.core.activity import Report, displayed
 
     progress = Progress(console=Console(stderr=True))
+
+    def display(text: str, total: float | None) -> AbstractContextManager[Report]:
+        # Without a total it would be told at once.
+        return progress.task(text, total if total is not None or progress.console.is_terminal else 1.0)
+
     try:
-        with displayed(progress.task):
+        with displayed(display):
             yield
     finally:
         progress.close()

@@ -28,9 +28,9 @@ from lightning_gans.evaluation.sets.checks import Shaped, check_pair
 from lightning_gans.evaluation.sets.comparison import Comparison, command, versions
 from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples, SetSplit
 from lightning_gans.evaluation.sets.protocols import Protocol
-from lightning_gans.evaluation.sets.statistics import read_statistics, write_statistics
 from lightning_gans.extractors import factories
 from lightning_gans.extractors.base import Extractor, Features, extract
+from lightning_gans.extractors.statistics_files import read_statistics, write_statistics
 from lightning_gans.metrics.conditional import label_accuracy
 from lightning_gans.metrics.diversity import classes_covered, evenness
 from lightning_gans.metrics.estimate import Estimate
@@ -100,6 +100,7 @@ def compare(
     samples: int | None = None,
     protocol: Protocol | None = None,
     statistics: Path | None = None,
+    weights: Path | None = None,
 ) -> Comparison:
     """Scores of `generated` against `reference`.
 
@@ -108,6 +109,7 @@ def compare(
         samples: as it was asked for.
         protocol: chooses the metrics, and how many samples distances are of.
         statistics: a file for mean and covariance of the reference's features, as pytorch-fid reads them.
+        weights: the extractor's file of weights, for the record; None: Inception's published one.
 
     Raises:
         UserError: sets that cannot be compared, or features that are not finite.
@@ -160,7 +162,7 @@ def compare(
         facts={
             "generated": _facts(generated, count),
             "reference": _facts(reference, None if isinstance(reference, Path) else real.statistics.n),
-            "extractor": _extractor_facts(extractor, metrics),
+            "extractor": _extractor_facts(extractor, metrics, weights),
             "protocol": None if protocol is None else protocol.called(samples),
             "samples": count,
             "distance_samples": near,
@@ -328,12 +330,22 @@ def _facts(side: Side, images: int | None) -> dict[str, Any]:
     return facts
 
 
-def _extractor_facts(extractor: Extractor, metrics: str) -> dict[str, Any]:
+def _extractor_facts(extractor: Extractor, metrics: str, weights: Path | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"metrics": metrics, "name": extractor.name, "fingerprint": extractor.fingerprint}
-    for name in ("resize", "weights_sha256", "accuracy"):
+    file = weights if weights is not None or metrics != "inception" else _published()
+    if file is not None and file.is_file():
+        facts["weights_sha256"] = sha256_of(file)
+    for name in ("resize", "accuracy"):
         if (value := getattr(extractor, name, None)) is not None:
             facts[name] = value
     return facts | ({"classes": extractor.classes} if extractor.classes else {})
+
+
+def _published() -> Path:
+    """The file of Inception's weights that a download leaves in torch.hub's folder."""
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return Path(torch.hub.get_dir(), "checkpoints", Path(URL_INCEPTION_V3).name)
 
 
 def _settings(real: Reference, count: int | None) -> dict[str, Any]:
