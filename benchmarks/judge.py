@@ -47,6 +47,7 @@ from lightning_gans.core.protocols import Samples
 from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.metrics.neighbours import Manifold, neighbour_measures, neighbour_radii
 
+FID = "fid_classifier"  # in a summary: digits are measured by a classifier of their own
 NATIVE = 8  # pixels of scikit-learn's digits
 SURE = 0.9
 K = 5  # neighbours that a radius spans
@@ -161,7 +162,7 @@ def judged(run: Path, *, draws: int = 1) -> Row:
     return Row(
         group=f"{config.get('group', run.name)}, {summary.iterations if summary else 0:,} iterations",
         seconds=summary.seconds if summary else None,
-        relative_fid=last["fid"] / floor["fid"] if last.get("fid") and floor.get("fid") else None,
+        relative_fid=last[FID] / floor[FID] if last.get(FID) and floor.get(FID) else None,
         verdict=Verdict(*map(statistics.fmean, zip(*verdicts, strict=True))),
         image_size=data["image_size"],
         real=judge.real,

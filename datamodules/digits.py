@@ -10,7 +10,7 @@ from datamodules import pixels
 from datamodules.images import ImageData
 from datamodules.order import held_out
 from datamodules.sources import Source, Tensors
-from lightning_gans.settings import Channels, Count, ImageSize
+from lightning_gans.settings import Channels, Count, ImageSize, Natural
 
 
 class Digits(ImageData):
@@ -23,12 +23,21 @@ class Digits(ImageData):
         image_size: height and width in pixels.
         channels: 1 (grey), or 3 (the same three times).
         dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+        holdout: validation images; 0 leaves validation empty and trains on 1,617, None: 180.
     """
 
     def __init__(
-        self, *, batch_size: Count = 64, image_size: ImageSize = 32, channels: Channels = 1, dequantize: bool = False
+        self,
+        *,
+        batch_size: Count = 64,
+        image_size: ImageSize = 32,
+        channels: Channels = 1,
+        dequantize: bool = False,
+        holdout: Natural | None = None,
     ) -> None:
-        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize)
+        super().__init__(
+            batch_size=batch_size, image_size=image_size, channels=channels, dequantize=dequantize, holdout=holdout
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -38,7 +47,7 @@ class Digits(ImageData):
     def fingerprint(self) -> str:
         digits = load_digits()
         content = digits.images.astype("uint8").tobytes() + digits.target.astype("uint8").tobytes()
-        return self.digest(hashlib.sha256(content).hexdigest(), split="digits/2")
+        return self.digest(hashlib.sha256(content).hexdigest(), split="digits/2", **self.own_holdout)
 
     def read(self) -> Mapping[str, Source]:
         digits = load_digits()
@@ -47,7 +56,7 @@ class Digits(ImageData):
             pixels.fit(native, size=self.image_size, channels=self.channels), torch.from_numpy(digits.target).long()
         )
         rest, test = held_out(len(everything), 180, "split", "digits", "test")
-        train, validation = held_out(len(rest), 180, "split", "digits", "validation")
+        train, validation = held_out(len(rest), self.held(180, len(rest)), "split", "digits", "validation")
         return {
             "train": everything.take(rest[train]),
             "validation": everything.take(rest[validation]),

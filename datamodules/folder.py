@@ -104,6 +104,8 @@ class Folder(ImageData):
         white: value that becomes white in such files, as 4095 for 12-bit values; values beyond are clipped; None: the
             full range, 65535 for integers and 255 for floats (1 where none is above 1).
         on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
+        holdout: validation images; 0 leaves validation empty and trains on the others, None: those of `val/`, or
+            `validation_share`.
 
     Raises:
         UserError: no such folder, or no image in it that can be read.
@@ -128,6 +130,7 @@ class Folder(ImageData):
         black: float = 0.0,
         white: float | None = None,
         on_bad_file: OnBadFile = "skip",
+        holdout: Natural | None = None,
     ) -> None:
         super().__init__(
             batch_size=batch_size,
@@ -138,6 +141,7 @@ class Folder(ImageData):
             in_memory=in_memory,
             workers=workers,
             on_bad_file=on_bad_file,
+            holdout=holdout,
         )
         self.root = checks.folder("root", root)
         self.levels = checks.levels(black, white)
@@ -185,7 +189,7 @@ class Folder(ImageData):
                 f"data.{self.key}={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
                 f"Say data.{self.key}=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
-        return self._carve(by_split(found, self.tops))
+        return self._validated(self._carve(by_split(found, self.tops)))
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
@@ -203,12 +207,21 @@ class Folder(ImageData):
         splits, limit, enough = dict(splits), 0.0, len(splits["train"]) > 2
         for name, share in self.shares.items():
             train = splits["train"]
-            if share and not splits[name] and enough:
+            if share and not splits[name] and enough and not (name == "validation" and self.holdout is not None):
                 limit += share
                 taken = [file for file in train if _place(file.inner) < limit] or [min(train, key=_by_place)]
                 if len(taken) < len(train):
                     splits |= {name: taken, "train": sorted(set(train) - set(taken))}
         return splits
+
+    def _validated(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
+        """As many validation files as `holdout` says: of their own folder where there is one, else of train."""
+        if self.holdout is None:
+            return splits
+        if splits["validation"]:
+            return splits | {"validation": sorted(sorted(splits["validation"], key=_by_place)[: self.holdout])}
+        taken = sorted(splits["train"], key=_by_place)[: self.held(0, len(splits["train"]))]
+        return splits | {"validation": sorted(taken), "train": sorted(set(splits["train"]) - set(taken))}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,6 +15,7 @@ from datamodules.base import DataModule
 from datamodules.sources import Decoded, Extremes, Pictures, Source, Streamed, Tensors, decoded, joined
 from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class ImageData(DataModule):
         in_memory: hold files decoded in one tensor; `auto`: if that takes no more than 1 GiB.
         workers: processes that decode files.
         on_bad_file: `skip` unreadable files with one warning that names them, or refuse them with an `error`.
+        holdout: validation images; 0 leaves validation empty, None: the set's usual number.
     """
 
     batch: ClassVar[type] = SampleBatch
@@ -71,6 +73,7 @@ class ImageData(DataModule):
         in_memory: InMemory = "auto",
         workers: int = 2,
         on_bad_file: OnBadFile = "skip",
+        holdout: int | None = None,
     ) -> None:
         super().__init__(batch_size=batch_size)
         self.image_size = checks.image_size(image_size, also=self.native_sizes)
@@ -79,6 +82,7 @@ class ImageData(DataModule):
         self.dequantize = checks.boolean("dequantize", dequantize)
         self.in_memory: InMemory = checks.one_of("in_memory", in_memory, ("auto", True, False))
         self.workers = checks.whole("workers", workers, least=0)
+        self.holdout = None if holdout is None else checks.whole("holdout", holdout, least=0)
         self.sample_shape = (channels, image_size, image_size)
         self.bad_files = BadFiles(on_bad_file, kind="image file")
 
@@ -103,6 +107,26 @@ class ImageData(DataModule):
             **parameters,
         }
         return hashlib.sha256("\n".join((*content, json.dumps(preprocessing, sort_keys=True))).encode()).hexdigest()
+
+    @property
+    def own_holdout(self) -> dict[str, object]:
+        """The part of a digest that a number of validation images other than the usual one makes."""
+        return {} if self.holdout is None else {"holdout": self.holdout}
+
+    def held(self, usual: int, training: int) -> int:
+        """The number of validation images that are taken out of so many training images.
+
+        Raises:
+            UserError: nothing would be left to train on.
+        """
+        if self.holdout is None:
+            return usual
+        if self.holdout >= training:
+            raise UserError(
+                f"data.holdout={self.holdout:,} leaves nothing to train on: there are {training:,} training images. "
+                "Say a smaller number, or data.holdout=0 for no validation images."
+            )
+        return self.holdout
 
     def hold(self, pictures: Mapping[str, Pictures], key: str) -> dict[str, Source]:
         """Files as sources: decoded into memory (and kept on disk under `key`), or streamed."""

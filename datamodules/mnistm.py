@@ -19,7 +19,7 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import blend
 from datamodules.vision import Vision
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, Count, ExistingFolder, MNISTImageSize
+from lightning_gans.settings import Channels, Count, ExistingFolder, MNISTImageSize, Natural
 
 MOST = 500  # photographs of each split that are read
 
@@ -41,6 +41,7 @@ class MNISTM(ImageData):
         channels: 1 (grey) or 3 (RGB).
         on_bad_file: treatment of photographs that cannot be read: "skip" with one warning that names them, or an
             "error".
+        holdout: validation images; 0 leaves validation empty and trains on all 60,000, None: 5,000.
 
     Raises:
         UserError: no photographs, or none that is large enough.
@@ -58,8 +59,9 @@ class MNISTM(ImageData):
         image_size: MNISTImageSize = 28,
         channels: Channels = 3,
         on_bad_file: OnBadFile = "skip",
+        holdout: Natural | None = None,
     ) -> None:
-        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
+        super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, holdout=holdout)
         self.photos = photos
         self.bad_files = BadFiles(on_bad_file, kind="photograph")
         self.digits = Vision(
@@ -69,6 +71,7 @@ class MNISTM(ImageData):
             batch_size=batch_size,
             image_size=image_size,
             channels=channels,
+            holdout=holdout,
         )
 
     @property

@@ -134,12 +134,15 @@ class Pictures(ABC):
         """The extremes of a few files that are spread over all, where that is asked of them."""
         return None
 
+    def fit(self, picture: Image.Image) -> Tensor:
+        """The square that a picture becomes, uint8 (channels, size, size)."""
+        return square(picture, size=self.size, channels=self.channels, levels=self.levels)
+
     def read(self, index: int) -> Picture | Bad:
         """The decoded file, or why it cannot be."""
         try:
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
-                image = square(picture, size=self.size, channels=self.channels, levels=self.levels)
-                return Picture(image, extremes(picture))
+                return Picture(self.fit(picture), extremes(picture))
         except UnidentifiedImageError:
             return Bad(self.name(index), "of no known image format")
         except Exception as error:  # decoders raise nearly anything on a damaged file
@@ -230,16 +233,16 @@ class Streamed:
 class Split:
     """Samples for evaluation: always the same ones in the same order, not augmented.
 
-    labels: (N,) int64 or None.
+    labels: (N,) int64 or None. rows: (N,) int64, of the samples in their source.
     """
 
     def __init__(self, source: Source, finish: Callable[[Tensor], Tensor], rows: Tensor | None = None) -> None:
         self._source, self._finish = source, finish
-        self._rows = torch.arange(len(source)) if rows is None else rows
+        self.rows = torch.arange(len(source)) if rows is None else rows
         self.labels = source.labels if rows is None or source.labels is None else source.labels[rows]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def at_most(self, n: int) -> Self:
         """n of the samples, chosen at random once and for all, in order; all of them where there are no more."""
@@ -249,10 +252,10 @@ class Split:
 
     def take(self, places: Tensor) -> Self:
         """The samples at `places` (n,) of this split, in that order."""
-        return type(self)(self._source, self._finish, self._rows[places])
+        return type(self)(self._source, self._finish, self.rows[places])
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
         """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
-        rows = torch.split(self._rows, size) if len(self) else ()
+        rows = torch.split(self.rows, size) if len(self) else ()
         for raw, label in self._source.batches(rows, torch.device("cpu")):
             yield SampleBatch(self._finish(raw), label)

@@ -51,6 +51,8 @@ class Vision(ImageData):
         dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
         in_memory: decoded images held in one tensor (CelebA and LSUN); "auto": if that takes no more than 1 GiB.
         workers: processes that decode files where the pixels are not held in memory (CelebA and LSUN).
+        holdout: validation images; 0 leaves validation empty, so that all official training images train; None: the
+            set's usual number, 5,000 for CIFAR-10 and MNIST.
 
     Raises:
         UserError: no files, and no download; files that cannot be read.
@@ -71,6 +73,7 @@ class Vision(ImageData):
         dequantize: bool = False,
         in_memory: InMemory = "auto",
         workers: Natural = 2,
+        holdout: Natural | None = None,
     ) -> None:
         self.name = checks.one_of("name", name, tuple(SETS))
         self._set = SETS[name]
@@ -84,6 +87,7 @@ class Vision(ImageData):
             dequantize=dequantize,
             in_memory=in_memory,
             workers=workers,
+            holdout=holdout,
         )
         self.root = checks.folder("root", root)
         self.download = checks.boolean("download", download)
@@ -95,7 +99,8 @@ class Vision(ImageData):
 
     @property
     def fingerprint(self) -> str:
-        return self.digest(self._content[1], name=self.name, split=f"validation {self._set.validation}")
+        split = f"validation {self._set.validation}"
+        return self.digest(self._content[1], name=self.name, split=split, **self.own_holdout)
 
     def read(self) -> Mapping[str, Source]:
         return self._content[0]
@@ -134,7 +139,7 @@ class Vision(ImageData):
 
         tensors, text = cache.kept(self.digest(self.name, _stats(*self.files.values())), prepare)
         train = Tensors(tensors["train.x"], tensors["train.y"])
-        count = min(self._set.validation, len(train) // 5)
+        count = self.held(min(self._set.validation, len(train) // 5), len(train))
         rest, validation = held_out(len(tensors["train.y"]), count, "split", self.name)
         test = Tensors(tensors["test.x"], tensors["test.y"])
         return {"train": train.take(rest), "validation": train.take(validation), "test": test}, text["content"]
@@ -150,6 +155,8 @@ class Vision(ImageData):
         start = 0
         for name, end in CELEBA_ENDS.items():
             chosen = [path for path in paths if start < int(Path(path).stem) <= end]
+            if name == "validation" and self.holdout is not None:
+                chosen = chosen[: self.holdout]
             pictures[name] = Files(folder, chosen, None, size=self.image_size, channels=self.channels)
             start = end
         content = _stats(*(folder / path for path in paths))
@@ -160,7 +167,7 @@ class Vision(ImageData):
         keys = {split: _keys(self.name, path) for split, path in self.files.items()}
         count = len(keys["train"])
         shuffled = torch.randperm(count, generator=stream("split", self.name))
-        size = min(self._set.validation, count // 5)
+        size = self.held(min(self._set.validation, count // 5), count)
         chosen: dict[SplitName, Tensor] = {
             "train": keys["train"][shuffled[size:].sort().values],
             "validation": keys["train"][shuffled[:size].sort().values],
@@ -175,13 +182,14 @@ class Vision(ImageData):
         return self._held(pictures, content), content
 
     def _held(self, pictures: Mapping[str, Pictures], content: str) -> dict[str, Source]:
-        if not all(map(len, pictures.values())):
+        if not all(len(files) for name, files in pictures.items() if name != "validation" or self.holdout != 0):
             counts = ", ".join(f"{name}: {len(files):,}" for name, files in pictures.items())
             raise UserError(
                 f"data={self._choice} in {self.root} is not whole ({counts} images). Say data_dir=DIR with another "
                 "copy, or data=folder data.root=DIR to train on just what is there."
             )
-        return self.hold(pictures, self.digest(self.name, content, str(sorted(map(str, self.files.values())))))
+        key = self.digest(self.name, content, str(sorted(map(str, self.files.values()))), **self.own_holdout)
+        return self.hold(pictures, key)
 
 
 class Lmdb(Pictures):

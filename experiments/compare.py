@@ -30,7 +30,7 @@ from experiments.trained.comparison import (
 )
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import METRICS, Better
+from lightning_gans.metrics.names import EXTRACTORS, METRICS, Better
 from lightning_gans.reporting.terminal import rate
 
 UNLIMITED = 10_000  # characters, where no terminal sets a width
@@ -138,7 +138,7 @@ def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Tabl
         table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True, vertical="middle")
     for metric in metrics:
         for kind in KINDS:
-            title = f"{metric} {_arrow(direction(rows, metric), arrows)}".strip()
+            title = f"{_broken(metric)} {_arrow(direction(rows, metric), arrows)}".strip()
             table.add_column(f"{escape(title)}\n{kind}", justify="right", no_wrap=True, vertical="bottom")
     for index, row in enumerate(rows):
         peers = [other for other in rows if other.protocol == row.protocol]
@@ -155,6 +155,12 @@ def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Tabl
             end_section=ends,
         )
     return table
+
+
+def _broken(metric: str) -> str:
+    """The name of a metric with its extractor in a line of its own."""
+    word = next((word for word in EXTRACTORS if metric.endswith(f"_{word}")), None)
+    return metric if word is None else f"{metric.removesuffix(word)}\n{word}"
 
 
 def _cell(row: Row, metric: str, kind: str, peers: Sequence[Row], arrows: bool) -> str:

@@ -172,7 +172,12 @@ def read_summary(run_dir: Path) -> Summary | None:
             printable(name, LONGEST): {
                 **{
                     key: number(value.get(key)) if isinstance(value, dict) else None
-                    for key in ("last", "best", "best_iteration", "last_se", "best_se")
+                    for key in ("last", "best", "best_iteration")
+                },
+                **{
+                    key: number(value[key])
+                    for key in ("last_se", "best_se")
+                    if isinstance(value, dict) and key in value
                 },
                 "better": better_of(name, value),
             }

@@ -113,8 +113,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         title: values
         for title, values in (
             ("floor", _numbers(real)),
-            ("test\nbest", _numbers(test.get("best"))),
-            ("test\nlast", _numbers(test.get("last"))),
+            *_tests(_numbers(test.get("best")), _numbers(test.get("last"))),
             *(
                 (f"test\n{printable(name)}", _numbers(values))
                 for name, values in test.items()
@@ -132,7 +131,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         last = [figure(score.get("last")), *([error_figure(score.get("last_se"))] if known else [])]
         others = (figure(values.get(name)) for values in extra.values())
         rows.append([title, figure(score.get("best")), at, *last, *others])
-    table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=0, show_edge=False)
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
         # never narrower than what it holds: a figure cut short would be another figure
         width = max(map(len, [*title.split("\n"), *cells]))
@@ -142,6 +141,11 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     return table
+
+
+def _tests(best: dict[str, float], last: dict[str, float]) -> list[tuple[str, dict[str, float]]]:
+    """Columns of the test split; one where the last weights are the best."""
+    return [("test", last)] if best == last else [("test\nbest", best), ("test\nlast", last)]
 
 
 def _arrow(better: Better | None, arrows: bool) -> str:
@@ -165,7 +169,9 @@ def _facts(summary: Mapping[str, Any], *, arrows: bool) -> Iterable[str]:
     if parts:
         yield " " + "; ".join(parts)
     if about.get("floor"):
-        yield " floor: held-out real samples in place of generated ones"
+        count = number(about.get("floor_samples"))
+        few = " (fewer than the generated ones: FID is biased upward)" if count and samples and count < samples else ""
+        yield f" floor: {f'{count:,} ' if count else ''}held-out real samples in place of generated ones{few}"
     if any("last_se" in _numbers(score) for score in _group(summary, "metrics").values()):
         yield f" {'±' if arrows else '+-'}: standard error of the last, for this number of samples"
 

@@ -10,12 +10,15 @@ from lightning_gans.core.received import check_folder
 DATA = "data."  # settings of a run's data
 
 
-def pairs(arguments: Sequence[str], keys: Sequence[str], *, prefixes: tuple[str, ...] = ()) -> dict[str, str]:
-    """key=value arguments by key; `run` is among them.
+def pairs(
+    arguments: Sequence[str], keys: Sequence[str], *, prefixes: tuple[str, ...] = (), needs: str | None = "run"
+) -> dict[str, str]:
+    """key=value arguments by key.
 
     Args:
         keys: those that there are.
         prefixes: beginnings of keys that are checked later, as "data.".
+        needs: a key that has to be among them; None: none has to be.
 
     Raises:
         UserError: an unknown or repeated key, a key without a value, no run.
@@ -33,7 +36,7 @@ def pairs(arguments: Sequence[str], keys: Sequence[str], *, prefixes: tuple[str,
         if not value:
             raise UserError(f"{key}= has no value. Say one, or leave {key} out; --help says what it is.")
         given[key] = value
-    if "run" not in given:
+    if needs is not None and needs not in given:
         raise UserError("Which run? Say run=DIR, a folder that python -m experiments.train made (they lie in runs/).")
     return given
 

@@ -5,8 +5,9 @@ import zlib
 from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from datamodules.image_sets.npz import npy_header
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -87,7 +88,7 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
 
     try:
         with zipfile.ZipFile(path) as archive, archive.open("samples.npy") as file:
-            (n, *rest), columns, dtype = _header(file)
+            (n, *rest), columns, dtype = npy_header(file)
             of_array = tuple(rest)
             fits = of_array == shape and dtype.kind in "uf" and dtype.itemsize <= 8
             rows = n if columns else min(n, most)  # in Fortran order the first rows lie all over the file
@@ -112,22 +113,6 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
     if not x.isfinite().all():
         raise UserError(f"{key}={path}: `samples` holds NaN or infinite numbers, from which nothing can be inferred.")
     return x
-
-
-def _header(file: "IO[bytes]") -> tuple[tuple[int, ...], bool, Any]:
-    """Shape, whether in Fortran order, and dtype of a .npy file, which is read up to its content.
-
-    Raises:
-        ValueError: no such file, or one without samples.
-    """
-    from numpy.lib import format as npy
-
-    if npy.read_magic(file) != (1, 0):  # headers of later versions may say that they are gigabytes long
-        raise ValueError("it is written in another version of the .npy format than 1.0")
-    shape, fortran, dtype = npy.read_array_header_1_0(file)
-    if not shape or min(shape) < 1:
-        raise ValueError(f"its shape is {shape}")
-    return shape, fortran and len(shape) > 1, dtype
 
 
 def check_finite(*made: "Tensor") -> None:

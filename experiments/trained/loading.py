@@ -131,13 +131,13 @@ def with_data(config: Mapping[str, Any], given: Mapping[str, str], run: Path) ->
             raise UserError(
                 f"{key}: the data of run={run}, {data.get('_target_')}, have no such setting.{hint}{listed}"
             )
-        changed[key] = _typed(key, text, arguments[name].spec)
+        changed[key] = typed(key, text, arguments[name].spec)
     found = places.replaced(config, changed)
     places.check_of_run(found, run)
     return found
 
 
-def _typed(key: str, text: str, spec: Spec) -> Any:
+def typed(key: str, text: str, spec: Spec) -> Any:
     """The value that a text means for a setting.
 
     Raises:

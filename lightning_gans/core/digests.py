@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 KEY = "sha256"  # of a safetensors file's metadata
@@ -29,3 +30,9 @@ def matches(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> b
     text = dict(metadata or {})
     known = text.pop(KEY, None)
     return known is None or known == digest_of(tensors, text)
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

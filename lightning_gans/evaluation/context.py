@@ -13,6 +13,7 @@ from lightning_gans.core.files import cache_folder
 from lightning_gans.evaluation.references import reference_statistics
 from lightning_gans.extractors.base import Extractor
 from lightning_gans.metrics.frechet import FeatureStatistics
+from lightning_gans.metrics.names import declare_extractor
 from lightning_gans.models.spec import build
 
 # A display for work that takes long: a title -> a callable that is told the share done.
@@ -45,6 +46,8 @@ class Context:
                 made = make(data, cache_dir=self.cache_dir, device=self.device, progress=report)
             self._extractors[data.fingerprint] = made
             self.suffix = "" if made is None else made.suffix
+            if self.suffix:
+                declare_extractor(self.suffix.removeprefix("_"))
         return self._extractors[data.fingerprint]
 
     def reference(self, extractor: Extractor, data: Data) -> FeatureStatistics:

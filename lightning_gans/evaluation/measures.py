@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import isnan
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from lightning_gans.core.activity import activity
@@ -129,7 +130,7 @@ def flat(scores: Mapping[str, float | Estimate], suffix: str = "") -> dict[str, 
     for name, value in scores.items():
         of = f"{name.removesuffix(SPREAD)}{suffix}" + (SPREAD if name.endswith(SPREAD) else "")
         if isinstance(value, tuple):
-            found |= {of: value.value, f"{of}{ERROR}": value.error}
+            found |= {of: value.value} | ({} if isnan(value.error) else {f"{of}{ERROR}": value.error})
         else:
             found[of] = float(value)
     return found

@@ -1,7 +1,7 @@
 """Sample quality: FID and the other metrics of features, or mode coverage, from one pass over the samples."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import exp, hypot, nan, sqrt
 
 import torch
@@ -20,7 +20,7 @@ from lightning_gans.metrics.conditional import ClassReference, intra_fid, label_
 from lightning_gans.metrics.diversity import classes_covered, evenness
 from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.modes import mode_coverage
-from lightning_gans.metrics.names import ERROR, declare_extractor
+from lightning_gans.metrics.names import ERROR
 from lightning_gans.metrics.scores import Reference, distribution_scores
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.strategies.exchange import processes, rank
@@ -28,6 +28,8 @@ from lightning_gans.strategies.exchange import processes, rank
 log = logging.getLogger("lightning_gans")
 
 SMALL = 512  # features whose distances take no time
+Floors = Callable[[SplitName, int, Callable[[], dict[str, float]]], dict[str, float]]
+
 DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewer of as many samples in all, 4 at least
 
 
@@ -64,6 +66,7 @@ class SampleQuality:
         samples: how many; None: as many as held-out samples.
         classes: of each class, for a model that is told the class; None: classes are not measured apart.
         names: of the data's classes; where the extractor classifies into as many, their evenness is measured.
+        floors: split, samples, computation -> the floor, from a cache where it is known; None: computed.
     """
 
     def __init__(
@@ -76,14 +79,14 @@ class SampleQuality:
         samples: int | None = None,
         classes: ClassReference | None = None,
         names: Sequence[str] | None = None,
+        floors: Floors | None = None,
     ) -> None:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
         self.samples, self.classes = samples, classes
         self.suffix = extractor.suffix
         self.knows_classes = names is not None and 1 < len(names) == extractor.classes
+        self._known: Floors = floors or (lambda split, samples, compute: compute())
         self._floors: dict[SplitName, dict[str, float]] = {}
-        if self.suffix:
-            declare_extractor(self.suffix.removeprefix("_"))
 
     @property
     def headline(self) -> str:
@@ -94,6 +97,10 @@ class SampleQuality:
         """How many samples are drawn to be compared with `split`; as of the test split where that is empty."""
         return self.samples or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
+    def floor_samples(self, split: SplitName) -> int:
+        """How many real samples each draw of a floor has: as many as are generated, or all where there are fewer."""
+        return min(self.count(split), sum(len(part.features) for part in self.held_out.values()))
+
     def floor(self, split: SplitName) -> dict[str, float]:
         """What held-out real samples score, as many as are generated: mean over draws, and standard deviation as `_se`.
 
@@ -102,7 +109,7 @@ class SampleQuality:
         set overlap, so their deviation is divided by sqrt(1 - n / N) (finite population correction).
         """
         if split not in self._floors:
-            self._floors[split] = self._floor(split)
+            self._floors[split] = self._known(split, self.count(split), lambda: self._floor(split))
         return self._floors[split]
 
     def _floor(self, split: SplitName) -> dict[str, float]:
@@ -111,7 +118,7 @@ class SampleQuality:
         if total < 2:
             return {}
         if n > total / 2:
-            return self._score(*_rows(pool, labels, slice(None, min(n, total))), real=True)
+            return self._score(*_rows(pool, labels, slice(None, self.floor_samples(split))), real=True)
         draws = min(DRAWS, max(DRAWN // n, 4))
         with activity("floor of real samples", draws) as report:
             found = []

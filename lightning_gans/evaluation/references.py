@@ -1,6 +1,7 @@
 """Reference statistics: features of real samples, computed once and cached on disk."""
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.metrics.scores import Reference
 
 FEATURES_KEPT = 10_000  # rows kept for the kernel distance, which draws subsets of 1,000
+FLOORS = 1  # version of the metrics of a floor: raise it where a metric is added or changes
 CLASSES_BYTES = 2**30  # of all classes' statistics: 100 classes of 2,048 features would take three times that
 _READ = 256  # samples read at a time; fixed, since sums in another order differ in the last bits
 
@@ -72,6 +74,15 @@ def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progr
     record = {"extractor": extractor.name, "key": key, "samples": statistics.n}
     tensors = {"mean": statistics.mean, "scatter": statistics.scatter, "features": torch.cat(rows)}
     return Kept(tensors | ({"probabilities": torch.cat(likely)} if likely else {}), record)
+
+
+def known_floor(folder: Path, key: Sequence[object], compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """Scores of real samples: from the cache in the folder `folder`, or computed and kept there.
+
+    key: of all that they depend on, plain values.
+    """
+    kept_floor = kept(folder / f"{digest('floor', FLOORS, *key)}.safetensors", lambda: Kept({}, {"floor": compute()}))
+    return {name: float(value) for name, value in kept_floor.record["floor"].items()}
 
 
 def _chosen(n: int) -> Tensor:

@@ -15,7 +15,7 @@ from lightning_gans.core.protocols import Samples, SamplesByLabel
 from lightning_gans.evaluation.context import Context, Task
 from lightning_gans.evaluation.measures import Measure, Prepares, Referenced, measures
 from lightning_gans.evaluation.quality import SampleQuality
-from lightning_gans.evaluation.references import class_reference, reference_statistics
+from lightning_gans.evaluation.references import class_reference, known_floor, reference_statistics
 from lightning_gans.metrics.names import METRICS
 from lightning_gans.metrics.scores import Reference
 
@@ -83,6 +83,7 @@ class Scoring:
                 "extractor": self.quality.extractor.name,
                 "samples": self.quality.count(split),
                 "reference": f"train ({self.quality.reference.statistics.n} samples)",
+                "floor_samples": self.quality.floor_samples(split),
             }
             if classes := self.quality.extractor.classes:
                 facts["classes"] = classes
@@ -133,12 +134,19 @@ def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: 
         else Reference.of(torch.empty(0, extractor.feature_dim))
         for split in SPLITS
     }
+    by_class = class_reference(extractor, data, cache) if isinstance(model, SamplesByLabel) else None
+
+    def floors(split: SplitName, count: int, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+        key = extractor.fingerprint, data.fingerprint, split, count, by_class is not None
+        return known_floor(cache / "references", key, compute)
+
     return SampleQuality(
         extractor=extractor,
         reference=references["train"],
         held_out={split: references[split] for split in ("validation", "test")},
         modes=data.modes,
         samples=samples,
-        classes=class_reference(extractor, data, cache) if isinstance(model, SamplesByLabel) else None,
+        classes=by_class,
         names=data.classes,
+        floors=floors,
     )

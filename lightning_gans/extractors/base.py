@@ -106,8 +106,8 @@ def in_chunks(forward: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor, device
     """`forward` over x (N, ...), N > 0, in chunks of 64 on `device`, the last one with the rest.
 
     Kernels choose their order of summation by the shape they are given: a sample's results in chunks of other sizes
-    agree to about 1e-6. `extract` gives the same chunks, and so the same bits, for batches of any size. Neither autocast
-    nor the run's trainer.precision reaches `forward`.
+    agree to about 1e-6. `extract` gives the same chunks, and so the same bits, for batches of any size. Neither
+    autocast nor the run's trainer.precision reaches `forward`.
     """
     parts: list[tuple[Tensor, ...]] = []
     with torch.autocast(device.type, enabled=False), _exact():

@@ -4,6 +4,7 @@ The class that a function is annotated to return declares which data it takes: `
 """
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -61,17 +62,21 @@ def inception(
     device: Given[torch.device],
     progress: Given[Progress | None] = None,
     weights: str | Path | None = None,
+    sha256: str | None = None,
+    resize: Literal["tf1", "clean"] = "tf1",
 ) -> InceptionExtractor:
-    """torchmetrics' Inception.
+    """The Inception network of FID; see `extractors.inception`.
 
     Args:
         data: data module of the run.
         cache_dir: directory of cached features.
         device: device that computes features.
         progress: callback for progress messages.
-        weights: file of weights; None: download.
+        weights: file of weights; None: download into torch.hub's folder.
+        sha256: SHA-256 of the file of weights; None: any.
+        resize: tf1: bilinear as in TensorFlow 1 (torch-fidelity); clean: antialiased bicubic (clean-fid).
     """
-    return InceptionExtractor(weights, device=device)
+    return InceptionExtractor(weights, sha256=sha256, resize=resize, device=device)
 
 
 def own(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.metrics.estimate import Estimate
-from lightning_gans.metrics.linalg import eigen, gram, of_triangles, product, triangle
+from lightning_gans.metrics.linalg import cholesky, eigen, gram, product, product_of_triangles
 from lightning_gans.metrics.order import canonical_order, checked
 
 _ROWS = 4096  # rows turned to float64 at a time; fixed, so that the sums do not depend on how features arrived
@@ -34,6 +34,7 @@ class FeatureStatistics:
     n: int
     mean: Tensor
     scatter: Tensor
+    counted: bool = True  # False: of moments alone, n unknown
     _features: Tensor | None = field(default=None, repr=False)  # (n, d), where these are no more numbers than scatter's
 
     @classmethod
@@ -56,14 +57,14 @@ class FeatureStatistics:
                 part = cls(len(rows), mean, gram(deviation.T))
                 result = result.merge(part) if result.n else part
         small = 2 <= result.n <= features.shape[1]
-        return cls(result.n, result.mean, result.scatter, features.clone() if small else None)
+        return cls(result.n, result.mean, result.scatter, _features=features.clone() if small else None)
 
     @classmethod
     def from_moments(cls, mean: Tensor, cov: Tensor) -> "FeatureStatistics":
         """Statistics of an unknown number of samples with this mean (d,) and covariance (d, d).
 
-        They serve as a reference of the Frechet distance. They cannot be merged with others: n is 0 in the sum of the
-        counts and unknown here, for which 2 stands.
+        They serve as a reference of the Frechet distance. They cannot be merged, since their n is unknown; 2 stands for
+        it.
 
         Raises:
             ValueError: the shapes do not fit each other.
@@ -72,10 +73,16 @@ class FeatureStatistics:
             raise ValueError(
                 f"Moments are a mean (d,) and a covariance (d, d); given {tuple(mean.shape)}, {tuple(cov.shape)}."
             )
-        return cls(2, mean.detach().cpu().double(), cov.detach().cpu().double())
+        return cls(2, mean.detach().cpu().double(), cov.detach().cpu().double(), counted=False)
 
     def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
-        """The statistics of both sets together (Chan, Golub, LeVeque 1979): one call a batch, or one a process."""
+        """The statistics of both sets together (Chan, Golub, LeVeque 1979): one call a batch, or one a process.
+
+        Raises:
+            ValueError: statistics of an unknown number of samples.
+        """
+        if not (self.counted and other.counted):
+            raise ValueError("Statistics of an unknown number of samples cannot be merged with others.")
         if self.n == 0 or other.n == 0:
             return other if self.n == 0 else self
         n = self.n + other.n
@@ -112,15 +119,16 @@ class FeatureStatistics:
         """
         if self._features is not None:
             return (self._features.double() - self.mean).div_(sqrt(self.n - 1)).T
-        if self._triangle is not None:
-            return self._triangle
+        if self.triangle is not None:
+            return self.triangle
         values, vectors = eigen(self.cov)
         kept = values > values[-1] * len(values) * _EPS
         return vectors[:, kept] * values[kept].sqrt()
 
     @cached_property
-    def _triangle(self) -> Tensor | None:
-        return triangle(self.cov) if self._features is None else None
+    def triangle(self) -> Tensor | None:
+        """`factor` where it is Cholesky's lower triangle, otherwise None."""
+        return cholesky(self.cov) if self._features is None else None
 
     @property
     def finite(self) -> bool:
@@ -217,8 +225,8 @@ def _singular(matrix: Tensor) -> _Spectrum:
 
 def _cross(a: FeatureStatistics, b: FeatureStatistics) -> Tensor:
     """F^T G of the factors of both covariances."""
-    if a._triangle is not None and b._triangle is not None:
-        return of_triangles(a._triangle, b._triangle)
+    if a.triangle is not None and b.triangle is not None:
+        return product_of_triangles(a.triangle, b.triangle)
     return product(a.factor.T, b.factor)
 
 

@@ -29,14 +29,14 @@ def gram(a: Tensor) -> Tensor:
         return torch.from_numpy(array @ array.T)  # the same array: half of the product is computed
 
 
-def triangle(symmetric: Tensor) -> Tensor | None:
+def cholesky(symmetric: Tensor) -> Tensor | None:
     """Cholesky's lower triangle L with L L^T = symmetric (n, n); None where that is not positive definite."""
     with _threads():
         upper, failed = dpotrf(symmetric.numpy().T, lower=0)  # Fortran's order: nothing is copied before it is changed
     return None if failed else torch.from_numpy(upper.T)
 
 
-def of_triangles(a: Tensor, b: Tensor) -> Tensor:
+def product_of_triangles(a: Tensor, b: Tensor) -> Tensor:
     """The product a^T b of lower triangles, float64: half the time of `product`."""
     with _threads():
         return torch.from_numpy(dtrmm(1.0, a.numpy().T, b.numpy().T, side=1, lower=0, trans_a=1).T)

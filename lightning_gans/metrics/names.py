@@ -19,7 +19,10 @@ BETTER: tuple[Better, ...] = ("lower", "higher")
 
 # Names of version 0.1, in which a metric did not name its extractor and accuracy was always called that of the test.
 EARLIER = {"test_accuracy": "accuracy"}
-EXTRACTORS = ("classifier", "pixels", "coordinates")  # shipped ones whose metrics carry their names; Inception's do not
+EARLIER_FEATURES = ("fid", "kid", "is", "intra_fid", "fid_a2b", "fid_b2a", "fid_both")
+
+# Shipped extractors whose metrics carry their names; Inception's do not.
+EXTRACTORS = ("classifier", "pixels", "coordinates")
 
 ERROR = "_se"  # ends the name of a metric's standard error
 SPREAD = "_std"  # ends the name of its standard deviation over the splits or subsets of its protocol
@@ -89,7 +92,7 @@ def suffix_of(extractor: str) -> str:
 
 def earlier(suffix: str) -> dict[str, str]:
     """Names of version 0.1 -> present ones, of a run that was measured by the extractor of this suffix."""
-    names = {entry.name: f"{entry.name}{suffix}" for entry in METRICS.values() if entry.features and suffix}
+    names = {name: f"{name}{suffix}" for name in EARLIER_FEATURES if suffix}
     return EARLIER | names | {f"{name}{SPREAD}": f"{new}{SPREAD}" for name, new in names.items()}
 
 

@@ -45,7 +45,7 @@ def make_run(tmp_path):
         save_generator(build(model), model, folder / "generator")
         data = {"_target_": target, "image_size": SIZE, "channels": 1}
         (folder / "config.yaml").write_text(yaml.safe_dump({"group": "mine", "data": data}))
-        test = {"last": {"fid": fid}, "floor": {"fid": 0.5}}
+        test = {"last": {"fid_classifier": fid}, "floor": {"fid_classifier": 0.5}}
         summary = {"status": "finished", "iterations": 1500, "seconds": 90 + seed, "test": test}
         (folder / "summary.json").write_text(json.dumps(summary))
         return folder

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
@@ -20,7 +21,7 @@ class Quality:
     """A FID that is best in the middle of the run, or at its end."""
 
     headline, modes = "fid", None
-    extractor = SimpleNamespace(name="none")
+    extractor = SimpleNamespace(name="none", classes=None)
     reference = SimpleNamespace(statistics=SimpleNamespace(n=1))
 
     def __init__(self, fids):
@@ -31,6 +32,9 @@ class Quality:
 
     def floor(self, split):
         return {"fid": 0.5}
+
+    def floor_samples(self, split):
+        return 1
 
     def measure(self, model, split="validation"):
         self.asked.append(split)
@@ -185,3 +189,29 @@ def test_a_monitored_loss_is_waited_for_and_an_unknown_name_is_refused(tmp_path)
         start("fid", tmp_path / "short")
     with pytest.raises(UserError, match=r"EarlyStopping monitors eval/fod, .* mean eval/fid"):
         start("eval/fod", tmp_path / "typo")
+
+
+def of_a_classifier(fids):
+    return Scoring(lambda *_: Quality(fids), context=lambda device: SimpleNamespace(suffix="_classifier"))
+
+
+def test_a_headline_of_inception_is_refused_where_another_extractor_measures(tmp_path):
+    evaluation = Evaluation(every=2, scoring=of_a_classifier([1.0]), headline="fid")
+    with pytest.raises(UserError, match=r"headline=fid: .* this run measures fid_classifier\. Say .*=fid_classifier"):
+        fit(tiny_game(2), tmp_path, [evaluation])
+
+
+def test_scores_of_an_earlier_version_go_on_under_their_present_names(tmp_path):
+    """A checkpoint and a table of version 0.1, which called every extractor's distance `fid`."""
+    save = StopAfter(4, tmp_path / "x.ckpt")
+    fit(
+        tiny_game(6),
+        tmp_path,
+        [Evaluation(every=2, scoring=Scoring(lambda *_: Quality([3.0, 1.0]))), RunSummary(), save],
+    )
+    assert (tmp_path / "metrics.csv").read_text().startswith("iteration,images,seconds,fid\n")
+    game = tiny_game(6)
+    evaluation = Evaluation(every=100, scoring=of_a_classifier([2.0]))
+    fit(game, tmp_path, [evaluation, RunSummary()], checkpoint=tmp_path / "x.ckpt")
+    assert game.scores["fid_classifier"].best == 1.0
+    assert (tmp_path / "metrics.csv").read_text().startswith("iteration,images,seconds,fid_classifier")

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.evaluation import references
-from lightning_gans.evaluation.references import class_reference, reference_statistics
+from lightning_gans.evaluation.references import class_reference, known_floor, reference_statistics
 from lightning_gans.extractors.base import Features
 from lightning_gans.extractors.coordinates import CoordinateExtractor
 from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
@@ -129,3 +129,18 @@ def test_data_without_labels_or_with_too_many_numbers_have_no_classes(
     monkeypatch.undo()
     labelled.classes = None
     assert class_reference(Flat(3), labelled, tmp_path) is None
+
+
+def test_a_floor_is_computed_once_for_each_key(tmp_path: Path) -> None:
+    computed = []
+
+    def compute() -> dict[str, float]:
+        computed.append(1)
+        return {"fid": 0.1 + 0.2, "fid_se": float("nan"), "modes": 8.0}
+
+    found = [known_floor(tmp_path, ("extractor", "data", 180), compute) for _ in range(2)]
+    assert len(computed) == 1
+    assert found[0]["fid"] == found[1]["fid"] == 0.1 + 0.2
+    assert found[1].keys() == {"fid", "fid_se", "modes"}
+    known_floor(tmp_path, ("extractor", "data", 360), compute)
+    assert len(computed) == 2

@@ -36,6 +36,7 @@ def test_a_model_is_scored_on_a_data_module():
         "extractor": "classifier(digits)",
         "samples": 64,
         "reference": "train (1437 samples)",
+        "floor_samples": 64,
         "classes": 10,
     }
     assert [scoring.named(name) for name in ("fid", "recall", "evenness")] == [

@@ -13,6 +13,7 @@ from lightning_gans.evaluation.scoring import Scoring
 from lightning_gans.evaluation.translation import TranslationQuality, cycle
 from lightning_gans.extractors.base import Features
 from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics.names import METRICS, declare_extractor
 from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import play
 
@@ -71,9 +72,12 @@ class Pixel:
         return Features(x, torch.cat([1 - high, high], 1))
 
 
-def context(extractor, features):
+def context(extractor, features, suffix=""):
     return SimpleNamespace(
-        extractor=extractor, suffix="", reference=lambda found, part: FeatureStatistics.of(features(part)), device="cpu"
+        extractor=extractor,
+        suffix=suffix,
+        reference=lambda found, part: FeatureStatistics.of(features(part)),
+        device="cpu",
     )
 
 
@@ -155,13 +159,22 @@ def test_nothing_without_an_extractor_or_a_translator():
     assert made.facts() == {}
 
 
+@pytest.fixture
+def means_declared():
+    declare_extractor("mean")
+    yield
+    for name in [name for name in METRICS if name.endswith("_mean")]:
+        del METRICS[name]
+
+
+@pytest.mark.usefixtures("means_declared")
 def test_a_run_reports_both_directions_and_what_they_are_of(tmp_path):
     config = composed("cyclegan", iterations=2)
-    means = context(lambda part: Mean(), lambda part: features(part.split("train")))
+    means = context(lambda part: Mean(), lambda part: features(part.split("train")), "_mean")
     scoring = Scoring(lambda *_: None, [cycle, TranslationQuality()], lambda device: means)
     evaluation = Evaluation(every=2, scoring=scoring)
     game = play(game_of(config), data_of(config), tmp_path, evaluation)
-    assert {"fid_a2b_mean", "fid_both_mean", "cycle_l1"} <= set(game.scores.state_dict())
+    assert {"fid_a2b_mean", "fid_both_mean", "cycle_l1"} <= set(evaluation.test["last"])
     assert game.scores.is_best(game.headline, 2)
     assert evaluation.facts()["reference"] == "train (1437 and 1437 images)"
     assert evaluation.floor["fid_a2b_mean"] < evaluation.test["last"]["fid_a2b_untranslated_mean"]

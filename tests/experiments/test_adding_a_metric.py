@@ -42,23 +42,27 @@ def test_a_metric_appears_wherever_shipped_ones_do(folder, outputs):
     assert score["better"] == "higher"
     assert score["best"] == pytest.approx(max(values), rel=1e-5)
     assert score["last"] == pytest.approx(values[-1], rel=1e-5)
-    assert summary["metrics"]["fid"]["better"] == "lower"
+    assert summary["metrics"]["fid_classifier"]["better"] == "lower"
     assert "sharpness" in summary["test"]["last"]
-    assert "precision" not in summary["metrics"]
+    assert "near" not in summary["metrics"]
     (logged,) = read_offline_run(run)
-    history = [row["sharpness"] for row in logged.history.values() if "sharpness" in row]
+    history = [row["eval/sharpness"] for row in logged.history.values() if "eval/sharpness" in row]
     assert history == pytest.approx(values, rel=1e-5)
-    assert logged.summary["sharpness.best"] == pytest.approx(max(values), rel=1e-5)
+    assert logged.summary["eval/sharpness.best"] == pytest.approx(max(values), rel=1e-5)
+    assert logged.summary["eval/sharpness"] == {"max": pytest.approx(max(values), rel=1e-5)}
+    assert logged.config["choices"]["metrics"] == "classifier"
+    assert {"eval/fid_classifier_se", "train/D/loss", "images", "seconds"} <= set().union(*logged.history.values())
+    assert "test/sharpness.last" in logged.summary
     assert any("sharpness" in line and ("↑" in line or "(high)" in line) for line in trained.splitlines())
     assert "sharpness" in compared
     assert "(high)" in compared or "↑" in compared
-    for name in ("sharpness", "precision", "recall"):
+    for name in ("sharpness", "near", "reached"):
         assert f"{name} (high)" in evaluated
 
 
 def test_settings_and_pictures_from_a_configuration(folder, outputs):
     run = folder / "runs" / "neighbours"
-    assert {"sharpness", "precision", "recall"} <= set(json.loads((run / "summary.json").read_text())["metrics"])
+    assert {"sharpness", "near", "reached"} <= set(json.loads((run / "summary.json").read_text())["metrics"])
     assert sorted(path.name for path in (run / "samples").glob("average-*.png")) == [
         "average-00000020.png",
         "average-00000040.png",

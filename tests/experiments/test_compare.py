@@ -30,16 +30,16 @@ def make(tmp_path):
             "names": {"variant": "dcgan", "data": data, "run": folder.name, "group": group},
             **settings,
         }
-        metrics = {"fid": {"best": fid[0], "last": fid[1], "best_iteration": 50}} if fid else {}
+        metrics = {"fid_classifier": {"best": fid[0], "last": fid[1], "best_iteration": 50}} if fid else {}
         if fid:
-            metrics["is"] = {"best": 100 - fid[0], "last": 90 - fid[0], "best_iteration": 50}
+            metrics["is_classifier"] = {"best": 100 - fid[0], "last": 90 - fid[0], "best_iteration": 50}
         summary = {"status": status, "iterations": 100, "images_per_second": 1000.0 + seed, "metrics": metrics}
         if fid:
             summary["evaluation"] = {
                 "extractor": "classifier(digits)",
                 "samples": 360,
                 "reference": "train (1078 samples)",
-                "floor": {"fid": 3.21},
+                "floor": {"fid_classifier": 3.21},
             }
         (folder / runs.CONFIG).write_text(runs.config_text(config))
         (folder / runs.SUMMARY).write_text(json.dumps(summary))
@@ -86,13 +86,14 @@ def test_seeds_are_aggregated(make, tmp_path):
     assert row(text, "dcgan-digits")[:7] == ["dcgan-digits", "3", "finished", "100", "1,001", "12", "14"]
     assert "13 ± 3.6" in text  # mean and sample deviation
     (found,) = json.loads(file.read_text())["rows"]
-    assert found["metrics"]["fid"]["best"] == {
+    assert found["metrics"]["fid_classifier"]["best"] == {
         "n": 3,
         "median": 12.0,
         "mean": 13.0,
         "std": pytest.approx(statistics.stdev(best)),
+        "error": pytest.approx(statistics.stdev(best) / 3**0.5),
     }
-    assert found["metrics"]["fid"]["direction"] == "min"
+    assert found["metrics"]["fid_classifier"]["direction"] == "min"
     assert found["seeds"] == [0, 1, 2]
 
 
@@ -111,10 +112,8 @@ def test_only_figures_of_one_kind_are_compared(make):
     make("b", 0, (20.0, 20.0), data="mnist")
     text = table(make.root)
     assert "*" not in text
-    assert (
-        "digits: classifier(digits), 360 samples against train (1078 samples); held-out real data score fid 3.21"
-        in text
-    )
+    real = "held-out real data score fid_classifier 3.21"
+    assert f"digits: classifier(digits), 360 samples against train (1078 samples); {real}" in text
 
 
 def test_configurations_of_one_name_are_told_apart(make):
@@ -188,11 +187,11 @@ def test_runs_are_found_once_wherever_they_are_named(make):
 
 def test_one_metric_alone(make):
     make("a", 0, (10.0, 10.0))
-    text = table(make.root, "--metric", "is")
-    assert "is ↑" in text
-    assert "fid ↓" not in text
-    with pytest.raises(UserError, match=r"no run here has measured it\. They have fid, is"):
-        table(make.root, "--metric", "kid")
+    text = table(make.root, "--metric", "is_classifier")
+    assert "classifier ↑" in text
+    assert "classifier ↓" not in text
+    with pytest.raises(UserError, match=r"no run here has measured it\. They have fid_classifier, is_"):
+        table(make.root, "--metric", "kid_classifier")
     with pytest.raises(UserError, match=r"Did you mean fid"):
         table(make.root, "--metric", "fdi")
 
@@ -200,7 +199,7 @@ def test_one_metric_alone(make):
 def test_a_narrow_terminal_says_what_it_leaves_out(make):
     make("a", 0, (10.0, 10.0))
     text = table(make.root, width=70)
-    assert "Not shown for want of room: is." in text
+    assert "Not shown for want of room: is_classifier." in text
     assert max(len(line) for line in text.splitlines() if "fid" in line and "samples" not in line) <= 70
 
 
@@ -212,8 +211,12 @@ def test_csv(make, tmp_path):
     table(make.root, "--csv", file)
     first, second = csv.DictReader(file.open())
     assert (first["configuration"], first["n"], first["seeds"]) == ("a", "2", "0 1")
-    assert (float(first["fid_best_median"]), float(first["fid_last_mean"]), first["is_best_n"]) == (15.0, 17.0, "2")
-    assert (second["configuration"], second["fid_best_median"]) == ("b", "")
+    assert (
+        float(first["fid_classifier_best_median"]),
+        float(first["fid_classifier_last_mean"]),
+        first["is_classifier_best_n"],
+    ) == (15.0, 17.0, "2")
+    assert (second["configuration"], second["fid_classifier_best_median"]) == ("b", "")
 
 
 @pytest.mark.parametrize(
@@ -234,3 +237,28 @@ def test_misuse_is_one_line_and_exit_code_2(argv, said, tmp_path, monkeypatch, c
     text = capsys.readouterr().err
     assert said in text
     assert text.count("\n") == 1
+
+
+def test_what_differs_from_the_best_by_noise_is_marked(make):
+    for name, value, error in (("best", 10.0, 1.0), ("near", 12.0, 1.0), ("far", 20.0, 1.0), ("unknown", 11.0, None)):
+        folder = make(name, 0, (value, value))
+        summary = json.loads((folder / runs.SUMMARY).read_text())
+        summary["metrics"]["fid_classifier"] |= {} if error is None else {"best_se": error, "last_se": error}
+        (folder / runs.SUMMARY).write_text(json.dumps(summary))
+    text = table(make.root, "--metric", "fid_classifier")
+    assert {name: row(text, name)[-1] for name in ("best", "near", "far", "unknown")} == {
+        "best": "10*",
+        "near": "12~",
+        "far": "20",
+        "unknown": "11",
+    }
+    assert "~ differs from the best by less than two standard errors" in text
+
+
+def test_runs_of_an_earlier_version_are_compared_by_present_names(make):
+    folder = make("old", 0, (10.0, 11.0))
+    text = (folder / runs.SUMMARY).read_text().replace("fid_classifier", "fid").replace("is_classifier", "is")
+    (folder / runs.SUMMARY).write_text(text)
+    make("new", 0, (12.0, 13.0))
+    text = table(make.root, "--metric", "fid_classifier")
+    assert (row(text, "old")[-1], row(text, "new")[-1]) == ("11*", "13")

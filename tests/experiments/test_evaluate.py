@@ -1,13 +1,20 @@
 import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from statistics import stdev
 
 import pytest
 import yaml
+from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d
 
 from experiments import evaluate
+from experiments.trained import evaluation, evaluation_request
 from experiments.trained.loading import check_targets, load_data, with_data
 from lightning_gans.core.errors import UserError
+from lightning_gans.evaluation.sets.protocols import PROTOCOLS
 
 TINY = ["iterations=4", "callbacks.evaluation.every=2", "callbacks.evaluation.samples=100", "logger=none"]
 
@@ -51,7 +58,8 @@ def test_another_extractor_and_number_of_samples(trained, tmp_path, capsys):
     assert ask(trained / "points", metrics="planar", samples=64, out=tmp_path / "found.json", split="validation") == 0
     found = json.loads((tmp_path / "found.json").read_text())
     assert (found["samples"], found["extractor"]) == (64, "coordinates")
-    assert found["scores"].keys() == found["floor"].keys() == {"fid", "kid", "kid_std"}
+    assert set(found["scores"]) >= {"fid_coordinates", "fid_coordinates_se", "kid_coordinates", "recall_coordinates"}
+    assert found["scores"].keys() >= found["floor"].keys() >= {"fid_coordinates"}
     assert "64 samples against train" in capsys.readouterr().out
 
 
@@ -60,11 +68,11 @@ def test_draws_have_a_mean_and_a_deviation(trained, tmp_path, capsys):
     for draws in (1, 2, 3):
         assert ask(points, metrics="planar", draws=draws, out=tmp_path / "found.json") == 0
         found = json.loads((tmp_path / "found.json").read_text())
-        scores[draws] = found["scores"]["fid"] * draws
-        assert ("fid" in found["deviations"]) == (draws > 1)
+        scores[draws] = found["scores"]["fid_coordinates"] * draws
+        assert ("fid_coordinates" in found["deviations"]) == (draws > 1)
     values = [scores[1], scores[2] - scores[1], scores[3] - scores[2]]
     assert len(set(values)) == 3  # each draw is another
-    assert found["deviations"]["fid"] == pytest.approx(stdev(values), rel=1e-6)
+    assert found["deviations"]["fid_coordinates"] == pytest.approx(stdev(values), rel=1e-6)
     assert "3 x 100 samples" in capsys.readouterr().out
 
 
@@ -74,16 +82,19 @@ def test_draws_of_what_is_not_drawn(run):
 
 
 def test_numbers_that_are_not_finite(tmp_path):
-    request = evaluate.Request(
-        run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, weights=None, data={},
-        measures=(), out=None, allow=(),
+    request = evaluation_request.Request(
+        run=tmp_path, which="last", split="test", samples=None, draws=1, metrics=None, data={}, measures=(), out=None,
+        allow=(),
     )  # fmt: skip
-    found = evaluate.Found({"fid": float("nan"), "is": 2.0}, {}, {"fid": 0.5}, {}, None)
-    assert evaluate.as_dict(request, found)["scores"] == {"fid": None, "is": 2.0}
-    assert list(evaluate.lines(request, found))[1:] == [
-        "           value  real samples",
-        "fid (low)    nan           0.5",
-        "is (high)      2",
+    scores = {"fid": float("nan"), "fid_se": float("nan"), "is": 2.0, "is_se": 0.125}
+    found = evaluation.Found(scores, {}, {"fid": 0.5, "fid_se": 0.25}, {}, None)
+    record = evaluation.as_dict(request, found, 1.0)
+    assert record["scores"] == {"fid": None, "fid_se": None, "is": 2.0, "is_se": 0.125}
+    assert {"versions", "command", "time", "seconds"} <= set(record)
+    assert list(evaluation.lines(request, found))[1:] == [
+        "           value     +-  real samples    +-",
+        "fid (low)                         0.5  0.25",
+        "is (high)      2  0.125",
     ]
 
 
@@ -182,6 +193,12 @@ def test_a_folder_that_is_gone_is_told_with_its_setting_before_torch(run, tmp_pa
         ({"metrics": "inceptoin"}, "Did you mean metrics=inception?"),
         ({"samples": "1"}, "samples=1: must be a whole number of at least 2"),
         ({"metrics.weights": "w.pth"}, "goes with metrics=inception"),
+        ({"metrics.weights": "w.pth", "metrics": "classifier"}, "goes with metrics=inception"),
+        ({"metrics": "inception", "metrics.wieghts": "w.pth"}, "Did you mean metrics.weights=w.pth?"),
+        ({"generated": "samples"}, "is measured on its own data, and generated= compares two sets"),
+        ({"protocol": "fid5k"}, "protocol=fid5k: it is fid50k, sngan or mimicry. Did you mean protocol=fid50k?"),
+        ({"protocol": "fid50k", "metrics": "classifier"}, "fixes metrics=inception, and metrics=classifier contra"),
+        ({"protocol": "fid50k", "draws": "2"}, "draws=2 does not go with protocol=fid50k"),
         ({"metrics.weights": "w.pth", "metrics": "inception"}, "there is no such file"),
         ({"data_dir": "nowhere"}, "data_dir=nowhere: there is no such folder"),
         ({"out": "found.txt"}, r"say out=found\.json"),
@@ -196,3 +213,133 @@ def test_slips_are_named(run, given, said):
 def test_help_is_no_error(capsys):
     assert evaluate.main(["--help"]) == 0
     assert "usage: python -m experiments.evaluate run=DIR" in capsys.readouterr().out
+
+
+def sets(tmp_path, **given):
+    """A request of two sets: a folder of 6 RGB images and one of 4, where nothing else is given."""
+    for name, count in {"made": 4, "real": 6}.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        for n in range(count):
+            Image.new("RGB", (8, 8), (40 * n, 0, 0)).save(tmp_path / name / f"{n}.png")
+    usual = {"generated": tmp_path / "made", "reference": tmp_path / "real", "metrics": "pixels"}
+    return [f"{key}={value}" for key, value in {**usual, **given}.items() if value is not None]
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"refrence": "x"}, r"There is no key 'refrence'\. Did you mean reference=x\?"),
+        ({"generated": None}, r"reference=.*real needs a set beside it: say generated="),
+        ({"reference": None}, r"generated=.*made needs a set beside it: say reference="),
+        ({"reference": "cifar01"}, r"Did you mean reference=cifar10"),
+        ({"metrics": "pixel"}, r"metrics=pixel: it is inception, classifier or pixels\. Did you mean metrics=pixels\?"),
+        ({"metrics": "planar"}, r"metrics=planar: it is inception, classifier or pixels"),
+        (
+            {"data.imagesize": "8"},
+            r"data\.imagesize=8: neither set has such a setting\. Did you mean data\.image_size=8",
+        ),
+        ({"data.channels": "2"}, r"data\.channels=2 .*allowed"),
+        ({"samples": "9"}, r"samples=9: generated=.*made holds 4 images\. Say samples=4"),
+        ({"draws": "3"}, r"draws=3 goes with run=DIR, not with two sets"),
+        ({"which": "best"}, r"which=best chooses the weights of a run, and neither set is a run"),
+        ({"statistics": "a.txt"}, r"say statistics=a\.npz"),
+        ({"protocol": "sngan", "reference": "cifar10:train", "metrics": None}, r"fixes reference=\.\.\.:test"),
+        (
+            {"protocol": "sngan", "metrics.resize": "clean", "metrics": None},
+            r"fixes metrics\.resize=tf1|no such setting",
+        ),
+        (
+            {"protocol": "mimicry", "reference": "cifar10", "data.holdout": "100", "metrics": None},
+            r"fixes data\.holdout=0",
+        ),
+        (
+            {"reference": "mnist", "metrics": "inception"},
+            r"made holds RGB images and reference=mnist grey ones\. Say data\.channels=3",
+        ),
+    ],
+)
+def test_slips_in_two_sets_are_named_before_torch(tmp_path, given, said):
+    with pytest.raises(UserError, match=said):
+        evaluation_request.parse(sets(tmp_path, **given))
+
+
+def test_a_slip_is_answered_without_torch(tmp_path):
+    arguments = sets(tmp_path, metrics="pixel")
+    code = (
+        "import sys; from experiments import cli, evaluate; code = cli.run(lambda: evaluate.main(sys.argv[1:])); "
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Did you mean metrics=pixels?" in done.stderr
+
+
+@pytest.fixture
+def inception(monkeypatch):
+    """A stand-in for the network: mean colours, and their softmax as classes."""
+    from lightning_gans.extractors import factories
+    from lightning_gans.extractors.base import Features
+
+    class Network:
+        name, fingerprint, suffix, feature_dim, classes = "inception-v3-compat", "stand-in", "", 4, 4
+
+        def __call__(self, x):
+            features = adaptive_avg_pool2d(x, 2).mean(1).flatten(1)
+            return Features(features, features.softmax(1))
+
+    monkeypatch.setattr(factories, "inception", lambda data, **_: Network())
+
+
+@pytest.mark.parametrize(
+    "protocol, reference, metrics", [("fid50k", 1617, None), ("mimicry", 1617, {"fid", "kid", "is"})]
+)
+def test_a_run_by_a_published_protocol(run, tmp_path, inception, protocol, reference, metrics):
+    out = tmp_path / "found.json"
+    assert ask(run, protocol=protocol, samples=64, out=out) == 0
+    found = json.loads(out.read_text())
+    assert found["protocol"] == f"{protocol} with 64 samples"
+    assert (found["samples"], found["reference"]["images"]) == (64, reference)  # no image is held out
+    assert found["generated"]["kind"] == "run"
+    assert metrics is None or {name.split("_")[0] for name in found["scores"]} == metrics
+    assert found["floor"].keys() >= {"fid", "is"}
+
+
+def test_the_protocol_of_sngan_takes_distances_of_fewer_samples_than_the_score(run, tmp_path, inception, monkeypatch):
+    monkeypatch.setitem(PROTOCOLS, "sngan", replace(PROTOCOLS["sngan"], samples=100, distance_samples=20, reference=90))
+    out = tmp_path / "found.json"
+    assert ask(run, protocol="sngan", out=out) == 0
+    found = json.loads(out.read_text())
+    assert found["protocol"] == "sngan"
+    assert (found["samples"], found["distance_samples"], found["reference"]["images"]) == (100, 20, 90)
+    assert {name.split("_")[0] for name in found["scores"]} == {"fid", "is"}
+    assert found["reference"]["name"] == "digits:test"
+    fewer = tmp_path / "fewer.json"
+    assert ask(run, protocol="sngan", samples=50, out=fewer) == 0
+    assert json.loads(fewer.read_text())["protocol"] == "sngan with 50 samples"
+
+
+def test_sets_that_are_too_small_for_a_protocol(run, tmp_path, inception):
+    with pytest.raises(UserError, match=r"reference=digits:test holds 180 images, and protocol=sngan takes 10,000"):
+        ask(run, protocol="sngan")
+    small = sets(tmp_path, protocol="fid50k", metrics=None)
+    with pytest.raises(UserError, match=r"made holds 4 images, and protocol=fid50k takes 50,000.*samples=4"):
+        evaluate.main(small)
+    assert evaluate.main([*small, "samples=4"]) == 0
+
+
+def test_a_run_is_one_of_two_sets(run, tmp_path, capsys):
+    arguments = [f"generated={run}", "reference=digits", "metrics=pixels", "samples=64", f"out={tmp_path / 'a.json'}"]
+    assert evaluate.main([*arguments, "which=best"]) == 0
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["generated"].items() >= {"kind": "run", "images": 64, "iteration": 4, "size": [1, 8, 8]}.items()
+    assert found["reference"]["size"] == [1, 8, 8]  # a data set comes at the size of the samples
+    assert found["floor"]
+    assert "(best): 64 images, 8x8 grey" in capsys.readouterr().out
+    assert evaluate.main([f"generated={run}", f"reference={run}", "metrics=pixels", "samples=64"]) == 0
+
+
+def test_a_run_of_points_is_no_set_of_images(trained):
+    with pytest.raises(UserError, match=r"points.*shape \(2,\) and are no images"):
+        evaluate.main([f"generated={trained / 'points'}", "reference=digits", "metrics=pixels"])
+    with pytest.raises(UserError, match=r"points.*are no images"):
+        ask(trained / "points", protocol="fid50k")

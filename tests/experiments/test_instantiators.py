@@ -183,11 +183,11 @@ def test_every_logger_gets_numbers_pictures_and_the_summary(mine):
         ("picture", 4),
     }
     assert [what for kind, *what in said if kind == "summary"][-1] == ["finished"]
-    assert "mode_score" in (mine.folder / "run" / "csv" / "metrics.csv").read_text().partition("\n")[0]
+    assert "eval/mode_score" in (mine.folder / "run" / "csv" / "metrics.csv").read_text().partition("\n")[0]
     assert list((mine.folder / "run" / "wandb").glob("offline-run-*"))
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     found = events.EventAccumulator(str(mine.folder / "run" / "tensorboard")).Reload().Tags()
-    assert "mode_score" in found["scalars"]
+    assert "eval/mode_score" in found["scalars"]
     assert found["images"]
     assert "summary/text_summary" in found["tensors"]
 
@@ -227,12 +227,12 @@ def test_a_run_out_of_time_is_saved_and_the_same_command_continues_it(mine):
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(mine):
-    stop = "+callbacks.mine={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: modes, mode: max, "
+    stop = "+callbacks.mine={_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: eval/modes, mode: max, "
     stop += "min_delta: 100, patience: 2}"
-    keep = "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint, monitor: modes, dirpath: kept}"
+    keep = "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint, monitor: eval/modes, dirpath: kept}"
     said = mine.run(*COMMAND, "iterations=100", "callbacks.evaluation.every=2", stop, keep)
     assert status(mine) == ("stopped", 6)
-    assert "because monitored metric modes did not improve in the last 2 records" in said
+    assert "because monitored metric eval/modes did not improve in the last 2 records" in said
     assert [path.suffix for path in (mine.folder / "kept").iterdir()] == [".ckpt"]
 
 

@@ -51,8 +51,11 @@ def check_commands(run, expected, which="last"):
     assert evaluate.main([f"run={run}", f"which={which}", "out=scores.json"]) == 0
     found = json.loads(Path("scores.json").read_text())
     assert found["iteration"] == expected["iteration"]
-    assert found["scores"] == pytest.approx(expected["scores"], rel=TOLERANCE["rtol"], abs=TOLERANCE["atol"])
-    assert found["floor"] == pytest.approx(expected["floor"], rel=TOLERANCE["rtol"], abs=TOLERANCE["atol"])
+    scores = {name: found["scores"][name] for name in expected["scores"]}
+    assert scores == pytest.approx(expected["scores"], rel=TOLERANCE["rtol"], abs=TOLERANCE["atol"])
+    # That version measured one draw of real samples, this one several, whose deviation is known.
+    for name, value in expected["floor"].items():
+        assert abs(found["floor"][name] - value) <= 4 * found["floor"].get(f"{name}_se", 0)
 
 
 def test_its_export_loads(old_run):

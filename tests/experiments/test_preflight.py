@@ -45,7 +45,9 @@ def test_no_arguments_are_acgan_on_digits():
     assert job.run_dir == Path("runs/acgan-digits-0")
     assert job.group == "acgan-digits"
     assert job.resume.mode == "new"
-    assert job.config["names"] == {
+    names = job.config["names"]
+    assert names.pop("choices") == {**job.choices, "recipe": "acgan/digits"}
+    assert names == {
         "variant": "acgan",
         "data": "digits",
         "run": "acgan-digits-0",

@@ -71,7 +71,7 @@ def test_everything_is_there_within_eighty_columns(run_dir: Path) -> None:
     text = printed(run_dir)
     lines = [line.rstrip() for line in text.splitlines()]
     assert max(map(len, lines)) <= 80
-    table = {line.split()[0]: line.split() for line in lines if line.startswith(" ")}
+    table = {line.split()[0]: line.split() for line in lines if line}
     assert table["fid_classifier"] == ["fid_classifier", "↓", *"12.34 4,500 12.9 0.43 3.21 12.9 13.1".split()]
     assert table["is_classifier"] == ["is_classifier", "↑", "9.123", "500", "9.1", "9"]
     assert table["mine"] == ["mine", "1"]
@@ -221,3 +221,14 @@ def test_a_damaged_summary_is_said_in_a_line(run_dir: Path, content: bytes) -> N
 def test_a_damaged_address_is_no_error(run_dir: Path) -> None:
     (run_dir / "wandb" / "url.txt").write_bytes(b"https://\xff")
     assert "W&B" in printed(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(360, "360 held-out real samples"), (180, "fewer than the generated ones")]
+)
+def test_a_floor_of_fewer_samples_is_said(count: int, said: str, run_dir: Path) -> None:
+    about = {**SUMMARY["evaluation"], "floor_samples": count}
+    (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "evaluation": about}))
+    (line,) = [line for line in printed(run_dir).splitlines() if line.startswith(" floor:")]
+    assert said in line
+    assert ("fewer" in line) == (count < 360)

@@ -1,5 +1,6 @@
 """What a run is called, and whether a command may go on in its directory."""
 
+import json
 import os
 import re
 
@@ -242,3 +243,22 @@ def test_differences_and_leaves():
     assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [1]})) == {"a.b": 1, "a.c": {}, "d": [1]}
     (found,) = differences(changed(seed=1), CONFIG)
     assert (found.key, found.there, found.here) == ("seed", 0, 1)
+
+
+def test_a_summary_of_an_earlier_version_has_present_names(tmp_path):
+    old = {
+        "status": "finished",
+        "headline": "fid",
+        "metrics": {"fid": {"last": 2.0, "best": 1.0, "best_iteration": 5}, "accuracy": {}, "test_accuracy": {}},
+        "test": {"last": {"fid": 3.0, "kid_std": 0.5}},
+        "evaluation": {"extractor": "classifier(digits)", "floor": {"fid": 0.5}},
+    }
+    (tmp_path / runs.SUMMARY).write_text(json.dumps(old))
+    found = runs.read_summary(tmp_path)
+    assert set(found.metrics) == {"fid_classifier", "accuracy"}
+    assert found.metrics["fid_classifier"]["better"] == "lower"
+    assert found.all["test"] == {"last": {"fid_classifier": 3.0, "kid_classifier_std": 0.5}}
+    assert found.all["evaluation"]["floor"] == {"fid_classifier": 0.5}
+    assert found.all["headline"] == "fid_classifier"
+    (tmp_path / runs.SUMMARY).write_text(json.dumps(old | {"evaluation": {"extractor": "inception-v3-compat"}}))
+    assert set(runs.read_summary(tmp_path).metrics) == {"fid", "accuracy"}

@@ -320,7 +320,7 @@ def test_every_experiment_composes_and_is_valid(experiment, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     if experiment.startswith("study/"):  # its jobs are checked where the pages show its command
         study = shared().chosen((f"experiment={experiment}",)).config.study
-        assert study.jobs
+        assert study.jobs or experiment == "study/metrics"  # which trains nothing
         assert callable(importlib.import_module(study.report).report)
     else:
         (job,) = plan([f"experiment={experiment}"]).jobs

@@ -135,8 +135,8 @@ def test_every_game(tmp_path):
         summary = {
             "status": "finished",
             "seconds": 12.0,
-            "metrics": {"fid": {"last": fid, "best": 1.0}},
-            "evaluation": {"floor": {"fid": 0.8}},
+            "metrics": {"fid_classifier": {"last": fid, "best": 1.0}},
+            "evaluation": {"floor": {"fid_classifier": 0.8}},
         }
         (run / "summary.json").write_text(json.dumps(summary))
         runs.append(run)
@@ -203,7 +203,7 @@ def decoded(folder, name, variant, *, fid, seed=1, **settings):
             "trainer": {"precision": "auto"},
         },
     )
-    (run / "summary.json").write_text(json.dumps({"status": "finished", "test": {"last": {"fid": fid}}}))
+    (run / "summary.json").write_text(json.dumps({"status": "finished", "test": {"last": {"fid_classifier": fid}}}))
     return run
 
 

@@ -1,16 +1,24 @@
 import hashlib
 import io
 import pickle
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.extractors import base, inception
-from lightning_gans.extractors.inception import InceptionExtractor
+from lightning_gans.extractors.base import extract
+from lightning_gans.extractors.inception import InceptionExtractor, clean_resized
+from lightning_gans.metrics.frechet import FeatureStatistics, fid
+from lightning_gans.metrics.inception import inception_score
+from lightning_gans.metrics.kernel import kernel_distance, polynomial_mmd2
+from lightning_gans.metrics.neighbours import neighbour_measures
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,3 +141,122 @@ def test_without_a_network_the_url_is_named(weights: Path, tmp_path: Path, monke
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(UserError, match=r"https://.*could not be fetched .* metrics.weights=FILE"):
         InceptionExtractor()
+
+
+def test_resize_clean_is_that_of_clean_fid() -> None:
+    build_resizer = pytest.importorskip("cleanfid.resize").build_resizer
+    images = torch.randint(0, 256, (64, 3, 40, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    large = torch.randint(0, 256, (2, 3, 500, 400), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an argument of Pillow's that clean-fid still gives
+        for x in (images, large):
+            resize = build_resizer("clean")
+            expected = np.stack([resize(one.permute(1, 2, 0).numpy()) for one in x])
+            assert torch.equal(clean_resized(x), torch.from_numpy(expected).permute(0, 3, 1, 2))
+
+
+def test_resize_is_in_the_name_and_the_fingerprint(weights: Path, images: Tensor) -> None:
+    plain, clean = InceptionExtractor(weights), InceptionExtractor(weights, resize="clean")
+    assert plain.name == "inception-v3-compat"
+    assert clean.name == "inception-v3-compat, resize clean"
+    assert plain.fingerprint != clean.fingerprint
+    assert distance(clean(images).features, plain(images).features) > 1e-2
+    # Where nothing has to be resized, both see the same image.
+    whole = torch.rand(1, 3, 299, 299, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    torch.testing.assert_close(clean(whole).features, plain(whole).features)
+    # The features are those of an image that clean-fid's filter has made 299 pixels wide.
+    seen = clean.network.Conv2d_1a_3x3.register_forward_hook(lambda layer, given, found: inputs.append(given[0]))
+    inputs: list[Tensor] = []
+    clean(images)
+    seen.remove()
+    resized = clean_resized(((images + 1) * 127.5).round().to(torch.uint8))
+    assert torch.equal(torch.cat(inputs), (resized - 128) / 128)
+    with pytest.raises(UserError, match=r"metrics.resize=bicubic is unknown. Choose tf1 or clean"):
+        InceptionExtractor(weights, resize="bicubic")  # type: ignore[arg-type]
+
+
+def test_the_hash_of_the_weights_is_checked(weights: Path, tmp_path: Path) -> None:
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    named = tmp_path / f"weights-{found[:8]}.pth"
+    named.symlink_to(weights)
+    assert InceptionExtractor(named, sha256=found.upper()).fingerprint == InceptionExtractor(weights).fingerprint
+    wrong = "0" * 64
+    with pytest.raises(UserError, match=f"has the SHA-256 {found}, and metrics.sha256 says {wrong}"):
+        InceptionExtractor(weights, sha256=wrong)
+    published = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
+    published.symlink_to(weights)
+    with pytest.raises(UserError, match=f"has the SHA-256 {found}, and its name says 6726825d"):
+        InceptionExtractor(published)
+    with pytest.raises(UserError, match=r"metrics.sha256=abc is no SHA-256. Give its 64 hexadecimal digits"):
+        InceptionExtractor(weights, sha256="abc")
+
+
+def test_a_file_in_the_hub_folder_is_used_and_checked(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth").symlink_to(weights)
+    with pytest.raises(UserError, match="its name says 6726825d"):
+        InceptionExtractor()
+
+
+class Bytes(Dataset[Tensor]):
+    def __init__(self, x: Tensor) -> None:
+        self.x = ((x + 1) * 127.5).round().to(torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.x[index]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:FID of fewer samples")
+def test_every_score_is_that_of_torch_fidelity(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way from 100 images a set to FID, Inception Score, KID, precision and recall."""
+    from torch_fidelity import calculate_metrics
+
+    monkeypatch.setattr(base, "CHUNK", 25)
+    draw = torch.Generator().manual_seed(0)
+    coarse = torch.rand(200, 3, 4, 4, generator=draw) * torch.rand(200, 1, 1, 1, generator=draw)
+    x = torch.nn.functional.interpolate(coarse, size=32, mode="bilinear") * 2 - 1
+    real, made = x[:100], (x[100:] * 0.9).clamp(-1, 1)
+    expected = calculate_metrics(
+        input1=Bytes(made),
+        input2=Bytes(real),
+        feature_extractor="inception-v3-compat",
+        feature_layer_prc="2048",
+        feature_extractor_weights_path=str(weights),
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subset_size=100,
+        kid_subsets=2,
+        samples_shuffle=True,
+        rng_seed=2020,
+        batch_size=25,
+        cuda=False,
+        cache=False,
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    extractor = InceptionExtractor(weights)
+    known, (features, probabilities) = extract(extractor, [real]).features, extract(extractor, made.split(7))
+    assert probabilities is not None
+    distance = fid(FeatureStatistics.of(known), features).value
+    assert distance == pytest.approx(expected["frechet_inception_distance"], rel=1e-4, abs=1e-4)
+    order = np.random.RandomState(2020).permutation(100)
+    score = inception_score(probabilities[order], as_given=True)
+    assert score.mean == pytest.approx(expected["inception_score_mean"], abs=1e-4)
+    assert score.std == pytest.approx(expected["inception_score_std"], abs=1e-4)
+    near = neighbour_measures(known, features)
+    assert near.precision.value == pytest.approx(expected["precision"], abs=1e-6)
+    assert near.recall.value == pytest.approx(expected["recall"], abs=1e-6)
+    exact = polynomial_mmd2(known, features).item()
+    kid = kernel_distance(known, features).mean
+    assert kid == pytest.approx(exact, rel=1e-9, abs=1e-6)
+    assert kid == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-3, abs=1e-4)  # float32 there
+    print(expected, distance, score, near, kid)

@@ -6,7 +6,8 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from lightning_gans.metrics.frechet import FeatureStatistics, frechet_distance
+from lightning_gans.metrics import frechet
+from lightning_gans.metrics.frechet import FeatureStatistics, fid, frechet_distance
 
 D = 16
 
@@ -86,3 +87,89 @@ def test_what_cannot_be_measured() -> None:
         frechet_distance(two, FeatureStatistics.of(normal(5, 4)))
     with pytest.raises(ValueError, match=r"\(N, d\)"):
         FeatureStatistics.of(normal(2, 3, 4))
+
+
+def ill_conditioned(rows: int, columns: int, smallest: float) -> Tensor:
+    """A matrix with singular values from 1 down to `smallest`, and one that is 0."""
+    rank = min(rows, columns)
+    values = torch.logspace(0, math.log10(smallest), rank, dtype=torch.float64)
+    values[-1] = 0
+    left, right = torch.linalg.qr(normal(rows, rank))[0], torch.linalg.qr(normal(columns, rank, seed=1))[0]
+    return left * values @ right.T
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (40, 60), (60, 40)])
+@pytest.mark.parametrize("smallest", [0.1, 1e-3, 1e-7, 1e-14])
+def test_the_nuclear_norm_is_exact_for_small_singular_values(shape: tuple[int, int], smallest: float) -> None:
+    matrix = ill_conditioned(*shape, smallest)
+    assert frechet._singular(matrix).total == pytest.approx(torch.linalg.svdvals(matrix).sum().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [300, 20])
+def test_fid_of_features(n: int) -> None:
+    real, features = FeatureStatistics.of(normal(100, 50)), normal(n, 50, seed=1).float() + 0.3
+    assert fid(real, features).value == pytest.approx(frechet_distance(real, FeatureStatistics.of(features)), rel=1e-12)
+    shuffled = features[torch.randperm(n, generator=torch.Generator().manual_seed(0))]
+    assert fid(real, shuffled) == pytest.approx(fid(real, features), rel=1e-6)
+
+
+def test_fid_of_a_set_to_itself_is_zero_with_no_error() -> None:
+    x = normal(200, 8) @ normal(8, 8, seed=1)
+    assert fid(FeatureStatistics.of(x), x) == pytest.approx((0, 0), abs=1e-6)
+
+
+@pytest.mark.parametrize(("shift", "n", "low", "high"), [(0.5, 400, 0.8, 1.2), (0.0, 400, 0.0, 1.5)])
+def test_the_error_is_the_deviation_over_draws(shift: float, n: int, low: float, high: float) -> None:
+    mix = normal(5, 5, seed=9)
+    real = FeatureStatistics.of(normal(2000, 5, seed=99) @ mix)
+    scale = 1 + shift * torch.arange(5) / 4
+    draws = [fid(real, normal(n, 5, seed=seed) * scale @ mix + shift) for seed in range(200)]
+    deviation = np.std([found.value for found in draws])
+    assert low * deviation <= np.mean([found.error for found in draws]) <= high * deviation
+
+
+def test_the_error_with_fewer_samples_than_features() -> None:
+    real = FeatureStatistics.of(normal(100, 60, seed=99))
+    draws = [fid(real, 2 * normal(30, 60, seed=seed) + 1) for seed in range(100)]
+    deviation = np.std([found.value for found in draws])
+    assert np.mean([found.error for found in draws]) == pytest.approx(deviation, rel=0.25)
+
+
+def test_the_error_of_many_samples_comes_from_some_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, features = FeatureStatistics.of(normal(500, 6)), 1.5 * normal(3000, 6, seed=1)
+    whole = fid(real, features)
+    monkeypatch.setattr(frechet, "_SEEN", 1000)
+    assert fid(real, features).error == pytest.approx(whole.error, rel=0.1)
+
+
+@pytest.mark.parametrize("n", [40, 300])
+def test_equals_torch_fidelity(n: int) -> None:
+    module = pytest.importorskip("torch_fidelity.metric_fid")
+    a, b = (normal(n, 64) @ normal(64, 64, seed=2)).float(), (normal(n, 64, seed=1) + 0.2).float()
+    statistics = [module.fid_features_to_statistics(x) for x in (a, b)]
+    expected = module.fid_statistics_to_metric(*statistics, verbose=False)[module.KEY_METRIC_FID]
+    assert fid(FeatureStatistics.of(a), b).value == pytest.approx(expected, abs=1e-4)
+
+
+def test_moments_serve_as_a_reference() -> None:
+    x, y = normal(100, 6) @ normal(6, 6, seed=2), normal(80, 6, seed=1)
+    counted = FeatureStatistics.of(x)
+    read = FeatureStatistics.from_moments(counted.mean, counted.cov)
+    assert fid(read, y) == pytest.approx(fid(counted, y), rel=1e-9)
+    with pytest.raises(ValueError, match="unknown number of samples cannot be merged"):
+        read.merge(counted)
+    with pytest.raises(ValueError, match=r"given \(6,\), \(5, 6\)"):
+        FeatureStatistics.from_moments(counted.mean, counted.cov[:5])
+
+
+def test_fid_refuses_bad_input() -> None:
+    real, features = FeatureStatistics.of(normal(20, 3)), normal(10, 3)
+    features[2:5, 1] = math.nan
+    with pytest.raises(ValueError, match="Features have to be finite; 3 of 10 rows hold NaN or infinity"):
+        fid(real, features)
+    with pytest.raises(ValueError, match="At least 2 samples are needed; there are 1"):
+        fid(real, normal(1, 3))
+    with pytest.raises(ValueError, match="they have 3 and 4"):
+        fid(real, normal(10, 4))
+    with pytest.raises(ValueError, match="their statistics hold NaN"):
+        fid(FeatureStatistics.of(features), normal(10, 3))

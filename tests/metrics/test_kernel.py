@@ -1,11 +1,15 @@
 import itertools
+import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
+from lightning_gans.metrics import kernel
 from lightning_gans.metrics.kernel import kernel_distance, polynomial_mmd2
+from lightning_gans.metrics.order import canonical_order
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -63,3 +67,72 @@ def test_kernel_distance() -> None:
 def test_a_subset_size_that_does_not_fit(size: int) -> None:
     with pytest.raises(ValueError, match=f"subset_size={size} does not fit: choose 2 to 10"):
         kernel_distance(normal(10, 2), normal(20, 2), subset_size=size)
+
+
+@pytest.mark.parametrize("subsets", [2, 30])  # one by one, and all together
+def test_subsets_are_those_of_the_direct_computation(subsets: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_TILE", 7)
+    real, fake = normal(90, 12), normal(80, 12, seed=1) + 0.2
+    orders = canonical_order(real), canonical_order(fake)
+    generator = torch.Generator().manual_seed(3)
+    values, variances = [], []
+    for _ in range(subsets):
+        x, y = (
+            z[order[torch.randperm(len(order), generator=generator)[:20]]].double()
+            for z, order in zip((real, fake), orders, strict=True)
+        )
+        values.append(polynomial_mmd2(x, y).item())
+        own, between = (y @ y.T / 12 + 1) ** 3, (y @ x.T / 12 + 1) ** 3
+        psi = 2 * ((own.sum(1) - own.diagonal()) / 19 - between.mean(1))
+        variances.append(psi.var().item())
+    expected = np.mean(values), np.std(values), math.sqrt(np.mean(variances) / 80)
+    assert kernel_distance(real, fake, subsets=subsets, subset_size=20, seed=3) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_order_of_samples_changes_nothing() -> None:
+    real, fake = normal(200, 16), normal(150, 16, seed=1) + 0.3
+    found = kernel_distance(real, fake, subset_size=50)
+    shuffle = torch.Generator().manual_seed(0)
+    moved = kernel_distance(
+        real[torch.randperm(200, generator=shuffle)], fake[torch.randperm(150, generator=shuffle)], subset_size=50
+    )
+    assert moved == pytest.approx(found, abs=1e-9)
+
+
+def test_the_error_is_the_deviation_over_draws() -> None:
+    real = normal(300, 8, seed=999)
+    draws = [
+        kernel_distance(real, 1.2 * normal(100, 8, seed=seed) + 0.2, subset_size=100, subsets=10) for seed in range(200)
+    ]
+    deviation = np.std([found.mean for found in draws])
+    assert np.mean([found.error for found in draws]) == pytest.approx(deviation, rel=0.2)
+
+
+def test_against_torch_fidelity_on_whole_sets() -> None:
+    module = pytest.importorskip("torch_fidelity.metric_kid")
+    real, fake = normal(60, 32).relu(), normal(60, 32, seed=1).relu() + 0.1
+    kernel_settings = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_coef0": 1.0}
+    expected = module.kid_features_to_metric(
+        real.double(),
+        fake.double(),
+        **kernel_settings,
+        kid_kernel_poly_gamma=None,
+        kid_subsets=3,
+        kid_subset_size=60,
+        rng_seed=0,
+        verbose=False,
+    )
+    assert kernel_distance(real, fake).mean == pytest.approx(expected[module.KEY_METRIC_KID_MEAN], abs=1e-9)
+
+
+def test_bad_input() -> None:
+    broken = normal(10, 2)
+    broken[4] = math.inf
+    with pytest.raises(ValueError, match="Features have to be finite; 1 of 10 rows hold NaN or infinity"):
+        kernel_distance(normal(10, 2), broken)
+    with pytest.raises(ValueError, match="At least 2 samples are needed; there are 1"):
+        kernel_distance(normal(10, 2), normal(1, 2))
+    with pytest.raises(ValueError, match="they have 2 and 3"):
+        kernel_distance(normal(10, 2), normal(10, 3))
+    with pytest.raises(ValueError, match="subsets=0 does not fit"):
+        kernel_distance(normal(10, 2), normal(10, 2), subsets=0)

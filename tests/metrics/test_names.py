@@ -3,27 +3,55 @@ import sys
 
 import pytest
 
-from lightning_gans.metrics.names import METRICS, is_better, metric
+from lightning_gans.extractors.classifier import ClassifierExtractor
+from lightning_gans.extractors.coordinates import CoordinateExtractor
+from lightning_gans.extractors.inception import InceptionExtractor
+from lightning_gans.extractors.pixels import PixelExtractor
+from lightning_gans.metrics.names import EXTRACTORS, METRICS, declare_extractor, earlier, is_better, metric, suffix_of
 
 EXPECTED = """
-fid fid_a2b fid_b2a fid_both intra_fid fid_floor kid is modes high_quality reverse_kl label_accuracy
-label_accuracy_a2b label_accuracy_b2a reconstruction_mse reconstruction_ratio nmi cas knn_accuracy probe_accuracy
+label_accuracy label_accuracy_a2b label_accuracy_b2a modes high_quality reverse_kl mode_score evenness classes_covered
+reconstruction_mse reconstruction_ratio nmi cas memorised knn_accuracy probe_accuracy
 code_accuracy code_classes nll code_knn_accuracy code_probe_accuracy
-target_accuracy source_accuracy domain_accuracy accuracy test_accuracy cycle_l1
+target_accuracy source_accuracy domain_accuracy accuracy cycle_l1
 precision_at_3 precision_at_5 precision_at_10
 ndcg_at_3 ndcg_at_5 ndcg_at_10 map mrr content_probe speaker_probe speaker_from_content converted_content
-converted_speaker converted classes_covered mode_score
+converted_speaker converted
 """
+FEATURES = "fid fid_a2b fid_b2a fid_both intra_fid kid is precision recall density coverage"
 LOWER = """
-fid fid_a2b fid_b2a fid_both intra_fid fid_floor kid reverse_kl reconstruction_mse reconstruction_ratio nll
-domain_accuracy cycle_l1 speaker_from_content memorised
+fid fid_a2b fid_b2a fid_both intra_fid kid reverse_kl reconstruction_mse reconstruction_ratio nll memorised
+domain_accuracy cycle_l1 speaker_from_content
 """
 
 
 def test_every_name_is_there_with_its_direction() -> None:
-    assert set(METRICS) == set(EXPECTED.split())
-    assert {name for name, entry in METRICS.items() if entry.better == "lower"} == set(LOWER.split())
+    of_extractors = {f"{name}_{word}": name for name in FEATURES.split() for word in EXTRACTORS}
+    assert set(METRICS) == {*EXPECTED.split(), *FEATURES.split(), *of_extractors}
+    lower = {name for name, entry in METRICS.items() if entry.better == "lower"}
+    assert lower == {*LOWER.split(), *(name for name, bare in of_extractors.items() if bare in LOWER.split())}
     assert all(entry.help and "\n" not in entry.help for entry in METRICS.values())
+
+
+def test_extractors_name_their_metrics() -> None:
+    found = {extractor.suffix for extractor in (ClassifierExtractor, PixelExtractor, CoordinateExtractor)}
+    assert found == {f"_{word}" for word in EXTRACTORS}
+    assert InceptionExtractor.suffix == ""
+    declare_extractor("dino")
+    try:
+        assert metric("fid_dino").better == "lower"
+    finally:
+        for name in [name for name in METRICS if name.endswith("_dino")]:
+            del METRICS[name]
+
+
+def test_names_of_earlier_versions() -> None:
+    assert suffix_of("classifier(digits)") == "_classifier"
+    assert suffix_of("inception-v3-compat") == suffix_of("") == ""
+    renamed = earlier("_classifier")
+    assert (renamed["fid"], renamed["kid_std"]) == ("fid_classifier", "kid_classifier_std")
+    assert renamed["test_accuracy"] == "accuracy"
+    assert earlier("") == {"test_accuracy": "accuracy"}
 
 
 @pytest.mark.parametrize(

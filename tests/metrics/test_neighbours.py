@@ -148,3 +148,55 @@ def test_a_k_that_does_not_fit(k):
 def test_features_that_do_not_fit_each_other():
     with pytest.raises(ValueError, match=r"given \(20, 2\) and \(10, 3\)"):
         measured(normal(20, 2), normal(10, 3))
+
+
+def test_one_k_for_precision_and_recall_and_another_for_density_and_coverage():
+    real, generated = normal(60, 3), normal(50, 3, seed=1) + 0.5
+    found = neighbour_measures(real, generated)
+    three, five = by_definition(real, generated, 3), by_definition(real, generated, 5)
+    assert found.precision.value == pytest.approx(three.precision)
+    assert found.recall.value == pytest.approx(three.recall)
+    assert found.density.value == pytest.approx(five.density)
+    assert found.coverage.value == pytest.approx(five.coverage)
+    assert neighbour_measures(Manifold.of(real), generated) == found
+    shuffled = generated[torch.randperm(50, generator=torch.Generator().manual_seed(0))]
+    assert neighbour_measures(real, shuffled) == found
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 1e-20])
+def test_many_features_far_from_the_origin_and_near_each_other(spread):
+    real, generated = normal(120, 500).relu().double(), normal(100, 500, seed=1).relu().double()
+    generated[:20] = real[:20]  # copies: at distance 0, and on the rim of nothing
+    shifted = [(7 + x) * spread if spread == 1.0 else x * spread for x in (real, generated)]
+    assert measured(*shifted, k=3) == pytest.approx(by_definition(*shifted, 3), rel=1e-12)
+
+
+def test_equals_torch_fidelity():
+    module = pytest.importorskip("torch_fidelity.metric_prc")
+    real, generated = normal(200, 64).relu(), normal(150, 64, seed=1).relu() * 0.8
+    expected = module.prc_features_to_metric(
+        generated.double(), real.double(), prc_neighborhood=3, prc_batch_size=100, save_cpu_ram=True, verbose=False
+    )
+    found = neighbour_measures(real, generated)
+    assert found.precision.value == pytest.approx(expected["precision"], abs=1e-6)  # shares of float32 there
+    assert found.recall.value == pytest.approx(expected["recall"], abs=1e-6)
+
+
+def test_errors_are_the_deviations_over_draws():
+    real = Manifold.of(normal(300, 3, seed=999))
+    draws = [neighbour_measures(real, 1.3 * normal(200, 3, seed=seed)) for seed in range(100)]
+    for name in ("precision", "recall", "density", "coverage"):
+        found = [getattr(draw, name) for draw in draws]
+        deviation = np.std([one.value for one in found])
+        # A jackknife is too large rather than too small (Efron & Stein 1981), up to twice near 1.
+        most = 1.2 if name in ("precision", "density") else 2.2
+        assert 0.8 < np.mean([one.error for one in found]) / deviation < most, name
+
+
+def test_one_sample_and_too_few():
+    with pytest.raises(ValueError, match="At least 2 samples are needed; there are 1"):
+        neighbour_measures(normal(20, 2), normal(1, 2))
+    with pytest.raises(ValueError, match=r"k=3 neighbours need .* these are \(3, 2\)"):
+        neighbour_measures(normal(20, 2), normal(3, 2))
+    with pytest.raises(ValueError, match=r"k=5 neighbours need .* these are \(5, 2\)"):
+        neighbour_measures(normal(5, 2), normal(20, 2))

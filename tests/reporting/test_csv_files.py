@@ -118,3 +118,18 @@ def test_a_table_that_is_removed_while_it_grows_has_its_columns_again(tmp_path: 
     table.path.unlink()
     table.append(row(2, x=1.0))
     assert table.path.read_text() == "iteration,images,seconds,x\n2,16,0.5,1\n"
+
+
+def test_columns_of_an_earlier_version_get_their_present_names(tmp_path: Path) -> None:
+    table = CsvFile(tmp_path / "metrics.csv")
+    table.append({"iteration": 1, "fid": 3.0, "accuracy": 0.5, "test_accuracy": 0.5})
+    fresh = CsvFile(tmp_path / "metrics.csv")
+    fresh.rename({"fid": "fid_classifier", "test_accuracy": "accuracy"})
+    fresh.append({"iteration": 2, "fid_classifier": 2.0, "accuracy": 0.75})
+    lines = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert lines == ["iteration,images,seconds,fid_classifier,accuracy", "1,,,3,0.5", "2,,,2,0.75"]
+    before = (tmp_path / "metrics.csv").stat().st_mtime_ns
+    fresh.rename({"fid": "fid_classifier"})
+    assert (tmp_path / "metrics.csv").stat().st_mtime_ns == before  # nothing to rename
+    CsvFile(tmp_path / "none.csv").rename({"fid": "fid_classifier"})
+    assert not (tmp_path / "none.csv").exists()

@@ -1,0 +1,200 @@
+"""Sets of images as they are named in a command: what a word means, and a quick look at it. Imports no torch."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from datamodules.catalogue import CATALOGUE
+from datamodules.image_sets import npz
+from datamodules.survey import (
+    HEADERS,
+    SPLITS,
+    SUFFIXES,
+    FileSize,
+    ImageFile,
+    SplitName,
+    by_split,
+    search,
+    sizes,
+    spread,
+)
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.received import printable
+
+Kind = Literal["folder", "npz", "data", "run", "statistics"]
+
+_IMAGES = ("Digits", "Vision", "DigitsTextured", "DigitsShifted", "MNISTM")
+NAMES = tuple(name for name, entry in CATALOGUE.items() if entry.module in _IMAGES)
+
+WHAT = (
+    "a folder of images, an .npz of images, a data set (cifar10, cifar10:test), a run, or an .npz of FID statistics "
+    "(mu and sigma)"
+)
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """A set of images, as far as a quick look tells.
+
+    key: the argument that names it, for messages. text: as it was typed.
+    place: folder or file; None for a data set. name: of a data set, else empty. split: of data that have splits.
+    images: how many; None where that is not known yet. shape: (C, H, W); None where it is not known yet.
+    """
+
+    key: str
+    text: str
+    kind: Kind
+    place: Path | None = None
+    name: str = ""
+    split: SplitName | None = None
+    images: int | None = None
+    shape: tuple[int, int, int] | None = None
+
+
+def recognised(key: str, text: str, *, split: SplitName, resized: bool = False) -> SetFacts:
+    """The set of images that a word means.
+
+    Args:
+        key: the argument, for messages: "generated".
+        split: of data with splits, where the word says none.
+        resized: whether images are brought to one size, so that theirs may differ.
+
+    Raises:
+        UserError: no such set, or one that is empty, damaged, or of images of several sizes.
+    """
+    name, colon, said = text.rpartition(":")
+    if colon and said in SPLITS and not Path(text).exists():
+        return _with_split(key, text, name, said, resized)
+    if colon and (name in NAMES or Path(name).is_dir()) and not Path(text).exists():
+        near = get_close_matches(said, SPLITS, n=1)
+        hint = f"Did you mean {key}={name}:{near[0]}?" if near else f"Say {key}={name}:train or {key}={name}:test."
+        raise UserError(f"{key}={text}: there is no split {said!r}; there are {', '.join(SPLITS)}. {hint}")
+    if text in NAMES:
+        return SetFacts(key, text, "data", name=text, split=split)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return _file(key, text, path)
+    if path.is_dir():
+        if any((folder / "model.yaml").is_file() for folder in (path, path / "generator")):
+            return SetFacts(key, text, "run", path)
+        return _folder(key, text, path, split, said=False, resized=resized)
+    raise UserError(f"{key}={text}: {_unknown(key, text, path)}")
+
+
+def _with_split(key: str, text: str, name: str, split: SplitName, resized: bool) -> SetFacts:
+    if name in NAMES:
+        return SetFacts(key, text, "data", name=name, split=split)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _folder(key, text, path, split, said=True, resized=resized)
+    raise UserError(f"{key}={text}: {_unknown(key, name, path, f':{split}')}")
+
+
+def _unknown(key: str, text: str, path: Path, rest: str = "") -> str:
+    if text in CATALOGUE and text != "folder":
+        return f"the data set {text} is not a set of images. The sets of images are {', '.join(NAMES)}."
+    try:
+        beside = [
+            str(path.parent / other.name)
+            for other in path.parent.iterdir()
+            if other.is_dir() or other.suffix.lower() == ".npz"
+        ]
+    except OSError:
+        beside = []
+    plain = {str(Path(other)): other for other in beside}
+    near = get_close_matches(text, [*NAMES, *plain], n=2)
+    hint = f" Did you mean {' or '.join(f'{key}={name}{rest}' for name in near)}?" if near else ""
+    return f"there is no such file, folder or data set.{hint} It is {WHAT}."
+
+
+def _file(key: str, text: str, path: Path) -> SetFacts:
+    if path.suffix.lower() != ".npz":
+        one = path.suffix.lower() in SUFFIXES
+        more = " A single image is no set: name the folder that it lies in." if one else ""
+        raise UserError(f"{key}={text} is a file of another kind.{more} It is {WHAT}.")
+    if npz.STATISTICS.issubset(npz.names(path)):
+        return SetFacts(key, text, "statistics", path)
+    found = npz.described(path)
+    _check_count(key, text, found.images)
+    return SetFacts(key, text, "npz", path, images=found.images, shape=(found.channels, found.height, found.width))
+
+
+def _folder(key: str, text: str, path: Path, split: SplitName, *, said: bool, resized: bool) -> SetFacts:
+    files, parted = split_files(key, text, path, split, said=said)
+    looked = sizes(path, spread([file.path for file in files], HEADERS))
+    return SetFacts(
+        key,
+        text,
+        "folder",
+        path,
+        split=split if parted else None,
+        images=len(files),
+        shape=shape_of(key, text, looked, resized=resized) if looked else None,
+    )
+
+
+def split_files(key: str, text: str, path: Path, split: SplitName, *, said: bool) -> tuple[list[ImageFile], bool]:
+    """The image files of a folder, and whether they are a split of it: that needs a folder train/ among others.
+
+    said: whether the split was named, and has to be there.
+
+    Raises:
+        UserError: none, a single one, or no such split.
+    """
+    try:
+        found = search(path)
+    except OSError as error:
+        raise UserError(f"{key}={text} cannot be read: {error}. Check its permissions.") from error
+    if not found:
+        empty = not any(path.iterdir())
+        why = "is empty" if empty else f"holds no image file (looked for {', '.join(SUFFIXES)}, to any depth)"
+        raise UserError(f"{key}={text} {why}. Say {key}=DIR with a folder that holds images. It is {WHAT}.")
+    splits = by_split(found)
+    parted = len(splits["train"]) < len(found) or any(splits[name] for name in ("validation", "test"))
+    if parted and not splits[split] and not said:
+        split = "train"
+    if said and not (parted and splits[split]):
+        there = ", ".join(name for name in SPLITS if splits[name]) if parted else "none"
+        raise UserError(
+            f"{key}={text}: {path} has no images of a split {split} (a folder {split}/ beside train/; splits there: "
+            f"{there}). Say {key}={path} for all of its images."
+        )
+    files = splits[split] if parted else found
+    _check_count(key, text, len(files))
+    return files, parted
+
+
+def _check_count(key: str, text: str, images: int) -> None:
+    if images < 2:
+        raise UserError(
+            f"{key}={text} holds a single image, and a distribution needs at least two. FID is usually of "
+            "10,000 or more."
+        )
+
+
+def shape_of(key: str, text: str, found: Sequence[FileSize], *, resized: bool) -> tuple[int, int, int]:
+    """(C, H, W) of image files: grey if all of them are grey, of the most frequent size if they are to be resized.
+
+    Raises:
+        UserError: they are of several sizes; two of them are named.
+    """
+    counts = Counter((file.width, file.height) for file in found)
+    (width, height), _ = counts.most_common(1)[0]
+    if len(counts) > 1 and not resized:
+        raise UserError(f"{key}={text} {mixed(found, (width, height))}")
+    return (1 if all(file.grey for file in found) else 3), height, width
+
+
+def mixed(found: Iterable[FileSize], usual: tuple[int, int]) -> str:
+    """A sentence that names a file of the usual size and one of another."""
+    found = list(found)
+    one = next(file for file in found if (file.width, file.height) == usual)
+    other = next(file for file in found if (file.width, file.height) != usual)
+    named = " and ".join(f"{printable(file.path, 60)} is {file.width}x{file.height}" for file in (one, other))
+    return (
+        f"holds images of different sizes: {named}. Images of a set are of one size: say data.image_size=32 to bring "
+        "both sets to 32x32 pixels."
+    )

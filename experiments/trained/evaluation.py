@@ -1,0 +1,231 @@
+"""What `experiments.evaluate` measures: a run on its own data, or two sets of images."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from experiments.runs.resume import flatten
+from experiments.trained.evaluation_request import EXTRACTORS, GROUP, Request, SetsRequest
+from experiments.trained.loading import (
+    check_targets,
+    chosen,
+    config_of,
+    extractors,
+    load_data,
+    load_model,
+    using,
+    with_data,
+)
+from lightning_gans.core.errors import UserError
+
+# Nothing above imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from lightning_gans.evaluation.sets.comparison import Comparison
+    from lightning_gans.evaluation.sets.images import ImageSet, ModelSamples
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was measured of a run: means over draws and, of what differs between them, standard deviations.
+
+    floor: what real samples score in the place of the model's. facts: extractor, sample count, reference.
+    """
+
+    scores: Mapping[str, float]
+    deviations: Mapping[str, float]
+    floor: Mapping[str, float]
+    facts: Mapping[str, Any]
+    iteration: int | None
+
+
+def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The `metrics` group: the run's own, or the chosen one.
+
+    Raises:
+        UserError: the run has none, or one of code that is not ours.
+    """
+    import yaml
+
+    if request.metrics is not None:
+        group: dict[str, Any] = yaml.safe_load((GROUP / f"{request.metrics}.yaml").read_text())
+        return group | dict(request.options)
+    metrics = config.get("metrics")
+    if not metrics:
+        raise UserError(
+            f"run={request.run} was trained with metrics=none. Say by what it is to be measured: "
+            f"metrics={', '.join(EXTRACTORS)}."
+        )
+    check_targets(metrics, extractors(), allow=request.allow, what="is measured by")
+    if "_target_" not in metrics:
+        raise UserError(f"run={request.run}: its metrics name no extractor. Say metrics={', '.join(EXTRACTORS)}.")
+    return dict(metrics)
+
+
+def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> Found:
+    """Scores of the run's model on its data.
+
+    Raises:
+        UserError: several draws of what is not drawn, or a model or data that cannot be loaded.
+    """
+    import torch
+
+    from lightning_gans.evaluation.scoring import make_scoring
+
+    data = load_data(config, allow=request.allow, chosen=chosen(request.data))
+    model, iteration = load_model(request.run, request.which, allow=request.allow)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device).to(memory_format=torch.channels_last)  # as in training
+    scoring = make_scoring(metrics, samples=request.samples or _samples(config), also=request.measures)
+    scoring.prepare(model, data, device)
+    if request.draws > 1 and scoring.quality is None:
+        raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
+    with torch.no_grad(), using(request.run):
+        scores = scoring(model, data, request.split).scores
+        again = [scoring.drawn_again(model, request.split, draw) for draw in range(1, request.draws)]
+    drawn = {name: [scores[name], *(other[name] for other in again)] for name in (again[0] if again else ())}
+    return Found(
+        scores=scores | {name: fmean(values) for name, values in drawn.items()},
+        deviations={name: stdev(values) for name, values in drawn.items()},
+        floor=scoring.floor(request.split),
+        facts=scoring.facts(request.split),
+        iteration=iteration,
+    )
+
+
+def _samples(config: Mapping[str, Any]) -> int | None:
+    """How many samples the run was measured by; None for as many as there are real ones."""
+    samples = dict(flatten(config)).get("callbacks.evaluation.samples")
+    if samples is not None and (not isinstance(samples, int) or samples < 2):
+        raise UserError(
+            f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000."
+        )
+    return samples
+
+
+def compare_sets(request: SetsRequest) -> "Comparison":
+    """Scores of one set of images against another.
+
+    Raises:
+        UserError: a set that cannot be read, or sets that cannot be compared.
+    """
+    from lightning_gans.evaluation import score
+
+    generated: Any = request.generated.text
+    if request.generated.kind == "run":
+        generated = _samples_of(request, "generated")
+    reference: Any = None if request.reference is None else request.reference.text
+    if request.reference is None:
+        reference = _data_of_run(request)
+    elif request.reference.kind == "run":
+        reference = _samples_of(request, "reference")
+    return score(
+        generated,
+        reference,
+        metrics=request.metrics,
+        protocol=None if request.protocol is None else request.protocol.name,
+        samples=request.samples,
+        data_dir=request.data_dir,
+        data=request.data,
+        options=request.options,
+        statistics=request.statistics,
+    )
+
+
+def _samples_of(request: SetsRequest, key: str) -> "ModelSamples":
+    """The samples of the run that is one of the sets."""
+    import torch
+
+    from lightning_gans.evaluation.sets.images import ModelSamples
+    from lightning_gans.evaluation.sets.opening import DEFAULT
+
+    facts = request.generated if key == "generated" else request.reference
+    assert facts is not None
+    assert facts.place is not None
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with using(facts.place):
+        model, iteration = load_model(facts.place, request.which, allow=request.allow)
+        model.to(device).to(memory_format=torch.channels_last)
+        name = f"{facts.text} ({request.which})"
+        return ModelSamples(model, DEFAULT, text=name, place=str(facts.place), iteration=iteration)
+
+
+def _data_of_run(request: SetsRequest) -> "ImageSet":
+    """The real images of a run's own data: the split that the protocol says, with nothing held out for validation."""
+    from datamodules.image_sets.facts import SetFacts
+    from datamodules.image_sets.opening import DataSetImages
+    from datamodules.images import ImageData
+
+    assert request.protocol is not None
+    assert request.generated.place is not None
+    run = request.generated.place
+    config = with_data(config_of(run), request.typed, run)
+    data = load_data(config, allow=request.allow, chosen=chosen(request.typed))
+    if not isinstance(data, ImageData):
+        raise UserError(
+            f"protocol={request.protocol.name} measures images, and run={run} was trained on {type(data).__name__}. "
+            "Leave protocol out."
+        )
+    if data.holdout != 0:
+        data = load_data(
+            {**config, "data": {**config["data"], "holdout": 0}}, allow=request.allow, chosen=chosen(request.typed)
+        )
+    name = str(getattr(data, "name", None) or type(data).__name__.lower())
+    facts = SetFacts("reference", f"{name}:{request.protocol.split}", "data", name=name, split=request.protocol.split)
+    return DataSetImages(facts, data)
+
+
+@contextmanager
+def displayed_activities() -> Iterator[None]:
+    """A bar on a terminal, a line now and then elsewhere; on stderr."""
+    from rich.console import Console
+
+    from lightning_gans.callbacks.progress import Progress
+    from lightning_gans.core.activity import displayed
+
+    progress = Progress(console=Console(stderr=True))
+    try:
+        with displayed(progress.task):
+            yield
+    finally:
+        progress.close()
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers for a JSON file: those that are not finite become None."""
+    return {name: value if isfinite(value) else None for name, value in values.items()}
+
+
+def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
+    """What was found of a run and how, for programs."""
+    from datetime import UTC, datetime
+
+    from lightning_gans.evaluation.sets.comparison import command, versions
+
+    numbers = {"scores": found.scores, "deviations": found.deviations, "floor": found.floor}
+    about = {"run": str(request.run), "which": request.which, "split": request.split, "draws": request.draws}
+    when = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 1)}
+    facts = {"iteration": found.iteration} | dict(found.facts) | {"versions": versions(), "command": command()} | when
+    return {title: finite(values) for title, values in numbers.items()} | about | facts
+
+
+def lines(request: Request, found: Found) -> Iterator[str]:
+    """What was found of a run, for people."""
+    from lightning_gans.evaluation.sets.comparison import table
+    from lightning_gans.metrics.names import ERROR
+
+    of = f", iteration {found.iteration:,}" if found.iteration is not None else ""
+    yield f"{request.run} ({request.which}{of}) on {request.split}"
+    if found.facts:
+        times = f"{request.draws} x " if request.draws > 1 else ""
+        yield (
+            f"features: {found.facts['extractor']}; {times}{found.facts['samples']:,} samples against "
+            f"{found.facts['reference']}"
+        )
+    over_draws = {f"{name}{ERROR}": value for name, value in found.deviations.items() if not name.endswith(ERROR)}
+    yield from table({**found.scores, **over_draws}, found.floor, found.facts.get("floor_samples"))
+
+
+__all__ = ["Found", "as_dict", "compare_sets", "displayed_activities", "extractor", "lines", "measure"]

@@ -1,0 +1,85 @@
+"""Published protocols of evaluation, as data. Imports no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_gans.core.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """Sample counts, reference and metrics of published figures, all of Inception's features (resize=tf1).
+
+    samples: generated samples.
+    distance_samples: how many of them FID and the other distances are of; None: all.
+    split: of the reference data, which are whole: no image of them is held out for validation.
+    reference: how many real images; None: all of the split.
+    metrics: the ones that are published; None: all.
+    source: where it is from.
+    """
+
+    name: str
+    samples: int
+    distance_samples: int | None = None
+    split: Literal["train", "test"]
+    reference: int | None = None
+    metrics: tuple[str, ...] | None = None
+    source: str
+
+    def counts(self, samples: int | None) -> tuple[int, int]:
+        """Samples, and how many of them distances are of. samples: in the place of the published number if given."""
+        total = self.samples if samples is None else samples
+        return total, min(self.distance_samples or total, total)
+
+    def called(self, samples: int | None) -> str:
+        """The protocol's name in results, with the number of samples if that is not the published one."""
+        return self.name if samples in (None, self.samples) else f"{self.name} with {samples:,} samples"
+
+
+_ALL = (
+    Protocol(
+        name="fid50k",
+        samples=50_000,
+        split="train",
+        source="FID of 50,000 samples against all training images (StyleGAN, StudioGAN and most papers since 2019)",
+    ),
+    Protocol(
+        name="sngan",
+        samples=50_000,
+        distance_samples=5_000,
+        split="test",
+        reference=10_000,
+        metrics=("fid", "is"),
+        source="FID of 5,000 samples against 10,000 test images, Inception Score of 50,000 (Miyato et al. 2018)",
+    ),
+    Protocol(
+        name="mimicry",
+        samples=50_000,
+        split="train",
+        reference=50_000,
+        metrics=("fid", "kid", "is"),
+        source="FID, KID and Inception Score of 50,000 samples against 50,000 training images (mimicry)",
+    ),
+)
+PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+FIXED = {"metrics": "inception", "metrics.resize": "tf1", "data.holdout": "0"}  # by every protocol
+
+
+def check_given(protocol: Protocol, given: Mapping[str, str]) -> None:
+    """Refuse values given beside a protocol that contradict it.
+
+    given: by the names of FIXED, and "split" of the reference.
+
+    Raises:
+        UserError: names what the protocol says.
+    """
+    for key, value in {**FIXED, "split": protocol.split}.items():
+        said = given.get(key)
+        if said is not None and said != value:
+            what = f"reference=...:{said}" if key == "split" else f"{key}={said}"
+            fits = f"reference=...:{value}" if key == "split" else f"{key}={value}"
+            raise UserError(
+                f"protocol={protocol.name} fixes {fits}, and {what} contradicts it. Leave {what} out, or leave "
+                "protocol out and choose everything yourself."
+            )
