@@ -95,10 +95,10 @@ def test_features_are_those_of_torch_fidelity(weights: Path, images: Tensor) -> 
     assert distance(features, expected) < 1e-3
     assert distance(probabilities, logits.softmax(1)) < 1e-3
     torch.testing.assert_close(probabilities.sum(1), torch.ones(len(images)))
-    # From safetensors; and in other batches, to the last bit.
+    # From safetensors; and in batches of any size, to the last bit.
     other = InceptionExtractor(weights.with_suffix(".safetensors"))
     assert other.fingerprint == extractor.fingerprint
-    assert torch.equal(torch.cat([other(image[None]).features for image in images]), features)
+    assert torch.equal(extract(other, images.split(1)).features, features)
 
 
 def test_grey_images_are_repeated(weights: Path, images: Tensor) -> None:
