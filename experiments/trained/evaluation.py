@@ -78,7 +78,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
-    scoring = make_scoring(metrics, samples=request.samples or _samples(config), also=request.measures)
+    scoring = make_scoring(metrics, samples=request.samples or _samples(config, request.split), also=request.measures)
     scoring.prepare(model, data, device)
     if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
@@ -95,14 +95,17 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     )
 
 
-def _samples(config: Mapping[str, Any]) -> int | None:
-    """How many samples the run was measured by; None for as many as there are real ones."""
-    samples = dict(flatten(config)).get("callbacks.evaluation.samples")
-    if samples is not None and (not isinstance(samples, int) or samples < 2):
-        raise UserError(
-            f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000."
-        )
-    return samples
+def _samples(config: Mapping[str, Any], split: str) -> int | None:
+    """How many samples the run was measured by on a split; None for as many as there are real ones."""
+    settings = dict(flatten(config))
+    names = ("test_samples", "samples") if split == "test" else ("samples",)
+    for key in (f"callbacks.evaluation.{name}" for name in names):
+        samples = settings.get(key)
+        if samples is not None and (not isinstance(samples, int) or samples < 2):
+            raise UserError(f"{key}={samples} in the run's settings is no number. Say samples=10000.")
+        if samples is not None:
+            return samples
+    return None
 
 
 def compare_sets(request: SetsRequest) -> "Comparison":
