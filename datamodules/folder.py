@@ -282,21 +282,24 @@ class Folder(ImageData):
     def check_levels(self, extremes: Extremes | None) -> None:
         if extremes is None:
             return
-        (low, high), (black, white) = extremes, self.levels
-        found = f"data.{self.key}={self.root}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
-        if white is None and high < MOST / 4:
-            least = f" data.black={low}" if low > high / 4 else ""
-            fitting = max(1, 2 ** high.bit_length() - 1)
-            warnings.warn(
-                f"{found}, and white is {MOST:,}, so that all are nearly black. Say{least} data.white={fitting} to "
-                f"scale by their own range, or data.white={MOST} to keep it.",
-                stacklevel=2,
-            )
-        elif white is not None and (low < black or high > white):
-            warnings.warn(
-                f"{found}; data.black={black:g} data.white={white:g} clips those beyond.",
-                stacklevel=2,
-            )
+        if (text := range_note(f"data.{self.key}={self.root}", extremes, self.levels)) is not None:
+            warnings.warn(text, stacklevel=2)
+
+
+def range_note(name: str, extremes: Extremes, levels: Levels) -> str | None:
+    """A sentence on values of files of more than 8 bits that do not fill, or exceed, the range from black to white."""
+    (low, high), (black, white) = extremes, levels
+    found = f"{name}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
+    if white is None and high < MOST / 4:
+        least = f" data.black={low}" if low > high / 4 else ""
+        fitting = max(1, 2 ** high.bit_length() - 1)
+        return (
+            f"{found}, and white is {MOST:,}, so that all are nearly black. Say{least} data.white={fitting} to scale "
+            f"by their own range, or data.white={MOST} to keep it."
+        )
+    if white is not None and (low < black or high > white):
+        return f"{found}; data.black={black:g} data.white={white:g} clips those beyond."
+    return None
 
 
 def _place(path: str) -> float:

@@ -85,10 +85,10 @@ def _run(request: Request) -> int:
     if not found.scores:
         raise UserError(f"run={request.run}: nothing that is measured applies to its model under this extractor.")
     seconds = time.monotonic() - began
-    if request.out is not None:
-        write_atomically(request.out, json.dumps(as_dict(request, found, seconds), indent=2) + "\n")
     for line in lines(request, found):
         cli.tell(line)
+    if request.out is not None:  # after the figures are shown, which a full disk would lose
+        write_atomically(request.out, json.dumps(as_dict(request, found, seconds), indent=2) + "\n")
     if config.get("measures") and not request.measures:
         cli.tell(
             f"The run has measures of its own, {config['measures']}: measures= takes their names and imports them."
@@ -102,10 +102,10 @@ def _sets(request: SetsRequest) -> int:
     _quiet()
     with displayed_activities():
         found = compare_sets(request)
-    if request.out is not None:
-        write_atomically(request.out, json.dumps(found.record(), indent=2) + "\n")
     for line in found.lines():
         cli.tell(line)
+    if request.out is not None:
+        write_atomically(request.out, json.dumps(found.record(), indent=2) + "\n")
     written = [str(path) for path in (request.out, request.statistics) if path is not None]
     cli.tell(f"measured in {time.monotonic() - began:.0f} s" + (f": {', '.join(written)}" if written else ""))
     return 0

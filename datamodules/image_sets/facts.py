@@ -123,21 +123,23 @@ def _file(key: str, text: str, path: Path) -> SetFacts:
 
 
 def _folder(key: str, text: str, path: Path, split: SplitName, *, said: bool, resized: bool) -> SetFacts:
-    files, parted = split_files(key, text, path, split, said=said)
+    files, used = split_files(key, text, path, split, said=said)
     looked = sizes(path, spread([file.path for file in files], HEADERS))
     return SetFacts(
         key,
         text,
         "folder",
         path,
-        split=split if parted else None,
+        split=used,
         images=len(files),
         shape=shape_of(key, text, looked, resized=resized) if looked else None,
     )
 
 
-def split_files(key: str, text: str, path: Path, split: SplitName, *, said: bool) -> tuple[list[ImageFile], bool]:
-    """The image files of a folder, and whether they are a split of it: that needs a folder train/ among others.
+def split_files(
+    key: str, text: str, path: Path, split: SplitName, *, said: bool
+) -> tuple[list[ImageFile], SplitName | None]:
+    """The image files of a folder, and the split of it that they are: that needs a folder train/ among others.
 
     said: whether the split was named, and has to be there.
 
@@ -164,7 +166,7 @@ def split_files(key: str, text: str, path: Path, split: SplitName, *, said: bool
         )
     files = splits[split] if parted else found
     _check_count(key, text, len(files))
-    return files, parted
+    return files, split if parted else None
 
 
 def _check_count(key: str, text: str, images: int) -> None:

@@ -15,7 +15,7 @@ from datamodules import checks, pixels
 from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import SplitName
 from datamodules.findings import WIDTH, listed
-from datamodules.folder import Files
+from datamodules.folder import Files, range_note
 from datamodules.image_sets.base import ImageSet, Shape
 from datamodules.image_sets.facts import SetFacts, shape_of, split_files
 from datamodules.sources import decoded
@@ -112,17 +112,20 @@ class FolderImages(ImageSet):
         super().take(rows)
         self.files = [self.files[row] for row in rows.tolist()]
 
-    def batches(self, size: int) -> Iterator[SampleBatch]:
-        channels, *sides = self.shape
-        pictures = OwnSize(
+    def _pictures(self) -> "OwnSize":
+        channels, height, width = self.shape
+        return OwnSize(
             self.root,
             [file.path for file in self.files],
             self.labels,
-            sides=(sides[1], sides[0]),
+            sides=(width, height),
             size=self.size,
             channels=channels,
             levels=self.levels,
         )
+
+    def batches(self, size: int) -> Iterator[SampleBatch]:
+        pictures = self._pictures()
         chunks = (rows.tolist() for rows in torch.arange(len(self)).split(min(size, READ)))
         workers = self.workers if len(self) > MANY else 0
         for images, rows, bad, _ in decoded(pictures, chunks, workers=workers, replace=False):
@@ -140,11 +143,15 @@ class FolderImages(ImageSet):
             return None
 
     def notes(self) -> list[str]:
+        extremes = self._pictures().extremes()
+        text = None if extremes is None else range_note(self.text, extremes, self.levels)
+        notes = [] if text is None else [text]
         if not self.bad:
-            return []
+            return notes
         named = (f"{name} ({reason})" for name, reason in self.bad.items())
         more = WIDTH + len(self.text)
-        return [listed(f"{len(self.bad):,} image files of {self.text} are left out: unreadable", named, width=more)]
+        left = "1 image file of {} is" if len(self.bad) == 1 else f"{len(self.bad):,} image files of {{}} are"
+        return [*notes, listed(f"{left.format(self.text)} left out: unreadable", named, width=more)]
 
     def _report(self, bad: Iterable[Bad]) -> None:
         with warnings.catch_warnings(action="ignore"):  # `notes` tells of them

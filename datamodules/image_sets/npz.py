@@ -60,16 +60,21 @@ def described(path: Path) -> ImageArray:
     """
     found = names(path)
     name = next((usual for usual in USUAL if usual in found), next(iter(found)) if len(found) == 1 else None)
+    if not found:
+        raise UserError(f"{printable(path)} holds no array. Write one of the images: numpy.savez(FILE, images).")
     if name is None:
         raise UserError(
-            f"{printable(path)} holds {_listed(found)}, and it is not clear which of them is the images. Write one "
-            "array of them: numpy.savez(FILE, images)."
+            f"{printable(path)} holds the arrays {_listed(found)}, and it is not clear which of them is the images. "
+            "Write one array of them: numpy.savez(FILE, images)."
         )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
             shape, fortran, dtype = npy_header(file)
     except UNREADABLE as error:
-        raise UserError(f"{printable(path)}: its array {printable(name)} cannot be read ({error}).") from error
+        raise UserError(
+            f"{printable(path)}: its array {printable(name)} cannot be read ({error}). Write it "
+            "anew: numpy.savez(FILE, images)."
+        ) from error
     text = f"{printable(path)}: its array {printable(name)} is {dtype} of shape {shape}"
     if dtype.hasobject or dtype.kind not in "uf" or (dtype.kind == "u" and dtype.itemsize != 1):
         kind = "Python objects, which are never loaded" if dtype.hasobject else "neither bytes nor floats"
@@ -135,11 +140,9 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
         raise ValueError("it is written in another version of the .npy format than 1.0")
     shape, fortran, dtype = npy.read_array_header_1_0(file)
     if not shape or min(shape) < 1:
-        raise ValueError(f"its shape is {shape}")
+        raise ValueError(f"it is empty: its shape is {shape}" if 0 in shape else f"its shape is {shape}")
     return shape, fortran and len(shape) > 1, dtype
 
 
 def _listed(found: set[str]) -> str:
-    if not found:
-        return "no array"
-    return f"the arrays {', '.join(printable(name, 40) for name in sorted(found)[:6])}"
+    return ", ".join(printable(name, 40) for name in sorted(found)[:6])

@@ -304,20 +304,25 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, config
 
 
-def check_writable(run_dir: Path) -> None:
-    """Refuse a place where a run cannot be written.
+def check_writable(folder: Path, setting: str | None = None) -> None:
+    """Refuse a folder that cannot be written to.
+
+    Args:
+        folder: the folder, which need not be there yet.
+        setting: the setting as messages show it ("out=scores.json"); None: run_dir=FOLDER.
 
     Raises:
         UserError: a file is in the way, or permission is missing.
     """
-    place = run_dir.absolute()
+    setting = setting or f"run_dir={folder}"
+    place = folder.absolute()
     while not os.path.lexists(place):
         place = place.parent
     if not place.is_dir():
         what = "a link to nowhere" if place.is_symlink() and not place.exists() else "a file"
-        raise UserError(f"run_dir={run_dir}: {place} is {what}, not a folder. Choose another run_dir.")
+        raise UserError(f"{setting}: {place} is {what}, not a folder. Choose another {setting.partition('=')[0]}.")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"run_dir={run_dir}: no permission to write in {place}. Choose a folder you may write to.")
+        raise UserError(f"{setting}: no permission to write in {place}. Choose a folder you may write to.")
 
 
 def _checkpoint(resume: str) -> Path:

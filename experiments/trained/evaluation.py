@@ -1,8 +1,9 @@
 """What `experiments.evaluate` measures: a run on its own data, or two sets of images."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ class Found:
     """What was measured of a run: means over draws and, of what differs between them, standard deviations.
 
     floor: what real samples score in the place of the model's. facts: extractor, sample count, reference.
+    notes: warnings, a line each.
     """
 
     scores: Mapping[str, float]
@@ -39,6 +41,7 @@ class Found:
     floor: Mapping[str, float]
     facts: Mapping[str, Any]
     iteration: int | None
+    notes: tuple[str, ...] = ()
 
 
 def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +81,37 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
+    _check_shape(request, model, data)
     scoring = make_scoring(metrics, samples=request.samples or _samples(config, request.split), also=request.measures)
-    scoring.prepare(model, data, device)
+    with warnings.catch_warnings(record=True) as caught:
+        scoring.prepare(model, data, device)
+        found = _found(request, scoring, model, data, iteration)
+    return replace(found, notes=tuple(dict.fromkeys(str(warning.message) for warning in caught)))
+
+
+def _check_shape(request: Request, model: Any, data: Any) -> None:
+    """Refuse settings that give the data another shape than the model's samples have."""
+    import torch
+
+    from lightning_gans.core.protocols import Samples
+
+    given = [key for key in ("data.image_size", "data.channels") if key in request.data]
+    if not given or not isinstance(model, Samples):
+        return
+    with torch.no_grad(), using(request.run):
+        own = tuple(model.sample(1, seed=0).shape[1:])
+    if own != tuple(data.sample_shape):
+        shapes = ["x".join(map(str, shape)) for shape in (own, data.sample_shape)]
+        said = " ".join(f"{key}={request.data[key]}" for key in given)
+        raise UserError(
+            f"{said}: run={request.run} makes samples of shape {shapes[0]}, and the data then have {shapes[1]}. Leave "
+            f"{' and '.join(given)} out."
+        )
+
+
+def _found(request: Request, scoring: Any, model: Any, data: Any, iteration: int | None) -> Found:
+    import torch
+
     if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
     with torch.no_grad(), using(request.run):
@@ -216,7 +248,8 @@ def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
     about = {"run": str(request.run), "which": request.which, "split": request.split, "draws": request.draws}
     when = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 1)}
     facts = {"iteration": found.iteration} | dict(found.facts) | {"versions": versions(), "command": command()} | when
-    return {title: finite(values) for title, values in numbers.items()} | about | facts
+    notes = {"notes": list(found.notes)}
+    return {title: finite(values) for title, values in numbers.items()} | about | facts | notes
 
 
 def lines(request: Request, found: Found) -> Iterator[str]:
@@ -234,6 +267,8 @@ def lines(request: Request, found: Found) -> Iterator[str]:
         )
     over_draws = {f"{name}{ERROR}": value for name, value in found.deviations.items() if not name.endswith(ERROR)}
     yield from table({**found.scores, **over_draws}, found.floor, found.facts.get("floor_samples"))
+    for note in found.notes:
+        yield f"note: {note}"
 
 
 __all__ = ["Found", "as_dict", "compare_sets", "displayed_activities", "extractor", "lines", "measure"]

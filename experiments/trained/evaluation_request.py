@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from datamodules.catalogue import CATALOGUE
 from datamodules.image_sets.facts import SetFacts, recognised
+from experiments.runs.resume import check_writable
 from experiments.settings.signatures import Argument, signature
 from experiments.settings.suggest import did_you_mean, nearest
 from experiments.trained.arguments import DATA, allowed, data_settings, names, pairs, run_folder, whole
 from experiments.trained.loading import typed
 from lightning_gans.core.errors import UserError
-from lightning_gans.evaluation.sets.checks import Shaped, check_pair
-from lightning_gans.evaluation.sets.protocols import PROTOCOLS, Protocol, check_given
+from lightning_gans.evaluation.sets.checks import Shaped, check_overwriting, check_pair
+from lightning_gans.evaluation.sets.protocols import PROTOCOLS, Protocol, check_given, check_split
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 if TYPE_CHECKING:
@@ -175,13 +176,10 @@ def _request(
 ) -> SetsRequest:
     protocol, metrics = _protocol(given), one_of("metrics", given.get("metrics", "inception"), OF_IMAGES)
     if protocol is not None:
-        said = {} if reference is None or reference.split is None else {"split": reference.split}
-        check_given(protocol, {**given, **said})
-    statistics = Path(given["statistics"]) if "statistics" in given else None
-    if statistics is not None and (statistics.suffix != ".npz" or statistics.is_dir()):
-        raise UserError(
-            f"statistics={statistics}: an .npz is written; say statistics={statistics.with_suffix('.npz')}."
-        )
+        said = None if reference is None else reference.split
+        check_given(protocol, given)
+        if reference is not None and said is not None:
+            check_split(protocol, reference.text, said)
     samples = whole("samples", given["samples"], least=2) if "samples" in given else None
     if samples is not None and generated.images is not None and samples > generated.images:
         raise UserError(
@@ -199,7 +197,7 @@ def _request(
         data_dir=given.get("data_dir", "data"),
         data=data,
         typed=typed,
-        statistics=statistics,
+        statistics=_statistics(given, generated, reference),
         out=_out(given),
         allow=allowed(given),
     )
@@ -281,7 +279,22 @@ def _out(given: Mapping[str, str]) -> Path | None:
     out = Path(given["out"]) if "out" in given else None
     if out is not None and (out.suffix != ".json" or out.is_dir()):
         raise UserError(f"out={out}: a .json file is written; say out={out.with_suffix('.json')}.")
+    if out is not None:
+        check_writable(out.parent, f"out={out}")
     return out
+
+
+def _statistics(given: Mapping[str, str], *sets: SetFacts | None) -> Path | None:
+    statistics = Path(given["statistics"]) if "statistics" in given else None
+    if statistics is None:
+        return None
+    if statistics.suffix != ".npz" or statistics.is_dir():
+        raise UserError(
+            f"statistics={statistics}: an .npz is written; say statistics={statistics.with_suffix('.npz')}."
+        )
+    check_overwriting(statistics, [facts.place for facts in sets if facts is not None and facts.place is not None])
+    check_writable(statistics.parent, f"statistics={statistics}")
+    return statistics
 
 
 def one_of(key: str, value: str, values: Sequence[str]) -> str:

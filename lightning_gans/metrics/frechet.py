@@ -192,6 +192,8 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
 class _Spectrum(NamedTuple):
     """Singular values (p,) of a matrix (r, s), p = min(r, s), their sum, and left singular vectors (r, p).
 
+    A matrix without rows or columns has one singular value, 0.
+
     Vectors, and single values below 1e-6 of the largest one, are less exact than the sum.
     """
 
@@ -206,6 +208,8 @@ def _singular(matrix: Tensor) -> _Spectrum:
     Roots of eigenvalues are exact for large singular values. The smaller ones are the norms of the columns of
     matrix^T U, as long as these are orthogonal to rounding; the smallest ones come from the SVD of their columns.
     """
+    if not matrix.numel():  # all samples of a set are the same
+        return _Spectrum(matrix.new_zeros(1), matrix.new_zeros(len(matrix), 1), 0.0)
     tall = matrix.shape[0] > matrix.shape[1]
     wide = matrix.T if tall else matrix
     squares, vectors = eigen(gram(wide))

@@ -255,12 +255,41 @@ def objects(path):
         (lambda path: np.savez(path, np.full((4, 8, 8, 3), np.nan)), "holds NaN or infinite numbers"),
         (lambda path: np.savez(path, np.full((4, 8, 8, 3), 300.0)), "its values are from 300 to 300"),
         (lambda path: path.write_bytes(b""), "it is no .npz file"),
+        (lambda path: np.savez(path), r"holds no array\. Write one"),
+        (lambda path: np.savez(path, GENERATED[:0]), r"it is empty.*Write it anew"),
     ],
 )
 def test_arrays_that_are_no_images(tmp_path, real, cache_dir, make, said):
     make(tmp_path / "made.npz")
     with pytest.raises(UserError, match=said):
         scored(tmp_path / "made.npz", real, cache_dir)
+
+
+def test_statistics_are_written_over_no_set(real, tmp_path, cache_dir):
+    np.savez(tmp_path / "made.npz", GENERATED)
+    with pytest.raises(UserError, match=r"made\.npz is one of the two sets"):
+        scored(tmp_path / "made.npz", real, cache_dir, statistics=tmp_path / "made.npz")
+
+
+def test_a_classifier_of_images_below_8_pixels_is_refused_before_it_is_built(made, tmp_path, cache_dir):
+    real = write(tmp_path / "labelled", REAL, classes=2)
+    with pytest.raises(UserError, match="8 pixels or more"):
+        scored(made, real, cache_dir, metrics="classifier", data={"image_size": 4})
+
+
+def test_images_that_settings_do_not_change_are_those_to_fit(made, cache_dir):
+    with pytest.raises(UserError, match=r"Say data\.channels=1, since those of .*tensor.* stay grey"):
+        scored(torch.zeros(4, 1, 8, 8), made, cache_dir, data={"channels": 3})
+    with pytest.raises(UserError, match=r"Say data\.image_size=8, since those of .*tensor.* keep their size"):
+        scored(torch.zeros(4, 3, 8, 8), made, cache_dir, data={"image_size": 16})
+
+
+def test_files_of_12_bits_are_told_with_the_setting_for_them(tmp_path, cache_dir):
+    for n in range(4):
+        Image.fromarray(np.full((8, 8), 4000 - n, np.uint16)).save(tmp_path / f"{n}.png")
+    note = "are nearly black. Say data.black=3997 data.white=4095"
+    assert any(note in found for found in scored(tmp_path, tmp_path, cache_dir).notes)
+    assert not any("black" in found for found in scored(tmp_path, tmp_path, cache_dir, data={"white": 4095}).notes)
 
 
 def test_a_damaged_member_is_noticed(tmp_path, real, cache_dir):
@@ -312,6 +341,26 @@ def test_a_folder_with_splits_is_data_with_splits(tmp_path, cache_dir):
     assert scored(f"{root}:train", f"{root}:test", cache_dir).facts["generated"]["images"] == 60
     with pytest.raises(UserError, match=r"has no images of a split validation .* splits there: train, test"):
         scored(f"{root}:validation", root, cache_dir)
+
+
+def test_a_folder_without_test_images_gives_its_training_images(real, tmp_path, cache_dir):
+    root = tmp_path / "photos"
+    for name, images in {"train": GENERATED, "val": REAL[:5]}.items():
+        write(root / name, images)
+    assert scored(root, real, cache_dir).facts["generated"]["images"] == 40
+
+
+def test_a_bad_classifier_is_among_the_notes(made, tmp_path, cache_dir):
+    real = write(tmp_path / "labelled", REAL, classes=2)
+    found = scored(made, real, cache_dir, metrics="classifier")
+    assert any("is right on" in note for note in found.notes)
+
+
+def test_sets_of_one_image_over_and_over(made, cache_dir):
+    black, white = torch.zeros(12, 3, 8, 8), torch.ones(12, 3, 8, 8)
+    assert scored(black, white, cache_dir)["fid_pixels"] == pytest.approx(192)
+    assert scored(made, white, cache_dir)["fid_pixels"] > 0
+    assert scored(white, made, cache_dir)["fid_pixels"] > 0
 
 
 def test_names_that_are_none(made, tmp_path):

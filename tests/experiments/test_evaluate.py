@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from statistics import stdev
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -243,7 +244,18 @@ def sets(tmp_path, **given):
         ({"draws": "3"}, r"draws=3 goes with run=DIR, not with two sets"),
         ({"which": "best"}, r"which=best chooses the weights of a run, and neither set is a run"),
         ({"statistics": "a.txt"}, r"say statistics=a\.npz"),
-        ({"protocol": "sngan", "reference": "cifar10:train", "metrics": None}, r"fixes reference=\.\.\.:test"),
+        (
+            {"statistics": __file__ + "/a.npz"},
+            r"statistics=.*test_evaluate\.py is a file, not a folder\.",
+        ),
+        (
+            {"out": __file__ + "/a.json"},
+            r"out=.*a\.json: .*test_evaluate\.py is a file, not a folder\. Choose another o",
+        ),
+        (
+            {"protocol": "sngan", "reference": "cifar10:train", "metrics": None},
+            r"test split.*Say reference=cifar10:test",
+        ),
         (
             {"protocol": "sngan", "metrics.resize": "clean", "metrics": None},
             r"fixes metrics\.resize=tf1|no such setting",
@@ -261,6 +273,38 @@ def sets(tmp_path, **given):
 def test_slips_in_two_sets_are_named_before_torch(tmp_path, given, said):
     with pytest.raises(UserError, match=said):
         evaluation_request.parse(sets(tmp_path, **given))
+
+
+@pytest.mark.parametrize("key", ["generated", "reference", None])
+def test_statistics_are_written_over_no_other_file(tmp_path, key):
+    images = tmp_path / "images.npz"
+    np.savez(images, np.zeros((4, 8, 8, 3), np.uint8))
+    held = images.read_bytes()
+    given = {key: images} if key else {}
+    with pytest.raises(UserError, match="one of the two sets" if key else "holds no statistics"):
+        evaluation_request.parse(sets(tmp_path, statistics=images, **given))
+    assert images.read_bytes() == held
+
+
+def test_a_split_that_a_folder_lacks_is_no_value_to_leave_out(tmp_path):
+    arguments = sets(tmp_path, metrics=None, protocol="sngan")
+    (tmp_path / "real").rename(tmp_path / "train")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "train").rename(tmp_path / "real" / "train")
+    (tmp_path / "real" / "val").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "real" / "val" / "0.png")
+    with pytest.raises(UserError, match=r"the test split, and reference=.*real has none\. Add a folder test/"):
+        evaluation_request.parse(arguments)
+
+
+def test_figures_are_shown_before_a_file_of_them_fails(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise UserError("no space")
+
+    monkeypatch.setattr(evaluate, "write_atomically", full)
+    with pytest.raises(UserError, match="no space"):
+        evaluate.main(sets(tmp_path, out=tmp_path / "scores.json"))
+    assert "fid_pixels" in capsys.readouterr().out
 
 
 def test_a_slip_is_answered_without_torch(tmp_path):
@@ -343,3 +387,14 @@ def test_a_run_of_points_is_no_set_of_images(trained):
         evaluate.main([f"generated={trained / 'points'}", "reference=digits", "metrics=pixels"])
     with pytest.raises(UserError, match=r"points.*are no images"):
         ask(trained / "points", protocol="fid50k")
+
+
+def test_warnings_of_a_run_are_notes_and_in_its_file(run, tmp_path, capsys):
+    assert ask(run, metrics="pixels", samples=20, out=tmp_path / "scores.json") == 0
+    assert "note: FID of fewer samples (20)" in capsys.readouterr().out
+    assert "FID of fewer samples (20)" in json.loads((tmp_path / "scores.json").read_text())["notes"][0]
+
+
+def test_data_of_another_size_than_the_samples_are_refused(run):
+    with pytest.raises(UserError, match=r"data\.image_size=16: .*1x8x8, and the data then have 1x16x16\. Leave data"):
+        ask(run, **{"metrics": "pixels", "data.image_size": 16})

@@ -1,15 +1,22 @@
 """Whether two sets of images can be compared. Imports no torch."""
 
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from lightning_gans.core.errors import UserError
 
 
 class Shaped(NamedTuple):
-    """A set as messages name it (generated=samples/), and its images' shape (C, H, W); None where it is not known."""
+    """A set as messages name it (generated=samples/), and its images' shape (C, H, W); None where it is not known.
+
+    fixed: whether settings of the data leave its images as they are: samples of a run, tensors.
+    """
 
     name: str
     shape: tuple[int, int, int] | None
+    fixed: bool = False
 
 
 def check_pair(generated: Shaped, reference: Shaped, metrics: str) -> None:
@@ -21,17 +28,22 @@ def check_pair(generated: Shaped, reference: Shaped, metrics: str) -> None:
     if generated.shape is None or reference.shape is None:
         return
     (channels, *size), (others, *other) = generated.shape, reference.shape
+    fixed = next((side for side in (generated, reference) if side.fixed), None)
     if channels != others:
         kind = {1: "grey", 3: "RGB"}
+        fits = "data.channels=3 to bring both to RGB, or data.channels=1 to bring both to grey"
+        if fixed is not None and fixed.shape is not None:
+            fits = f"data.channels={fixed.shape[0]}, since those of {fixed.name} stay {kind[fixed.shape[0]]}"
         raise UserError(
-            f"{generated.name} holds {kind[channels]} images and {reference.name} {kind[others]} ones. Say "
-            "data.channels=3 to bring both to RGB, or data.channels=1 to bring both to grey."
+            f"{generated.name} holds {kind[channels]} images and {reference.name} {kind[others]} ones. Say {fits}."
         )
     if metrics != "inception" and size != other:
+        fits = "data.image_size=32 to bring both to 32x32 pixels"
+        if fixed is not None and fixed.shape is not None:
+            fits = f"data.image_size={fixed.shape[1]}, since those of {fixed.name} keep their size"
         raise UserError(
             f"metrics={metrics} compares images of one size: those of {generated.name} are {size[1]}x{size[0]} and "
-            f"those of {reference.name} {other[1]}x{other[0]}. Say data.image_size=32 to bring both to 32x32 pixels; "
-            "metrics=inception takes any sizes."
+            f"those of {reference.name} {other[1]}x{other[0]}. Say {fits}; metrics=inception takes any sizes."
         )
     if metrics == "classifier" and other[0] != other[1]:
         raise UserError(
@@ -54,4 +66,29 @@ def check_samples(name: str, held: int, wanted: int, why: str) -> None:
         raise UserError(
             f"{name} holds {held:,} images, and {why} takes {wanted:,}. Name a larger set, or say samples={held} to "
             "compare as many as there are; the results will say so."
+        )
+
+
+def check_overwriting(statistics: Path, sets: Iterable[Path]) -> None:
+    """Refuse to write statistics over one of the sets, or over any other file that holds no statistics.
+
+    Raises:
+        UserError: such a file is there.
+    """
+    if any(other.exists() and statistics.exists() and statistics.samefile(other) for other in sets):
+        raise UserError(
+            f"statistics={statistics} is one of the two sets, and would be overwritten. Name another file for the "
+            "statistics."
+        )
+    if not statistics.is_file():
+        return
+    try:
+        with zipfile.ZipFile(statistics) as archive:
+            held = set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        held = set()
+    if not {"mu.npy", "sigma.npy"} <= held:
+        raise UserError(
+            f"statistics={statistics}: a file of this name is there, and it holds no statistics (mu and sigma). Name "
+            "another file, or remove this one."
         )

@@ -26,7 +26,7 @@ from lightning_gans.evaluation.quality import SMALL, SampleQuality
 from lightning_gans.evaluation.references import reference_statistics
 from lightning_gans.evaluation.sets.checks import Shaped, check_pair
 from lightning_gans.evaluation.sets.comparison import Comparison, command, versions
-from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples, SetSplit
+from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples, SetSplit, Tensors
 from lightning_gans.evaluation.sets.protocols import Protocol
 from lightning_gans.extractors import factories
 from lightning_gans.extractors.base import Extractor, Features, extract
@@ -71,6 +71,27 @@ def make_extractor(
     return made
 
 
+def check_sides(generated: Side, reference: Side, metrics: str) -> None:
+    """Refuse images of other channels, or of sizes that the extractor cannot compare, before it is trained.
+
+    Raises:
+        UserError: says which setting makes the sets alike.
+    """
+    if not isinstance(generated, Path) and not isinstance(reference, Path):
+        check_pair(_shaped("generated", generated), _shaped("reference", reference), metrics)
+
+
+def _shaped(key: str, side: ImageSet) -> Shaped:
+    return Shaped(f"{key}={side.text}", side.shape, fixed=isinstance(side, ModelSamples | Tensors))
+
+
+def _alike(generated: Side, reference: Side) -> bool:
+    if isinstance(generated, Path) or isinstance(reference, Path):
+        return False
+    same = generated.digest == reference.digest and len(generated) == len(reference)
+    return same or generated.key == reference.key
+
+
 class _Shape:
     """As much of data as an extractor that is not trained asks for."""
 
@@ -101,6 +122,7 @@ def compare(
     protocol: Protocol | None = None,
     statistics: Path | None = None,
     weights: Path | None = None,
+    told: Sequence[str] = (),
 ) -> Comparison:
     """Scores of `generated` against `reference`.
 
@@ -110,22 +132,15 @@ def compare(
         protocol: chooses the metrics, and how many samples distances are of.
         statistics: a file for mean and covariance of the reference's features, as pytorch-fid reads them.
         weights: the extractor's file of weights, for the record; None: Inception's published one.
+        told: warnings from the making of the extractor, for the notes.
 
     Raises:
         UserError: sets that cannot be compared, or features that are not finite.
     """
     began = time.monotonic()
-    notes: list[str] = []
-    if not isinstance(generated, Path) and not isinstance(reference, Path):
-        check_pair(
-            Shaped(f"generated={generated.text}", generated.shape),
-            Shaped(f"reference={reference.text}", reference.shape),
-            metrics,
-        )
-        if generated.key == reference.key or (
-            generated.digest == reference.digest and len(generated) == len(reference)
-        ):
-            notes.append("both sets are the same images: these are the scores of a perfect copy")
+    notes = list(told)
+    if _alike(generated, reference):
+        notes.append("both sets are the same images: these are the scores of a perfect copy")
     real = _reference(reference, extractor, cache_dir)
     if statistics is not None:
         write_statistics(statistics, real.statistics)

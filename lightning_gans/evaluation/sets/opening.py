@@ -1,5 +1,6 @@
 """`score`: two sets of images compared, in one call."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,11 +10,11 @@ from torch import Tensor
 
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import cache_folder
-from lightning_gans.evaluation.sets.checks import check_samples
+from lightning_gans.evaluation.sets.checks import check_overwriting, check_samples
 from lightning_gans.evaluation.sets.comparison import Comparison
 from lightning_gans.evaluation.sets.images import ImageSet, ModelSamples, Tensors
-from lightning_gans.evaluation.sets.measuring import Side, compare, make_extractor
-from lightning_gans.evaluation.sets.protocols import FIXED, PROTOCOLS, Protocol, check_given
+from lightning_gans.evaluation.sets.measuring import Side, check_sides, compare, make_extractor
+from lightning_gans.evaluation.sets.protocols import FIXED, PROTOCOLS, Protocol, check_given, check_split
 
 Named = str | Path | Tensor | ImageSet
 METRICS = ("inception", "classifier", "pixels")
@@ -67,14 +68,20 @@ def score(
         typed = {"metrics": metrics} | {f"metrics.{name}": str(value) for name, value in chosen.items()}
         check_given(rules, typed | {f"data.{name}": str(value) for name, value in settings.items()})
         settings["holdout"] = int(FIXED["data.holdout"])
+    if statistics is not None:
+        files = [Path(named).expanduser() for named in (generated, reference) if isinstance(named, str | Path)]
+        check_overwriting(Path(statistics), files)
     count = samples if rules is None else rules.counts(samples)[0]
     made, real = _pair(generated, reference, rules, on, data_dir, settings)
     if not isinstance(real, Path):
         real = _enough(real, rules, samples)
     if not isinstance(made, Path):
         made = _taken(made, real, count, rules)
+    check_sides(made, real, metrics)
     folder = cache_dir or cache_folder()
-    extractor = make_extractor(metrics, real, chosen, device=on, cache_dir=folder)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        extractor = make_extractor(metrics, real, chosen, device=on, cache_dir=folder)
     return compare(
         made,
         real,
@@ -83,6 +90,7 @@ def score(
         metrics=metrics,
         samples=samples,
         protocol=rules,
+        told=[str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)],
         statistics=None if statistics is None else Path(statistics),
         weights=Path(chosen["weights"]).expanduser() if chosen.get("weights") else None,
     )
@@ -132,7 +140,7 @@ def _pair(
     }
     real = sides["reference"]
     if protocol is not None and isinstance(real, SetFacts) and real.split is not None:
-        check_given(protocol, {"split": real.split})
+        check_split(protocol, real.text, real.split)
     order = sorted(sides, key=lambda key: getattr(sides[key], "kind", "") == "data")
     found: dict[str, Side] = {}
     for key in order:

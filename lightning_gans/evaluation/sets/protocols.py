@@ -69,17 +69,36 @@ FIXED = {"metrics": "inception", "metrics.resize": "tf1", "data.holdout": "0"}  
 def check_given(protocol: Protocol, given: Mapping[str, str]) -> None:
     """Refuse values given beside a protocol that contradict it.
 
-    given: by the names of FIXED, and "split" of the reference.
+    given: by the names of FIXED.
 
     Raises:
         UserError: names what the protocol says.
     """
-    for key, value in {**FIXED, "split": protocol.split}.items():
+    for key, value in FIXED.items():
         said = given.get(key)
         if said is not None and said != value:
-            what = f"reference=...:{said}" if key == "split" else f"{key}={said}"
-            fits = f"reference=...:{value}" if key == "split" else f"{key}={value}"
             raise UserError(
-                f"protocol={protocol.name} fixes {fits}, and {what} contradicts it. Leave {what} out, or leave "
-                "protocol out and choose everything yourself."
+                f"protocol={protocol.name} fixes {key}={value}, and {key}={said} contradicts it. Leave {key}={said} "
+                "out, or leave protocol out and choose everything yourself."
             )
+
+
+def check_split(protocol: Protocol, reference: str, split: str) -> None:
+    """Refuse another split of the reference than the protocol's.
+
+    reference: as it was given. split: the one that it names, or the only one that it has.
+
+    Raises:
+        UserError: names what the protocol says.
+    """
+    if split == protocol.split:
+        return
+    name, _, said = reference.rpartition(":")
+    if said == split:
+        what, fits = f"reference={reference} names another", f"Say reference={name}:{protocol.split}"
+    else:
+        what, fits = f"reference={reference} has none", f"Add a folder {protocol.split}/"
+    raise UserError(
+        f"protocol={protocol.name} compares with the {protocol.split} split, and {what}. {fits}, or leave protocol out "
+        "and choose everything yourself."
+    )
