@@ -23,10 +23,11 @@ def one_of(key: str, value: T, allowed: Sequence[T]) -> T:
     return value
 
 
-def whole(key: str, value: object, *, least: int) -> int:
-    """`value`, or UserError where it is no whole number >= least."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"data.{key}={value!r} does not fit: it is a whole number, {least} or more.")
+def whole(key: str, value: object, *, least: int, most: int | None = None) -> int:
+    """`value`, or UserError where it is no whole number from `least` to `most`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most:,}"
+        raise UserError(f"data.{key}={value!r} does not fit: it is a whole number, {bounds}.")
     return value
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from datamodules import checks, pixels
 from datamodules.image_sets import npz
-from datamodules.image_sets.base import ImageSet
+from datamodules.image_sets.base import LARGEST, ImageSet
 from datamodules.image_sets.facts import SetFacts
 from lightning_gans.core.activity import activity
 from lightning_gans.core.batches import SampleBatch
@@ -32,7 +32,7 @@ class ArrayImages(ImageSet):
         assert facts.place is not None
         self.facts, self.text, self.path = facts, facts.text, facts.place
         self.array = npz.described(self.path)
-        self.size = image_size if image_size is None else checks.whole("image_size", image_size, least=1)
+        self.size = image_size if image_size is None else checks.whole("image_size", image_size, least=1, most=LARGEST)
         channels = self.array.channels if channels is None else checks.channels(channels)
         self.shape = (channels, self.size or self.array.height, self.size or self.array.width)
         self.place = str(self.path)
@@ -44,14 +44,14 @@ class ArrayImages(ImageSet):
         with activity("reading the array", self.array.images) as report:
             for number, part in enumerate(npz.rows(self.path, self.array, READ), 1):
                 digest.update(np.ascontiguousarray(part).data)
-                if part.dtype != np.uint8:
-                    low, high = min(low, float(part.min())), max(high, float(part.max()))
-                    if not np.isfinite(part).all():
-                        raise UserError(
-                            f"{self.facts.key}={self.text} holds NaN or infinite numbers, the first in its images "
-                            f"{(number - 1) * READ:,} to {number * READ - 1:,}. Mend or remove these images."
-                        )
+                low, high = min(low, float(part.min())), max(high, float(part.max()))
+                if not np.isfinite(part).all():
+                    raise UserError(
+                        f"{self.facts.key}={self.text} holds NaN or infinite numbers, the first in its images "
+                        f"{(number - 1) * READ:,} to {number * READ - 1:,}. Mend or remove these images."
+                    )
                 report(min(number * READ, self.array.images))
+        self.brightest = high
         return digest.hexdigest(), self._range(low, high)
 
     def _range(self, low: float, high: float) -> tuple[float, float]:
@@ -95,6 +95,7 @@ class ArrayImages(ImageSet):
 
     def notes(self) -> list[str]:
         if self.array.dtype == "|u1":
-            return []
+            few = f"{self.text}: its largest value is {self.brightest:g} of 255, so that all images are nearly black"
+            return [few] if self.brightest <= 1 else []
         black, white = self.range
         return [f"{self.text}: its floats are taken as {black:g} for black to {white:g} for white"]

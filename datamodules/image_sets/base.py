@@ -14,6 +14,9 @@ from lightning_gans.core.rng import stream
 Shape = tuple[int, int, int]  # (C, H, W)
 
 
+LARGEST = 4096  # pixels that images are brought to: 64 of them take 13 GB in float32
+
+
 class ImageSet:
     """Images of one size and their labels, in a fixed order. Only a batch of them is held at a time.
 

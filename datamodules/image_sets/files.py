@@ -16,7 +16,7 @@ from datamodules.bad_files import Bad, BadFiles, OnBadFile
 from datamodules.base import SplitName
 from datamodules.findings import WIDTH, listed
 from datamodules.folder import Files, range_note
-from datamodules.image_sets.base import ImageSet, Shape
+from datamodules.image_sets.base import LARGEST, ImageSet, Shape
 from datamodules.image_sets.facts import SetFacts, shape_of, split_files
 from datamodules.sources import decoded
 from datamodules.survey import FileSize, class_names, sizes
@@ -68,7 +68,7 @@ class FolderImages(ImageSet):
         )
         said = facts.split is not None
         self.files, _ = split_files(facts.key, facts.text, self.root, facts.split or "train", said=said)
-        self.size = image_size if image_size is None else checks.whole("image_size", image_size, least=1)
+        self.size = image_size if image_size is None else checks.whole("image_size", image_size, least=1, most=LARGEST)
         self.shape = self._look(None if channels is None else checks.channels(channels))
         names = class_names(self.files)
         numbers = {name: number for number, name in enumerate(names)}

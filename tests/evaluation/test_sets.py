@@ -415,3 +415,15 @@ def test_folder_data_and_sets_agree_on_pixels(made):
     images = opened(recognised("generated", str(made), split="test"))
     ours = torch.cat([batch.x for batch in images.batches(64)])
     assert torch.equal(ours, torch.cat([batch.x for batch in data.split("train").batches(64)]))
+
+
+def test_what_is_odd_about_a_set_is_noted(tmp_path):
+    np.savez(tmp_path / "dark.npz", (GENERATED > 127).astype(np.uint8))
+    np.savez(tmp_path / "few.npz", GENERATED[:4])
+    np.savez(tmp_path / "all.npz", GENERATED)
+    dark = score(tmp_path / "dark.npz", tmp_path / "all.npz", metrics="pixels")
+    assert any("its largest value is 1 of 255" in note for note in dark.notes)
+    few = score(tmp_path / "few.npz", tmp_path / "all.npz", metrics="pixels")
+    assert any("need more than 5 images in both sets" in note for note in few.notes)
+    with pytest.raises(UserError, match=r"image_size=100000 does not fit: it is a whole number, 1 to 4,096"):
+        score(tmp_path / "few.npz", tmp_path / "all.npz", metrics="pixels", data={"image_size": 100_000})

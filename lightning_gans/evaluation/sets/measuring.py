@@ -40,7 +40,7 @@ from lightning_gans.metrics.kernel import kernel_distance
 from lightning_gans.metrics.memorisation import memorised
 from lightning_gans.metrics.names import SPREAD
 from lightning_gans.metrics.neighbours import neighbour_measures
-from lightning_gans.metrics.scores import NEIGHBOURS, Reference, distribution_scores
+from lightning_gans.metrics.scores import LEAST, NEIGHBOURS, Reference, distribution_scores
 
 READ = 64  # images read at a time
 
@@ -167,6 +167,8 @@ def compare(
                     "FID is biased upward"
                 )
     notes += dict.fromkeys(str(warning.message) for warning in caught)
+    if count is not None and f"recall{extractor.suffix}" not in scores and not isinstance(reference, Path):
+        notes.append(f"precision, recall, density and coverage need more than {LEAST} images in both sets")
     near = count if protocol is None or count is None else protocol.counts(samples)[1]
     for side in (generated, reference):
         notes += [] if isinstance(side, Path) else side.notes()
