@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments.settings.signatures import REQUIRED, Signature, signature
-from experiments.settings.spec import Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
+from experiments.settings.spec import Bool, Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
 
 GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
 BUILT = ("variant", "data", "init", "metrics", "logger")  # the groups whose objects a run builds as they stand
@@ -76,6 +76,10 @@ PLACES: dict[str, Place] = {
             "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
+            "requeue": Bool(
+                help="queue a batch job of SLURM again that a pre-emption or its time limit has stopped; the run is "
+                "continued there"
+            ),
         }
     ),
     "callbacks.checkpoint": Place({}, "lightning_gans.callbacks.checkpoints.Checkpoints"),

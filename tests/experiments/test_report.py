@@ -223,7 +223,9 @@ def test_a_damaged_address_is_no_error(run_dir: Path) -> None:
     assert "W&B" in printed(run_dir)
 
 
-@pytest.mark.parametrize(("count", "said"), [(360, "360 held-out real samples"), (180, "fewer than the generated ones")])
+@pytest.mark.parametrize(
+    ("count", "said"), [(360, "360 held-out real samples"), (180, "fewer than the generated ones")]
+)
 def test_a_floor_of_fewer_samples_is_said(count: int, said: str, run_dir: Path) -> None:
     about = {**SUMMARY["evaluation"], "floor_samples": count}
     (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "evaluation": about}))
