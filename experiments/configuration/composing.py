@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import hydra
 from hydra import initialize_config_dir, initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -124,8 +125,10 @@ class Composer:
 
     @contextmanager
     def _initialized(self) -> Iterator[None]:
-        """Hydra's compose API, for this tree while the context lasts."""
+        """Hydra's compose API, for this tree while the context lasts; in a job of a sweep too, which Hydra runs."""
         kind, _, place = self.config_path.partition("://")
+        outer = GlobalHydra.instance().hydra
+        GlobalHydra.instance().clear()
         Plugins.instance().register(_OwnFolder)
         _OwnFolder.folder = self.own_folder
         try:
@@ -134,6 +137,7 @@ class Composer:
                 yield
         finally:
             _OwnFolder.folder = None
+            GlobalHydra.instance().hydra = outer
 
     # The command line
 

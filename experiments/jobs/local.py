@@ -36,8 +36,8 @@ def settings(
         if devices != 1 or trainer["num_nodes"] != 1:
             raise UserError(
                 f"hydra/launcher=local gives each job one GPU, or its share of the cores, and trainer.devices="
-                f"{devices} x trainer.num_nodes={trainer['num_nodes']} is more. Leave the launcher out, so that the jobs follow "
-                "one another on all devices, or say trainer.devices=1."
+                f"{devices} x trainer.num_nodes={trainer['num_nodes']} is more. Leave the launcher out, so that "
+                "the jobs follow one another on all devices, or say trainer.devices=1."
             )
     there = gpus() if any(trainer["accelerator"] != "cpu" for trainer in trainers) else []
     threads = max(trainer["threads"] or 1 for trainer in trainers)

@@ -81,11 +81,12 @@ def _left(plan: Plan) -> list[Job]:
 
 def _tell_submitted(plan: Plan, left: Sequence[Job]) -> None:
     ended = f"; {len(plan.jobs) - len(left)} have ended already" if len(left) < len(plan.jobs) else ""
-    print(f"{len(left)} jobs for SLURM{ended}.", flush=True)
+    print(f"{len(left)} {'job' if len(left) == 1 else 'jobs'} for SLURM{ended}.", flush=True)
     if left:
         print(
             f"Watch them with squeue --name={plan.queue}, end them with scancel --name={plan.queue}. The output of "
-            f"each is {slurm.LOG} in its run's directory. This command waits for them; Ctrl-C leaves them in the queue.",
+            f"each is {slurm.LOG} in its run's directory. This command waits for them; Ctrl-C leaves them "
+            "in the queue.",
             flush=True,
         )
 
