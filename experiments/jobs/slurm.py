@@ -44,7 +44,7 @@ def settings(
         )
     nodes, devices, accelerator, cpus = _size(configs)
     wanted: dict[str, int | str] = {"nodes": nodes, "tasks_per_node": devices}
-    if _wants_gpus(accelerator, launcher) and not _given_gpus(launcher, said, devices):
+    if not _given_gpus(launcher, said, devices) and _wants_gpus(accelerator, launcher):
         wanted["gpus_per_node"] = devices
     for name in FOLLOWS:
         value = launcher.get(name)
