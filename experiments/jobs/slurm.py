@@ -37,7 +37,7 @@ def settings(
     Raises:
         UserError: the command line gives others, the jobs are of different sizes, or there is no SLURM here.
     """
-    if shutil.which("sbatch") is None or shutil.which("srun") is None:
+    if not installed():
         raise UserError(
             "hydra/launcher=slurm submits its jobs by sbatch, which is not on the PATH here. Run the command on a "
             "login node of the cluster, or say hydra/launcher=local for the GPUs or cores of this machine."
@@ -64,6 +64,11 @@ def settings(
     if "name" not in said:
         wanted["name"] = _name(configs)
     return wanted
+
+
+def installed() -> bool:
+    """Whether jobs can be submitted from this machine."""
+    return shutil.which("sbatch") is not None and shutil.which("srun") is not None
 
 
 def _size(configs: Sequence[Mapping[str, Any]]) -> tuple[int, int, str, int]:

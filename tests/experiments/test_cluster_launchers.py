@@ -1,7 +1,5 @@
 """hydra/launcher=slurm and hydra/launcher=local: what they ask for, from the trainer's settings."""
 
-import os
-
 import pytest
 
 from experiments import train
@@ -19,11 +17,7 @@ LOCAL = (*SWEEP, "hydra/launcher=local")
 def cluster(tmp_path, monkeypatch):
     """A login node: `cluster(command)` says what its commands answer."""
     monkeypatch.chdir(tmp_path)
-    for name in ("sbatch", "srun"):
-        (tmp_path / "bin").mkdir(exist_ok=True)
-        (tmp_path / "bin" / name).write_text("#!/bin/sh\n")
-        (tmp_path / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "installed", lambda: True)
     answers = {"sinfo": "debug* (null)\n", "squeue": ""}
     monkeypatch.setattr(slurm, "_ask", lambda *command: answers[command[0]])
     return answers
