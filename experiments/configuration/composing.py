@@ -48,6 +48,8 @@ CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
 OWN = "own_settings"  # where a choice is composed by itself
+# Launchers and sweepers of Hydra's plugins, and the extra that installs each.
+EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "joblib": "sweeps", "optuna": "sweeps"}
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 
 # The argument goes with Hydra 1.4, which warns of it.
@@ -444,8 +446,11 @@ class Composer:
 
     def _missing(self, error: MissingConfigException) -> str:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        if group and self.options(group):
+        if group and self.options(group) and not group.startswith("hydra/"):
             return self.no_such_choice(group, choice)
+        if choice in EXTRAS:
+            extra = EXTRAS[choice]
+            return f"{group}={choice} needs a plugin that is not installed: pip install 'lightning-gans[{extra}]'."
         if group.startswith("hydra/") and error.options:
             hint = did_you_mean(f"{group}={name}" for name in nearest(choice, error.options))
             return (

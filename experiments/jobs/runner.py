@@ -154,6 +154,7 @@ def _run(
         logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
+    begun = 0 if checkpoint is None else checkpoints.iteration_of(checkpoint)  # the file is overwritten by this sitting
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
@@ -172,7 +173,6 @@ def _run(
         why = "" if interruption.agreed else over or stopped_early(given)
         farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
         if interruption.agreed:
-            begun = 0 if checkpoint is None else checkpoints.iteration_of(checkpoint)
             _queue_again(flags, interruption, advanced=game.iteration > begun)
     trainer.strategy.barrier()  # srun --kill-on-bad-exit ends all tasks with the first, and rank 0 has more to write
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE

@@ -1,6 +1,7 @@
 """hydra/launcher=slurm and hydra/launcher=local: what they ask for, from the trainer's settings."""
 
 import pytest
+from hydra.core.config_store import ConfigStore
 
 from experiments import train
 from experiments.jobs import local, slurm
@@ -80,6 +81,19 @@ def test_a_sweep_that_is_queued_is_not_queued_twice(cluster):
     cluster["squeue"] = "17_0\n17_1\n"
     with pytest.raises(UserError, match="17_0, 17_1"):
         train.main([*SLURM])
+
+
+def test_a_plugin_that_is_not_installed_is_told(cluster, monkeypatch):
+    plan(SLURM)  # Hydra finds its plugins
+    store = ConfigStore.instance().repo["hydra"]["launcher"]
+    monkeypatch.delitem(store, "submitit_slurm.yaml")
+    with pytest.raises(UserError, match=r"pip install 'lightning-gans\[slurm\]'"):
+        plan(SLURM)
+
+
+def test_a_misspelt_launcher_is_told(cluster):
+    with pytest.raises(UserError, match=r"Did you mean hydra/launcher=slurm\?.*joblib"):
+        plan([*SWEEP, "hydra/launcher=slrum"])
 
 
 def test_a_machine_without_slurm_is_told(monkeypatch, tmp_path):
