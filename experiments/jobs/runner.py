@@ -136,8 +136,8 @@ def _run(
     callbacks += [summary, progress]
     if config["metrics"]:  # behind its listeners: an evaluation that a start makes up for needs them ready
         evaluation = dict(settings["evaluation"])
-        samples, also = evaluation.pop("samples"), config["measures"]
-        scoring = make_scoring(config["metrics"], samples=samples, also=also)
+        samples = {name: evaluation.pop(name, None) for name in ("samples", "test_samples")}
+        scoring = make_scoring(config["metrics"], **samples, also=config["measures"])
         callbacks.append(Evaluation(**evaluation, scoring=scoring))
     elif any(isinstance(callback, EarlyStopping) for callback in given):
         raise UserError("EarlyStopping acts after an evaluation, which metrics=none turns off. Say metrics=own.")

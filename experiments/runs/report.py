@@ -15,7 +15,7 @@ from rich.table import Table
 from experiments.runs import abilities
 from experiments.runs.directory import better_of, number, present
 from lightning_gans.core.received import load_json, printable, read_text
-from lightning_gans.metrics.names import Better
+from lightning_gans.metrics.names import METRICS, Better
 from lightning_gans.reporting.terminal import duration, rate
 
 TRANSLATIONS = (("last a2b", "translations-a2b-*.png"), ("last b2a", "translations-b2a-*.png"))
@@ -107,7 +107,8 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     real = real if isinstance(real, Mapping) else {"fid": real}
     metrics = _group(summary, "metrics")
     scores = {name: _numbers(metrics[name]) for name in metrics}
-    directions = {name: better_of(name, score) for name, score in _group(summary, "metrics").items()}
+    scores |= {name: {} for name in _numbers(test.get("last")) if name in METRICS and name not in scores}
+    directions = {name: better_of(name, metrics.get(name)) for name in scores}
     # as many columns as there is something to say in
     extra = {
         title: values

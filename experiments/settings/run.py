@@ -98,7 +98,10 @@ PLACES: dict[str, Place] = {
     ),
     "callbacks.checkpoint": Place({}, "lightning_gans.callbacks.checkpoints.Checkpoints"),
     "callbacks.evaluation": Place(
-        {"samples": Optional(Int(min=2), help="number of samples; null: as many as held-out samples")},
+        {
+            "samples": Optional(Int(min=2), help="number of samples; null: as many as held-out samples"),
+            "test_samples": Optional(Int(min=2), help="number of samples at the end, on the test split; null: samples"),
+        },
         "lightning_gans.callbacks.evaluation.Evaluation",
     ),
     "callbacks.grids": Place({}, "lightning_gans.callbacks.grids.SampleGrids"),

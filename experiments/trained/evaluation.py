@@ -1,7 +1,7 @@
 """What `experiments.evaluate` measures: a run on its own data, or two sets of images."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
@@ -78,7 +78,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     model, iteration = load_model(request.run, request.which, allow=request.allow)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).to(memory_format=torch.channels_last)  # as in training
-    scoring = make_scoring(metrics, samples=request.samples or _samples(config), also=request.measures)
+    scoring = make_scoring(metrics, samples=request.samples or _samples(config, request.split), also=request.measures)
     scoring.prepare(model, data, device)
     if request.draws > 1 and scoring.quality is None:
         raise UserError(f"draws={request.draws}: this run's model is not measured by samples. Leave draws out.")
@@ -95,14 +95,17 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
     )
 
 
-def _samples(config: Mapping[str, Any]) -> int | None:
-    """How many samples the run was measured by; None for as many as there are real ones."""
-    samples = dict(flatten(config)).get("callbacks.evaluation.samples")
-    if samples is not None and (not isinstance(samples, int) or samples < 2):
-        raise UserError(
-            f"callbacks.evaluation.samples={samples} in the run's settings is no number. Say samples=10000."
-        )
-    return samples
+def _samples(config: Mapping[str, Any], split: str) -> int | None:
+    """How many samples the run was measured by on a split; None for as many as there are real ones."""
+    settings = dict(flatten(config))
+    names = ("test_samples", "samples") if split == "test" else ("samples",)
+    for key in (f"callbacks.evaluation.{name}" for name in names):
+        samples = settings.get(key)
+        if samples is not None and (not isinstance(samples, int) or samples < 2):
+            raise UserError(f"{key}={samples} in the run's settings is no number. Say samples=10000.")
+        if samples is not None:
+            return samples
+    return None
 
 
 def compare_sets(request: SetsRequest) -> "Comparison":
@@ -172,22 +175,27 @@ def _data_of_run(request: SetsRequest) -> "ImageSet":
         data = load_data(
             {**config, "data": {**config["data"], "holdout": 0}}, allow=request.allow, chosen=chosen(request.typed)
         )
-    name = str(getattr(data, "name", type(data).__name__.lower()))
+    name = str(getattr(data, "name", None) or type(data).__name__.lower())
     facts = SetFacts("reference", f"{name}:{request.protocol.split}", "data", name=name, split=request.protocol.split)
     return DataSetImages(facts, data)
 
 
 @contextmanager
 def displayed_activities() -> Iterator[None]:
-    """A bar on a terminal, a line now and then elsewhere; on stderr."""
+    """A bar on a terminal; elsewhere, on stderr, a line for what takes seconds, so that an error stands alone."""
     from rich.console import Console
 
     from lightning_gans.callbacks.progress import Progress
-    from lightning_gans.core.activity import displayed
+    from lightning_gans.core.activity import Report, displayed
 
     progress = Progress(console=Console(stderr=True))
+
+    def display(text: str, total: float | None) -> AbstractContextManager[Report]:
+        # Without a total it would be told at once.
+        return progress.task(text, total if total is not None or progress.console.is_terminal else 1.0)
+
     try:
-        with displayed(progress.task):
+        with displayed(display):
             yield
     finally:
         progress.close()
@@ -225,7 +233,7 @@ def lines(request: Request, found: Found) -> Iterator[str]:
             f"{found.facts['reference']}"
         )
     over_draws = {f"{name}{ERROR}": value for name, value in found.deviations.items() if not name.endswith(ERROR)}
-    yield from table({**found.scores, **over_draws}, found.floor)
+    yield from table({**found.scores, **over_draws}, found.floor, found.facts.get("floor_samples"))
 
 
 __all__ = ["Found", "as_dict", "compare_sets", "displayed_activities", "extractor", "lines", "measure"]

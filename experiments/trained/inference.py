@@ -7,7 +7,6 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datamodules.image_sets.npz import npy_header
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -84,6 +83,7 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
     import numpy as np
     import torch
 
+    from datamodules.image_sets.npz import npy_header
     from datamodules.pixels import normalise
 
     try:

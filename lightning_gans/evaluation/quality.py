@@ -64,6 +64,7 @@ class SampleQuality:
         held_out: of the splits "validation" and "test"; one that is empty has no features.
         modes: centres and std of a density with known modes: its coverage is measured instead of distances.
         samples: how many; None: as many as held-out samples.
+        test_samples: how many on the test split; None: as `samples`.
         classes: of each class, for a model that is told the class; None: classes are not measured apart.
         names: of the data's classes; where the extractor classifies into as many, their evenness is measured.
         floors: split, samples, computation -> the floor, from a cache where it is known; None: computed.
@@ -77,12 +78,13 @@ class SampleQuality:
         held_out: Mapping[str, Reference],
         modes: Modes | None = None,
         samples: int | None = None,
+        test_samples: int | None = None,
         classes: ClassReference | None = None,
         names: Sequence[str] | None = None,
         floors: Floors | None = None,
     ) -> None:
         self.extractor, self.reference, self.held_out, self.modes = extractor, reference, held_out, modes
-        self.samples, self.classes = samples, classes
+        self.samples, self.test_samples, self.classes = samples, test_samples, classes
         self.suffix = extractor.suffix
         self.knows_classes = names is not None and 1 < len(names) == extractor.classes
         self._known: Floors = floors or (lambda split, samples, compute: compute())
@@ -95,7 +97,8 @@ class SampleQuality:
 
     def count(self, split: SplitName) -> int:
         """How many samples are drawn to be compared with `split`; as of the test split where that is empty."""
-        return self.samples or len(self.held_out[split].features) or len(self.held_out["test"].features)
+        chosen = self.test_samples if split == "test" and self.test_samples else self.samples
+        return chosen or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
     def floor_samples(self, split: SplitName) -> int:
         """How many real samples each draw of a floor has: as many as are generated, or all where there are fewer."""

@@ -110,6 +110,7 @@ def make_scoring(
     metrics: Mapping[str, Any],
     *,
     samples: int | None = None,
+    test_samples: int | None = None,
     task: Task = activity,
     also: str | Sequence[str | Mapping[str, Any]] = (),
 ) -> Scoring:
@@ -117,14 +118,18 @@ def make_scoring(
 
     Args:
         metrics: the `metrics` group of a run's settings: `_target_` of an extractor's factory, `_partial_`.
-        samples: as of SampleQuality.
+        samples, test_samples: as of SampleQuality.
         task: displays the making of an extractor.
         also: measures of the user's own, as of `measures`.
     """
-    return Scoring(partial(_sample_quality, samples), measures(also), partial(Context, metrics, task=task))
+    return Scoring(
+        partial(_sample_quality, samples, test_samples), measures(also), partial(Context, metrics, task=task)
+    )
 
 
-def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: Context) -> SampleQuality | None:
+def _sample_quality(
+    samples: int | None, test_samples: int | None, model: nn.Module, data: Data, context: Context
+) -> SampleQuality | None:
     extractor, cache = context.extractor(data), context.cache_dir
     if extractor is None:
         return None
@@ -146,6 +151,7 @@ def _sample_quality(samples: int | None, model: nn.Module, data: Data, context: 
         held_out={split: references[split] for split in ("validation", "test")},
         modes=data.modes,
         samples=samples,
+        test_samples=test_samples,
         classes=by_class,
         names=data.classes,
         floors=floors,

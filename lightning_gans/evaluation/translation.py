@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from math import hypot
+from math import hypot, nan
 from typing import Any
 
 import torch
@@ -136,7 +136,10 @@ class TranslationQuality:
         return self.extractors[target(direction)](x)
 
     def _fid(self, direction: Direction, seen: list[Features]) -> Estimate:
-        return fid(self.references[target(direction)], torch.cat([part.features for part in seen]))
+        features = torch.cat([part.features for part in seen])
+        if not features.isfinite().all():
+            return Estimate(nan, nan)
+        return fid(self.references[target(direction)], features)
 
     def _scores(self, direction: Direction, seen: list[Features], real: SampleSplit) -> dict[str, Estimate]:
         scores = {f"fid_{direction}{self.suffix}": self._fid(direction, seen)}

@@ -148,3 +148,12 @@ def test_a_model_that_is_told_nothing_is_measured_as_before():
 def test_a_classifier_of_other_classes_says_nothing_of_labels():
     model = ConditionalGenerativeModel(generator=Centred(), prior=Normal(dim=2), classes=2)
     assert "label_accuracy" not in quality(classes=False).measure(model).scores
+
+
+def test_the_test_may_have_more_samples_than_training():
+    measure = quality()
+    measure.samples, measure.test_samples = 64, 128
+    assert [measure.count(split) for split in ("validation", "test")] == [64, 128]
+    assert len(measure.measure(conditional(), "test").features) == 128
+    measure.samples = None
+    assert measure.count("validation") == 300

@@ -1,5 +1,6 @@
 """Any two sets of images compared: what they may be, what is refused, and that all forms give the same figures."""
 
+import hashlib
 import json
 import sys
 import zipfile
@@ -47,7 +48,7 @@ class Inception:
     """A stand-in for the network, with a few features and classes."""
 
     name, fingerprint, suffix, feature_dim, classes = "inception-v3-compat", "stand-in", "", 6, 4
-    resize, weights_sha256 = "tf1", "0123"
+    resize = "tf1"
 
     def __call__(self, x):
         features = x.mean((2, 3)).repeat(1, 6)[:, :6] + torch.stack([x.flatten(1)[:, i] for i in range(6)], 1)
@@ -110,7 +111,7 @@ def test_a_data_set_by_name_has_its_splits_its_size_and_a_floor(tmp_path, cache_
     assert found.facts["reference"]["size"] == [1, 8, 8]
     assert set(found.scores) >= {"fid_classifier", "is_classifier", "evenness", "classes_covered"}
     assert found.floor["fid_classifier"] == pytest.approx(found["fid_classifier"], rel=1e-5)  # it is the test split
-    assert "real samples" in str(found)
+    assert "180 real" in str(found)
     assert scored("digits", "digits:train", cache_dir).facts["generated"]["name"] == "digits"
     assert scored("digits", "digits", cache_dir, data={"holdout": 0}).facts["reference"]["images"] == 1617
 
@@ -144,11 +145,14 @@ def test_sizes_and_channels_are_brought_together_on_request(made, real, tmp_path
 
 def test_inception_takes_images_of_their_own_size(real, tmp_path, cache_dir, inception):
     np.savez(tmp_path / "wide.npz", RANDOM.integers(0, 256, (20, 9, 12, 3), np.uint8))
-    found = scored(tmp_path / "wide.npz", real, cache_dir, metrics="inception")
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"abc")
+    options = {"weights": str(weights)}
+    found = scored(tmp_path / "wide.npz", real, cache_dir, metrics="inception", options=options)
     assert set(found.scores) >= {"fid", "fid_se", "is", "is_se", *FEATURES}
     assert "memorised" not in found.scores  # images of other sizes are no copies
     assert "evenness" not in found.scores  # the network's classes are not the data's
-    assert found.facts["extractor"]["weights_sha256"] == "0123"
+    assert found.facts["extractor"]["weights_sha256"] == hashlib.sha256(b"abc").hexdigest()
     assert found.facts["extractor"]["resize"] == "tf1"
     assert found.facts["settings"]["is_splits"] == 10
 
@@ -198,9 +202,9 @@ def test_statistics_are_written_and_read(made, real, tmp_path, cache_dir, incept
 @pytest.mark.parametrize(
     "arrays, said",
     [
-        ({"mu": np.zeros(4), "sigma": np.eye(5)}, r"no statistics that can be read \(Moments are"),
-        ({"mu": np.full(6, np.nan), "sigma": np.eye(6)}, "statistics that are NaN or infinite"),
-        ({"mu": np.array([{}], dtype=object), "sigma": np.eye(6)}, r"no statistics that can be read \(Object arrays"),
+        ({"mu": np.zeros(4), "sigma": np.eye(5)}, r"bad\.npz holds mu of shape \(4,\) and sigma of shape \(5, 5\)"),
+        ({"mu": np.full(6, np.nan), "sigma": np.eye(6)}, r"bad\.npz holds NaN or infinity in mu"),
+        ({"mu": np.array([{}], dtype=object), "sigma": np.eye(6)}, r"bad\.npz cannot be read as \.npz \(Object arrays"),
     ],
 )
 def test_statistics_that_are_none(made, tmp_path, cache_dir, inception, arrays, said):
@@ -220,6 +224,14 @@ def test_features_that_are_not_finite_are_counted(made, real, cache_dir, incepti
     monkeypatch.setattr(Inception, "__call__", broken)
     with pytest.raises(UserError, match=r"generated=.*made: the features of 1 of 40 images are NaN or infinite"):
         scored(made, real, cache_dir, metrics="inception")
+
+
+def test_a_wrong_hash_of_weights_names_both(made, real, tmp_path, cache_dir):
+    pytest.importorskip("torch_fidelity")
+    (tmp_path / "weights.pth").write_bytes(b"abc")
+    options = {"weights": str(tmp_path / "weights.pth"), "sha256": "0" * 64}
+    with pytest.raises(UserError, match=hashlib.sha256(b"abc").hexdigest()[:8]):
+        scored(made, real, cache_dir, metrics="inception", options=options)
 
 
 def cut(path, images):

@@ -1,5 +1,6 @@
 """Measures of a model that translates."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -192,3 +193,11 @@ class Mean:
 
 def features(split):
     return torch.cat([Mean()(batch.x).features for batch in split.batches(256)])
+
+
+def test_translations_that_are_not_numbers_have_no_distance():
+    made, data = quality(A, B)
+    found = made(Shift(float("nan"), -10.0), data, "test")
+    assert math.isnan(found["fid_a2b"])
+    assert math.isnan(found["fid_both"])
+    assert found["fid_b2a"] < 0.1

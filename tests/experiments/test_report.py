@@ -232,3 +232,10 @@ def test_a_floor_of_fewer_samples_is_said(count: int, said: str, run_dir: Path) 
     (line,) = [line for line in printed(run_dir).splitlines() if line.startswith(" floor:")]
     assert said in line
     assert ("fewer" in line) == (count < 360)
+
+
+def test_a_metric_of_the_test_split_alone_has_a_row(run_dir: Path) -> None:
+    test = {"last": {**SUMMARY["test"]["last"], "memorised": 0.25, "memorised_se": 0.01}}
+    (run_dir / "summary.json").write_text(json.dumps({**SUMMARY, "test": test}))
+    rows = [line.split() for line in printed(run_dir).splitlines() if "memorised" in line]
+    assert rows == [["memorised", "↓", "0.25"]]

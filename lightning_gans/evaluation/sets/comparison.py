@@ -44,7 +44,7 @@ class Comparison:
             f"; protocol {self.facts['protocol']}" * bool(self.facts["protocol"])
         )
         yield ""
-        yield from table(self.scores, self.floor)
+        yield from table(self.scores, self.floor, self.facts.get("floor_samples"))
         for note in self.notes:
             yield f"note: {note}"
 
@@ -58,9 +58,10 @@ class Comparison:
         return {**plain, **self.facts, "notes": list(self.notes)}
 
 
-def table(scores: Mapping[str, float], floor: Mapping[str, float]) -> Iterator[str]:
-    """A line a metric: value, standard error, and the floor's value and deviation."""
-    rows = [["", "value", "+-", *(["real samples", "+-"] if floor else [])]]
+def table(scores: Mapping[str, float], floor: Mapping[str, float], count: int | None = None) -> Iterator[str]:
+    """A line a metric: value, standard error, and value and deviation of `count` real samples, the floor."""
+    real = "real samples" if count is None else f"{count:,} real"
+    rows = [["", "value", "+-", *([real, "+-"] if floor else [])]]
     for name in scores:
         if name.endswith((ERROR, SPREAD)):
             continue

@@ -28,9 +28,9 @@ from lightning_gans.evaluation.sets.checks import Shaped, check_pair
 from lightning_gans.evaluation.sets.comparison import Comparison, command, versions
 from lightning_gans.evaluation.sets.images import ImageSet, LabelledSet, ModelSamples, SetSplit
 from lightning_gans.evaluation.sets.protocols import Protocol
-from lightning_gans.evaluation.sets.statistics import read_statistics, write_statistics
 from lightning_gans.extractors import factories
 from lightning_gans.extractors.base import Extractor, Features, extract
+from lightning_gans.extractors.statistics_files import read_statistics, write_statistics
 from lightning_gans.metrics.conditional import label_accuracy
 from lightning_gans.metrics.diversity import classes_covered, evenness
 from lightning_gans.metrics.estimate import Estimate
@@ -100,6 +100,7 @@ def compare(
     samples: int | None = None,
     protocol: Protocol | None = None,
     statistics: Path | None = None,
+    weights: Path | None = None,
 ) -> Comparison:
     """Scores of `generated` against `reference`.
 
@@ -108,6 +109,7 @@ def compare(
         samples: as it was asked for.
         protocol: chooses the metrics, and how many samples distances are of.
         statistics: a file for mean and covariance of the reference's features, as pytorch-fid reads them.
+        weights: the extractor's file of weights, for the record; None: Inception's published one.
 
     Raises:
         UserError: sets that cannot be compared, or features that are not finite.
@@ -128,6 +130,7 @@ def compare(
     if statistics is not None:
         write_statistics(statistics, real.statistics)
     floor: Mapping[str, float] = {}
+    floor_samples = 0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if isinstance(generated, Path):
@@ -141,7 +144,13 @@ def compare(
             _same(real.statistics, found.features.shape[1], f"reference={_text(reference)}", f"metrics={metrics}")
             scores = _scores(generated, reference, real, found, extractor, protocol, samples)
             scores |= _memorised(generated, reference, protocol)
-            floor = _floor(reference, real, extractor, protocol.counts(samples)[1] if protocol else count, cache_dir)
+            compared = protocol.counts(samples)[1] if protocol else count
+            floor, floor_samples = _floor(reference, real, extractor, compared, cache_dir)
+            if floor and floor_samples < compared:
+                notes.append(
+                    f"the floor is of {floor_samples:,} real images, fewer than the {compared:,} generated ones: its "
+                    "FID is biased upward"
+                )
     notes += dict.fromkeys(str(warning.message) for warning in caught)
     near = count if protocol is None or count is None else protocol.counts(samples)[1]
     for side in (generated, reference):
@@ -153,10 +162,11 @@ def compare(
         facts={
             "generated": _facts(generated, count),
             "reference": _facts(reference, None if isinstance(reference, Path) else real.statistics.n),
-            "extractor": _extractor_facts(extractor, metrics),
+            "extractor": _extractor_facts(extractor, metrics, weights),
             "protocol": None if protocol is None else protocol.called(samples),
             "samples": count,
             "distance_samples": near,
+            "floor_samples": floor_samples or None,
             "settings": _settings(real, count),
             "versions": versions(),
             "command": command(),
@@ -276,11 +286,11 @@ def _asked(generated: ImageSet, classes: Sequence[str]) -> Tensor | None:
 
 def _floor(
     reference: Side, real: Reference, extractor: Extractor, n: int | None, cache_dir: Path
-) -> Mapping[str, float]:
-    """The scores of held-out real images in the place of as many generated ones; none without held-out images."""
+) -> tuple[Mapping[str, float], int]:
+    """The scores of held-out real images in the place of generated ones, and how many; none without held-out images."""
     held_out = None if isinstance(reference, Path) else reference.held_out()
     if held_out is None or n is None or isinstance(reference, Path):
-        return {}
+        return {}, 0
     other = reference_statistics(extractor, SetSplit(held_out), cache_dir, held_out.key)
     quality = SampleQuality(
         extractor=extractor,
@@ -289,7 +299,7 @@ def _floor(
         samples=n,
         names=reference.classes,
     )
-    return quality.floor("test")
+    return quality.floor("test"), quality.floor_samples("test")
 
 
 def _only(scores: Mapping[str, float], wanted: Sequence[str] | None) -> dict[str, float]:
@@ -320,12 +330,22 @@ def _facts(side: Side, images: int | None) -> dict[str, Any]:
     return facts
 
 
-def _extractor_facts(extractor: Extractor, metrics: str) -> dict[str, Any]:
+def _extractor_facts(extractor: Extractor, metrics: str, weights: Path | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"metrics": metrics, "name": extractor.name, "fingerprint": extractor.fingerprint}
-    for name in ("resize", "weights_sha256", "accuracy"):
+    file = weights if weights is not None or metrics != "inception" else _published()
+    if file is not None and file.is_file():
+        facts["weights_sha256"] = sha256_of(file)
+    for name in ("resize", "accuracy"):
         if (value := getattr(extractor, name, None)) is not None:
             facts[name] = value
     return facts | ({"classes": extractor.classes} if extractor.classes else {})
+
+
+def _published() -> Path:
+    """The file of Inception's weights that a download leaves in torch.hub's folder."""
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return Path(torch.hub.get_dir(), "checkpoints", Path(URL_INCEPTION_V3).name)
 
 
 def _settings(real: Reference, count: int | None) -> dict[str, Any]:

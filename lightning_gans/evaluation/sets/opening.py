@@ -84,6 +84,7 @@ def score(
         samples=samples,
         protocol=rules,
         statistics=None if statistics is None else Path(statistics),
+        weights=Path(chosen["weights"]).expanduser() if chosen.get("weights") else None,
     )
 
 
