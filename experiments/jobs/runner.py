@@ -96,10 +96,11 @@ def run(
             return _run(config, checkpoint, begin, interruption, progress, paper)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
-            print(
-                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
-            )
             if place.leads:
+                print(
+                    f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts "
+                    "again."
+                )
                 _queue_again(config["trainer"], interruption, advanced=False)
             return Exit.INTERRUPTED
         except Aborted:

@@ -88,7 +88,7 @@ class Train:
 
 @pytest.fixture
 def train(cluster, tmp_path):
-
+    """The command, in a folder of the test's own: train(*settings) is its output."""
     made = Train(cluster, tmp_path)
     yield made
     for process in made.started:
