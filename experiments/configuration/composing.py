@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import hydra
 from hydra import initialize_config_dir, initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
@@ -47,6 +48,8 @@ CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
 OWN = "own_settings"  # where a choice is composed by itself
+# Launchers and sweepers of Hydra's plugins, and the extra that installs each.
+EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "joblib": "sweeps", "optuna": "sweeps"}
 DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
 
 # The argument goes with Hydra 1.4, which warns of it.
@@ -124,8 +127,10 @@ class Composer:
 
     @contextmanager
     def _initialized(self) -> Iterator[None]:
-        """Hydra's compose API, for this tree while the context lasts."""
+        """Hydra's compose API, for this tree while the context lasts; in a job of a sweep too, which Hydra runs."""
         kind, _, place = self.config_path.partition("://")
+        outer = GlobalHydra.instance().hydra
+        GlobalHydra.instance().clear()
         Plugins.instance().register(_OwnFolder)
         _OwnFolder.folder = self.own_folder
         try:
@@ -134,6 +139,7 @@ class Composer:
                 yield
         finally:
             _OwnFolder.folder = None
+            GlobalHydra.instance().hydra = outer
 
     # The command line
 
@@ -440,8 +446,11 @@ class Composer:
 
     def _missing(self, error: MissingConfigException) -> str:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        if group and self.options(group):
+        if group and self.options(group) and not group.startswith("hydra/"):
             return self.no_such_choice(group, choice)
+        if choice in EXTRAS:
+            extra = EXTRAS[choice]
+            return f"{group}={choice} needs a plugin that is not installed: pip install 'lightning-gans[{extra}]'."
         if group.startswith("hydra/") and error.options:
             hint = did_you_mean(f"{group}={name}" for name in nearest(choice, error.options))
             return (

@@ -29,7 +29,7 @@ Examples
   python -m experiments.train variant=vanilla data=ring                eight Gaussians, in the plane
   python -m experiments.train objective=minimax data.batch_size=128    other than the recipe
   python -m experiments.train -m seed=1,2,3                            three runs, one after the other
-  python -m experiments.train -m seed=1,2 hydra/launcher=joblib        two runs at once
+  python -m experiments.train -m seed=1,2 hydra/launcher=local         side by side; =slurm: on a cluster
   python -m experiments.train trainer=ddp trainer.devices=2            two processes
   python -m experiments.train data=folder data.root=pictures            DCGAN on images of yours
   python -m experiments.train --config-dir my_configs variant=mine     a variant of your own

@@ -3,19 +3,19 @@
 import os
 import shlex
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.configuration import help, recipes
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, shared
 from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
-from experiments.jobs import command, launch
+from experiments.jobs import command, launch, local, slurm
 from experiments.jobs.launch import Place
 from experiments.runs.resume import DivergedBefore, Resume, check_resume, recorded
 from experiments.settings import compatibility, validate
@@ -75,6 +75,9 @@ class Plan:
     tree: flags that name the config tree.
     overrides: settings of the command line, as Hydra takes them: with ++ where only a constructor knows the setting.
     hydra: overrides of Hydra's own settings.
+    launcher: the choice of hydra/launcher.
+    queue: the name of the sweep's jobs in SLURM's queue, if they are submitted there.
+    variables: for the environment of the jobs.
     """
 
     jobs: list[Job]
@@ -84,6 +87,9 @@ class Plan:
     tree: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     hydra: tuple[str, ...] = ()
+    launcher: str = "basic"
+    queue: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Job]:
@@ -116,8 +122,9 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     if arguments.cfg:
         _print(arguments, named(composer, ours))
         raise SystemExit(0)
-    if of_hydra:
-        composer.of_hydra(of_hydra)  # a launcher or sweeper that is not installed is told before anything else
+    # A launcher or sweeper that is not installed is told before anything else.
+    hydra = composer.of_hydra(of_hydra) if of_hydra else None
+    launcher = arguments.launcher = _launcher(of_hydra)
     study = _study(composer, ours)
     if study is not None and not study.jobs:
         _refuse_settings(ours)
@@ -134,6 +141,18 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
         _refuse_shared_directories(jobs)
     if arguments.multirun:
         _refuse_ranks(jobs)
+    lines = [override.input_line or "" for override in of_hydra]
+    queue: str | None = None
+    variables: dict[str, str] = {}
+    if hydra is not None and launcher in ("slurm", "local"):
+        configs, given, said = [job.config for job in jobs], *_of_launcher(hydra, of_hydra)
+        found: Mapping[str, int | str]
+        if launcher == "slurm":
+            found = slurm.settings(configs, given, said)
+            queue = str(found.get("name", hydra.launcher.name))
+        else:
+            found, variables = local.settings(configs, given, said)
+        lines += [f"hydra.launcher.{key}={value}" for key, value in found.items()]
     return Plan(
         jobs=jobs,
         multirun=arguments.multirun,
@@ -141,7 +160,10 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
         study=study.report if study else None,
         tree=tuple(command.tree(arguments)),
         overrides=tuple(_for_hydra(override, jobs) for override in ours),
-        hydra=tuple(override.input_line or "" for override in of_hydra),
+        hydra=tuple(lines),
+        launcher=launcher,
+        queue=queue,
+        variables=variables,
     )
 
 
@@ -174,6 +196,17 @@ def _is_search(of_hydra: Sequence[Override]) -> bool:
     return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
 
 
+def _launcher(of_hydra: Sequence[Override]) -> str:
+    return next((str(o.value()) for o in reversed(of_hydra) if o.key_or_group == "hydra/launcher"), "basic")
+
+
+def _of_launcher(hydra: DictConfig, of_hydra: Sequence[Override]) -> tuple[dict[str, Any], list[str]]:
+    """Settings of the launcher, and the names of those that the command line gives."""
+    place = "hydra.launcher."
+    said = [o.key_or_group.removeprefix(place) for o in of_hydra if o.key_or_group.startswith(place)]
+    return {str(key): hydra.launcher[key] for key in hydra.launcher if key in said}, said
+
+
 def _searched(composer: Composer, of_hydra: Sequence[Override]) -> list[Override]:
     """The settings that `hydra.sweeper.params` of the composed sweeper goes through."""
     sweeper = composer.of_hydra(of_hydra).get("sweeper")
@@ -203,7 +236,8 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     defaults = composed.defaults()
     config = recorded(config, defaults)
     compatibility.check(config, composed.choices)
-    place = launch.place(config["trainer"])
+    # Jobs that SLURM is to start are ranks there, not here.
+    place = Place() if arguments.multirun and arguments.launcher == "slurm" else launch.place(config["trainer"])
     try:
         resume = check_resume(config, config["run_dir"], leads=place.leads, defaults=defaults)
     except DivergedBefore:

@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from experiments.jobs import launch
+from experiments.jobs import launch, requeue
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
@@ -92,12 +92,16 @@ def run(
     progress = Progress()
     with Interruption() as interruption, displayed(progress.task):
         try:
+            interruption.check()
             return _run(config, checkpoint, begin, interruption, progress, paper)
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
-            print(
-                f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts again."
-            )
+            if place.leads:
+                print(
+                    f"Stopped before training began; {config['run_dir']} keeps what it held. The same command starts "
+                    "again."
+                )
+                _queue_again(config["trainer"], interruption, advanced=False)
             return Exit.INTERRUPTED
         except Aborted:
             return Exit.INTERRUPTED
@@ -151,6 +155,7 @@ def _run(
         logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
+    begun = 0 if checkpoint is None else checkpoints.iteration_of(checkpoint)  # the file is overwritten by this sitting
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
@@ -168,7 +173,16 @@ def _run(
         over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
         why = "" if interruption.agreed else over or stopped_early(given)
         farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
+        if interruption.agreed:
+            _queue_again(flags, interruption, advanced=game.iteration > begun)
+    trainer.strategy.barrier()  # srun --kill-on-bad-exit ends all tasks with the first, and rank 0 has more to write
     return Exit.INTERRUPTED if interruption.agreed else Exit.DONE
+
+
+def _queue_again(settings: Mapping[str, Any], interruption: Interruption, *, advanced: bool) -> None:
+    """Queue a batch job of SLURM again, where its end is the reason to stop; from the first process alone."""
+    if settings.get("requeue", True):
+        requeue.queue_again(interruption.received, advanced=advanced)
 
 
 def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer, about: dict[str, Any]) -> None:

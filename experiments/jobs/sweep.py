@@ -6,8 +6,10 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import hydra
@@ -18,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments import cli
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, VERSION
+from experiments.jobs import local, slurm
 from experiments.jobs.preflight import Job, Plan, preflight
 from experiments.runs.directory import RUNS, STUDIES, number, read_summary
 from experiments.settings.signatures import declared
@@ -48,26 +51,17 @@ def sweep(plan: Plan) -> int:
         UserError: the launcher or the sweeper refused its settings, or a search found no job with a value.
     """
     _codes.clear()
-    words = ["--multirun", *plan.tree, *_overrides(plan)]
-    argv, full = sys.argv[:], os.environ.get("HYDRA_FULL_ERROR", "0")
-    environment = {"HYDRA_FULL_ERROR": "1", FULL: full, SHOWN: str(len(plan.jobs))}
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
+    left = _left(plan)
+    if plan.queue is not None:
+        slurm.refuse_queued(plan.queue)
+        _tell_submitted(plan, left)
     try:
-        sys.argv[1:] = words
-        _main()
+        if left:
+            _launch(plan, left)
     except KeyboardInterrupt:
+        if plan.queue is not None:
+            print(f"\nThe jobs stay in SLURM's queue; scancel --name={plan.queue} ends them.")
         return cli.INTERRUPTED
-    except HydraException as error:
-        raise UserError(f"The sweep cannot be launched: {str(error).strip().partition(chr(10))[0]}") from error
-    except (JobFailed, ValueError) as error:
-        if not plan.search:
-            raise
-        raise UserError("No job of this search came to a value, so there is nothing to choose by.") from error
-    finally:
-        sys.argv[:] = argv
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     reported = cli.DONE if plan.study is None else write_page(plan.study, [job.run_dir for job in plan.jobs])
     if plan.search:
         _tell_best(plan.jobs[0])
@@ -76,6 +70,57 @@ def sweep(plan: Plan) -> int:
     for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
         print(f"{ended.run_dir}: {_status(ended)}")
     return max([reported, *(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)])
+
+
+def _left(plan: Plan) -> list[Job]:
+    """The jobs to launch: those that have not ended, where each would take a place in a queue."""
+    if plan.queue is None or plan.search:
+        return plan.jobs
+    return [job for job in plan.jobs if job.resume.mode in ("new", "continue")]
+
+
+def _tell_submitted(plan: Plan, left: Sequence[Job]) -> None:
+    ended = f"; {len(plan.jobs) - len(left)} have ended already" if len(left) < len(plan.jobs) else ""
+    print(f"{len(left)} {'job' if len(left) == 1 else 'jobs'} for SLURM{ended}.", flush=True)
+    if left:
+        print(
+            f"Watch them with squeue --name={plan.queue}, end them with scancel --name={plan.queue}. The output of "
+            f"each is {slurm.LOG} in its run's directory. This command waits for them; Ctrl-C leaves them "
+            "in the queue.",
+            flush=True,
+        )
+
+
+def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
+    words = ["--multirun", *plan.tree, *_overrides(plan, jobs)]
+    argv, full = sys.argv[:], os.environ.get("HYDRA_FULL_ERROR", "0")
+    environment = {"HYDRA_FULL_ERROR": "1", FULL: full, SHOWN: str(len(jobs)), **plan.variables}
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
+    try:
+        sys.argv[1:] = words
+        _main()
+    except HydraException as error:
+        raise UserError(f"The sweep cannot be launched: {str(error).strip().partition(chr(10))[0]}") from error
+    except (JobFailed, ValueError) as error:
+        if not plan.search:
+            raise
+        raise UserError("No job of this search came to a value, so there is nothing to choose by.") from error
+    except Exception as error:
+        if plan.queue is None or not _of_submitit(error):
+            raise
+        slurm.wait(plan.queue)  # a job has died; the others go on, and each has a summary
+    finally:
+        sys.argv[:] = argv
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _of_submitit(error: Exception) -> bool:
+    """Whether a job's process has ended without a result."""
+    from submitit.core import utils
+
+    return isinstance(error, utils.FailedJobError | utils.UncompletedJobError)
 
 
 def write_page(study: str, run_dirs: Sequence[Path]) -> int:
@@ -90,8 +135,11 @@ def write_page(study: str, run_dirs: Sequence[Path]) -> int:
     return cli.DONE
 
 
-def _overrides(plan: Plan) -> list[str]:
-    """The command line for Hydra: the settings, or one job by itself for each job of a study, which is no grid."""
+def _overrides(plan: Plan, left: Sequence[Job]) -> list[str]:
+    """The command line for Hydra: the settings, or each job by itself where they are no grid.
+
+    Jobs of a study are none, nor are those that are left of a sweep on SLURM.
+    """
     said = {line.partition("=")[0] for line in plan.hydra}
     settings = {"hydra/hydra_logging": "none", "hydra/job_logging": "none"}  # the jobs speak for themselves
     if plan.search:
@@ -99,9 +147,9 @@ def _overrides(plan: Plan) -> list[str]:
         if "hydra.sweeper.direction" not in said:
             settings["hydra.sweeper.direction"] = _direction(plan.jobs[0])
     ours = [f"{key}={value}" for key, value in settings.items() if key not in said]
-    if plan.study is None:
+    if plan.search or (plan.study is None and plan.queue is None):
         return [*plan.overrides, *plan.hydra, *ours]
-    jobs = ",".join(QuotedString(shlex.join(job.overrides), Quote.double).with_quotes() for job in plan.jobs)
+    jobs = ",".join(QuotedString(shlex.join(job.overrides), Quote.double).with_quotes() for job in left)
     return [f"++{JOB}={jobs}", *plan.hydra, *ours]
 
 
@@ -179,9 +227,12 @@ def job(config: DictConfig) -> float | None:
     command = shlex.split(config[JOB]) if JOB in config else [*_tree(), *_raw(here.overrides.task)]
     of = "" if _searches() else f" of {os.environ.get(SHOWN, '?')}"
     print(f"\nJob {int(here.job.num) + 1}{of}: {' '.join(command)}", flush=True)
-    code = apart(command)
+    with _device() as variables:
+        code, received = apart(command, variables=variables, log=_log(command) if slurm.in_job() else None)
+    if slurm.in_job():
+        _leave(code, received)
     _codes.append(code)
-    if code == cli.INTERRUPTED:
+    if code == cli.INTERRUPTED and not slurm.in_job():
         raise KeyboardInterrupt
     if not _searches():
         return None
@@ -191,20 +242,68 @@ def job(config: DictConfig) -> float | None:
     return value
 
 
-def apart(command: Sequence[str]) -> int:
-    """The exit code of `experiments.train` with these arguments in a process of its own.
+def apart(
+    command: Sequence[str], *, variables: Mapping[str, str] | None = None, log: Path | None = None
+) -> tuple[int, list[int]]:
+    """`experiments.train` with these arguments in a process of its own: its exit code, and the signals that came.
 
     Processes can be joined to a group once in a lifetime, and a process of its own frees all memory of the job.
     Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+
+    Args:
+        variables: for the environment of the process.
+        log: a file for its output, at the end of what it holds.
     """
-    environment = os.environ | {"HYDRA_FULL_ERROR": os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))}
-    child = subprocess.Popen([sys.executable, "-m", "experiments.train", *command], env=environment)
-    before = {number: signal.signal(number, lambda number, _: child.send_signal(number)) for number in SIGNALS}
+    full = os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))
+    environment = os.environ | {"HYDRA_FULL_ERROR": full, **(variables or {})}
+    received: list[int] = []
+    with ExitStack() as stack:
+        output: dict[str, Any] = {}
+        if log is not None:
+            output = {"stdout": stack.enter_context(log.open("ab")), "stderr": subprocess.STDOUT}
+        line = [sys.executable, "-m", "experiments.train", *command]
+        child = subprocess.Popen(line, env=environment, **output)
+
+        def hand_on(number: int, frame: FrameType | None) -> None:
+            received.append(number)
+            child.send_signal(number)
+
+        before = {number: signal.signal(number, hand_on) for number in SIGNALS}
+        try:
+            return child.wait(), received
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _log(command: Sequence[str]) -> Path | None:
+    """The file for the output of a job on SLURM, in its run's directory; None for all but its first process."""
     try:
-        return child.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        (found,) = preflight(command)
+        if not found.place.leads:
+            return None
+        found.run_dir.mkdir(parents=True, exist_ok=True)
+    except (UserError, OSError):  # the job says so itself
+        return None
+    return found.run_dir / slurm.LOG
+
+
+def _leave(code: int, received: Sequence[int]) -> None:
+    """On SLURM: hand a job that was stopped back to submitit, and end with a process that died.
+
+    Raises:
+        SystemExit: the process died, or submitit has queued the job again.
+    """
+    if code == cli.INTERRUPTED or -code in received:
+        slurm.hand_back(received)
+    elif code not in (*_CODES.values(), cli.REFUSED):
+        raise SystemExit(1)  # no result of Hydra's: SLURM ends the other processes, which would wait for this one
+
+
+def _device() -> AbstractContextManager[dict[str, str]]:
+    """Variables for the job: its GPU or cores under hydra/launcher=local."""
+    launcher = HydraConfig.get().runtime.choices.get("hydra/launcher")
+    return local.device() if launcher == "local" else nullcontext({})
 
 
 def _value(command: Sequence[str]) -> float | None:

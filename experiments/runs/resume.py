@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from experiments.jobs.launch import processes
 from experiments.runs import directory as runs
 from experiments.settings import places
 from experiments.settings.spec import plain
@@ -15,7 +16,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 
 # May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
-# made for the global batch, so they do not depend on the devices.
+# made for the global batch, so they do not depend on the devices; the number of processes may not differ.
 FREE = (
     "names",
     "group",
@@ -151,12 +152,16 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, defaults: Collection[st
         config, stored, run_dir, defaults, finished=summary is not None and summary.status == "finished"
     )
     if start is not None:
+        _refuse_other_processes(config, stored, run_dir, start)
         return Resume("continue", start)
     if _is_done(run_dir, summary, config["iterations"]):
         return Resume("finished")
     if summary is not None and summary.status == "diverged":
         raise DivergedBefore(_diverged(run_dir, run_dir / runs.LAST))
-    return _newest_intact(run_dir, checkpoints)
+    found = _newest_intact(run_dir, checkpoints)
+    if found.checkpoint is not None:
+        _refuse_other_processes(config, stored, run_dir, found.checkpoint)
+    return found
 
 
 def has_begun(run_dir: Path) -> bool:
@@ -364,6 +369,29 @@ def _refuse_differences(
             f"({'; '.join(map(str, found[:SHOWN]))}{rest}). {hint}Choose another run_dir=, or start a new run from its "
             f"weights with init_from={source}."
         )
+
+
+def _refuse_other_processes(
+    config: Mapping[str, Any], stored: Mapping[str, Any], run_dir: Path, checkpoint: Path
+) -> None:
+    """Refuse to go on with another number of processes; a run that began with trainer.devices=auto takes any."""
+    there, here = (_processes(one.get("trainer")) for one in (stored, config))
+    if there is None or there == here:
+        return
+    begun: Mapping[str, Any] = stored["trainer"]
+    several = f" trainer.num_nodes={begun['num_nodes']}" if begun["num_nodes"] != 1 else ""
+    asked = "any number (trainer.devices=auto)" if here is None else str(here)
+    raise UserError(
+        f"{run_dir} holds a run of {there} {'process' if there == 1 else 'processes'}, and this command is one of "
+        f"{asked}. Its weights would be those of neither: each process takes batch norm's statistics of its own share "
+        f"of the batch, and sums of gradients are rounded differently. Say trainer.devices={plain(begun['devices'])}"
+        f"{several}, or let another run go on from here with its own number: run_dir=NEW resume={checkpoint}."
+    )
+
+
+def _processes(trainer: Any) -> int | None:
+    known = isinstance(trainer, Mapping) and {"devices", "num_nodes"} <= trainer.keys()
+    return processes(trainer) if known else None
 
 
 def _larger(more: Difference) -> bool:

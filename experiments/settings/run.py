@@ -2,14 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from experiments.settings.signatures import REQUIRED, Signature, signature
-from experiments.settings.spec import Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
+from experiments.settings.spec import Bool, Choice, Int, ListOf, Node, OneOf, Optional, Path, Spec, Text
 
 GROUPS = ("variant", "data", "network", "objective", "penalty", "init", "trainer", "metrics", "logger", "callbacks")
 BUILT = ("variant", "data", "init", "metrics", "logger")  # the groups whose objects a run builds as they stand
 
 PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16".split(), 16, 32, 64)
+
+
+class _Strategy(Choice):
+    """How gradients are exchanged; strategies that divide a module's parameters are refused with the reason."""
+
+    def problem(self, value: Any) -> str | None:
+        found = super().problem(value)
+        if found and str(value).startswith(("fsdp", "deepspeed")):
+            return (
+                f"{found}, because it divides parameters and optimizers over the processes as one set, while each "
+                "phase of a game moves, exchanges and clips those of one player alone"
+            )
+        return found
 
 
 def _registered(help: str) -> Spec:
@@ -68,7 +82,7 @@ PLACES: dict[str, Place] = {
                 (Int(min=1), Choice(("auto",)), ListOf(Int(min=0), empty=False)), help="number of devices, or which"
             ),
             "num_nodes": Int(min=1, help="number of machines"),
-            "strategy": Choice(
+            "strategy": _Strategy(
                 ("auto", "players"),
                 help="players: one process per device, every player's gradients averaged; auto: that for several "
                 "processes. No strategy of Lightning's does so",
@@ -76,6 +90,10 @@ PLACES: dict[str, Place] = {
             "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
+            "requeue": Bool(
+                help="queue a batch job of SLURM again that a pre-emption or its time limit has stopped; the run is "
+                "continued there"
+            ),
         }
     ),
     "callbacks.checkpoint": Place({}, "lightning_gans.callbacks.checkpoints.Checkpoints"),

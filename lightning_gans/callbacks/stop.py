@@ -22,12 +22,12 @@ class GracefulStop(pl.Callback):
 
     def __init__(self, interruption: Interruption) -> None:
         self.interruption = interruption
-        self._asked_at, self._asked_after, self._next = time.monotonic(), 0, 0
+        self._asked_at, self._asked_after, self._next, self._width = time.monotonic(), 0, 0, 1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         self.interruption.begin()
-        self._asked_at, self._asked_after, self._next = time.monotonic(), pl_module.iteration, 0
+        self._asked_at, self._asked_after, self._next, self._width = time.monotonic(), pl_module.iteration, 0, 1
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
         assert isinstance(pl_module, Game)
@@ -39,11 +39,15 @@ class GracefulStop(pl.Callback):
             trainer.should_stop = True
 
     def _stride(self, game: Game) -> int:
-        """Iterations until the next question: a second's worth of the slowest process."""
+        """Iterations until the next question: a second's worth of the slowest process, and at most twice the last.
+
+        The first iterations of a sitting may be faster than those that follow.
+        """
         now, done = time.monotonic(), game.iteration - self._asked_after
         seconds = largest((now - self._asked_at) / max(done, 1), game.device)
         self._asked_at, self._asked_after = now, game.iteration
-        return max(1, min(int(ASK_SECONDS / max(seconds, 1e-3)), 1000))
+        self._width = max(1, min(int(ASK_SECONDS / max(seconds, 1e-3)), 2 * self._width, 1000))
+        return self._width
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.interruption.agree(pl_module.device):

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lightning_gans.core.signals import SIGNALS
+from lightning_gans.core.signals import SIGNALS, early
 from lightning_gans.strategies.exchange import any_says, processes, rank
 
 PATIENCE = 1.0  # seconds after the first Ctrl-C in which another one is the same request
@@ -38,7 +38,7 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self.received: list[int] = []  # in order, each once
+        self.received: list[int] = [*early]  # in order, each once
         self.agreed = False  # every process of the run knows that it stops
         self._previous: dict[int, Any] = {}
         self._raises = True
@@ -67,6 +67,15 @@ class Interruption:
                 handler = self._previous.get(number)
                 if callable(handler) and handler is not signal.default_int_handler:
                     handler(number, None)
+
+    def check(self) -> None:
+        """Leave at once if a request came before anyone listened.
+
+        Raises:
+            StopRequested: one did.
+        """
+        if self.received:
+            raise StopRequested
 
     def begin(self) -> None:
         """Say that there is something to save from now on. Handlers that others have put in between are replaced."""

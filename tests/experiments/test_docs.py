@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.jobs import preflight as checks
+from experiments.jobs import slurm
 from experiments.jobs.preflight import plan
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,8 @@ def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
     for name in ("cat", "dog"):  # class folders are counted
         (tmp_path / "photos" / name).mkdir(parents=True)
         (tmp_path / "photos" / name / "1.png").touch()
+    monkeypatch.setattr(slurm, "installed", lambda: True)
+    monkeypatch.setattr(slurm, "_ask", lambda *_: "")
     asked_of = checks._asked_of
     monkeypatch.setattr(checks, "_asked_of", lambda *given: ends(asked_of(*given)))
     assert accepted(arguments)

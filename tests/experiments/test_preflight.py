@@ -154,6 +154,8 @@ def test_the_shape_of_images_has_their_channels_first():
         ("--seed 3", ["Unrecognized arguments: --seed", "A setting is written seed=VALUE."]),
         # arguments of the Trainer
         ("trainer.devices=[]", ["trainer.devices=[] is empty"]),
+        ("trainer.strategy=fsdp", ["trainer.strategy=fsdp is no choice, because it divides", "auto or players."]),
+        ("trainer.strategy=deepspeed_stage_2", ["is no choice, because it divides parameters"]),
         ("trainer.strategy=ddp", ["trainer.strategy=ddp is no choice; allowed: auto or players."]),
         ("trainer.profiler=simpel", ["trainer.profiler=simpel", "Did you mean trainer.profiler=simple?"]),
         ("trainer.deterministic=maybe", ["trainer.deterministic=maybe is no choice; allowed: true, false or warn"]),

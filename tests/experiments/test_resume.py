@@ -182,3 +182,39 @@ def test_the_source_of_weights_is_not_needed_to_go_on(run, tmp_path):
     config = CONFIG | {"init_from": str(tmp_path / "gone")}
     (run / runs.CONFIG).write_text(runs.config_text(config))
     assert check_resume(config, run).mode == "continue"
+
+
+# Numbers of processes
+
+
+def trainer(devices, nodes=1):
+    return {"trainer": {"devices": devices, "num_nodes": nodes}}
+
+
+@pytest.mark.parametrize(
+    "there, here, said",
+    [
+        (trainer(2), trainer(1), "a run of 2 processes, and this command is one of 1"),
+        (trainer(1), trainer(2), "Say trainer.devices=1, or let"),
+        (trainer(2, 2), trainer(2), "Say trainer.devices=2 trainer.num_nodes=2, or let"),
+        (trainer(2), trainer("auto"), "any number"),
+        (trainer(2, 2), trainer(4), None),
+        (trainer(2), trainer([4, 6]), None),
+        (trainer("auto"), trainer(2), None),  # torchrun's elastic range
+        (trainer("auto"), trainer("auto"), None),
+    ],
+)
+def test_another_number_of_processes_is_another_run(there, here, said, run, tmp_path):
+    (run / runs.CONFIG).write_text(runs.config_text(CONFIG | there))
+    if said is None:
+        assert check_resume(CONFIG | here, run).mode == "continue"
+        return
+    with pytest.raises(UserError, match=said):
+        check_resume(CONFIG | here, run)
+    new = CONFIG | here | {"resume": str(last(run))}
+    with pytest.raises(UserError, match=said):
+        check_resume(new, run)
+    assert check_resume(new, tmp_path / "new").checkpoint == last(run)
+    (run / runs.SUMMARY).write_text('{"status": "finished", "iterations": 100}')
+    (run / runs.EXPORT / runs.WEIGHTS).touch()
+    assert check_resume(CONFIG | here, run).mode == "finished"

@@ -335,6 +335,7 @@ def test_every_file_is_met_above():
     met |= {f"{g}/{name}" for g in ("network", "optimizer", "matching", "likelihood") for name in composer.options(g)}
     met |= {f"experiment/{name}" for name in composer.options("experiment")}
     met |= {"callbacks/default", "train"}
+    met |= {"hydra/launcher/local", "hydra/launcher/slurm"}  # test_cluster_launchers.py
     recipes = {file for file in FILES if file.parts[len(CONF.parts)] == "recipe"}
     there = {str(file.relative_to(CONF).with_suffix("")) for file in FILES if file not in recipes}
     assert there <= met

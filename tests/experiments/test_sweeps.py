@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra
 import pytest
 import yaml
+from hydra.core.global_hydra import GlobalHydra
 
 from experiments import cli, train
+from experiments.configuration.composing import VERSION, Composer
 from experiments.jobs import preflight
 from experiments.studies import saturation
 from lightning_gans.core.errors import UserError
@@ -152,6 +155,14 @@ def test_what_a_sweep_cannot_do_is_refused(argv, said, jobs, tmp_path):
     assert "HYDRA_FULL_ERROR" not in os.environ, "the refusal would be a traceback"
     assert started == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_composes_where_hydra_is_at_work():
+    """A worker of a launcher is told of Hydra's state before it runs the job, whose directory it then looks up."""
+    with hydra.initialize_config_module("experiments.conf", **VERSION):
+        before = GlobalHydra.instance().hydra
+        assert Composer().compose([]).choices["variant"]
+        assert GlobalHydra.instance().hydra is before
 
 
 # Real launchers, with real runs

@@ -1,0 +1,96 @@
+"""Sweeps on one machine (hydra/launcher=local): each job on a GPU of its own, or on its share of the cores."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning_gans.core.errors import UserError
+from lightning_gans.core.files import Held, held
+
+DEVICES = "LIGHTNING_GANS_SWEEP_GPUS"  # numbers of GPUs that the jobs share out; empty: they share the cores
+THREADS = "LIGHTNING_GANS_SWEEP_THREADS"  # of a job that shares the cores
+WAIT = 0.5  # seconds between two looks for a free GPU
+
+
+def settings(
+    configs: Sequence[Mapping[str, Any]], launcher: Mapping[str, Any], said: Collection[str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The launcher's settings that follow from the machine, and variables for the jobs.
+
+    Args:
+        configs: of the jobs.
+        launcher: its composed settings.
+        said: names of those that the command line gives.
+
+    Raises:
+        UserError: a job wants several devices, or more jobs are asked for than there are GPUs.
+    """
+    trainers = [config["trainer"] for config in configs]
+    for trainer in trainers:
+        devices = trainer["devices"]
+        if devices != 1 or trainer["num_nodes"] != 1:
+            raise UserError(
+                f"hydra/launcher=local gives each job one GPU, or its share of the cores, and trainer.devices="
+                f"{devices} x trainer.num_nodes={trainer['num_nodes']} is more. Leave the launcher out, so that "
+                "the jobs follow one another on all devices, or say trainer.devices=1."
+            )
+    there = gpus() if any(trainer["accelerator"] != "cpu" for trainer in trainers) else []
+    threads = max(trainer["threads"] or 1 for trainer in trainers)
+    most = len(there) or max(1, _cores() // threads)
+    wanted = launcher.get("n_jobs") if "n_jobs" in said else most
+    if not isinstance(wanted, int) or wanted < 1 or (there and wanted > most):
+        what = "GPUs" if there else "cores"
+        raise UserError(
+            f"hydra.launcher.n_jobs={wanted} does not fit the {len(there) or _cores()} {what} of this machine. Say "
+            f"1 to {most}, or leave it out."
+        )
+    share = max(1, _cores() // wanted)
+    return {"n_jobs": wanted}, {DEVICES: ",".join(there), THREADS: str(share)}
+
+
+def gpus() -> list[str]:
+    """The numbers of the GPUs that this process may use, without torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [number.strip() for number in visible.split(",") if number.strip() not in ("", "-1", "NoDevFiles")]
+    try:
+        asked = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return asked.stdout.split() if asked.returncode == 0 else []
+
+
+@contextmanager
+def device() -> Iterator[dict[str, str]]:
+    """Variables for a job: one GPU that no other job of this user's sweeps has, or its share of the cores."""
+    numbers = [number for number in os.environ.get(DEVICES, "").split(",") if number]
+    with ExitStack() as stack:
+        if numbers:
+            yield {"CUDA_VISIBLE_DEVICES": _free(stack, numbers)}
+        else:
+            yield {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or os.environ.get(THREADS, "1")}
+
+
+def _free(stack: ExitStack, numbers: Sequence[str]) -> str:
+    """A GPU without a job, held as long as `stack` is open; waits for one."""
+    folder = Path(tempfile.gettempdir()) / f"lightning-gans-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    while True:
+        for number in numbers:
+            try:
+                stack.enter_context(held(folder / f"{number}.lock", f"process {os.getpid()}"))
+            except Held:
+                continue
+            return number
+        time.sleep(WAIT)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
