@@ -227,10 +227,11 @@ def job(config: DictConfig) -> float | None:
     command = shlex.split(config[JOB]) if JOB in config else [*_tree(), *_raw(here.overrides.task)]
     of = "" if _searches() else f" of {os.environ.get(SHOWN, '?')}"
     print(f"\nJob {int(here.job.num) + 1}{of}: {' '.join(command)}", flush=True)
+    mine = _checked(command) if slurm.in_job() else None
     with _device() as variables:
-        code, received = apart(command, variables=variables, log=_log(command) if slurm.in_job() else None)
+        code, received = apart(command, variables=variables, log=_log(mine))
     if slurm.in_job():
-        _leave(code, received)
+        _leave(code, received, again=mine is None or bool(mine.config["trainer"].get("requeue", True)))
     _codes.append(code)
     if code == cli.INTERRUPTED and not slurm.in_job():
         raise KeyboardInterrupt
@@ -276,26 +277,37 @@ def apart(
                 signal.signal(number, handler)
 
 
-def _log(command: Sequence[str]) -> Path | None:
-    """The file for the output of a job on SLURM, in its run's directory; None for all but its first process."""
+def _checked(command: Sequence[str]) -> Job | None:
+    """The job of a command; None where it is refused, which its own process says."""
     try:
         (found,) = preflight(command)
-        if not found.place.leads:
-            return None
+    except UserError:
+        return None
+    return found
+
+
+def _log(found: Job | None) -> Path | None:
+    """The file for the output of a job on SLURM, in its run's directory; None for all but its first process."""
+    if found is None or not found.place.leads:
+        return None
+    try:
         found.run_dir.mkdir(parents=True, exist_ok=True)
-    except (UserError, OSError):  # the job says so itself
+    except OSError:  # the job says so itself
         return None
     return found.run_dir / slurm.LOG
 
 
-def _leave(code: int, received: Sequence[int]) -> None:
+def _leave(code: int, received: Sequence[int], *, again: bool) -> None:
     """On SLURM: hand a job that was stopped back to submitit, and end with a process that died.
+
+    again: whether the job's settings let it be queued again (trainer.requeue).
 
     Raises:
         SystemExit: the process died, or submitit has queued the job again.
     """
     if code == cli.INTERRUPTED or -code in received:
-        slurm.hand_back(received)
+        if again:
+            slurm.hand_back(received)
     elif code not in (*_CODES.values(), cli.REFUSED):
         raise SystemExit(1)  # no result of Hydra's: SLURM ends the other processes, which would wait for this one
 

@@ -3,8 +3,8 @@
 import pytest
 from hydra.core.config_store import ConfigStore
 
-from experiments import train
-from experiments.jobs import local, slurm
+from experiments import cli, train
+from experiments.jobs import local, slurm, sweep
 from experiments.jobs.preflight import plan
 from lightning_gans.core.errors import UserError
 
@@ -161,3 +161,12 @@ def test_a_job_takes_its_share_of_the_cores(machine):
     machine.delenv("OMP_NUM_THREADS")
     with local.device() as variables:
         assert variables == {"OMP_NUM_THREADS": "4"}
+
+
+@pytest.mark.parametrize("setting, handed", [("trainer.requeue=true", [[10]]), ("trainer.requeue=false", [])])
+def test_a_job_that_is_not_to_be_queued_again_is_not_handed_back(setting, handed, cluster, monkeypatch):
+    asked = []
+    monkeypatch.setattr(slurm, "hand_back", lambda received: asked.append(list(received)))
+    found = sweep._checked([*RING, setting])
+    sweep._leave(cli.INTERRUPTED, [10], again=found.config["trainer"]["requeue"])
+    assert asked == handed

@@ -23,8 +23,8 @@ from tests.helpers.ranks import on_ranks
 from tests.helpers.scoring import RandomConvolutions
 
 pytestmark = pytest.mark.ddp
-ITERATIONS = 8
-SAVED_AT = 3
+ITERATIONS = 20
+SAVED_AT = 9
 CPU = torch.device("cpu")
 
 
