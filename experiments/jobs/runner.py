@@ -155,7 +155,10 @@ def _run(
         logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
-    begun = 0 if checkpoint is None else checkpoints.iteration_of(checkpoint)  # the file is overwritten by this sitting
+    begun = 0
+    if checkpoint is not None:
+        with suppress(checkpoints.DamagedCheckpoint):  # loading it says what is wrong
+            begun = checkpoints.iteration_of(checkpoint)  # now, since this sitting overwrites the file
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:

@@ -303,5 +303,5 @@ def test_a_request_to_stop_a_sweep_reaches_the_job_that_runs_apart(monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", Asked)
     before = signal.getsignal(signal.SIGUSR1)
-    assert apart([]) == 130
+    assert apart([]) == (130, [signal.SIGUSR1])
     assert signal.getsignal(signal.SIGUSR1) == before
