@@ -11,7 +11,7 @@ import pytest
 
 from experiments import cli, train
 from experiments.jobs import launch
-from experiments.jobs.launch import LauncherMismatch, Place, place
+from experiments.jobs.launch import LauncherMismatch, Place, each_alone, place
 from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import UserError
 
@@ -331,6 +331,11 @@ def test_each_task_of_srun_is_a_run_that_can_be_continued(launcher):
     assert (run / "command.txt").is_file()
     assert "continued from" in launcher.run(*RING, "iterations=20", "seed=1", f"run_dir={run}")
     assert '"iterations": 20' in (run / "summary.json").read_text()
+
+
+def test_tasks_that_are_runs_by_themselves_are_told_how_to_be_one():
+    assert "for one run of all say trainer=ddp trainer.devices=2, for one process" in each_alone(Place(), srun(1, 2))
+    assert each_alone(Place(), {}) == each_alone(place(TWO, srun(0, 2)), srun(0, 2)) == ""
 
 
 @pytest.mark.slow
