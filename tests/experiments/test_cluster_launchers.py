@@ -72,7 +72,7 @@ def test_gpus_follow_the_trainer_and_the_partition(partitions, argv, gpus, clust
         (("hydra.launcher.cpus_per_task=1", "trainer.threads=4"), "cpus_per_task=4 or more"),
         (("trainer.devices=auto",), "SLURM has to be asked for a number"),
         (("trainer.devices=1,2", "run_dir='x-${seed}-${trainer.devices}'"), "different sizes"),
-        (("hydra.launcher.partion=x",), "partion"),
+        (("hydra.launcher.partion=x",), r"Did you mean hydra\.launcher\.partition"),
     ],
 )
 def test_what_disagrees_with_the_trainer_is_refused(argv, said, cluster):
