@@ -58,7 +58,7 @@ def train(job: Job) -> int:
         raise UserError(f"{job.run_dir} holds a run that diverged; see its summary.json. It is left as it is.")
     if not job.place.leads:
         return _run(job)
-    with in_use(job.run_dir):
+    with in_use(job.run_dir, launch.each_alone(job.place)):
         # Another process may have begun the run since it was checked, continued or finished it.
         job = replace(job, resume=check_resume(job.config, job.run_dir, defaults=job.defaults))
         if job.resume.mode == "finished":

@@ -40,7 +40,7 @@ from experiments.configuration.values import assign, forget_defaults, links, unk
 from experiments.settings import defaults, offered
 from experiments.settings.declarations import gives
 from experiments.settings.spec import plain
-from experiments.settings.suggest import did_you_mean, nearest
+from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
 from lightning_gans.core.errors import UserError
 
 CONFIG_NAME = "train"
@@ -340,9 +340,19 @@ class Composer:
         except MissingConfigException as error:
             raise UserError(self._missing(error)) from error
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(f"{' '.join(lines)} does not fit: {reason(error)}") from error
+            raise UserError(f"{' '.join(lines)} does not fit: {reason(error)}{self._near(error, lines)}") from error
         found: DictConfig = config.hydra
         return found
+
+    def _near(self, error: BaseException, lines: Sequence[str]) -> str:
+        """The settings of Hydra with a name like the one that it could not override."""
+        unknown = re.match(r"Could not override '([^']+)'", str(error))
+        if unknown is None:
+            return ""
+        config = self._by_hydra([line for line in lines if "/" in line.partition("=")[0]]).hydra
+        section = unknown[1].split(".")[1]
+        keys = [f"hydra.{section}.{key}" for key in config.get(section) or ()]
+        return did_you_mean(nearest_keys(unknown[1], keys))
 
     def _composed(self, lines: Sequence[str]) -> Composed:
         """A composition; a variant without a network of its name takes that of the file it builds on."""

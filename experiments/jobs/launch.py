@@ -118,6 +118,17 @@ def repeats(error: UserError, environ: Mapping[str, str] | None = None) -> bool:
     return isinstance(error, LauncherMismatch) and found.rank > 0
 
 
+def each_alone(place: Place, environ: Mapping[str, str] | None = None) -> str:
+    """A sentence for a task of srun that is a run by itself and finds its directory taken; empty for all others."""
+    found = started(os.environ if environ is None else environ)
+    if place.launcher is not None or found is None or found.launcher != "srun":
+        return ""
+    return (
+        f" srun started {found.size} tasks, and each is a run of one process: for one run of all say {_join(found)}, "
+        "for one process srun --ntasks=1."
+    )
+
+
 def forget_ranks() -> None:
     """Remove rank variables that are not about this run, before libraries read them; for a process without a launcher.
 
@@ -231,11 +242,7 @@ def _alone(trainer: Mapping[str, Any], environ: Mapping[str, str], wanted: int |
 
 
 def _mismatch(found: Place, trainer: Mapping[str, Any], wanted: int | None) -> LauncherMismatch:
-    size, even = found.size, found.size % found.nodes == 0
-    here = (
-        f"trainer.devices={size // found.nodes} trainer.num_nodes={found.nodes}" if even else f"trainer.devices={size}"
-    )
-    join = f"trainer=ddp {here}".removesuffix(" trainer.num_nodes=1")
+    size, join = found.size, _join(found)
     asked = _asked(trainer)
     if found.launcher == "torchrun" and wanted == 1:
         return LauncherMismatch(
@@ -263,6 +270,15 @@ def _mismatch(found: Place, trainer: Mapping[str, Any], wanted: int | None) -> L
         f"{names[found.launcher]} started {many}, and {asked} wants {wanted}. {begin[found.launcher]}, or say "
         f"{join}{runs}."
     )
+
+
+def _join(found: Place) -> str:
+    """The settings that make one run of the processes that were started."""
+    size, even = found.size, found.size % found.nodes == 0
+    here = (
+        f"trainer.devices={size // found.nodes} trainer.num_nodes={found.nodes}" if even else f"trainer.devices={size}"
+    )
+    return f"trainer=ddp {here}".removesuffix(" trainer.num_nodes=1")
 
 
 def _asked(trainer: Mapping[str, Any]) -> str:

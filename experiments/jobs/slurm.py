@@ -149,8 +149,8 @@ def refuse_queued(name: str) -> None:
     """
     if jobs := queued(name):
         raise UserError(
-            f"Jobs of this sweep are in SLURM's queue already: {', '.join(jobs)}. Watch them with squeue "
-            f"--name={name}, wait until they have ended, or end them with scancel --name={name}."
+            f"Jobs of this sweep are in SLURM's queue already: {', '.join(jobs)}. Wait until they have ended (squeue "
+            f"--name={name} shows them), or end them: scancel --name={name}"
         )
 
 

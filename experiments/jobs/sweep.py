@@ -60,7 +60,7 @@ def sweep(plan: Plan) -> int:
             _launch(plan, left)
     except KeyboardInterrupt:
         if plan.queue is not None:
-            print(f"\nThe jobs stay in SLURM's queue; scancel --name={plan.queue} ends them.")
+            print(f"\nThe jobs stay in SLURM's queue. To end them: scancel --name={plan.queue}")
         return cli.INTERRUPTED
     reported = cli.DONE if plan.study is None else write_page(plan.study, [job.run_dir for job in plan.jobs])
     if plan.search:
@@ -69,6 +69,8 @@ def sweep(plan: Plan) -> int:
         return max([reported, *_codes])
     for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
         print(f"{ended.run_dir}: {_status(ended)}")
+    if plan.queue is not None and any(_status(job) not in ("finished", "diverged") for job in plan.jobs):
+        print(f"{slurm.LOG} in a run's directory says why it stopped. The same command submits the jobs that are left.")
     return max([reported, *(_CODES.get(_status(ended), cli.REFUSED) for ended in plan.jobs)])
 
 
@@ -84,9 +86,10 @@ def _tell_submitted(plan: Plan, left: Sequence[Job]) -> None:
     print(f"{len(left)} {'job' if len(left) == 1 else 'jobs'} for SLURM{ended}.", flush=True)
     if left:
         print(
-            f"Watch them with squeue --name={plan.queue}, end them with scancel --name={plan.queue}. The output of "
-            f"each is {slurm.LOG} in its run's directory. This command waits for them; Ctrl-C leaves them "
-            "in the queue.",
+            "This command submits them and waits for them; Ctrl-C leaves them in the queue.\n"
+            f"  watch them:  squeue --name={plan.queue}\n"
+            f"  end them:    scancel --name={plan.queue}\n"
+            f"  output:      {slurm.LOG} in the directory of each run",
             flush=True,
         )
 
@@ -109,6 +112,8 @@ def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
     except Exception as error:
         if plan.queue is None or not _of_submitit(error):
             raise
+        if isinstance(error.__cause__, subprocess.CalledProcessError):  # sbatch's own exit code; no job has one
+            raise UserError(_not_submitted(error)) from error
         slurm.wait(plan.queue)  # a job has died; the others go on, and each has a summary
     finally:
         sys.argv[:] = argv
@@ -121,6 +126,14 @@ def _of_submitit(error: Exception) -> bool:
     from submitit.core import utils
 
     return isinstance(error, utils.FailedJobError | utils.UncompletedJobError)
+
+
+def _not_submitted(error: Exception) -> str:
+    said = "; ".join(line.removeprefix("sbatch: error: ").rstrip(".") for line in str(error).splitlines() if line)
+    return (
+        f"SLURM refused the jobs, and none of them is in the queue. sbatch says: {said or 'nothing'}. Change the "
+        "setting of hydra.launcher that this is about (sinfo lists partitions and nodes), and give the command again."
+    )
 
 
 def write_page(study: str, run_dirs: Sequence[Path]) -> int:

@@ -19,11 +19,14 @@ ATTEMPTS = 3
 
 
 @contextmanager
-def in_use(run_dir: Path) -> Iterator[None]:
+def in_use(run_dir: Path, hint: str = "") -> Iterator[None]:
     """Keep other processes from training in `run_dir` until the block ends or the process dies; makes the directory.
 
     Temporary files of killed processes are removed. If no iteration has run when the block ends, the directory is left
     free for another command: a directory that was made here is removed, otherwise the files that describe the run.
+
+    Args:
+        hint: a sentence that ends the message of a process that is refused.
 
     Raises:
         UserError: another process trains there; names its host and number.
@@ -31,7 +34,7 @@ def in_use(run_dir: Path) -> Iterator[None]:
     with ExitStack() as stack:
         made = _missing(run_dir)
         stack.callback(_remove_empty, made)
-        if _lock(stack, run_dir):
+        if _lock(stack, run_dir, hint):
             for folder in (run_dir, *(run_dir / name for name in runs.WRITTEN)):
                 remove_temporaries(folder)
         else:
@@ -43,7 +46,7 @@ def in_use(run_dir: Path) -> Iterator[None]:
         yield
 
 
-def _lock(stack: ExitStack, run_dir: Path) -> bool:
+def _lock(stack: ExitStack, run_dir: Path, hint: str) -> bool:
     """Hold the lock as long as `stack` is open; False where the file system has none."""
     for _ in range(ATTEMPTS):
         try:
@@ -52,7 +55,7 @@ def _lock(stack: ExitStack, run_dir: Path) -> bool:
         except Held as error:
             by = f" by {error.holder}" if error.holder else ""
             raise UserError(
-                f"{run_dir} is being trained{by}. Wait until that run ends, stop it, or choose another run_dir=."
+                f"{run_dir} is being trained{by}. Wait until that run ends, stop it, or choose another run_dir=.{hint}"
             ) from error
         except FileNotFoundError:
             continue  # another process that was refused has removed the folder it had made

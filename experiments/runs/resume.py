@@ -383,7 +383,7 @@ def _refuse_other_processes(
     asked = "any number (trainer.devices=auto)" if here is None else str(here)
     raise UserError(
         f"{run_dir} holds a run of {there} {'process' if there == 1 else 'processes'}, and this command is one of "
-        f"{asked}. Its weights would be those of neither: each process takes batch norm's statistics of its own share "
+        f"{asked}. The weights depend on the number: each process computes batch norm's statistics on its own share "
         f"of the batch, and sums of gradients are rounded differently. Say trainer.devices={plain(begun['devices'])}"
         f"{several}, or let another run go on from here with its own number: run_dir=NEW resume={checkpoint}."
     )

@@ -1,7 +1,10 @@
 """hydra/launcher=slurm and hydra/launcher=local: what they ask for, from the trainer's settings."""
 
+import subprocess
+
 import pytest
 from hydra.core.config_store import ConfigStore
+from submitit.core.utils import FailedJobError
 
 from experiments import cli, train
 from experiments.jobs import local, slurm, sweep
@@ -69,7 +72,7 @@ def test_gpus_follow_the_trainer_and_the_partition(partitions, argv, gpus, clust
         (("hydra.launcher.cpus_per_task=1", "trainer.threads=4"), "cpus_per_task=4 or more"),
         (("trainer.devices=auto",), "SLURM has to be asked for a number"),
         (("trainer.devices=1,2", "run_dir='x-${seed}-${trainer.devices}'"), "different sizes"),
-        (("hydra.launcher.partion=x",), "partion"),
+        (("hydra.launcher.partion=x",), r"Did you mean hydra\.launcher\.partition"),
     ],
 )
 def test_what_disagrees_with_the_trainer_is_refused(argv, said, cluster):
@@ -81,6 +84,22 @@ def test_a_sweep_that_is_queued_is_not_queued_twice(cluster):
     cluster["squeue"] = "17_0\n17_1\n"
     with pytest.raises(UserError, match="17_0, 17_1"):
         train.main([*SLURM])
+
+
+def test_a_sweep_that_sbatch_refuses_is_told(cluster, monkeypatch):
+    def refused():
+        failed = subprocess.CalledProcessError(1, ["sbatch"])
+        raise FailedJobError("sbatch: error: invalid partition specified: gpu\nsbatch: error: Failed") from failed
+
+    monkeypatch.setattr(sweep, "_main", refused)
+    with pytest.raises(UserError, match=r"none of them is in the queue.*invalid partition specified: gpu; Failed"):
+        train.main([*SLURM, "hydra.launcher.partition=gpu"])
+
+
+def test_a_sweep_that_stopped_says_where_to_look(cluster, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "_main", lambda: None)
+    assert train.main([*SLURM]) == cli.REFUSED
+    assert "slurm.log in a run's directory says why it stopped. The same command" in capsys.readouterr().out
 
 
 def test_a_plugin_that_is_not_installed_is_told(cluster, monkeypatch):

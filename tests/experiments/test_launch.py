@@ -11,7 +11,7 @@ import pytest
 
 from experiments import cli, train
 from experiments.jobs import launch
-from experiments.jobs.launch import LauncherMismatch, Place, place
+from experiments.jobs.launch import LauncherMismatch, Place, each_alone, place
 from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import UserError
 
@@ -333,6 +333,11 @@ def test_each_task_of_srun_is_a_run_that_can_be_continued(launcher):
     assert '"iterations": 20' in (run / "summary.json").read_text()
 
 
+def test_tasks_that_are_runs_by_themselves_are_told_how_to_be_one():
+    assert "for one run of all say trainer=ddp trainer.devices=2, for one process" in each_alone(Place(), srun(1, 2))
+    assert each_alone(Place(), {}) == each_alone(place(TWO, srun(0, 2)), srun(0, 2)) == ""
+
+
 @pytest.mark.slow
 def test_a_stray_rank_changes_nothing(launcher):
     """Lightning reads it on import, and loggers would be silent."""
@@ -454,7 +459,9 @@ def test_torchrun_restarts_a_killed_worker_and_the_run_goes_on(tmp_path):
     settings = (*RING, *DDP, "iterations=400", "callbacks.checkpoint.every=20")
     of_torchrun = ("--standalone", "--nproc_per_node=2", "--max-restarts=3", "-m", "experiments.train", *settings)
     python(*settings, "run_dir=straight", environ={}, folder=tmp_path)
-    agent = started(*of_torchrun, "run_dir=killed", environ={}, folder=tmp_path, module=TORCHRUN)
+    # workers that are started again must not read the addresses of the killed ones in the store of torchrun
+    environ = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    agent = started(*of_torchrun, "run_dir=killed", environ=environ, folder=tmp_path, module=TORCHRUN)
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     while not last.is_file():
         assert agent.poll() is None, heard(agent)

@@ -60,7 +60,7 @@ def agents(machines, tmp_path):
                 ),
                 *(f"run_dir={tmp_path / 'run'}", *settings),
             ]
-            environ = os.environ | {"GLOO_SOCKET_IFNAME": f"gans{number}"}
+            environ = os.environ | {"GLOO_SOCKET_IFNAME": f"gans{number}", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
             with (tmp_path / f"{number}.log").open("w") as log:
                 started.append(subprocess.Popen(line, env=environ, cwd=tmp_path, stdout=log, stderr=log))
         wait(lambda: (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file(), 90)
