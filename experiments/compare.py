@@ -198,7 +198,7 @@ def _facts(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _floor(rows: Sequence[Row]) -> str:
-    """What real data score by the first metric of these rows that has a floor."""
+    """The floor of the first metric of these rows that has one, in words."""
     for metric in metrics_of(rows):
         for value, deviation in (run.floor(metric) for row in rows for run in row.runs):
             if value is not None:

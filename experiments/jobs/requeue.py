@@ -55,7 +55,7 @@ def cause(received: Collection[int], job: Mapping[str, str]) -> Cause | None:
 
 
 def shown(number: str) -> dict[str, str]:
-    """What SLURM says of a job; empty where it says nothing."""
+    """The words of `scontrol show job` by name; empty where it fails."""
     try:
         asked = subprocess.run(
             ["scontrol", "--oneliner", "show", "job", number], capture_output=True, text=True, timeout=SECONDS

@@ -207,7 +207,7 @@ def present(summary: Any) -> Any:
 
 
 def suffix(run_dir: Path) -> str:
-    """What ends the names of metrics of features in a run; empty for Inception, and where nothing is known."""
+    """The suffix of a run's metrics of features ("_classifier"); empty for Inception, and where nothing is known."""
     try:
         return _suffix(load_json(run_dir / SUMMARY))
     except (OSError, ValueError):

@@ -229,7 +229,7 @@ def page(curves: Mapping[Failure, Sequence[Values]], collapsed: Mapping[str, Val
     rows += [
         [name, *(_cell(metric, values[metric], real[metric]) for metric in TITLES)] for name, values in sets.items()
     ]
-    return f"""# What each metric sees
+    return f"""# Sensitivity of the metrics
 
     python -m experiments.train experiment=study/metrics
 

@@ -65,7 +65,7 @@ class Run:
         return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
 
     def floor(self, metric: str) -> tuple[float | None, float | None]:
-        """What held-out real data score, and its standard deviation over draws, where they were measured."""
+        """The score of held-out real data and its standard deviation over draws, where they were measured."""
         about = self.summary.all.get("evaluation")
         floor = about.get("floor") if isinstance(about, Mapping) else None
         if not isinstance(floor, Mapping):

@@ -1,4 +1,4 @@
-"""What `experiments.evaluate` measures: a run on its own data, or two sets of images."""
+"""Measurements of `experiments.evaluate`: a run on its own data, or two sets of images."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured of a run: means over draws and, of what differs between them, standard deviations.
+    """Measured scores of a run: means over draws and, of what differs between them, standard deviations.
 
     floor: what real samples score in the place of the model's. facts: extractor, sample count, reference.
     notes: warnings, a line each.
@@ -239,7 +239,7 @@ def finite(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
-    """What was found of a run and how, for programs."""
+    """Scores of a run and their protocol, for programs."""
     from datetime import UTC, datetime
 
     from lightning_gans.evaluation.sets.comparison import command, versions
@@ -253,7 +253,7 @@ def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
 
 
 def lines(request: Request, found: Found) -> Iterator[str]:
-    """What was found of a run, for people."""
+    """Scores of a run as a table, for people."""
     from lightning_gans.evaluation.sets.comparison import table
     from lightning_gans.metrics.names import ERROR
 

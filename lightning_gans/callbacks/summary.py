@@ -90,7 +90,7 @@ class RunSummary(pl.Callback):
 
 
 def _suffix(trainer: pl.Trainer) -> str:
-    """What ends the names of metrics of features in this run."""
+    """The suffix of this run's metrics of features."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return next((callback.scoring.suffix for callback in callbacks if isinstance(callback, Evaluation)), "")
 

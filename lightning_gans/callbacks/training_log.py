@@ -125,7 +125,7 @@ def _of_training(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def spent(trainer: pl.Trainer, game: Game) -> dict[str, float]:
-    """What a chart may have as its x-axis beside iterations: `images` seen, and `seconds` of all sittings."""
+    """x-axes of charts beside iterations: `images` seen, and `seconds` of all sittings."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     clock = next((callback for callback in callbacks if isinstance(callback, TrainingLog)), None)
     seconds = {} if clock is None else {"seconds": round(clock.seconds, 2)}

@@ -105,7 +105,7 @@ class SampleQuality:
         return min(self.count(split), sum(len(part.features) for part in self.held_out.values()))
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """What held-out real samples score, as many as are generated: mean over draws, and standard deviation as `_se`.
+        """Scores of as many held-out real samples as are generated: mean over draws, and standard deviation as `_se`.
 
         Draws are from `split`, or from both held-out splits together where it has less than two draws. Where both have
         less, all their samples are one draw, and the deviation is the draw's own standard error. Draws from a finite

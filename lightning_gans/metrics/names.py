@@ -86,7 +86,7 @@ def _of_extractor(found: Metric, word: str) -> Metric:
 
 
 def suffix_of(extractor: str) -> str:
-    """What ends the names of metrics of an extractor called "classifier(digits)", "inception-v3-compat" and so on."""
+    """The suffix of metrics of an extractor called "classifier(digits)", "inception-v3-compat" and so on."""
     return next((f"_{word}" for word in EXTRACTORS if extractor.startswith(word)), "")
 
 
