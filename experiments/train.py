@@ -1,11 +1,18 @@
 """`python -m experiments.train`: check everything, then train. See `--help`."""
 
+import sys
+
+from experiments.jobs.requeue import in_batch_job
+from lightning_gans.core.signals import ignore_late, keep_early
+
+if __name__ == "__main__" and in_batch_job():
+    keep_early()  # before the imports that take time
+
 import os
 import platform
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +23,6 @@ from typing import NoReturn
 from experiments import cli
 from experiments.jobs import command, launch
 from experiments.jobs.preflight import Job, plan
-from experiments.jobs.requeue import in_batch_job
 from experiments.jobs.sweep import page, sweep, write_page
 from experiments.runs.directory import COMMAND, CONFIG, config_text
 from experiments.runs.lock import in_use
@@ -26,7 +32,6 @@ from experiments.settings import contents, places
 from lightning_gans.core.checkpoints import iteration_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.core.signals import keep_early
 from lightning_gans.reporting.terminal import shown
 
 PATIENCE = 5.0  # seconds, in which another process of the launcher reports a refusal
@@ -183,6 +188,8 @@ def _commit() -> str:
 
 
 if __name__ == "__main__":
-    if in_batch_job():
-        keep_early()
-    sys.exit(cli.run(lambda: main(sys.argv[1:])))
+    try:
+        sys.exit(cli.run(lambda: main(sys.argv[1:])))
+    finally:
+        if in_batch_job():
+            ignore_late()

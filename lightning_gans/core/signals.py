@@ -7,6 +7,9 @@ from types import FrameType
 # before a pre-emption or a time limit; a processor-time limit.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
+# Those that schedulers send, not a person at the terminal or a terminal that went away.
+OF_SCHEDULERS = tuple(number for number in SIGNALS if number not in (signal.SIGINT, signal.SIGHUP))
+
 # Those that came before a run listens.
 early: list[int] = []
 
@@ -16,9 +19,18 @@ def keep_early() -> None:
 
     For batch jobs: libraries take seconds to import, and a job that a signal ends there is not queued again.
     """
-    for number in SIGNALS:
-        if number not in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, _keep)
+    for number in OF_SCHEDULERS:
+        signal.signal(number, _keep)
+
+
+def ignore_late() -> None:
+    """Ignore requests to stop from here to the end of the process, since nothing is left to stop.
+
+    For batch jobs: Python restores the default handlers on its way out, and a warning of the time limit would make a
+    failed job of a finished run.
+    """
+    for number in OF_SCHEDULERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _keep(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -105,3 +106,34 @@ def test_a_request_that_comes_while_libraries_are_imported_is_kept(monkeypatch):
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+HEARD_IN_TIME = """
+import os, runpy, signal, sys
+
+class Watch:
+    \"\"\"Warns this process at the first import of a module that takes time.\"\"\"
+
+    def find_spec(self, name, path=None, target=None):
+        if name in ("hydra", "yaml") and not warned:
+            warned.append(name)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+warned = []
+sys.meta_path.insert(0, Watch())
+sys.argv = ["experiments.train", "--help"]
+try:
+    runpy.run_module("experiments.train", run_name="__main__")
+except SystemExit as error:
+    assert warned and error.code == 0
+    os.kill(os.getpid(), signal.SIGUSR1)  # Python has not restored its handlers yet
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
+"""
+
+
+@pytest.mark.parametrize(("job", "code"), [({"SLURM_JOB_ID": "7"}, 0), ({}, -USR1)])
+def test_a_batch_job_survives_a_warning_while_it_starts_and_while_it_ends(job, code):
+    """Elsewhere the signal ends the process as usual."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SUBMITIT_"))}
+    done = subprocess.run([sys.executable, "-c", HEARD_IN_TIME], env=plain | job, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
