@@ -32,6 +32,7 @@ class Chains(Pictures[Data | None]):
     """
 
     series = ("energy",)
+    animated = True
 
     def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from lightning_gans.callbacks.pictures import Pictures, drawn, folder, iteration_of, log_picture, picture
 from lightning_gans.core.data import Data
-from lightning_gans.core.protocols import Interpolates, Samples, SamplesByLabel
+from lightning_gans.core.protocols import Discriminates, Interpolates, Samples, SamplesByLabel
 from lightning_gans.reporting.images import gif, image_grid, is_picture
-from lightning_gans.reporting.planar import planar_figure
+from lightning_gans.reporting.planar import Discriminator, planar_figure
 from lightning_gans.settings import Count, Seed
 
 POINTS = 2000  # of a planar picture
@@ -22,11 +22,11 @@ PATH_STEPS = 64  # points of a path on the plane
 class SampleGrids(Pictures[Data | None]):
     """Draws samples of the evaluated model into run_dir/samples, every `every` iterations and at the end.
 
-    iteration-00002000.png: rows x columns samples from noise that never changes; points are drawn over real ones, on
-    axes that never change. real.png: real samples in the same form, drawn with the first. At the end also
-    interpolation.png (from one code to another along each row) and progress.gif (all pictures of the run, in order).
-    Where images are made by class, each row is of one: the first `rows` classes, or all of them over again. A model
-    that does not sample is left alone.
+    iteration-00002000.png: rows x columns samples from noise that never changes, from iteration 0 on. Points are drawn
+    over real ones, on axes that never change, and above the level sets of D where D judges them one by one. real.png:
+    real samples in the same form, drawn with the first. At the end also interpolation.png (from one code to another
+    along each row) and progress.gif (all pictures of the run, in order). Where images are made by class, each row is of
+    one: the first `rows` classes, or all of them over again. A model that does not sample is left alone.
 
     Args:
         every: iterations between two grids.
@@ -36,6 +36,7 @@ class SampleGrids(Pictures[Data | None]):
     """
 
     series = ("iteration",)
+    animated = True
 
     def __init__(self, *, every: Count, rows: Count = 8, columns: Count = 8, seed: Seed = 0) -> None:
         super().__init__(every=every, rows=rows, columns=columns, seed=seed)
@@ -62,7 +63,7 @@ class SampleGrids(Pictures[Data | None]):
         real = self._real_samples(data, len(samples))
         if real is not None and not (folder(trainer) / "real.png").is_file():
             self.save(trainer, self._picture(data, real[:0] if planar else real, "real"), "real", iteration)
-        picture = self._picture(data, samples, f"iteration {iteration:,}")
+        picture = self._picture(data, samples, f"iteration {iteration:,}", game=game)
         self.save(trainer, picture, "iteration", iteration, told="grid")
         if iteration == game.iterations:
             if isinstance(model, Interpolates):
@@ -94,7 +95,9 @@ class SampleGrids(Pictures[Data | None]):
         picture = self._picture(data, paths.flatten(0, 1), title, paths=paths if planar else None)
         self.save(trainer, picture, "interpolation", iteration)
 
-    def _picture(self, data: Data | None, samples: Tensor, title: str, *, paths: Tensor | None = None) -> Image.Image:
+    def _picture(
+        self, data: Data | None, samples: Tensor, title: str, *, paths: Tensor | None = None, game: Any = None
+    ) -> Image.Image:
         if samples.dim() == 4:
             return image_grid(samples, self.columns)
         modes = None if data is None else data.modes
@@ -104,6 +107,7 @@ class SampleGrids(Pictures[Data | None]):
             None if modes is None else modes.centres,
             title=title,
             paths=paths,
+            discriminator=_discriminator(game) if isinstance(game, Discriminates) else None,
         )
 
     def _real_samples(self, data: Data | None, n: int) -> Tensor | None:
@@ -113,3 +117,13 @@ class SampleGrids(Pictures[Data | None]):
             batches = data.iteration_batches(0, -(-n // data.batch_size), seed=self.seed, device="cpu")
             self._real = torch.cat([batch.x.cpu() for batch in batches])[:n]
         return self._real
+
+
+def _discriminator(game: Any) -> Discriminator:
+    """A game's D on points of the CPU."""
+
+    def logits(points: Tensor) -> Tensor | None:
+        found: Tensor | None = game.logits(points.to(game.device))
+        return None if found is None else found.float().cpu()
+
+    return Discriminator(logits, game.boundary)

@@ -16,6 +16,8 @@ from lightning_gans.core.registry import Registry
 from lightning_gans.models.spec import build
 from lightning_gans.reporting.images import save_png
 
+HALVINGS = 5  # of the interval between pictures, before the first of them
+
 Read = TypeVar("Read")  # the data that `draw` reads
 
 
@@ -33,6 +35,7 @@ class Pictures(pl.Callback, Generic[Read]):
     """
 
     series: ClassVar[tuple[str, ...]] = ()
+    animated: ClassVar[bool] = False
 
     def __init__(self, *, every: int, rows: int = 8, columns: int = 8, seed: int = 0) -> None:
         for name, value in (("every", every), ("rows", rows), ("columns", columns)):
@@ -66,11 +69,11 @@ class Pictures(pl.Callback, Generic[Read]):
                 for path in drawn(trainer, name):
                     if iteration_of(path) > pl_module.iteration:
                         path.unlink(missing_ok=True)
-        if self.pending:
+        if self.pending or (self.animated and not pl_module.iteration):
             self._picture_due(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if due(pl_module, self.every):
+        if due(pl_module, self.every) or (self.animated and pl_module.iteration in early(self.every)):
             self._picture_due(trainer, pl_module)
 
     def _picture_due(self, trainer: pl.Trainer, game: Any) -> None:
@@ -125,6 +128,11 @@ def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str
             PICTURES.named(str(entry.get("_target_")))
             made.append(build({**settings, **entry}, trusted=True))
     return made
+
+
+def early(every: int) -> set[int]:
+    """The iterations of the frames between iteration 0 and `every`: each half of the one behind it."""
+    return {every >> halvings for halvings in range(1, HALVINGS + 1)} - {0}
 
 
 def folder(trainer: pl.Trainer) -> Path:

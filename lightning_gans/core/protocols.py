@@ -63,6 +63,21 @@ class DetectsMemorisation(Protocol):
 
 
 @runtime_checkable
+class Discriminates(Protocol):
+    """A game whose D judges samples one by one: higher logits for samples that look real.
+
+    logits: samples (N, ...) -> (N,), D in evaluation mode and its inputs not augmented; None where D judges several
+    samples together, or is told more than the sample. boundary: the logit that separates real from generated samples;
+    None for a critic, whose zero has no meaning.
+    """
+
+    def logits(self, x: Tensor) -> Tensor | None: ...
+
+    @property
+    def boundary(self) -> float | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Infers codes. encode: samples (N, ...) -> (N, d); features: -> (N, f), the encoder's last hidden layer."""
 

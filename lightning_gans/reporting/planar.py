@@ -1,6 +1,7 @@
-"""Figures of points on the line and the plane: samples over real points, and an energy's surface."""
+"""Figures of points on the line and the plane: samples over real points and D's level sets, and an energy's surface."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,17 @@ from torch import Tensor
 from lightning_gans.core.protocols import Descends
 
 REAL, GENERATED, MODE = "#b8b8b8", "#1f5fbf", "#d03030"
-RASTER = 120  # points of the energy surface along each side
+JUDGED_REAL, JUDGED_GENERATED = "#e7c296", "#b4addb"  # orange and violet: the colour-blind tell them apart as well
+CURVE = "#c9781c"  # of a discriminator on the line
+RASTER = 120  # points of a surface along each side
+LEVELS = 12  # of a discriminator
+
+
+class Discriminator(NamedTuple):
+    """logits: points (N, d) -> (N,), None where there are none. boundary: the logit between real and generated."""
+
+    logits: Callable[[Tensor], Tensor | None]
+    boundary: float | None = None
 
 
 def axes_of(points: Tensor) -> Tensor:
@@ -33,6 +44,7 @@ def planar_figure(
     *,
     title: str = "",
     paths: Tensor | None = None,
+    discriminator: Discriminator | None = None,
 ) -> Image.Image:
     """Points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
 
@@ -41,6 +53,8 @@ def planar_figure(
         real: drawn behind it, (M, d); the axes are chosen for these, and do not follow the samples.
         modes: centres (K, d), marked with a cross.
         paths: lines, (R, S, 2): R paths of S points.
+        discriminator: drawn beneath the points as level sets of its logits, from those of generated samples (violet) to
+            those of real ones (orange), with a line where they change; a curve for d = 1.
 
     Raises:
         ValueError: d is neither 1 nor 2.
@@ -57,6 +71,8 @@ def planar_figure(
     canvas: Any = FigureCanvasAgg(figure)  # matplotlib types some of its methods only
     plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
     (_histogram if dimension == 1 else _scatter)(plot, samples, real, modes, axes)
+    if discriminator is not None:
+        (_curve if dimension == 1 else _level_sets)(plot, discriminator, axes)
     for path in () if paths is None else paths.detach().cpu().numpy():
         plot.plot(*path.T, color=GENERATED, linewidth=1)
     outside = len(samples) - int(_inside(samples, axes).sum())
@@ -108,6 +124,52 @@ def _density(points: Tensor, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any
     """Share of all points per unit of length in each bin; points beyond the edges count as well."""
     counts, _ = np.histogram(points.detach().cpu().double().numpy(), edges)
     return np.asarray(counts / (max(len(points), 1) * np.diff(edges)))
+
+
+def _level_sets(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
+    """Levels of this figure: they share the range of the logits in it, on both sides of the boundary."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    x, y = (torch.linspace(low, high, RASTER) for low, high in axes.tolist())
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    found = discriminator.logits(points.reshape(-1, 2))
+    if found is None or not found.isfinite().all():
+        return
+    logits = found.view(RASTER, RASTER).double().numpy()
+    boundary = discriminator.boundary
+    middle = float(np.median(logits)) if boundary is None else boundary
+    reach = float(np.quantile(abs(logits - middle), 0.98)) or 1e-6
+    colours = LinearSegmentedColormap.from_list("discriminator", [JUDGED_GENERATED, "white", JUDGED_REAL])
+    levels = np.linspace(middle - reach, middle + reach, LEVELS + 1)
+    grid = (x.numpy(), y.numpy(), logits)
+    plot.contourf(*grid, levels=levels, cmap=colours, extend="both", zorder=0)
+    for colour, label in ((JUDGED_REAL, "real to D"), (JUDGED_GENERATED, "generated to D")):
+        plot.plot([], [], "s", color=colour, markersize=5, label=label)
+    if boundary is not None and logits.min() < boundary < logits.max():
+        plot.contour(*grid, levels=[boundary], colors="#404040", linewidths=0.9, zorder=0.5)
+
+
+def _curve(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
+    """D as the probability that a point is real (Goodfellow et al. 2014, Figure 1); a critic by its range."""
+    low, high = axes[0].tolist()
+    x = torch.linspace(low, high, 4 * RASTER)
+    found = discriminator.logits(x[:, None].float())
+    if found is None or not found.isfinite().all():
+        return
+    logits = found.double()
+    if discriminator.boundary is None:
+        least, reach = logits.min(), (logits.max() - logits.min()).clamp(min=1e-12)
+        value, name = (logits - least) / reach, "critic (scaled)"
+    else:
+        value, name = (logits - discriminator.boundary).sigmoid(), "D(x)"
+    plot.set_position((0.1, 0.07, 0.79, 0.87))  # room for the numbers of the second axis
+    right = plot.twinx()
+    right.plot(x.numpy(), value.numpy(), color=CURVE, linewidth=1.2, linestyle="--")
+    right.set(ylim=(-0.02, 1.3), yticks=[0, 0.5, 1])
+    right.set_ylabel(name, fontsize=8, color=CURVE)
+    right.tick_params(labelsize=8)
+    right.spines[["top", "left"]].set_visible(False)
+    plot.plot([], [], color=CURVE, linewidth=1.2, linestyle="--", label=name)
 
 
 def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = "") -> Image.Image:

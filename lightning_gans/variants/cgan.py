@@ -77,6 +77,10 @@ class ConditionalGAN(GAN):
         logits: Tensor = self.discriminator(self.seen(x), self.labels(batch, len(x)))
         return logits
 
+    def logits(self, x: Tensor) -> Tensor | None:
+        """None: D is told the class as well."""
+        return None
+
 
 def _no_labels(game: ConditionalGAN, why: str = "") -> str:
     """The refusal. why: the reason that the data give, in sentences."""

@@ -60,6 +60,10 @@ class McGAN(GAN):
         phi = super().judge(x, batch)
         return self.gather(phi) if self.loss.needs_real else phi
 
+    def logits(self, x: Tensor) -> Tensor | None:
+        """None: Phi is compared by its statistics over samples."""
+        return None
+
     def after_discriminator(self) -> None:
         self.loss.project()
         super().after_discriminator()

@@ -1,6 +1,7 @@
 """Generative adversarial nets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -156,17 +157,37 @@ class GAN(Game):
         0: held-out samples look as real to D as its training samples. 1: they look like generated ones. NaN: D does not
         tell real from generated samples. D is in evaluation mode, and its inputs are not augmented.
         """
-        augment, self.augment = self.augment, None
-        modes = [(module, module.training) for module in self.discriminator.modules()]
-        try:
-            self.discriminator.eval()
+        with self._judging():
             means = [float(self.judge(batch.x, batch).float().mean()) for batch in (train, held_out, generated)]
+        gap = means[0] - means[2]
+        return (means[0] - means[1]) / gap if gap > 0 else float("nan")
+
+    @torch.no_grad()
+    def logits(self, x: Tensor) -> Tensor | None:
+        """D's logits (N,) on samples (N, ...), evaluation mode and no augmentation; None where D judges packs."""
+        if self.packing > 1:
+            return None
+        with self._judging():
+            return self.judge(x, SampleBatch(x, None)).flatten()
+
+    @property
+    def boundary(self) -> float | None:
+        """The logit that separates real from generated samples; None for a critic."""
+        return self.loss.boundary
+
+    @contextmanager
+    def _judging(self) -> Iterator[None]:
+        """Within, D is in evaluation mode and its inputs are not augmented."""
+        augment, self.augment = self.augment, None
+        parts = nn.ModuleList(part for part in self.players()["D"] if isinstance(part, nn.Module))
+        modes = [(module, module.training) for module in parts.modules()]
+        try:
+            parts.eval()
+            yield
         finally:
             self.augment = augment
             for module, mode in modes:
                 module.training = mode
-        gap = means[0] - means[2]
-        return (means[0] - means[1]) / gap if gap > 0 else float("nan")
 
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         with torch.no_grad():

@@ -49,8 +49,8 @@ def test_points_show_the_surface_on_the_way(tmp_path):
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "energy-00000009.png").write_bytes(b"of a run that was killed later on")
     play(game_on((2,), 4), Ring(batch_size=8), tmp_path, Chains(every=2))
-    assert names(tmp_path) == ["energy-00000002.png", "energy-00000004.png", "energy.gif"]
-    assert Image.open(tmp_path / "samples" / "energy.gif").n_frames == 2
+    assert names(tmp_path) == [*(f"energy-0000000{iteration}.png" for iteration in (0, 1, 2, 4)), "energy.gif"]
+    assert Image.open(tmp_path / "samples" / "energy.gif").n_frames == 4
 
 
 def test_the_surface_is_dark_where_the_energy_is_low():

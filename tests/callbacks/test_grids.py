@@ -8,6 +8,7 @@ from PIL import Image, ImageSequence
 
 from datamodules import Digits, Ring
 from lightning_gans.callbacks.grids import SampleGrids
+from lightning_gans.callbacks.pictures import early
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
@@ -85,18 +86,29 @@ def test_the_pictures_of_a_run(digits):
     folder, _, _, seen = digits
     assert sorted(path.name for path in folder.iterdir()) == [
         "interpolation.png",
+        "iteration-00000000.png",
+        "iteration-00000001.png",
         "iteration-00000002.png",
         "iteration-00000004.png",
         "progress.gif",
         "real.png",
     ]
     assert seen == [
-        ("samples/real", "real.png", 2),
+        ("samples/real", "real.png", 0),
+        ("samples/grid", "iteration-00000000.png", 0),
+        ("samples/grid", "iteration-00000001.png", 1),
         ("samples/grid", "iteration-00000002.png", 2),
         ("samples/grid", "iteration-00000004.png", 4),
         ("samples/interpolation", "interpolation.png", 4),
         ("samples/progress", "progress.gif", 4),
     ]
+
+
+@pytest.mark.parametrize(
+    ("every", "iterations"), [(1, set()), (2, {1}), (10, {5, 2, 1}), (1000, {500, 250, 125, 62, 31})]
+)
+def test_frames_are_closer_before_the_first_interval_ends(every, iterations):
+    assert early(every) == iterations
 
 
 def test_a_grid_is_of_the_evaluated_model_from_fixed_noise(digits):
@@ -124,7 +136,7 @@ def test_progress_is_made_of_the_grids(digits):
     folder, *_ = digits
     with Image.open(folder / "progress.gif") as animation:
         shown = [frame.convert("L").tobytes() for frame in ImageSequence.Iterator(animation)]
-    names = ("iteration-00000002.png", "iteration-00000004.png")
+    names = [f"iteration-0000000{iteration}.png" for iteration in (0, 1, 2, 4)]
     assert shown == [Image.open(folder / name).convert("L").tobytes() for name in names]
 
 
@@ -146,7 +158,7 @@ def test_a_resumed_run_draws_what_an_uninterrupted_one_draws(tmp_path, digits):
     _, _, _ = fit(tmp_path, data(), callbacks=[Save()])
     folder = tmp_path / "samples"
     folder.mkdir()
-    for name in ("iteration-00000002.png", "real.png"):
+    for name in (*(f"iteration-0000000{iteration}.png" for iteration in (0, 1, 2)), "real.png"):
         (folder / name).write_bytes((digits[0] / name).read_bytes())
     for name in ("iteration-00000004.png", "iteration-00000006.png", ".iteration-00000006.png.tmp.png", "mine.png"):
         (folder / name).write_bytes(b"left by what ran before")
@@ -162,6 +174,8 @@ def test_points_are_drawn_over_real_ones(tmp_path):
     _, _, seen = fit(tmp_path, Ring(batch_size=16), iterations=2)
     assert [name for name, _, _ in seen] == [
         "samples/real",
+        "samples/grid",
+        "samples/grid",
         "samples/grid",
         "samples/interpolation",
         "samples/progress",

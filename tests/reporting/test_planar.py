@@ -60,6 +60,50 @@ def test_points_on_the_line_are_a_histogram():
     assert colour(image, planar.GENERATED) > 100
 
 
+def judge(boundary=0.0, shift=0.0):
+    return planar.Discriminator(lambda x: x[:, 0] - shift, boundary)
+
+
+def test_level_sets_of_a_discriminator_are_beneath_the_points():
+    real, made = torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.5, 0.5]])
+    image = planar.planar_figure(made, real, discriminator=judge())
+    shown = np.array(image)
+    row = shown[440]  # below all points and the legend
+    left, right = row[80:100].mean(0), row[440:460].mean(0)
+    assert left[2] > left[0] + 20  # violet, as generated samples
+    assert right[0] > right[2] + 20  # orange, as real ones
+    line = (row[:, :3].astype(int) < 0x80).all(1).nonzero()[0]
+    assert abs(float(line[(line > 60) & (line < 480)].mean()) - 267) < 5  # the boundary, in the middle
+    assert colour(image, planar.REAL) > 0
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        lambda x: None,  # D judges packs
+        lambda x: torch.full((len(x),), float("nan")),
+    ],
+)
+def test_a_discriminator_without_logits_is_not_drawn(found):
+    for points in (torch.zeros(4, 2), torch.zeros(4, 1)):
+        plain = planar.planar_figure(points)
+        assert images.png(planar.planar_figure(points, discriminator=planar.Discriminator(found))) == images.png(plain)
+
+
+@pytest.mark.parametrize("boundary", [0.0, 5.0, None])
+def test_a_discriminator_that_is_constant_or_far_from_its_boundary_can_be_drawn(boundary, recwarn):
+    constant = planar.Discriminator(lambda x: torch.zeros(len(x)), boundary)
+    for points in (torch.zeros(4, 2), torch.zeros(4, 1)):
+        assert planar.planar_figure(points, discriminator=constant).size == (500, 500)
+    assert not recwarn.list
+
+
+def test_a_discriminator_on_the_line_is_a_curve():
+    real = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    assert colour(planar.planar_figure(real, real, discriminator=judge()), planar.CURVE) > 20
+    assert colour(planar.planar_figure(real, real, discriminator=judge(None)), planar.CURVE) > 20
+
+
 def test_points_in_space_are_refused():
     with pytest.raises(ValueError, match=r"\(4, 3\)"):
         planar.planar_figure(torch.zeros(4, 3))

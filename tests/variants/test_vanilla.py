@@ -311,3 +311,13 @@ def test_what_is_no_mean_over_samples_is_not_accumulated(settings, tmp_path):
     halves.training_settings = replace(halves.training_settings, accumulate=2)
     with pytest.raises(UserError, match="player D is a function of the whole batch"):
         play(halves, Ring(batch_size=4), tmp_path)
+
+
+def test_logits_are_of_each_sample_by_itself():
+    drops = nn.Sequential(nn.Dropout(0.5), nn.Linear(2, 1))
+    game, x = gan(discriminator=drops, augment=lambda x, uniform: x + 1), torch.randn(5, 2)
+    found = game.logits(x)
+    assert drops.training  # as before
+    assert torch.equal(found, drops.eval()(x).flatten())
+    assert (game.boundary, gan(loss=Wasserstein()).boundary) == (0.0, None)
+    assert gan(packing=2).logits(x) is None
