@@ -201,10 +201,10 @@ def _launcher(of_hydra: Sequence[Override]) -> str:
 
 
 def _of_launcher(hydra: DictConfig, of_hydra: Sequence[Override]) -> tuple[dict[str, Any], list[str]]:
-    """Settings of the launcher, and the names of those that the command line gives."""
+    """Settings of the launcher that are checked, and the names of those that the command line gives."""
     place = "hydra.launcher."
     said = [o.key_or_group.removeprefix(place) for o in of_hydra if o.key_or_group.startswith(place)]
-    return {str(key): hydra.launcher[key] for key in hydra.launcher if key in said}, said
+    return {str(key): hydra.launcher[key] for key in hydra.launcher if key in said or key in slurm.TIMES}, said
 
 
 def _searched(composer: Composer, of_hydra: Sequence[Override]) -> list[Override]:

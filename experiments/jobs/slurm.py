@@ -17,6 +17,7 @@ from lightning_gans.core.errors import UserError
 
 LOG = "slurm.log"  # the output of a job's first process, in its run's directory
 WATCH = 10.0  # seconds between two looks at the queue
+TIMES = ("timeout_min", "signal_delay_s")
 FOLLOWS = {
     "nodes": "trainer.num_nodes",
     "tasks_per_node": "trainer.devices",
@@ -60,6 +61,12 @@ def settings(
         raise UserError(
             f"hydra.launcher.cpus_per_task={given} is too few for trainer.threads and data.workers of one process: "
             f"{cpus}. Say hydra.launcher.cpus_per_task={cpus} or more, or leave it out."
+        )
+    minutes, warning = (launcher.get(name) for name in TIMES)
+    if minutes is not None and warning is not None and warning >= 60 * minutes:
+        raise UserError(
+            f"hydra.launcher.signal_delay_s={warning} is no less than hydra.launcher.timeout_min={minutes}, "
+            f"{60 * minutes} s: every sitting would be warned as it starts. Say a longer time, or fewer seconds."
         )
     if "name" not in said:
         wanted["name"] = _name(configs)

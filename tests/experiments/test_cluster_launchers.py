@@ -69,6 +69,7 @@ def test_gpus_follow_the_trainer_and_the_partition(partitions, argv, gpus, clust
         (("hydra.launcher.gpus_per_node=1",), "trainer.accelerator=auto, which asks for no GPUs"),
         (("hydra.launcher.gres='gpu:2'",), "does not fit trainer.devices=1: every process has one GPU"),
         (("hydra.launcher.gpus_per_task=2",), "hydra.launcher.gpus_per_task=1"),
+        (("hydra.launcher.timeout_min=2",), "signal_delay_s=120 is no less than hydra.launcher.timeout_min=2"),
         (("hydra.launcher.cpus_per_task=1", "trainer.threads=4"), "cpus_per_task=4 or more"),
         (("trainer.devices=auto",), "SLURM has to be asked for a number"),
         (("trainer.devices=1,2", "run_dir='x-${seed}-${trainer.devices}'"), "different sizes"),
