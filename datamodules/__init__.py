@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datamodules.letor import Letor
     from datamodules.mnistm import MNISTM
     from datamodules.movielens import MovieLens
+    from datamodules.paired import DigitsEdges, DigitsHalves, PhotosGrey
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
     from datamodules.retrieval import DigitsRetrieval
     from datamodules.semi import DigitsSemi, VisionSemi
@@ -25,6 +26,8 @@ _HOMES = {
     "DataModule": "base",
     "Modes": "base",
     "Digits": "digits",
+    "DigitsEdges": "paired",
+    "DigitsHalves": "paired",
     "DigitsShifted": "shifted",
     "DigitsSemi": "semi",
     "DigitsRetrieval": "retrieval",
@@ -36,6 +39,7 @@ _HOMES = {
     "MNISTM": "mnistm",
     "Letor": "letor",
     "MovieLens": "movielens",
+    "PhotosGrey": "paired",
     "Ring": "planar",
     "Grid": "planar",
     "Spiral": "planar",
@@ -53,6 +57,8 @@ __all__ = [
     "MNISTM",
     "DataModule",
     "Digits",
+    "DigitsEdges",
+    "DigitsHalves",
     "DigitsRetrieval",
     "DigitsSemi",
     "DigitsShifted",
@@ -65,6 +71,7 @@ __all__ = [
     "Letor",
     "Modes",
     "MovieLens",
+    "PhotosGrey",
     "RefPair",
     "Ring",
     "Speech",

@@ -10,6 +10,7 @@ IN_WORDS = {
     ("DomainBatch", "images"): "a labelled source and an unlabelled target",
     ("SemiSupervisedBatch", "images"): "images of which few are labelled",
     ("UnpairedBatch", "images"): "images of two domains",
+    ("PairedBatch", "images"): "images in pairs, an input and its output",
     ("UtteranceBatch", ""): "utterances of several speakers",
     ("RetrievalBatch", ""): "queries and the documents that are relevant to them",
 }
@@ -89,6 +90,11 @@ CATALOGUE: dict[str, Data] = {
         "DigitsUnpaired", False, "half of the digits against the other half on photographs, RGB", 10, Images(718, 8, 3)
     ),
     "unpaired": Data("Unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
+    "digits_edges": Data("DigitsEdges", False, "outlines of digits to digits, grey", 10, Images(1_437, 8, 1)),
+    "digits_halves": Data("DigitsHalves", False, "left halves of digits to digits, grey", 10, Images(1_437, 8, 1)),
+    "photos_grey": Data(
+        "PhotosGrey", False, "grey patches of photographs to their colours", None, Images(2_000, 64, 3)
+    ),
     "digits_shifted": Data(
         "DigitsShifted", False, "thicker digits before clouds of noise, 10 classes", 10, Images(1_437, 8, 1)
     ),

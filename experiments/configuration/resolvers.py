@@ -22,6 +22,8 @@ def register() -> None:
         sample_shape,
         judged_shape,
         judged_channels,
+        input_channels,
+        paired_channels,
         decoded_shape,
         decoded_channels,
         images_or_points,
@@ -58,6 +60,16 @@ def judged_shape(*, _root_: DictConfig) -> list[Any]:
 def judged_channels(*, _root_: DictConfig) -> Any:
     """The channels of what D judges at a time."""
     return judged_shape(_root_=_root_)[0]
+
+
+def input_channels(*, _root_: DictConfig) -> Any:
+    """The channels of the inputs of the chosen pairs."""
+    return _root_.data.get("input_channels", 1)
+
+
+def paired_channels(*, _root_: DictConfig) -> Any:
+    """The channels of an input and its output side by side."""
+    return input_channels(_root_=_root_) + _root_.data.channels
 
 
 def decoded_shape(*, _root_: DictConfig) -> list[Any]:

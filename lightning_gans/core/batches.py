@@ -25,6 +25,16 @@ class UnpairedBatch(NamedTuple):
     b: Tensor
 
 
+class PairedBatch(NamedTuple):
+    """Inputs and the outputs that belong to them.
+
+    a: inputs, (N, A, H, W), float in [-1, 1]. b: outputs, (N, B, H, W), each of the input in its place.
+    """
+
+    a: Tensor
+    b: Tensor
+
+
 class DomainBatch(NamedTuple):
     """Labelled draws from a source, unlabelled ones from a target.
 

@@ -181,6 +181,25 @@ class Translates(Protocol):
 
 
 @runtime_checkable
+class GeneratesFromImages(Protocol):
+    """Generates an output for an input image: (N, A, H, W) in [-1, 1] -> (N, B, H, W).
+
+    generate: row i is made with the noise of global index start + i. channels: A. image_size: H and W; None: any that
+    `check` lets through. check: refuses another size with a UserError.
+    """
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def image_size(self) -> int | None: ...
+
+    def check(self, height: int, width: int) -> None: ...
+
+    def generate(self, x: Tensor, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
 class Converts(Protocol):
     """Tells what is said from who says it. content, speaker: samples (N, ...) -> codes (N, d).
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lightning_gans.variants.infogan import InfoGAN
     from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
     from lightning_gans.variants.mcgan import McGAN
+    from lightning_gans.variants.pix2pix import Pix2Pix
     from lightning_gans.variants.r3gan import R3GAN
     from lightning_gans.variants.triplegan import TripleGAN
     from lightning_gans.variants.vae import VAE
@@ -37,6 +38,7 @@ _MODULES = {
     "infogan": "InfoGAN",
     "irgan": "IRGAN PairwiseIRGAN",
     "mcgan": "McGAN",
+    "pix2pix": "Pix2Pix",
     "r3gan": "R3GAN",
     "triplegan": "TripleGAN",
     "vae": "VAE",
@@ -66,6 +68,7 @@ __all__ = [
     "InfoGAN",
     "McGAN",
     "PairwiseIRGAN",
+    "Pix2Pix",
     "TripleGAN",
 ]
 
