@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datamodules.letor import Letor
     from datamodules.mnistm import MNISTM
     from datamodules.movielens import MovieLens
-    from datamodules.paired import DigitsEdges, DigitsHalves, PhotosGrey
+    from datamodules.paired import DigitsEdges, DigitsHalves, Paired, PhotosGrey
     from datamodules.planar import Grid, RefPair, Ring, Spiral, SwissRoll, TwoPoints
     from datamodules.retrieval import DigitsRetrieval
     from datamodules.semi import DigitsSemi, VisionSemi
@@ -39,6 +39,7 @@ _HOMES = {
     "MNISTM": "mnistm",
     "Letor": "letor",
     "MovieLens": "movielens",
+    "Paired": "paired",
     "PhotosGrey": "paired",
     "Ring": "planar",
     "Grid": "planar",
@@ -71,6 +72,7 @@ __all__ = [
     "Letor",
     "Modes",
     "MovieLens",
+    "Paired",
     "PhotosGrey",
     "RefPair",
     "Ring",

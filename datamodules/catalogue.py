@@ -92,6 +92,7 @@ CATALOGUE: dict[str, Data] = {
     "unpaired": Data("Unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
     "digits_edges": Data("DigitsEdges", False, "outlines of digits to digits, grey", 10, Images(1_437, 8, 1)),
     "digits_halves": Data("DigitsHalves", False, "left halves of digits to digits, grey", 10, Images(1_437, 8, 1)),
+    "paired": Data("Paired", False, "your own pairs of images, in folders A/ and B/ or side by side", None),
     "photos_grey": Data(
         "PhotosGrey", False, "grey patches of photographs to their colours", None, Images(2_000, 64, 3)
     ),

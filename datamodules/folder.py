@@ -189,7 +189,10 @@ class Folder(ImageData):
                 f"data.{self.key}={self.root} holds no image file (looked for {', '.join(SUFFIXES)}, to any depth). "
                 f"Say data.{self.key}=DIR with a folder that does, or data= one of {', '.join(always_there())}."
             )
-        return self._validated(self._carve(by_split(found, self.tops)))
+        return self._validated(self._carve(self._by_split(found)))
+
+    def _by_split(self, found: Sequence[ImageFile]) -> dict[SplitName, list[ImageFile]]:
+        return by_split(found, self.tops)
 
     def _found(self) -> list[ImageFile]:
         if not self.root.is_dir():
@@ -225,18 +228,22 @@ class Folder(ImageData):
 
     @cached_property
     def fingerprint(self) -> str:
-        everything = [(name, file) for name, files in self.files.items() for file in files]
-        digest = hashlib.sha256()
-        whole = sum(file.size for _, file in everything) <= HASHED_BYTES
-        for name, file in everything:
-            digest.update(f"{name}\0{file.path}\0{file.size}\0".encode(errors="surrogateescape"))
-            if whole:
-                digest.update((self.root / file.path).read_bytes())
+        content = self._content([(name, file) for name, files in self.files.items() for file in files])
         # Labels by natural order: caches of names that were in another order before are not read.
         renumbered = list(self.classes or ()) != sorted(self.classes or ())
         more: dict[str, object] = {"class_order": "natural"} if renumbered else {}
         more |= {} if self.levels == FULL_RANGE else {"levels": self.levels}
-        return self.digest(digest.hexdigest(), **more)
+        return self.digest(content, **more)
+
+    def _content(self, files: Sequence[tuple[str, ImageFile]]) -> str:
+        """sha256 (hex) of files, each with a word, by their content where they are small, else by names and sizes."""
+        digest = hashlib.sha256()
+        whole = sum(file.size for _, file in files) <= HASHED_BYTES
+        for word, file in files:
+            digest.update(f"{word}\0{file.path}\0{file.size}\0".encode(errors="surrogateescape"))
+            if whole:
+                digest.update((self.root / file.path).read_bytes())
+        return digest.hexdigest()
 
     def read(self) -> Mapping[str, Source]:
         numbers = {name: number for number, name in enumerate(self.classes or ())}
@@ -244,9 +251,7 @@ class Folder(ImageData):
         for name, files in self.files.items():
             labels = torch.tensor([numbers[file.folder] for file in files], dtype=torch.int64) if numbers else None
             paths = [file.path for file in files]
-            pictures[name] = Files(
-                self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels
-            )
+            pictures[name] = self._pictures(paths, labels)
         times = [file.modified for file in self._all]
         sources = self.hold(pictures, self.digest(self.fingerprint, str(times)))
         if not len(sources["train"]):
@@ -256,6 +261,9 @@ class Folder(ImageData):
                 f"({reason[1]}). Say data.{self.key}=DIR with another folder."
             )
         return sources
+
+    def _pictures(self, paths: Sequence[str], labels: Tensor | None) -> Pictures:
+        return Files(self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels)
 
     def notes(self) -> list[str]:
         labels = {split: self.split(split).labels for split in SPLITS}

@@ -1,23 +1,30 @@
 """Images in pairs: an input and the output that belongs to it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from datamodules import checks, pixels
+from datamodules.bad_files import Bad, OnBadFile
 from datamodules.digits import Digits
+from datamodules.folder import Files, Folder
 from datamodules.images import ImageData
-from datamodules.sources import Source, Split, Tensors
-from datamodules.survey import SplitName
+from datamodules.pixels import square
+from datamodules.sources import Picture, Pictures, Raw, Source, Split, Tensors
+from datamodules.survey import ImageFile, SplitName, by_split, opened
 from datamodules.textured import EDGES, photographs, strip
 from lightning_gans.core.batches import PairedBatch
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
-from lightning_gans.settings import Among, Channels, Count, ImageSize
+from lightning_gans.settings import Among, Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
 
 SIDES = ("a", "b")
 
@@ -25,8 +32,8 @@ SIDES = ("a", "b")
 class PairedData(ImageData):
     """Inputs a and outputs b, side by side in the channels of one image: what is cropped or mirrored, both are.
 
-    A subclass reads sources of uint8 (N, A + B, S, S). `parts["a"]` and `parts["b"]` are the two sides, in one order;
-    `split` gives the outputs.
+    A subclass reads sources of uint8 (N, A + B, S, S), and `sample_shape` is theirs. `parts["a"]` and `parts["b"]` are
+    the two sides, in one order; `split` gives the outputs.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -40,6 +47,7 @@ class PairedData(ImageData):
     def __init__(self, *, input_channels: int, channels: int, **settings: Any) -> None:
         super().__init__(channels=channels, **settings)
         self.input_channels = checks.channels(input_channels)
+        self.sample_shape = (input_channels + channels, self.image_size, self.image_size)
 
     @cached_property
     def parts(self) -> Mapping[str, ImageData]:
@@ -75,11 +83,28 @@ class _Side(ImageData):
 
     def read(self) -> Mapping[str, Source]:
         columns = self.whole.columns(self.side)
-        sources: dict[str, Source] = {}
-        for name, source in self.whole.sources.items():
-            assert isinstance(source, Tensors)
-            sources[name] = Tensors(source.x[:, columns], source.labels)
-        return sources
+        return {name: _Columns(source, columns) for name, source in self.whole.sources.items()}
+
+
+class _Columns:
+    """Some of the channels of a source."""
+
+    def __init__(self, source: Source, columns: slice) -> None:
+        self.source, self.columns, self.labels = source, columns, source.labels
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def device(self) -> torch.device:
+        return self.source.device
+
+    def on(self, device: torch.device) -> "_Columns":
+        return _Columns(self.source.on(device), self.columns)
+
+    def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
+        for x, label in self.source.batches(indices, device):
+            yield x[:, self.columns], label
 
 
 class _DigitPairs(PairedData):
@@ -205,3 +230,182 @@ class PhotosGrey(PairedData):
             patches[row] = photo[:, top : top + self.patch, left : left + self.patch]
         colours = pixels.fit(patches, size=self.image_size, channels=3)
         return torch.cat([pixels.fit(colours, size=self.image_size, channels=1), colours], 1)
+
+
+Direction = Literal["a2b", "b2a"]
+
+
+class Paired(PairedData, Folder):
+    """Pairs of image files below `root`, to any depth.
+
+    Either in folders A/ and B/, whose files belong together where their paths are equal but for that folder and the
+    ending (A/train/7.jpg and B/train/7.png, or train/A/7.jpg and train/B/7.png). Or, where there are no such folders,
+    as one picture a pair, whose left half is A and right half B, as in the authors' sets (facades, edges2shoes). Splits
+    and class folders are those of `Folder`, and files become squares as there.
+
+    Args:
+        root: directory of the images.
+        direction: "a2b": inputs are A and outputs B; "b2a": the other way.
+        batch_size: global batch size, of all processes together.
+        image_size: height and width in pixels.
+        input_channels: of the inputs: 1 (grey) or 3 (RGB); files are converted.
+        channels: of the outputs: 1 (grey) or 3 (RGB).
+        horizontal_flip: mirroring of half of the training pairs, drawn anew in every iteration.
+        validation_share: share of the training pairs that is held out for validation, where there is no such directory;
+            approximate, as a hash divides.
+        test_share: share of the training pairs that is held out for the test, where there is no such directory.
+        workers: processes that decode files where the pixels are not held in memory.
+        on_bad_file: treatment of pairs of which a file is unreadable: "skip" with one warning that names them, or an
+            "error".
+
+    Raises:
+        UserError: no such folder, or no pair in it that can be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: ExistingFolder,
+        direction: Direction = "a2b",
+        batch_size: Count = 1,
+        image_size: ImageSize = 128,
+        input_channels: Channels = 3,
+        channels: Channels = 3,
+        horizontal_flip: bool = True,
+        validation_share: Fraction = 0.1,
+        test_share: Fraction = 0.1,
+        workers: Natural = 2,
+        on_bad_file: OnBadFile = "skip",
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            image_size=image_size,
+            input_channels=input_channels,
+            channels=channels,
+            horizontal_flip=horizontal_flip,
+            validation_share=validation_share,
+            test_share=test_share,
+            workers=workers,
+            on_bad_file=on_bad_file,
+        )
+        self.direction = checks.one_of("direction", direction, ("a2b", "b2a"))
+        self._partners: dict[str, ImageFile] = {}  # of the file in A/, by its path
+        self.alone: list[str] = []  # paths of files without a partner
+
+    def _found(self) -> list[ImageFile]:
+        found = super()._found()
+        sides: dict[str, dict[str, ImageFile]] = {side: {} for side in SIDES}
+        for file in found:
+            side, key = _side_of(file.path)
+            if side is not None:
+                sides[side][key] = file
+        a, b = sides["a"], sides["b"]
+        if not a and not b:
+            return found
+        self._partners = {a[key].path: b[key] for key in a if key in b}
+        self.alone = sorted(file.path for key, file in [*a.items(), *b.items()] if not (key in a and key in b))
+        if not self._partners:
+            example = next(iter((a or b).values())).path
+            raise UserError(
+                f"data.root={self.root} has folders A/ or B/ and no pair in them: a pair is two files of equal paths "
+                f"but for that folder and the ending, and {example} has no partner."
+            )
+        return [file for key, file in a.items() if key in b]
+
+    def _by_split(self, found: Sequence[ImageFile]) -> dict[SplitName, list[ImageFile]]:
+        """By paths without the folder of a side, which may stand before or behind that of a split."""
+        own = {_side_of(file.path)[1] if self._partners else file.path: file.path for file in found}
+        renamed = [file._replace(path=key, inner=key) for key, file in zip(own, found, strict=True)]
+        return {
+            split: [file._replace(path=own[file.path]) for file in files]
+            for split, files in by_split(renamed, self.tops).items()
+        }
+
+    def _pictures(self, paths: Sequence[str], labels: Tensor | None) -> Pictures:
+        partners = [self._partners[path].path for path in paths] if self._partners else None
+        return _PairFiles(
+            self.root,
+            paths,
+            labels,
+            partners=partners,
+            size=self.image_size,
+            channels=(self.input_channels, self.channels),
+            reverse=self.direction == "b2a",
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        own = self._content([(path, partner) for path, partner in sorted(self._partners.items())])
+        return self.digest(super().fingerprint, own, direction=self.direction, input_channels=self.input_channels)
+
+    def notes(self) -> list[str]:
+        lines = super().notes()
+        if self.alone:
+            more = f" and {len(self.alone) - 1:,} more" if len(self.alone) > 1 else ""
+            lines.append(f"files without a partner in the other folder are left out: {self.alone[0]}{more}")
+        return lines
+
+
+def _side_of(path: str) -> tuple[str | None, str]:
+    """The side that a path belongs to by a folder A or B in it, and the path without that folder and the ending."""
+    folders = list(PurePosixPath(path).parts[:-1])
+    places = [place for place, folder in enumerate(folders[:2]) if folder.lower() in SIDES]
+    if not places:
+        return None, path
+    side = folders.pop(places[0]).lower()
+    return side, "/".join([*folders, PurePosixPath(path).stem])
+
+
+class _PairFiles(Files):
+    """Pairs of image files, or pictures with both halves of a pair in them.
+
+    Args:
+        partners: the path of the other file of each pair; None: halves.
+        channels: of inputs and outputs.
+        reverse: inputs are B.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        paths: Sequence[str],
+        labels: Tensor | None,
+        *,
+        partners: Sequence[str] | None,
+        size: int,
+        channels: tuple[int, int],
+        reverse: bool,
+    ) -> None:
+        super().__init__(root, paths, labels, size=size, channels=channels[1])
+        self.partners, self.both, self.reverse = partners, channels, reverse
+
+    def read(self, index: int) -> Picture | Bad:
+        name = self.paths[index]
+        try:
+            with warnings.catch_warnings(action="ignore"), self.open(index) as first:
+                if self.partners is None:
+                    pictures = _halves(first)
+                else:
+                    first.load()  # so that what is wrong with it is not said of its partner
+                    name = self.partners[index]
+                    pictures = [first, opened(self.root / name)]
+                order = reversed(pictures) if self.reverse else pictures
+                sides = [
+                    square(picture, size=self.size, channels=channels)
+                    for picture, channels in zip(order, self.both, strict=True)
+                ]
+            return Picture(torch.cat(sides), None)
+        except UnidentifiedImageError:
+            return Bad(name, "of no known image format")
+        except Exception as error:  # decoders raise nearly anything on a damaged file
+            return Bad(name, f"{type(error).__name__}: {error}")
+
+
+def _halves(picture: Image.Image) -> list[Image.Image]:
+    """The left and the right half of a picture, turned upright."""
+    picture = ImageOps.exif_transpose(picture)
+    width, height = picture.size
+    if width < 2 or width < 1.5 * height:
+        raise ValueError(f"{width}x{height} pixels are no two squares side by side")
+    return [picture.crop((0, 0, width // 2, height)), picture.crop((width - width // 2, 0, width, height))]

@@ -12,7 +12,7 @@ from experiments.settings.declarations import says, target
 from experiments.settings.signatures import lineage
 from lightning_gans.core.errors import UserError
 
-FOLDER = "folder.Folder"
+FOLDER, PAIRS = "folder.Folder", "paired.Paired"
 SPEAKERS = 2  # at least
 CLASSIFIER = "lightning_gans.extractors.factories.classifier"
 
@@ -114,7 +114,7 @@ def _folders_of_images(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(dotted key, folder) of the settings that name a folder whose files are all images of one set."""
     data = config.get("data")
     for key, folder in places.needed(config):
-        if (_is(data, FOLDER) and key == "data.root") or key in places.named_folders(config):
+        if ((_is(data, FOLDER) or _is(data, PAIRS)) and key == "data.root") or key in places.named_folders(config):
             yield key, folder
 
 

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from experiments.settings import fitting, offered
-from lightning_gans.core.protocols import Samples, Translates
+from lightning_gans.core.protocols import GeneratesFromImages, Samples, Translates
 from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models import build, load_generator, save_generator
 from tests.helpers.composed import CONF, VARIANTS, composed, data_of, game_of
@@ -143,7 +143,7 @@ def test_a_resumed_run_equals_a_straight_one(run):
 def test_what_chooses_the_best_weights_is_measured(run):
     model = run.game.evaluated_model()
     if run.game.headline.startswith("fid"):  # of an extractor's features
-        assert isinstance(model, Samples | Translates)
+        assert isinstance(model, Samples | Translates | GeneratesFromImages)
         return
     own = {"_target_": "lightning_gans.extractors.factories.own", "_partial_": True}
     scoring = make_scoring(own, samples=None, task=lambda title: nullcontext(lambda share: None))
