@@ -44,7 +44,7 @@ class PairedModel(nn.Module):
 
     def forward(self, a: Tensor, z: Tensor) -> Tensor:
         """(N, A, H, W), (N, noise) -> (N, B, H, W)."""
-        b: Tensor = self.generator(a, z) if self.noise else self.generator(a)
+        b: Tensor = self.generator(a, z) if hasattr(self.generator, "noise") else self.generator(a)
         return b
 
     def check(self, height: int, width: int) -> None:
