@@ -23,7 +23,7 @@ class Autoencoder(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
-    contents: ClassVar[tuple[str, ...]] = ("images",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     headline = "reconstruction_mse"
     model: AutoencodingModel
 

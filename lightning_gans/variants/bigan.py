@@ -30,7 +30,7 @@ class BiGAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
-    contents: ClassVar[tuple[str, ...]] = ("images",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     scale: ClassVar[float] = 0.5  # of every loss: a mean over both kinds of pairs
     model: InferenceModel
 

@@ -38,7 +38,7 @@ class InfoGAN(GAN):
         settings: as GAN's.
     """
 
-    contents: ClassVar[tuple[str, ...]] = ("images",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: InfoGANModel
 
     def __init__(

@@ -32,7 +32,7 @@ class VAE(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
-    contents: ClassVar[tuple[str, ...]] = ("images",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     headline = "nll"
     model: VariationalModel
 

@@ -56,7 +56,7 @@ class VAEGAN(Game):
     """
 
     batch: ClassVar[type] = SampleBatch
-    contents: ClassVar[tuple[str, ...]] = ("images",)
+    contents: ClassVar[tuple[str, ...]] = ("images", "points")
     model: VAEGANModel
 
     def __init__(
