@@ -93,7 +93,8 @@ def labels(configs: Sequence[Mapping[str, Any]], extras: Sequence[Mapping[str, s
             continue
         apart = {index for group in groups if len({values[index] for index in group}) > 1 for index in group}
         for index, one in enumerate(known):
-            if index in apart or one.named(key):
+            # A row without the setting differs from the others by their having it.
+            if one.named(key) or (index in apart and key in one.settings):
                 shown[index].append(key)
         if apart or key in named:
             groups = [part for group in groups for part in _split(group, values)]
@@ -160,7 +161,7 @@ def _settings(config: Mapping[str, Any]) -> Iterator[Setting]:
         # Settings that follow the seed differ with it.
         follows = key.rpartition(".")[2] == "seed" and value == seed
         own = key == "data.root" and f"-root_{clean(as_token(value))}-" in tokens
-        if value is not None and not follows and (own or not is_free(key)):
+        if not follows and (own or not is_free(key)):
             name = _name_in(tokens, key, value)
             yield Setting(_text(key), _text(name or key), _text(plain(value)), named=name is not None)
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from math import isclose
 
 from experiments.runs.report import figure
 from experiments.trained.comparison import KINDS, Row, best_of
-from experiments.trained.sections import Section, all_finished, floor_text, is_whole, overview, rounded
+from experiments.trained.sections import Section, all_finished, counted_runs, floor_text, is_whole, overview, rounded
 from lightning_gans.metrics.names import Better
 from lightning_gans.reporting.terminal import rate
 
@@ -44,8 +45,8 @@ def markdown(found: Sequence[Section]) -> str:
 
 def latex(found: Sequence[Section]) -> str:
     r"""A `table` for each section, with \toprule, \midrule and \bottomrule of booktabs."""
-    lines = [r"% Needs \usepackage{booktabs} and, for textquotedbl, \usepackage[T1]{fontenc}."]
-    facts = " ".join(overview(found))
+    lines = [r"% Needs \usepackage{booktabs}, and \usepackage[T1]{fontenc} where there is a \textquotedbl."]
+    facts = " ".join(f"{fact.rstrip('.')}." for fact in overview(found))
     for section in found:
         head, *rows = _cells(section, escape_latex, _bold_latex)
         columns = "".join("l" if title in ("configuration", "run", "status") else "r" for title in head)
@@ -96,7 +97,7 @@ def _cells(section: Section, escape: Callable[[str], str], bold: Callable[[str],
     head += ["images/s", *(escape(f"{metric}{_arrow(section.better(metric))} {kind}") for metric, kind in kinds)]
     yield head
     for name, row in zip(section.forms[0], section.rows, strict=True):
-        cells = [escape(name)] if section.by_run else [escape(name), str(len(row.runs))]
+        cells = [escape(name)] if section.by_run else [escape(name), counted_runs(row)]
         cells += [] if finished else [escape(row.status)]
         cells += [] if whole else [f"{row.iterations:,}"]
         cells.append("" if row.images_per_second is None else rate(row.images_per_second))
@@ -116,7 +117,7 @@ def _figure(
         text = "{} (SE {})".format(*rounded(stats.mean, stats.error))
     text = escape(text)
     best = best_of(section.rows, metric, kind, "mean")
-    return bold(text) if best is not None and best.mean == stats.mean else text
+    return bold(text) if best is not None and isclose(best.mean, stats.mean) else text
 
 
 def _arrow(better: Better | None) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from math import floor, isclose, log10
 from typing import Any, Literal
 
 from experiments.runs.report import error_figure, figure
 from experiments.trained.comparison import Average, Row, Stats, best_of, direction, metrics_of
-from experiments.trained.labels import Labels, labels
+from experiments.trained.labels import LONGEST, Labels, labels
 from experiments.trained.status import FINISHED, counted
+from lightning_gans.core.received import printable
 from lightning_gans.metrics.names import Better
 
 SEEDS = 8  # that are listed
@@ -57,7 +58,7 @@ class Section:
         best = best_of(self.rows, metric, kind)
         if best is None:
             return ""
-        return "best" if best.median == stats.median else "near" if stats.near(best) else ""
+        return "best" if isclose(best.median, stats.median) else "near" if stats.near(best) else ""
 
 
 def sections(
@@ -131,7 +132,8 @@ def _directories(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
         if not alike:
             break
         names = [
-            "/".join(path.parts[-count:]) if name in alike else name for path, name in zip(paths, names, strict=True)
+            printable("/".join(path.parts[-count:]), LONGEST) if name in alike else name
+            for path, name in zip(paths, names, strict=True)
         ]
     return (tuple(names),)
 
@@ -153,6 +155,12 @@ def overview(found: Sequence[Section]) -> Iterator[str]:
         shared.append(f"seed={','.join(one)}")
     if shared:
         yield f"{'All rows' if len(rows) > 1 else 'Settings'}: {' '.join(shared)}"
+
+
+def counted_runs(row: Row) -> str:
+    """The runs of a row: 3, or 2/3 where only two of them have figures."""
+    evaluated = sum(run.evaluated for run in row.runs)
+    return str(len(row.runs)) if evaluated in (0, len(row.runs)) else f"{evaluated}/{len(row.runs)}"
 
 
 def is_whole(section: Section) -> bool:

@@ -14,7 +14,7 @@ from rich.text import Text
 from experiments.runs.report import figure, say
 from experiments.trained.comparison import KINDS, Row, Stats
 from experiments.trained.labels import fitted
-from experiments.trained.sections import Section, all_finished, floor_text, is_whole, overview, rounded
+from experiments.trained.sections import Section, all_finished, counted_runs, floor_text, is_whole, overview, rounded
 from experiments.trained.status import FAILED, UNFINISHED
 from lightning_gans.metrics.names import Better
 from lightning_gans.reporting.terminal import rate
@@ -55,7 +55,7 @@ def show(found: Sequence[Section], console: Console) -> None:
         hidden += _show(section, console, plain=plain)
     say(console)
     if hidden:
-        names = ", ".join(_summed_up(list(dict.fromkeys(hidden))))
+        names = "; ".join(_summed_up(list(dict.fromkeys(hidden))))
         tell(console, f"Not shown for want of room: {names}. See --metric NAME, --markdown, --csv FILE, --json FILE.")
     for line in _legend(found, plain=plain):
         tell(console, line)
@@ -63,9 +63,10 @@ def show(found: Sequence[Section], console: Console) -> None:
 
 def tell(console: Console, line: str) -> None:
     """A line broken between words where it is wider than the console; paths stay whole, so that they can be copied."""
-    for part in textwrap.wrap(
-        line, max(console.width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    ):
+    if len(line) <= console.width:
+        return say(console, line)
+    width = max(console.width, 20)
+    for part in textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
         say(console, part)
 
 
@@ -95,8 +96,9 @@ def _summed_up(hidden: Sequence[str]) -> Iterator[str]:
     both = [hint.removesuffix(" (best)") for hint in hidden if hint.endswith(" (best)")]
     last = [name for hint in hidden if hint.endswith(" (last)") and (name := hint.removesuffix(" (last)")) not in both]
     if last:
-        yield f"last value{'s' if len(last) > 1 else ''} of {' and '.join(last)}"
-    yield from reversed(both)
+        yield f"last value{'s' if len(last) > 1 else ''} of {', '.join(reversed(last))}"
+    if both:
+        yield ", ".join(reversed(both))
 
 
 def _falling(columns: Sequence[Column], section: Section) -> Iterator[Column]:
@@ -112,7 +114,7 @@ def _columns(section: Section, *, plain: bool) -> list[Column]:
     rows = section.rows
     columns = []
     if not section.by_run:
-        columns.append(Column("n", tuple(Text(str(len(row.runs))) for row in rows)))
+        columns.append(Column("n", tuple(Text(counted_runs(row)) for row in rows)))
     if not all_finished(section):
         columns.append(Column("status", tuple(map(_status, rows)), "status", left=True))
     if not is_whole(section):
@@ -212,6 +214,8 @@ def _legend(found: Sequence[Section], *, plain: bool) -> Iterator[str]:
         for kind in KINDS
         if (stats := row.stats(metric, kind)) is not None
     ]
+    if any("/" in counted_runs(row) for _, row in rows):
+        yield "n: 1/2 is one run with figures of two."
     if any(stats.std is not None for stats, _ in cells):
         yield f"Median over n seeds; below it mean {_sign(plain)} standard deviation over the seeds."
     if any(stats.std is None and stats.error is not None for stats, _ in cells):
