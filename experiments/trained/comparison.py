@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import hypot, sqrt
+from math import hypot, isclose, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal
@@ -218,10 +218,11 @@ def direction(rows: Sequence[Row], metric: str) -> Better | None:
 
 
 def best_of(rows: Sequence[Row], metric: str, kind: str, average: Average = "median") -> Stats | None:
-    """Those of the best median, or mean; None where there is nothing to compare."""
+    """Those of the best median, or mean; None where there is nothing to compare, or all are equal."""
     better = direction(rows, metric)
     found = [stats for row in rows if (stats := row.stats(metric, kind)) is not None]
-    if better is None or len(found) < 2:
+    values = [getattr(stats, average) for stats in found]
+    if better is None or all(isclose(value, values[0]) for value in values):
         return None
     return (min if better == "lower" else max)(found, key=lambda stats: getattr(stats, average))
 

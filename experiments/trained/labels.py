@@ -189,8 +189,11 @@ def _name_in(tokens: str, key: str, value: Any) -> str | None:
     parts, text = key.split("."), as_token(value)
     if parts[-1] == "_target_":
         parts, text = parts[:-1], text.rpartition(".")[2]
+    text = clean(text)
+    if f"{text}-" not in tokens:
+        return None
     endings = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
-    return next((ending for ending in endings if f"-{clean(ending)}{clean(text)}-" in tokens), None)
+    return next((ending for ending in endings if f"-{clean(ending)}{text}-" in tokens), None)
 
 
 def _is_nested(value: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isclose
 
 from experiments.runs.report import figure
-from experiments.trained.comparison import KINDS, Row, best_of
+from experiments.trained.comparison import KINDS, Stats, best_of
 from experiments.trained.sections import Section, all_finished, counted_runs, floor_text, is_whole, overview, rounded
 from lightning_gans.metrics.names import Better
 from lightning_gans.reporting.terminal import rate
@@ -96,28 +96,26 @@ def _cells(section: Section, escape: Callable[[str], str], bold: Callable[[str],
     head += [] if whole else ["iterations"]
     head += ["images/s", *(escape(f"{metric}{_arrow(section.better(metric))} {kind}") for metric, kind in kinds)]
     yield head
+    bests = {(metric, kind): best_of(section.rows, metric, kind, "mean") for metric, kind in kinds}
     for name, row in zip(section.forms[0], section.rows, strict=True):
         cells = [escape(name)] if section.by_run else [escape(name), counted_runs(row)]
         cells += [] if finished else [escape(row.status)]
         cells += [] if whole else [f"{row.iterations:,}"]
         cells.append("" if row.images_per_second is None else rate(row.images_per_second))
-        yield cells + [_figure(section, row, metric, kind, escape, bold) for metric, kind in kinds]
+        for (metric, kind), best in bests.items():
+            stats = row.stats(metric, kind)
+            text = "" if stats is None else escape(_figure(stats))
+            is_best = stats is not None and best is not None and isclose(best.mean, stats.mean)
+            cells.append(bold(text) if is_best else text)
+        yield cells
 
 
-def _figure(
-    section: Section, row: Row, metric: str, kind: str, escape: Callable[[str], str], bold: Callable[[str], str]
-) -> str:
-    stats = row.stats(metric, kind)
-    if stats is None:
-        return ""
-    text = figure(stats.mean)
+def _figure(stats: Stats) -> str:
     if stats.std is not None:
-        text = " ± ".join(rounded(stats.mean, stats.std))
-    elif stats.error is not None:
-        text = "{} (SE {})".format(*rounded(stats.mean, stats.error))
-    text = escape(text)
-    best = best_of(section.rows, metric, kind, "mean")
-    return bold(text) if best is not None and isclose(best.mean, stats.mean) else text
+        return " ± ".join(rounded(stats.mean, stats.std))
+    if stats.error is not None:
+        return "{} (SE {})".format(*rounded(stats.mean, stats.error))
+    return figure(stats.mean)
 
 
 def _arrow(better: Better | None) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import floor, isclose, log10
 from typing import Any, Literal
 
 from experiments.runs.report import error_figure, figure
-from experiments.trained.comparison import Average, Row, Stats, best_of, direction, metrics_of
+from experiments.trained.comparison import KINDS, Average, Row, Stats, best_of, direction, metrics_of
 from experiments.trained.labels import LONGEST, Labels, labels
 from experiments.trained.status import FINISHED, counted
 from lightning_gans.core.received import printable
@@ -50,12 +51,16 @@ class Section:
                     return metric, value, deviation
         return None
 
+    @cached_property
+    def _best(self) -> dict[tuple[str, str], Stats | None]:
+        return {(metric, kind): best_of(self.rows, metric, kind) for metric in self.metrics for kind in KINDS}
+
     def better(self, metric: str) -> Better | None:
         return direction(self.rows, metric)
 
     def mark(self, stats: Stats, metric: str, kind: str) -> Literal["best", "near", ""]:
         """Whether these are the best of the column, or do not differ from them by two standard errors."""
-        best = best_of(self.rows, metric, kind)
+        best = self._best[metric, kind]
         if best is None:
             return ""
         return "best" if isclose(best.median, stats.median) else "near" if stats.near(best) else ""
