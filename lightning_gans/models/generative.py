@@ -123,7 +123,8 @@ class GenerativeModel(nn.Module):
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
         with evaluating(self):
             made = [
-                self(self.codes(chunk, seed=seed, truncation=truncation)) for chunk in range(first, max(last, first + 1))
+                self(self.codes(chunk, seed=seed, truncation=truncation))
+                for chunk in range(first, max(last, first + 1))
             ]
         return torch.cat(made)[start - first * CHUNK :][:n]
 

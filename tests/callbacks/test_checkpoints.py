@@ -20,6 +20,15 @@ from tests.helpers.tiny import tiny_game
 SPEC = {
     "_target_": "lightning_gans.models.generative.GenerativeModel",
     "prior": {"_target_": "lightning_gans.core.prior.Normal", "dim": 4},
+    "generator": {
+        "_target_": "lightning_gans.networks.mlp.MLPGenerator",
+        "latent_dim": 4,
+        "sample_shape": [2],
+        "width": 8,
+        "depth": 1,
+        "batch_norm": False,
+        "output": "linear",
+    },
 }
 FIDS = {2: 3.0, 4: 1.0, 6: 2.0}  # by iteration: the best one in the middle
 
