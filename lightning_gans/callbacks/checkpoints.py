@@ -1,6 +1,7 @@
 """Checkpoints: last.ckpt, best.ckpt and the exported generator/ of a run."""
 
 import filecmp
+import shlex
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,10 +35,10 @@ CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the rank
 class Checkpoints(Checkpoint):
     """Save last.ckpt every so many iterations or minutes, at every new best score, on a stop and at the end.
 
-    With each one the exported generator/ is rewritten from the evaluated weights, with a model card; at the end the card
-    gets the scores on the test split and a picture of samples. best.ckpt is the checkpoint with the
-    best value of the game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old
-    one's place, and none is written after a loss or gradient stopped being finite.
+    With each one the exported generator/ is rewritten from the evaluated weights, with a model card, which gets the
+    scores on the test split and a picture of samples at the end. best.ckpt is the checkpoint with the best value of the
+    game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old one's place, and
+    none is written after a loss or gradient stopped being finite.
 
     Args:
         every: iterations between two checkpoints.
@@ -162,11 +163,20 @@ def _report(trainer: pl.Trainer, game: Game) -> Report:
 
 
 def _command(run_dir: Path) -> tuple[str, str]:
-    """The newest command and commit in a run's command.txt; empty where there are none."""
+    """The newest command and commit in a run's command.txt; empty where there are none.
+
+    Without run_dir=, which says where the run lay on this machine.
+    """
     try:
         lines = read_text(run_dir / "command.txt").splitlines()
     except (OSError, ValueError):
         return "", ""
     commands = [line for line in lines if line.startswith("python -m experiments.")]
     commits = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
+    with suppress(ValueError):  # quotes that do not match: a file that was edited
+        commands = [shlex.join(word for word in shlex.split(line) if not _says_run_dir(word)) for line in commands[-1:]]
     return (*commands[-1:], "")[0], (*commits[-1:], "")[0]
+
+
+def _says_run_dir(word: str) -> bool:
+    return word.lstrip("-").startswith("run_dir=")

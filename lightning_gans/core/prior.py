@@ -69,7 +69,7 @@ def check_truncation(threshold: float) -> None:
         UserError: says what fits.
     """
     if not 0 < threshold < math.inf:
-        raise UserError(f"truncation={threshold:g}: must be above 0; 2 cuts off 5 % of each number, 0.7 half of them.")
+        raise UserError(f"truncation={threshold:g}: must be above 0; 2 resamples 5 % of a code, 0.7 half.")
 
 
 class Normal(Prior):

@@ -43,14 +43,12 @@ class Interpolates(Protocol):
 
 @runtime_checkable
 class SamplesFromCodes(Protocol):
-    """Generates x = G(z) from codes z of a prior: they can be truncated, and paths between them decoded.
+    """Generates x = G(z) from codes z of a prior: paths between them can be decoded, and `sample` takes a truncation.
 
     codes: of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim). path: "spherical" or "linear".
     """
 
     def codes(self, chunk: int, *, seed: int = 0, truncation: float | None = None) -> Tensor: ...
-
-    def sample(self, n: int, *, seed: int = 0, start: int = 0, truncation: float | None = None) -> Tensor: ...
 
     def interpolate(
         self,

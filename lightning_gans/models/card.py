@@ -10,7 +10,7 @@ import yaml
 
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import printable
-from lightning_gans.metrics.names import ERROR, METRICS, SPREAD
+from lightning_gans.metrics.names import ERROR, METRICS
 from lightning_gans.models import class_names
 from lightning_gans.models.spec import exportable
 
@@ -147,9 +147,9 @@ def _use(spec: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     lines += ["", values] if values else []
     names = about.get(class_names.KEY)
     if isinstance(names, list) and names and "classes" in spec:
-        shown = [f"{number} {escaped(name)}" for number, name in enumerate(names[:MOST_CLASSES])]
+        shown = [f"{number} = {escaped(name)}" for number, name in enumerate(names[:MOST_CLASSES])]
         more = f" and {len(names) - MOST_CLASSES:,} more" if len(names) > MOST_CLASSES else ""
-        lines += ["", f"Classes by number: {', '.join(shown)}{more}."]
+        lines += ["", f"Classes: {', '.join(shown)}{more}."]
     return "\n".join(lines)
 
 
@@ -228,11 +228,11 @@ def _model(spec: Mapping[str, Any], about: Mapping[str, Any], report: Report) ->
         if isinstance(inner := spec.get(part), Mapping):
             facts[part] = inner.get("_target_")
     if isinstance(prior := spec.get("prior"), Mapping) and "dim" in prior:
-        facts["numbers of a code"] = prior["dim"]
+        facts["length of a code"] = prior["dim"]
     if report.shape is not None:
         facts["shape of a sample"] = " x ".join(map(str, report.shape))
-    facts["numbers of classes" if "classes" in spec else ""] = spec.get("classes")
-    lines = (f"* {key}: {escaped(value)}" for key, value in facts.items() if key and value is not None)
+    facts["classes"] = spec.get("classes")
+    lines = (f"* {key}: {escaped(value)}" for key, value in facts.items() if value is not None)
     return "\n".join(["## Model", "", *lines])
 
 

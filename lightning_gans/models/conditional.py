@@ -115,7 +115,8 @@ class ConditionalGenerativeModel(GenerativeModel):
             labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
             parts = zip(z.split(TOGETHER), labels.split(TOGETHER), strict=True)
             x = torch.cat([self(part, of) for part, of in parts])
-        return x.unflatten(0, (rows, steps))
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
 
     def calibrate(self) -> None:
         """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and labels."""

@@ -141,7 +141,8 @@ class GenerativeModel(nn.Module):
         with evaluating(self):
             z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
             x = torch.cat([self(part) for part in z.split(TOGETHER)])
-        return x.unflatten(0, (rows, steps))
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
 
     def traversed(self, axes: Sequence[Axis], *, seed: int = 0, start: int = 0) -> Tensor:
         """Sample `start` of `seed` with its code moved along each axis in turn: (len(axes), steps, *sample_shape)."""
