@@ -188,7 +188,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     request = parse(argv)
     with shown("Loading"):
-        model, iteration = load_model(request.run, request.which, allow=request.allow)
+        model, iteration = load_model(request.run, request.which, allow=request.allow, watched=request.task != "onnx")
     check_model(request, model)
     label = label_of(request, model)
     chosen = {"label": None if label is None else label[0], "truncation": request.truncation}

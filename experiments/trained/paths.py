@@ -16,7 +16,6 @@ PATHS = ("spherical", "linear")
 ROWS = 8  # of paths, where n is not said
 FRAMES = 48  # steps of an animation, where steps is not said
 MOST = 16_384  # samples of all paths together, which are held in memory
-REAL = 2000  # samples behind animated points
 
 
 def need(key: str, model: Any, run: Path) -> None:
@@ -80,12 +79,13 @@ def animate(made: Made, *, gif: Path | None, video: Path | None) -> None:
 def _frames(rows: "Tensor") -> list["Image.Image"]:
     """A picture of each step of (n, steps, *shape)."""
     from lightning_gans.reporting.images import image_grid
-    from lightning_gans.reporting.planar import planar_figure
+    from lightning_gans.reporting.planar import axes_of, planar_figure
 
     if rows.dim() == 5:
         return [image_grid(step, math.isqrt(len(step) - 1) + 1) for step in rows.unbind(1)]
-    if rows.dim() == 3 and rows.shape[2] == 2:  # all points of the paths stand behind: the axes are chosen for them
-        return [planar_figure(step, rows.flatten(0, 1)[:REAL]) for step in rows.unbind(1)]
+    if rows.dim() == 3 and rows.shape[2] == 2:
+        axes = axes_of(rows.flatten(0, 1))
+        return [planar_figure(step, paths=rows, axes=axes) for step in rows.unbind(1)]
     raise UserError(
         f"gif= and video= are of images and of points of the plane, and these samples are of shape "
         f"{tuple(rows.shape[2:])}. Say npz=paths.npz for the numbers."

@@ -1,7 +1,9 @@
 """Generators and encoders as ONNX files, for programs without torch. Needs the extra `onnx`."""
 
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,8 +76,7 @@ def _write(
     """Write one function of a model and compare it with torch."""
     batch = torch.export.Dim("n")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice to its own callers
+        with _quiet():
             program = torch.onnx.export(
                 _Function(model, function).eval(),
                 tuple(tensor[:2] for tensor in inputs.values()),
@@ -86,7 +87,7 @@ def _write(
                 dynamic_shapes=((*({0: batch} for _ in inputs),),),
             )
     except Exception as error:  # torch.export and its decompositions raise nearly anything
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise UserError(
             f"onnx={path}: torch cannot export {type(model).__name__} ({type(error).__name__}: {reason})."
         ) from error
@@ -97,6 +98,19 @@ def _write(
         _compare(temporary, path, inputs, expected)
     shapes = {key: ("n", *tensor.shape[1:]) for key, tensor in {**inputs, name: expected}.items()}
     return shapes
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, torch neither warns its own callers nor logs the graphs that it could not trace."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _forget_places(model: Any) -> None:
