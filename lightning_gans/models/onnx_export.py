@@ -3,8 +3,9 @@
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,11 @@ def _write(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, torch neither warns its own callers nor logs the graphs that it could not trace."""
+    """Within, torch neither warns its own callers nor prints the graphs that it could not trace."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             yield
     finally:
         logging.disable(before)
