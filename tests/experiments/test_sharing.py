@@ -2,11 +2,13 @@
 
 import os
 import pty
+import re
 import sys
 import time
 import tracemalloc
 import weakref
 from contextlib import contextmanager
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import sample
+from experiments import evaluate, sample
 from experiments.trained import paths, progress
 from experiments.trained.sample_request import parse
 from lightning_gans import load_generator
@@ -294,3 +296,26 @@ def test_a_bar_is_gone_before_an_error_is_told(monkeypatch):
         assert "Waiting" in read()
         time.sleep(0.2)
         assert read() == ""
+
+
+# The page
+
+
+def commands_of_the_page():
+    text = (Path(__file__).parents[2] / "docs" / "SHARING.md").read_text()
+    return re.findall(r"^    python -m experiments\.sample (.*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", commands_of_the_page())
+def test_a_command_of_the_page_is_one(command):
+    assert parse(command.split()).run.parts[0] == "zoo"
+
+
+def test_the_page_tells_of_every_output():
+    told = {argument.partition("=")[0] for command in commands_of_the_page() for argument in command.split()}
+    assert told >= {"npz", "folder", "gif", "video", "onnx", "path", "truncation", "steps", "label"}
+
+
+def test_what_needs_a_runs_data_says_so():
+    with pytest.raises(UserError, match=r"run=zoo/digits has no config\.yaml"):
+        evaluate.main(["run=zoo/digits"])
