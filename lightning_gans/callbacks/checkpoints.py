@@ -9,6 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_gans.callbacks.exports import tell_generator
 from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import copy
 from lightning_gans.core.errors import UserError
@@ -106,7 +107,9 @@ class Checkpoints(Checkpoint):
         model = game.evaluated_model()  # on every rank, so that they stay alike
         if trainer.is_global_zero:
             about = {**self.about, "iteration": game.iteration, "images": game.images}
-            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+            folder = Path(trainer.default_root_dir) / "generator"
+            save_generator(model, self.spec, folder, about=about)
+            tell_generator(trainer, game, folder)
 
     def _keep_best(self, newest: Path, run_dir: Path, game: Game) -> None:
         """Where `newest`, which is intact, is the best one so far, let best.ckpt be a copy of it."""
