@@ -48,14 +48,22 @@ def kept(place: Path) -> Export | None:
 
 
 def upload(run: Any, export: Export, name: str, aliases: Sequence[str]) -> None:
-    """Log the whole folder of an export as an artifact of type "model"."""
+    """Log the whole folder of an export as an artifact of type "model".
+
+    A copy is taken, since the next export replaces the files. Offline it lies beside the run's other files until
+    `wandb sync` reads it; W&B's own copies are in the user's home, where nothing says of which run they are.
+    """
     import wandb
 
     metadata = finite({"iteration": export.iteration, **export.facts})
     artifact = wandb.Artifact(name, type="model", metadata=metadata)
-    for file in sorted(path for path in export.folder.rglob("*") if path.is_file()):
-        # a copy is taken: the next export takes the place of these files
-        artifact.add_file(str(file), name=file.relative_to(export.folder).as_posix())
+    folder = export.folder
+    if run.offline:
+        folder = Path(run.settings.sync_dir) / "generators" / str(export.iteration)
+        shutil.copytree(export.folder, folder, dirs_exist_ok=True)
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        policy: Any = "immutable" if run.offline else "mutable"
+        artifact.add_file(str(file), name=file.relative_to(folder).as_posix(), policy=policy)
     run.log_artifact(artifact, aliases=list(aliases))
 
 

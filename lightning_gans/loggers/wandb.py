@@ -207,7 +207,7 @@ class WandbLogger(Logger):
         return {key: told[key] for key in keys if told.get(key) is not None}
 
     def _upload_generators(self, run: Any) -> None:
-        """Upload the best generator and then the latest, which W&B calls `latest` for its being the last."""
+        """Upload the best generator and then the latest: W&B moves the alias `latest` to every new version."""
         latest, self._latest = self._latest, None
         if latest is None:
             return
