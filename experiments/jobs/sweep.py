@@ -32,6 +32,7 @@ from lightning_gans.metrics.names import METRICS, suffix_of
 JOB = "job"  # the setting that holds the command of one job of a study
 SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
 FULL = "LIGHTNING_GANS_FULL_ERROR"  # HYDRA_FULL_ERROR as the user has it, for the jobs
+OF_ONE_RUN = ("WANDB_RUN_ID", "WANDB_NAME")  # would make the jobs of a multirun one W&B run, or call all the same
 
 # Exit codes of the jobs that this process has launched; launchers with workers of their own leave it empty.
 _codes: list[int] = []
@@ -52,6 +53,8 @@ def sweep(plan: Plan) -> int:
     """
     _codes.clear()
     left = _left(plan)
+    if ignored := [name for name in OF_ONE_RUN if os.environ.get(name)]:
+        print(f"{' and '.join(ignored)}: ignored in a multirun; each job has an id and a name of its own.", flush=True)
     if plan.queue is not None:
         slurm.refuse_queued(plan.queue)
         _tell_submitted(plan, left)
@@ -270,6 +273,8 @@ def apart(
     """
     full = os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))
     environment = os.environ | {"HYDRA_FULL_ERROR": full, **(variables or {})}
+    for name in OF_ONE_RUN:
+        environment.pop(name, None)
     received: list[int] = []
     with ExitStack() as stack:
         output: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Identity of a run in Weights & Biases: its id, name and tags, from settings, the environment and the run's choices."""
+"""Identity of a run in Weights & Biases: id, name and tags, from settings, the environment and the run's choices."""
 
 import logging
 import os
@@ -49,7 +49,7 @@ def pinned_id(run_dir: Path) -> str:
     found = for_one_run("WANDB_RUN_ID", run_dir)
     if found is not None and not _ID.fullmatch(found):
         log.warning(
-            "WANDB_RUN_ID=%s is left out: an id holds letters, digits and _, - or . alone. The run has an id of its own.",
+            "WANDB_RUN_ID=%s is ignored: an id holds letters, digits and _, - or . alone. The run has a new id.",
             found,
         )
         found = None

@@ -221,7 +221,7 @@ class WandbLogger(Logger):
 
     @_harmless
     def log_alert(self, level: str, title: str, text: str) -> None:
-        """Send an alert, "warning" or "error", by the channels of the user's W&B settings; once a run for each title."""
+        """Send an alert ("warning" or "error") by the channels of the user's W&B settings; once a run for each title."""
         if (run := self._begin()) is None:
             return
         file = self.run_dir / "wandb" / ALERTS

@@ -126,7 +126,7 @@ def test_an_id_that_no_file_system_takes_is_left_out(
     monkeypatch.setenv("WANDB_RUN_ID", "../../x")
     with caplog.at_level(logging.WARNING):
         assert len(pinned_id(tmp_path)) == 8
-    assert "WANDB_RUN_ID=../../x is left out" in caplog.text
+    assert "WANDB_RUN_ID=../../x is ignored" in caplog.text
 
 
 def test_tags_name_the_objective_of_a_game_that_plays_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
