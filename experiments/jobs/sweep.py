@@ -171,7 +171,7 @@ def _overrides(plan: Plan, left: Sequence[Job]) -> list[str]:
 
 def _direction(job: Job) -> str:
     """The better direction of a job's headline metric, as Optuna names it."""
-    name = _headline(job)
+    name = headline(job)
     if name not in METRICS:
         raise UserError(
             f"{name} is no metric of ours, so its better direction is not known before the jobs run. Say "
@@ -180,7 +180,7 @@ def _direction(job: Job) -> str:
     return "maximize" if METRICS[name].better == "higher" else "minimize"
 
 
-def _headline(job: Job) -> str:
+def headline(job: Job) -> str:
     """The metric that a job returns: its variant's own, or that of the samples.
 
     Raises:
@@ -205,7 +205,7 @@ def _tell_best(job: Job) -> None:
     found: Any = load_yaml(path) if path.is_file() else {}
     if "best_params" in found:
         values = " ".join(f"{key}={value}" for key, value in found["best_params"].items())
-        print(f"\nBest {_headline(job)}: {found['best_value']:.4g} with {values} ({path})")
+        print(f"\nBest {headline(job)}: {found['best_value']:.4g} with {values} ({path})")
 
 
 def _status(job: Job) -> str:

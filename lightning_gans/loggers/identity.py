@@ -13,6 +13,7 @@ from lightning_gans.core.files import write_atomically
 
 log = logging.getLogger(__name__)
 
+PROJECT = "lightning-gans"
 LONGEST_TAG = 64  # characters, W&B's limit
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")  # what W&B takes, and every file system
 

@@ -15,14 +15,13 @@ from pytorch_lightning.utilities import rank_zero_only
 from lightning_gans.core.files import write_atomically
 from lightning_gans.loggers.connection import choose
 from lightning_gans.loggers.generators import Export, artifact_name, keep, kept, upload
-from lightning_gans.loggers.identity import chosen, for_one_run, pinned_id, tags_of
+from lightning_gans.loggers.identity import PROJECT, chosen, for_one_run, pinned_id, tags_of
 from lightning_gans.metrics.names import METRICS
 
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
-PROJECT = "lightning-gans"
 JOB_TYPE = "train"
 BEST = "best"  # below run_dir/wandb: the best generator so far, until it is uploaded
 ALERTS = "alerts.txt"  # below run_dir/wandb: titles of the alerts that were sent
@@ -221,7 +220,7 @@ class WandbLogger(Logger):
 
     @_harmless
     def log_alert(self, level: str, title: str, text: str) -> None:
-        """Send an alert ("warning" or "error") by the channels of the user's W&B settings; once a run for each title."""
+        """Send an alert ("warning" or "error") by the channels of the user's W&B settings; each title once a run."""
         if (run := self._begin()) is None:
             return
         file = self.run_dir / "wandb" / ALERTS

@@ -69,8 +69,8 @@ def test_every_job_is_a_command_of_its_own(jobs, capsys):
     assert said.err == ""
 
 
-def test_variables_that_name_one_run_are_kept_from_the_jobs(jobs, monkeypatch, capsys):
-    started, _, _ = jobs
+@pytest.mark.usefixtures("jobs")
+def test_variables_that_name_one_run_are_kept_from_the_jobs(monkeypatch, capsys):
     seen = []
     launch = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda command, env: seen.append(env) or launch(command, env))
