@@ -71,6 +71,7 @@ def run(
     checkpoint: Path | None = None,
     begin: Callable[[], None] | None = None,
     paper: tuple[str, int] | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
@@ -78,6 +79,7 @@ def run(
         checkpoint: a Lightning checkpoint to continue from.
         begin: called when everything is made and loaded, right before training.
         paper: training of the variant's paper, in words and in images, for an estimate of the time; None if unknown.
+        origin: command and commit of the run, which loggers keep with its configuration.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -93,7 +95,7 @@ def run(
     with Interruption() as interruption, displayed(progress.task):
         try:
             interruption.check()
-            return _run(config, checkpoint, begin, interruption, progress, paper)
+            return _run(config, checkpoint, begin, interruption, progress, paper, origin or {})
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             if place.leads:
@@ -114,6 +116,7 @@ def _run(
     interruption: Interruption,
     progress: Progress,
     paper: tuple[str, int] | None,
+    origin: Mapping[str, str],
 ) -> Exit:
     run_dir = Path(config["run_dir"])
     settings, flags = config["callbacks"], config["trainer"]
@@ -152,7 +155,7 @@ def _run(
     every = settings["evaluation"]["every"] if config["metrics"] else None
     trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
-        logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
+        logger.log_hyperparams({**config, "choices": config["names"].get("choices", {}), **origin})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
     begun = 0

@@ -120,6 +120,7 @@ class Checkpoints(Checkpoint):
             self._exported = {**self.about, "iteration": game.iteration, "images": game.images}
             folder = Path(trainer.default_root_dir) / "generator"
             save_generator(model, self.spec, folder, about=self._exported, report=_report(trainer, game))
+            tell_generator(trainer, game, folder)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Complete the model card of the export; behind Evaluation, which has measured on the test split."""

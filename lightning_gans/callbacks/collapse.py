@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lightning_gans.callbacks.training_log import tell_alert
 from lightning_gans.core.events import Evidence
 from lightning_gans.metrics.diversity import class_counts, classes_covered
 
@@ -46,6 +47,7 @@ class CollapseWatch(pl.Callback):
         for name, text in signs.items():
             if text is not None and name not in self._told:
                 log.warning("Iteration %s: %s", f"{game.iteration:,}", text)
+                tell_alert(trainer, "warning", f"Collapse watch: {name}", f"Iteration {game.iteration:,}: {text}")
         self._told = {name for name, text in signs.items() if text is not None}
 
     def state_dict(self) -> dict[str, Any]:
