@@ -128,10 +128,11 @@ def _swept(composer: Composer, override: Override) -> Swept:
 
 def _distribution(override: Override, interval: IntervalSweep) -> dict[str, Any]:
     """An interval of Hydra's sweeps as a distribution of W&B's."""
-    start, end, log = interval.start, interval.end, "log" in interval.tags
-    whole = isinstance(start, int) and isinstance(end, int)
-    assert start is not None
-    assert end is not None
+    assert interval.start is not None
+    assert interval.end is not None
+    ends: list[int | float] = [interval.start, interval.end]
+    start, end = ends
+    log, whole = "log" in interval.tags, all(isinstance(bound, int) for bound in ends)
     if not start < end:
         raise UserError(f"{override.input_line}: the range is empty; its first end has to be the smaller one.")
     if log and (whole or start <= 0):

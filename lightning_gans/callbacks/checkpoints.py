@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.exports import tell_generator
 from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import copy
 from lightning_gans.core.errors import UserError
