@@ -58,6 +58,10 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         odd_ones = [{"path": str(path), "what": why} for path, why in odd]
         text = json.dumps({"rows": [as_dict(row, metrics) for row in rows], "left_out": odd_ones}, indent=2)
         write_atomically(arguments.json, text + "\n")
+    if arguments.html:
+        from experiments.report.page import left_out, page  # Jinja2, which the table does without
+
+        write_atomically(arguments.html, page(found, left_out=left_out(odd)))
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
     show(rows, metrics, console)
@@ -81,6 +85,7 @@ def _parser() -> cli.Parser:
     parser.add_argument("--runs", action="store_true", help="a row a run")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and samples, in one file")
     return parser
 
 
