@@ -23,6 +23,7 @@ from experiments.jobs import launch, requeue
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
+from experiments.report.of_run import leave
 from experiments.runs.resume import source_of
 from experiments.settings.trainer import check as check_flags
 from lightning_gans.callbacks.checkpoints import Checkpoints
@@ -173,6 +174,8 @@ def _run(
     whole = game.iteration >= game.iterations and not interruption.agreed
     if trainer.is_global_zero:
         summary.write(trainer, game, "finished" if whole else "stopped")
+        if not interruption.received:  # who asked for the end does not wait for pictures
+            leave(run_dir)
         over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
         why = "" if interruption.agreed else over or stopped_early(given)
         farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
@@ -364,5 +367,6 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     if trainer.is_global_zero:
         with suppress(UserError):
             summary.write(trainer, game, "diverged")
+            leave(run_dir)
         print(f"error: {error} {good} {advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED

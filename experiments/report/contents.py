@@ -1,6 +1,5 @@
 """What a report says of runs, as plain data: boards with their rows, curves, grids, settings, warnings, commands."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +115,7 @@ def contents(found: Sequence[Run]) -> Contents:
     data = {
         "rows": [_row(row, line) for row, line in zip(rows, (l for b in boards for l in b.lines), strict=True)],
         "runs": _curves(members, notes),
-        "metrics": {name: _about(rows, name) for name in metrics_of(rows)},
+        "metrics": {name: _about(rows, name) for board in boards for name in board.metrics},
         "settings": _settings(members, notes),
         "selected": list(range(len(rows)))[:SELECTED],
     }
@@ -303,7 +302,11 @@ def _settings(members: Sequence[Run], notes: list[str]) -> dict[str, Any]:
     flat = [{key: value for key, value in flatten(run.config) if not is_free(key)} for run in members]
     keys = dict.fromkeys(key for config in flat for key in config)
     texts = {key: [_value(config, key) for config in flat] for key in keys}
-    differing = [key for key, found in texts.items() if len(set(found)) > 1]
+    # The same value stands under network.generator and under variant.model.generator: the shorter key is shown.
+    same: dict[tuple[str, ...], str] = {}
+    for key in sorted(texts, key=len):
+        same.setdefault((key.rpartition(".")[2], *texts[key]), key)
+    differing = [key for key, found in texts.items() if len(set(found)) > 1 and key in same.values()]
     if len(differing) > MOST_KEYS:
         notes.append(f"{len(differing) - MOST_KEYS} settings that differ are left out.")
     values: dict[str, int] = {}
@@ -314,6 +317,7 @@ def _settings(members: Sequence[Run], notes: list[str]) -> dict[str, Any]:
 def _value(config: Mapping[str, Any], key: str) -> str:
     if key not in config:
         return "–"
-    value = config[key]
-    text = plain(value) if isinstance(value, str | int | float | bool | None) else json.dumps(value, default=str)
+    text = plain(config[key])
+    if key.rpartition(".")[2] == "_target_":
+        text = ".".join(text.split(".")[-2:])  # its module and class
     return printable(text, LONGEST)

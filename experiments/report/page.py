@@ -9,10 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from experiments.report.contents import Contents, contents
+from experiments.report.contents import contents
 from experiments.trained.comparison import Run
 
-STATIC = ("uPlot.iife.min.js", "report.js", "uPlot.min.css", "report.css")
+LIBRARY, MODULE = "uPlot.iife.min.js", ("charts.js", "report.js")
+STYLES = ("uPlot.min.css", "report.css")
 
 
 def page(found: Sequence[Run], *, title: str = "Runs compared", left_out: Sequence[str] = ()) -> str:
@@ -31,19 +32,22 @@ def page(found: Sequence[Run], *, title: str = "Runs compared", left_out: Sequen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    static = {name: files("experiments.report").joinpath("static", name).read_text("utf-8") for name in STATIC}
-    scripts = [static[name].replace("</script", "<\\/script") for name in STATIC[:2]]
-    about: Contents = contents(found)
+    scripts = [_static(LIBRARY), "\n".join(map(_static, MODULE))]
+    about = contents(found)
     return environment.get_template("report.html.jinja").render(
         title=title,
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         policy=policy(scripts),
-        styles=[Markup(static[name]) for name in STATIC[2:]],
+        styles=[Markup(_static(name)) for name in STYLES],
         scripts=[Markup(script) for script in scripts],
         data=Markup(embedded(about.data)),
         about=about,
         left_out=left_out,
     )
+
+
+def _static(name: str) -> str:
+    return files("experiments.report").joinpath("static", name).read_text("utf-8")
 
 
 def policy(scripts: Sequence[str]) -> str:
