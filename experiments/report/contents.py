@@ -85,6 +85,7 @@ class Board:
     data: str
     protocol: str
     metrics: Mapping[str, tuple[str, str]]  # name -> arrow, help
+    floors: Mapping[str, str]  # of held-out real data
     lines: tuple[Line, ...]
 
 
@@ -179,7 +180,14 @@ def _board(rows: Sequence[Row], lines: tuple[Line, ...]) -> Board:
     data, extractor, count, reference = rows[0].protocol
     protocol = f"{extractor}: {count} samples against {reference}" if extractor else "not evaluated"
     metrics = {name: (_arrow(direction(rows, name)), _help(name)) for name in _metrics(rows)}
-    return Board(data or "unknown data", protocol, metrics, lines)
+    floors = {name: figure(value) for name, value in _floors(rows).items()}
+    return Board(data or "unknown data", protocol, metrics, floors, lines)
+
+
+def _floors(rows: Sequence[Row]) -> dict[str, float]:
+    """The score of held-out real data on each metric, by the first run that has measured it."""
+    measured = ((name, run.floor(name)[0]) for name in metrics_of(rows) for row in rows[::-1] for run in row.runs[::-1])
+    return {name: value for name, value in measured if value is not None}
 
 
 def _arrow(better: Better | None) -> str:
@@ -195,10 +203,7 @@ def _about(rows: Sequence[Row], name: str) -> dict[str, str | None]:
 
 
 def _row(row: Row, line: Line) -> dict[str, Any]:
-    floors = {
-        name: value for name in metrics_of([row]) for run in row.runs[:1] if (value := run.floor(name)[0]) is not None
-    }
-    return {"label": line.label, "data": row.protocol[0], "runs": [run.id for run in line.runs], "floors": floors}
+    return {"label": line.label, "data": row.protocol[0], "runs": [run.id for run in line.runs], "floors": _floors([row])}
 
 
 # Runs in words

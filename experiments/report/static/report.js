@@ -1,7 +1,7 @@
 // The page: selection, leaderboards, samples, settings. Text of runs is set as textContent alone.
 // One module together with charts.js.
 
-const { rows, runs, metrics, settings, selected: first } = JSON.parse(document.getElementById("data").textContent);
+const { rows, runs, metrics, settings, selected: initial } = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const COLOURS = 8;
 const DASHES = [[], [6, 4], [2, 3], [9, 3, 2, 3]];
@@ -95,7 +95,7 @@ for (const button of document.querySelectorAll(".board thead button")) {
   });
 }
 
-$("kind").addEventListener("change", () => {
+$("kind")?.addEventListener("change", () => {
   document.body.dataset.kind = $("kind").value;
   for (const th of document.querySelectorAll(".board [aria-sort]")) sortBy(th, th.getAttribute("aria-sort"));
 });
@@ -268,6 +268,6 @@ addEventListener("hashchange", () => {
 });
 
 setTheme(remembered());
-for (const row of first) select(row, true);
+for (const row of initial) select(row, true);
 for (const id in drawn) seen.observe($(id));
 update();
