@@ -1,6 +1,7 @@
 """Folders of runs as training leaves them, without any training: of three or of two hundred."""
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def make_run(
     rows: int = 20,
     grids: int = 3,
     side: int = 32,
+    noise: bool = False,
     status: str = "finished",
     data: str = "digits",
     config: Mapping[str, Any] | None = None,
@@ -51,6 +53,7 @@ def make_run(
     (folder / "losses.csv").write_text("\n".join([*losses, ""]))
     (folder / "metrics.csv").write_text("\n".join([*scores, ""]))
     for k in range(grids):
-        shade = 40 + 60 * k % 200
-        Image.new("L", (side, side), shade).save(folder / "samples" / f"iteration-{100 * (k + 1):08}.png")
+        plain = bytes([40 + 60 * k % 200]) * side**2
+        picture = Image.frombytes("L", (side, side), random.Random(k).randbytes(side**2) if noise else plain)
+        picture.save(folder / "samples" / f"iteration-{100 * (k + 1):08}.png")
     return folder
