@@ -163,7 +163,10 @@ def _run(
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
-        return _diverged(error, trainer, game, summary)
+        code = _diverged(error, trainer, game, summary)
+        if trainer.is_global_zero and not interruption.received:
+            leave(run_dir)
+        return code
     except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
@@ -367,6 +370,5 @@ def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSumm
     if trainer.is_global_zero:
         with suppress(UserError):
             summary.write(trainer, game, "diverged")
-            leave(run_dir)
         print(f"error: {error} {good} {advice(error, trainer)}", file=sys.stderr)
     return Exit.DIVERGED

@@ -1,7 +1,6 @@
 """The curves of a run as a picture: losses and gradient norms of each player, and its headline metric."""
 
 import io
-from pathlib import Path
 from typing import Any
 
 from experiments.report import curves
@@ -20,8 +19,8 @@ def chart(run: Run) -> bytes | None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    losses = curves.read(run.path / "losses.csv").thinned(POINTS)
-    metrics = curves.read(run.path / "metrics.csv").thinned(POINTS)
+    losses = curves.read(run.path / "losses.csv", 2 * POINTS).thinned(POINTS)
+    metrics = curves.read(run.path / "metrics.csv", 2 * POINTS).thinned(POINTS)
     players = dict(list(curves.losses_of(list(losses.columns)).items())[:PLAYERS])
     panels = [
         (title, [(player, losses, names[k]) for player, names in players.items() if names[k] in losses.columns])
@@ -51,9 +50,7 @@ def _headline(run: Run, metrics: curves.Curves) -> str | None:
 
 def _draw(axis: Any, title: str, drawn: list[tuple[str, curves.Curves, str]], floor: float | None) -> None:
     for colour, (label, table, name) in zip(COLOURS, drawn, strict=False):
-        known = [
-            (x, y) for x, y in zip(table.axes["iteration"], table.columns[name], strict=True) if y is not None
-        ]
+        known = [(x, y) for x, y in zip(table.axes["iteration"], table.columns[name], strict=True) if y is not None]
         axis.plot(*zip(*known, strict=True), color=colour, linewidth=1.2, label=_plain(label))
         if len(known) < 30:
             axis.plot(*zip(*known, strict=True), ".", color=colour, markersize=5)

@@ -103,7 +103,7 @@ class Contents:
 
 def contents(found: Sequence[Run]) -> Contents:
     """Everything that the page of these runs says."""
-    boards, rows, members = [], [], list[Run]()
+    boards, rows, members = [], list[Row](), list[Run]()
     for of_protocol in _by_protocol(group(found)):
         lines = []
         for row in of_protocol:
@@ -113,14 +113,17 @@ def contents(found: Sequence[Run]) -> Contents:
             rows.append(row)
         boards.append(_board(of_protocol, tuple(lines)))
     notes: list[str] = []
+    packed = _curves(members, notes)
+    _embed_samples(members, packed, notes)
     data = {
-        "rows": [_row(row, line) for row, line in zip(rows, (l for b in boards for l in b.lines), strict=True)],
-        "runs": _curves(members, notes),
+        "rows": [
+            _row(row, line) for row, line in zip(rows, (line for board in boards for line in board.lines), strict=True)
+        ],
+        "runs": packed,
         "metrics": {name: _about(rows, name) for board in boards for name in board.metrics},
         "settings": _settings(members, notes),
         "selected": list(range(len(rows)))[:SELECTED],
     }
-    _embed_samples(members, data["runs"], notes)
     return Contents(tuple(boards), len(members), tuple(notes), data)
 
 
@@ -129,10 +132,7 @@ def _by_protocol(rows: Sequence[Row]) -> list[list[Row]]:
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         found.setdefault(row.protocol, []).append(row)
-    return [
-        _sorted(found[protocol])
-        for protocol in sorted(found, key=lambda protocol: (not protocol[1], protocol))
-    ]
+    return [_sorted(found[protocol]) for protocol in sorted(found, key=lambda protocol: (not protocol[1], protocol))]
 
 
 def _sorted(rows: list[Row]) -> list[Row]:
@@ -164,7 +164,7 @@ def _line(row: Row, peers: Sequence[Row], id: int, told: tuple[Told, ...]) -> Li
 
 
 def _cell(stats: Stats | None, best: float | None) -> Cell | None:
-    return stats and Cell(stats.mean, stats.n, interval(stats), stats.mean == best)
+    return None if stats is None else Cell(stats.mean, stats.n, interval(stats), stats.mean == best)
 
 
 def _best(rows: Sequence[Row], metric: str, kind: str) -> float | None:
@@ -203,7 +203,12 @@ def _about(rows: Sequence[Row], name: str) -> dict[str, str | None]:
 
 
 def _row(row: Row, line: Line) -> dict[str, Any]:
-    return {"label": line.label, "data": row.protocol[0], "runs": [run.id for run in line.runs], "floors": _floors([row])}
+    return {
+        "label": line.label,
+        "data": row.protocol[0],
+        "runs": [run.id for run in line.runs],
+        "floors": _floors([row]),
+    }
 
 
 # Runs in words
@@ -255,7 +260,7 @@ def _command(run_dir: Path) -> tuple[str, str]:
 def _curves(members: Sequence[Run], notes: list[str]) -> list[dict[str, Any]]:
     most = min(max(POINTS // max(len(members), 1) // 2, ROWS[0]), ROWS[1])
     found, thinned = [], 0
-    for id, run in enumerate(members):
+    for run in members:
         tables = {name: curves.read(run.path / f"{name}.csv") for name in ("metrics", "losses")}
         thinned += any(table.rows > most for table in tables.values())
         seed = "" if run.seed is None else f" · {run.seed}" if len(str(run.seed)) < 12 else ""

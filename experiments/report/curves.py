@@ -12,7 +12,7 @@ from lightning_gans.core.received import printable
 from lightning_gans.reporting.csv_files import LEADING
 
 MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
-MOST_PARSED = 20_000  # rows; of a longer table every k-th one is read
+MOST_PARSED = 8_000  # rows; of a longer table every k-th one is read
 MOST_COLUMNS = 200
 LONGEST = 80  # characters of a column's name
 
@@ -51,8 +51,8 @@ class Curves:
         )
 
 
-def read(path: Path) -> Curves:
-    """The curves of a table; empty where there is none that can be read."""
+def read(path: Path, most: int = MOST_PARSED) -> Curves:
+    """The curves of a table, from about `most` of its rows; empty where there is none that can be read."""
     try:
         lines = _lines(path)
         header = next(csv.reader(lines[:1]), [])
@@ -61,7 +61,7 @@ def read(path: Path) -> Curves:
     names = [printable(name, LONGEST) for name in header[:MOST_COLUMNS]]
     if "iteration" not in names:
         return Curves()
-    step = max(1, math.ceil((len(lines) - 1) / MOST_PARSED))
+    step = max(1, math.ceil((len(lines) - 1) / most))
     chosen = lines[1::step] if step == 1 or (len(lines) - 2) % step == 0 else [*lines[1::step], lines[-1]]
     by_iteration = {}
     for row in _rows(chosen, len(header)):

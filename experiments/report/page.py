@@ -51,7 +51,7 @@ def _static(name: str) -> str:
 
 
 def policy(scripts: Sequence[str]) -> str:
-    """The content security policy: these scripts, inline styles and images of the file itself, nothing from elsewhere."""
+    """The content security policy: these scripts, inline styles and embedded images; nothing from elsewhere."""
     hashes = " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "

@@ -25,9 +25,13 @@ class MemorisationWatch(pl.Callback):
 
     At each evaluation of a run on at most 20,000 training samples, D judges 256 training, held-out and generated
     samples; the sign is r_v of Karras et al. 2020 (2006.06676) above 0.6 at two evaluations running.
+
+    Attributes:
+        warnings: that one, for summary.json: {"iteration", "text"}.
     """
 
     def __init__(self) -> None:
+        self.warnings: list[dict[str, Any]] = []
         self._values: list[float] = []
         self._told = False
 

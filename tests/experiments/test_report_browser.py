@@ -247,7 +247,9 @@ def test_no_page_scrolls_sideways(show, three, width):
 def test_a_report_opens_in_two_seconds(show, tmp_path, count):
     root = tmp_path / "runs"
     for k in range(count):
-        make_run(root, f"run{k}", k, fid=10 + k, rows=500, grids=10 if k < 30 else 1, side=256, noise=True, config={"lr": k})
+        make_run(
+            root, f"run{k}", k, fid=10 + k, rows=500, grids=10 if k < 30 else 1, side=256, noise=True, config={"lr": k}
+        )
     opened = show(root)
     milliseconds = opened.until(
         lambda: opened.js("const t = performance.timing; return t.loadEventEnd && t.loadEventEnd - t.navigationStart")
@@ -258,10 +260,10 @@ def test_a_report_opens_in_two_seconds(show, tmp_path, count):
     opened.js("document.getElementById('loss-panel').scrollIntoView()")
     opened.until(lambda: len(opened.all("canvas")) == 5)
     opened.choose("axis", "seconds")
-    taken = opened.js(
-        "const start = performance.now(); document.getElementById('select-shown').click(); return performance.now() - start"
-    )
-    print(f"{count} runs: {milliseconds} ms, {taken:.0f} ms to draw all, {(tmp_path / 'report.html').stat().st_size} bytes")
+    select_all = "document.getElementById('select-shown').click()"
+    taken = opened.js(f"const start = performance.now(); {select_all}; return performance.now() - start")
+    size = (tmp_path / "report.html").stat().st_size
+    print(f"{count} runs, {size:,} bytes: opened in {milliseconds} ms, all curves drawn in {taken:.0f} ms")
     assert taken < 5000
     assert len(opened.all("#metric-panel .readout tbody tr")) == count
     assert opened.errors() == []
@@ -276,7 +278,7 @@ def test_a_run_that_is_named_like_a_script_is_a_name(show, tmp_path):
     for seed in (0, 1):
         run = make_run(root, "plain", seed, config={"note": f"{EVIL}{seed}", "seed": seed, bad: seed}, data=bad)
         command = run / "command.txt"
-        command.write_text(f'python "{EVIL}" \'{bad}\'\n')
+        command.write_text(f"python \"{EVIL}\" '{bad}'\n")
         for name in ("losses.csv", "metrics.csv"):
             (run / name).write_text((run / name).read_text().replace("D/real", bad).replace(FID, EVIL))
     make_run(

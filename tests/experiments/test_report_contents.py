@@ -2,10 +2,13 @@
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
 import time
+from base64 import b64encode
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -84,8 +87,6 @@ def test_an_axis_never_falls(tmp_path):
 
 def test_no_file_a_folder_and_a_pipe_have_no_curves(tmp_path):
     (tmp_path / "folder").mkdir()
-    import os
-
     os.mkfifo(tmp_path / "pipe")
     for name in ("nothing", "folder", "pipe"):
         assert len(curves.read(tmp_path / name)) == 0
@@ -234,9 +235,6 @@ def test_text_of_a_run_is_text(tmp_path):
 
 
 def test_the_policy_allows_the_scripts_of_the_page_alone(tmp_path):
-    from base64 import b64encode
-    from hashlib import sha256
-
     make_run(tmp_path, "a", 0)
     text = page_of(tmp_path)
     policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1])
@@ -299,7 +297,8 @@ def test_compare_writes_the_page_and_its_table(tmp_path, capsys):
 def test_no_torch(tmp_path):
     run = make_run(tmp_path, "a", 0)
     code = (
-        "import sys; from pathlib import Path; from experiments import compare; from experiments.report.of_run import leave;"
+        "import sys; from pathlib import Path; from experiments import compare;"
+        "from experiments.report.of_run import leave;"
         f"compare.main([{str(tmp_path)!r}, '--html', {str(tmp_path / 'r.html')!r}]); leave(Path({str(run)!r}));"
         "sys.exit('torch' in sys.modules)"
     )

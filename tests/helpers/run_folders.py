@@ -35,7 +35,9 @@ def make_run(
     settings = {"seed": seed, "iterations": 100 * rows, "run_dir": str(folder), "variant": {"group": group}}
     whole = {**settings, "names": names, **(config or {})}
     (folder / runs.CONFIG).write_text(runs.config_text(whole))
-    (folder / runs.COMMAND).write_text(f"python -m experiments.train variant=vanilla seed={seed}\ncommit abc\npython 3\n")
+    (folder / runs.COMMAND).write_text(
+        f"python -m experiments.train variant=vanilla seed={seed}\ncommit abc\npython 3\n"
+    )
     metrics = {
         FID: {"best": fid, "last": fid + 1, "best_iteration": 100, "better": "lower", "best_se": 0.5, "last_se": 0.5},
         IS: {"best": 9.0 - fid / 10, "last": 8.0 - fid / 10, "best_iteration": 100, "better": "higher"},
