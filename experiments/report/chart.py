@@ -33,10 +33,11 @@ def chart(run: Run) -> bytes | None:
         return None
     figure = Figure(figsize=(4.2 * len(panels), 3.1), dpi=100)
     FigureCanvasAgg(figure)
-    figure.subplots_adjust(left=0.5 / (4.2 * len(panels)) + 0.02, right=0.985, top=0.84, bottom=0.16, wspace=0.24)
+    width = 4.2 * len(panels)
+    figure.subplots_adjust(left=0.55 / width, right=1 - 0.15 / width, top=0.82, bottom=0.15, wspace=0.2)
     for axis, (title, drawn) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw(axis, title, drawn, run.floor(title)[0])
-    figure.suptitle(_plain(printable(run.path.name, 100)), x=0.02, y=0.975, ha="left", fontsize=10)
+    figure.suptitle(_plain(printable(run.path.name, 100)), x=0.55 / width, y=0.97, ha="left", fontsize=10)
     data = io.BytesIO()
     figure.savefig(data, format="png")
     return data.getvalue()
@@ -56,14 +57,18 @@ def _draw(axis: Any, title: str, drawn: list[tuple[str, curves.Curves, str]], fl
             axis.plot(*zip(*known, strict=True), ".", color=colour, markersize=5)
     if floor is not None:
         axis.axhline(floor, color=QUIET, linewidth=0.9, linestyle="--", label="real data")
+    from matplotlib.ticker import EngFormatter
+
     axis.set_title(_plain(title), fontsize=9, loc="left", color=QUIET)
     axis.set_xlabel("iterations", fontsize=8, color=QUIET)
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.tick_params(labelsize=8, colors=QUIET, length=0)
     axis.grid(color="#e2e4e7", linewidth=0.7)
     axis.set_axisbelow(True)
     axis.spines[:].set_visible(False)
     if any(label for label, *_ in drawn) or floor is not None:
-        axis.legend(fontsize=8, frameon=False, loc="best" if len(drawn[0][1]) <= 200 else "upper right")
+        above = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.985), "borderaxespad": 0.2, "ncols": len(drawn) + 1}
+        axis.legend(fontsize=8, frameon=False, handlelength=1.2, columnspacing=1.2, **above)
 
 
 def _plain(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from experiments.report.contents import contents
 from experiments.trained.comparison import Run
 
+UPLOT = "1.6.32"  # from npm: dist/uPlot.iife.min.js and dist/uPlot.min.css as they are
 LIBRARY, MODULE = "uPlot.iife.min.js", ("charts.js", "report.js")
 STYLES = ("uPlot.min.css", "report.css")
 
@@ -32,7 +33,7 @@ def page(found: Sequence[Run], *, title: str = "Runs compared", left_out: Sequen
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scripts = [_static(LIBRARY), "\n".join(map(_static, MODULE))]
+    scripts = [f"/*\n{_static('uPlot.LICENSE')}*/\n{_static(LIBRARY)}", "\n".join(map(_static, MODULE))]
     about = contents(found)
     return environment.get_template("report.html.jinja").render(
         title=title,
@@ -43,6 +44,7 @@ def page(found: Sequence[Run], *, title: str = "Runs compared", left_out: Sequen
         data=Markup(embedded(about.data)),
         about=about,
         left_out=left_out,
+        uplot=UPLOT,
     )
 
 

@@ -21,7 +21,7 @@ from experiments.report import curves, samples
 from experiments.report.contents import contents
 from experiments.report.intervals import interval
 from experiments.report.of_run import leave
-from experiments.report.page import embedded, page
+from experiments.report.page import UPLOT, embedded, page
 from experiments.runs import directory as runs
 from experiments.trained.comparison import Stats, find
 from tests.helpers.run_folders import FID, make_run
@@ -243,6 +243,14 @@ def test_the_policy_allows_the_scripts_of_the_page_alone(tmp_path):
     assert f"script-src {' '.join(hashes)};" in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"""(?:src|href)=["'](?!#)|url\(|@import""", text.replace("data:", ""))
+
+
+def test_the_charting_library_is_named_with_its_licence(tmp_path):
+    make_run(tmp_path, "a", 0)
+    text = page_of(tmp_path)
+    assert f"uPlot (v{UPLOT})" in text
+    assert f"uPlot {UPLOT}, MIT licence" in text
+    assert "Permission is hereby granted" in text
 
 
 # Bounds
