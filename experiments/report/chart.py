@@ -19,9 +19,9 @@ def chart(run: Run) -> bytes | None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    losses = curves.read(run.path / "losses.csv", 2 * POINTS).thinned(POINTS)
-    metrics = curves.read(run.path / "metrics.csv", 2 * POINTS).thinned(POINTS)
-    players = dict(list(curves.losses_of(list(losses.columns)).items())[:PLAYERS])
+    losses = curves.losses_of(run, 2 * POINTS).thinned(POINTS)
+    metrics = curves.metrics_of(run, 2 * POINTS).thinned(POINTS)
+    players = dict(list(curves.players_of(list(losses.columns)).items())[:PLAYERS])
     panels = [
         (title, [(player, losses, names[k]) for player, names in players.items() if names[k] in losses.columns])
         for k, title in enumerate(("loss", "gradient norm"))

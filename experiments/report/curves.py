@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.trained.comparison import Run
 from lightning_gans.core.received import printable
+from lightning_gans.metrics.names import earlier, suffix_of
 from lightning_gans.reporting.csv_files import LEADING
 
 MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
@@ -50,6 +52,22 @@ class Curves:
             self.not_finite,
         )
 
+    def renamed(self, names: Mapping[str, str]) -> "Curves":
+        """With the present names of columns of an earlier version; one whose present name is there already is kept."""
+        kept = {names[name]: values for name, values in self.columns.items() if names.get(name, name) != name}
+        others = {name: values for name, values in self.columns.items() if names.get(name, name) == name}
+        return Curves(self.axes, {**kept, **others}, self.rows, self.not_finite)
+
+
+def metrics_of(run: Run, most: int = MOST_PARSED) -> Curves:
+    """The metrics of a run under their present names."""
+    return read(run.path / "metrics.csv", most).renamed(earlier(suffix_of(run.protocol[1])))
+
+
+def losses_of(run: Run, most: int = MOST_PARSED) -> Curves:
+    """Loss terms, gradient norms, learning rates and speed of a run."""
+    return read(run.path / "losses.csv", most)
+
 
 def read(path: Path, most: int = MOST_PARSED) -> Curves:
     """The curves of a table, from about `most` of its rows; empty where there is none that can be read."""
@@ -77,7 +95,7 @@ def read(path: Path, most: int = MOST_PARSED) -> Curves:
     return Curves(axes, kept, len(lines) - 1, odd)
 
 
-def losses_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+def players_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Each player's columns of loss and gradient norm.
 
     A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.

@@ -115,10 +115,17 @@ def test_a_long_table_is_read_in_a_second(tmp_path):
 
 def test_losses_of_players_are_what_stands_before_their_gradient_norms():
     names = ["D/accuracy", "D/real", "D/fake", "D/loss", "D/gradient_norm", "G/adversarial", "G/gradient_norm", "G/lr"]
-    assert curves.losses_of(names) == {
+    assert curves.players_of(names) == {
         "D": ("D/loss", "D/gradient_norm"),
         "G": ("G/adversarial", "G/gradient_norm"),
     }
+
+
+def test_metrics_of_an_earlier_version_have_their_present_names(tmp_path):
+    run = make_run(tmp_path, "a", 0)
+    (run / "metrics.csv").write_text("iteration,fid,test_accuracy\n1,2,3\n")
+    (found,) = find([run])[0]
+    assert curves.metrics_of(found).columns == {FID: [2], "accuracy": [3]}
 
 
 # Intervals
@@ -175,6 +182,20 @@ def test_settings_that_differ_and_only_those(tmp_path):
         "net._target_": ["module.Name", "–"],
         "extra": ["–", "[1, 2]"],
     }
+
+
+def test_a_setting_that_the_variant_was_given_is_told_once(tmp_path):
+    for lr in (1, 2):
+        players = {name: {"optimizer": {"lr": lr}} for name in "DG"}
+        variant = {"model": {"width": lr}, "loss": {"margin": lr}, "training": {"players": players}}
+        config = {"network": {"model": {"width": lr}}, "objective": {"margin": lr}, "variant": variant}
+        make_run(tmp_path, f"r{lr}", 0, config=config)
+    assert contents(find([tmp_path])[0]).data["settings"]["keys"] == [
+        "variant.training.players.D.optimizer.lr",
+        "variant.training.players.G.optimizer.lr",
+        "network.model.width",
+        "objective.margin",
+    ]
 
 
 def test_warnings_are_those_of_the_summary_and_a_divergence(tmp_path):
@@ -278,12 +299,12 @@ def test_what_is_left_out_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ROWS", (10, 10))
     monkeypatch.setattr(module, "MOST_KEYS", 1)
     for k in range(3):
-        make_run(tmp_path, f"r{k}", 0, fid=k + 1, config={"lr": k})
+        make_run(tmp_path, f"r{k}", 0, fid=k + 1, config={"lr": k, "width": k})
     told = contents(find([tmp_path])[0])
     text = " ".join(told.notes)
     assert "Grids of 2 runs are left out" in text
     assert "at most 10 rows" in text
-    assert "1 settings that differ are left out" in text
+    assert "2 settings that differ are left out" in text
     assert all(len(run["losses"]["axes"]["iteration"]) <= 10 for run in told.data["runs"])
 
 
