@@ -240,6 +240,8 @@ def test_no_page_scrolls_sideways(show, three, width):
     opened.until(lambda: len(opened.all("canvas")) == 5)
     assert opened.js("return document.documentElement.scrollWidth") <= width
     assert opened.js("return innerWidth") == width
+    headline = opened.all(".board thead th.number")[1]
+    assert headline.location["x"] + headline.size["width"] <= width, "the headline metric is seen without scrolling"
 
 
 @pytest.mark.slow
