@@ -49,6 +49,10 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         odd_ones = [{"path": str(path), "what": why} for path, why in odd]
         text = json.dumps({"rows": [as_dict(row, metrics) for row in rows], "left_out": odd_ones}, indent=2)
         write_atomically(arguments.json, text + "\n")
+    if arguments.html:
+        from experiments.report.page import left_out, page  # Jinja2, which the table does without
+
+        write_atomically(arguments.html, page(found, left_out=left_out(odd)))
     if markup_of:
         print(markup_of(parts), end="")
         return cli.DONE
@@ -78,6 +82,7 @@ def _parser() -> cli.Parser:
     form.add_argument("--latex", action="store_true", help="print the whole table as LaTeX (package booktabs)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and samples, in one file")
     return parser
 
 

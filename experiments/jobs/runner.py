@@ -23,6 +23,7 @@ from experiments.jobs import launch, requeue
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
+from experiments.report.of_run import leave
 from experiments.runs.resume import source_of
 from experiments.settings.trainer import check as check_flags
 from lightning_gans.callbacks.checkpoints import Checkpoints
@@ -165,7 +166,10 @@ def _run(
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
-        return _diverged(error, trainer, game, summary)
+        code = _diverged(error, trainer, game, summary)
+        if trainer.is_global_zero and not interruption.received:
+            leave(run_dir)
+        return code
     except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
@@ -176,6 +180,8 @@ def _run(
     whole = game.iteration >= game.iterations and not interruption.agreed
     if trainer.is_global_zero:
         summary.write(trainer, game, "finished" if whole else "stopped")
+        if not interruption.received:  # who asked for the end does not wait for pictures
+            leave(run_dir)
         over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
         why = "" if interruption.agreed else over or stopped_early(given)
         farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")
