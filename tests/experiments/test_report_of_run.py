@@ -45,7 +45,7 @@ def test_a_finished_run_leaves_both_and_says_where(train, tmp_path, capsys):
     text = (tmp_path / "run" / "report.html").read_text()
     assert "<h1>run</h1>" in text
     assert '"iteration":[2,4,6,8]' in text
-    assert text.count("data:image/webp") == 2
+    assert text.count("data:image/webp") == 5  # iterations 0, 1, 2, 4 and 8
 
 
 def test_a_run_that_diverges_leaves_them(train, tmp_path):
