@@ -15,6 +15,7 @@ LONGEST = 150  # characters of a value that are shown
 FIRST = ("variant", "data", "iterations")
 BATCH_SIZE = "data.batch_size"
 ALWAYS_SHARED = (*FIRST[:2], "recipe", "iterations", BATCH_SIZE)  # told of all rows, though nobody chose them
+LEADING = ("data", "network", "objective", "penalty")  # groups whose values the variant takes
 SELF_EVIDENT = ("none", "own", "null", "recipe", "auto", "default", "true", "false")  # values that need their key
 
 
@@ -156,6 +157,26 @@ def _settings(config: Mapping[str, Any]) -> Iterator[Setting]:
     for group, choice in choices.items():
         if group not in UNNAMED_GROUPS:
             yield _choice(str(group), str(choice), tokens)
+    yield from _first_of_name([*_values(config, tokens)])
+
+
+def _first_of_name(found: Sequence[Setting]) -> Iterator[Setting]:
+    """The settings; of those that a run's name may hold by one word (image_size8), the one that others follow."""
+    first: dict[tuple[str, str], Setting] = {}
+    for setting in sorted((one for one in found if one.named), key=lambda one: _follows(one.key)):
+        first.setdefault((setting.name, setting.value), setting)
+    leading = {setting.key for setting in first.values()}
+    for setting in found:
+        yield setting if setting.key in leading else replace(setting, name=setting.key, named=False)
+
+
+def _follows(key: str) -> tuple[int, int]:
+    """A rank that is higher for settings that take their value from others."""
+    top = key.partition(".")[0]
+    return LEADING.index(top) if top in LEADING else len(LEADING), key.count(".")
+
+
+def _values(config: Mapping[str, Any], tokens: str) -> Iterator[Setting]:
     seed = config.get("seed")
     for key, value in flatten(config):
         # Settings that follow the seed differ with it.

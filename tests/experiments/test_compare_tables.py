@@ -294,3 +294,17 @@ def test_a_row_says_how_many_of_its_runs_have_figures(folder):
 def test_markdown_and_latex_exclude_each_other(folder):
     with pytest.raises(UserError, match="not allowed with"):
         compare.main(["runs", "--latex", "--markdown"])
+
+
+def test_a_value_that_others_follow_is_told_once():
+    def config(size):
+        part = {"image_size": size, "width": 8}
+        return {
+            "names": {"variant": "dcgan", "data": "digits", "group": f"dcgan-digits-image_size{size}"},
+            "network": {"model": {"generator": part}, "discriminator": part},
+            "variant": {"model": {"generator": part}, "discriminator": part},
+            "data": {"image_size": size},
+        }
+
+    found = labels([config(8), config(16)])
+    assert [found.names(index)[0] for index in range(2)] == ["image_size=8", "image_size=16"]
