@@ -9,32 +9,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from experiments import cli
-from experiments.runs.report import figure, say
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained.comparison import (
-    KINDS,
-    Row,
-    Stats,
-    best_of,
-    direction,
-    find,
-    group,
-    metrics_of,
-    single,
-)
+from experiments.trained import markup
+from experiments.trained.comparison import KINDS, Average, Row, direction, find, group, metrics_of, single
+from experiments.trained.sections import Section, sections
+from experiments.trained.status import FAILED, FINISHED
+from experiments.trained.tables import UNLIMITED, show, tell
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
-from lightning_gans.metrics.names import EXTRACTORS, METRICS, Better
-from lightning_gans.reporting.terminal import rate
+from lightning_gans.metrics.names import METRICS
 
-UNLIMITED = 10_000  # characters, where no terminal sets a width
-HELD = "running (or killed)"
+NAMED = 20  # runs that are named below the table, of each kind
 
 
 def main(argv: Sequence[str], console: Console | None = None) -> int:
@@ -50,19 +38,29 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         places = ", ".join(map(str, arguments.folders))
         raise UserError(f"There is no run to compare in {places}.{seen} Train one: python -m experiments.train")
     rows = single(found) if arguments.runs else group(found)
-    rows = _sorted(rows)
     metrics = _chosen(arguments.metric, metrics_of(rows))
+    markup_of = markup.markdown if arguments.markdown else markup.latex if arguments.latex else None
+    average: Average = "mean" if markup_of else "median"  # the one that is shown
+    parts = sections(rows, metrics, asked=bool(arguments.metric), by_run=arguments.runs, average=average)
+    rows = [row for part in parts for row in part.rows]
     if arguments.csv:
         write_atomically(arguments.csv, as_csv(rows, metrics))
     if arguments.json:
         odd_ones = [{"path": str(path), "what": why} for path, why in odd]
         text = json.dumps({"rows": [as_dict(row, metrics) for row in rows], "left_out": odd_ones}, indent=2)
         write_atomically(arguments.json, text + "\n")
+    if arguments.html:
+        from experiments.report.page import left_out, page  # Jinja2, which the table does without
+
+        write_atomically(arguments.html, page(found, left_out=left_out(odd)))
+    if markup_of:
+        print(markup_of(parts), end="")
+        return cli.DONE
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
-    show(rows, metrics, console)
-    for line in _notes(rows, odd):
-        say(console, line)
+    show(parts, console)
+    for line in _notes(parts, odd):
+        tell(console, line)
     return cli.DONE
 
 
@@ -79,8 +77,12 @@ def _parser() -> cli.Parser:
     )
     parser.add_argument("--metric", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--runs", action="store_true", help="a row a run")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print the whole table as Markdown, of any width")
+    form.add_argument("--latex", action="store_true", help="print the whole table as LaTeX (package booktabs)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows as CSV")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and samples, in one file")
     return parser
 
 
@@ -95,124 +97,18 @@ def _chosen(asked: Sequence[str], found: Sequence[str]) -> list[str]:
     return names or list(found)
 
 
-def _sorted(rows: Sequence[Row]) -> list[Row]:
-    """By what can be compared, then from the best on, then by name."""
-    headline = metrics_of(rows)[:1]
-
-    def key(row: Row) -> tuple[Any, ...]:
-        stats = row.stats(headline[0], "best") if headline else None
-        sign = 1 if headline and direction(rows, headline[0]) == "lower" else -1
-        data, extractor, *_ = row.protocol
-        return (data, not extractor, row.protocol, stats is None, sign * stats.median if stats else 0, row.label)
-
-    return sorted(rows, key=key)
-
-
-# The table
-
-
-def show(rows: Sequence[Row], metrics: Sequence[str], console: Console) -> None:
-    """Print the table with as many metrics as the terminal is wide; the others are named below."""
-    shown = list(metrics)
-    while True:
-        table = _table(rows, shown, arrows=console.encoding.startswith("utf"))
-        if len(shown) <= 1 or console.measure(table, options=console.options.update(width=UNLIMITED)).maximum <= (
-            console.width
-        ):
-            break
-        shown.pop()
-    console.print(table, crop=False, soft_wrap=len(shown) <= 1)
-    hidden = metrics[len(shown) :]
-    if hidden:
-        say(console, f"Not shown for want of room: {', '.join(hidden)}. See --metric NAME, --csv FILE, --json FILE.")
-    for line in _facts(rows):
-        say(console, line)
-
-
-def _table(rows: Sequence[Row], metrics: Sequence[str], *, arrows: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=(0, 1), show_edge=False)
-    many = any(len(row.runs) > 1 for row in rows)
-    # Cells and titles are read as markup, which names from files are not.
-    table.add_column("configuration" if many else "run", no_wrap=True, vertical="middle")
-    for title in ("n", "status", "iterations", "images/s"):
-        table.add_column(title, justify="left" if title == "status" else "right", no_wrap=True, vertical="middle")
-    for metric in metrics:
-        for kind in KINDS:
-            title = f"{_broken(metric)} {_arrow(direction(rows, metric), arrows)}".strip()
-            table.add_column(f"{escape(title)}\n{kind}", justify="right", no_wrap=True, vertical="bottom")
-    for index, row in enumerate(rows):
-        peers = [other for other in rows if other.protocol == row.protocol]
-        cells = [_cell(row, metric, kind, peers, arrows) for metric in metrics for kind in KINDS]
-        speed = "" if row.images_per_second is None else rate(row.images_per_second)
-        ends = index + 1 < len(rows) and rows[index + 1].protocol != row.protocol
-        table.add_row(
-            escape(row.label),
-            str(len(row.runs)),
-            escape(row.status),
-            f"{row.iterations:,.0f}",
-            speed,
-            *cells,
-            end_section=ends,
-        )
-    return table
-
-
-def _broken(metric: str) -> str:
-    """The name of a metric with its extractor in a line of its own."""
-    word = next((word for word in EXTRACTORS if metric.endswith(f"_{word}")), None)
-    return metric if word is None else f"{metric.removesuffix(word)}\n{word}"
-
-
-def _cell(row: Row, metric: str, kind: str, peers: Sequence[Row], arrows: bool) -> str:
-    stats = row.stats(metric, kind)
-    if stats is None:
-        return "-"
-    best, text = best_of(peers, metric, kind), figure(stats.median)
-    if best is not None and best.median == stats.median:
-        text = f"[bold]{text}*[/bold]"
-    elif best is not None and stats.near(best):
-        text = f"{text}~"
-    return text if stats.std is None else f"{text}\n{_spread(stats, arrows)}"
-
-
-def _spread(stats: Stats, arrows: bool) -> str:
-    return f"{figure(stats.mean)} {'±' if arrows else '+-'} {stats.std:.2g}"
-
-
-def _arrow(better: Better | None, arrows: bool) -> str:
-    low, high = ("↓", "↑") if arrows else ("(low)", "(high)")
-    return {None: "", "lower": low, "higher": high}[better]
-
-
-def _facts(rows: Sequence[Row]) -> Iterator[str]:
-    """What the figures are of."""
-    if any(len(row.runs) > 1 for row in rows):
-        yield "Median over n seeds, and below it mean and standard deviation. * is the best of its kind."
-    yield "~ differs from the best by less than two standard errors (over seeds, or of the samples of one run)."
-    for protocol in dict.fromkeys(row.protocol for row in rows):
-        data, extractor, samples, reference = protocol
-        if extractor:
-            of_protocol = [row for row in rows if row.protocol == protocol]
-            real = _floor(of_protocol)
-            yield f"{data}: {extractor}, {samples} samples against {reference}{real}"
-
-
-def _floor(rows: Sequence[Row]) -> str:
-    """The floor of the first metric of these rows that has one, in words."""
-    for metric in metrics_of(rows):
-        for value, deviation in (run.floor(metric) for row in rows for run in row.runs):
-            if value is not None:
-                spread = f" +- {deviation:.2g}" if deviation is not None else ""
-                return f"; held-out real data score {metric} {figure(value)}{spread}"
-    return ""
-
-
-def _notes(rows: Sequence[Row], odd: Sequence[tuple[Path, str]]) -> Iterator[str]:
+def _notes(parts: Sequence[Section], odd: Sequence[tuple[Path, str]]) -> Iterator[str]:
+    """Runs that failed, then those that are not finished, then rows and folders to look at."""
+    rows = [row for part in parts for row in part.rows]
+    runs = [run for row in rows for run in row.runs if run.status != FINISHED]
+    for title, some in (
+        ("Failed", [run for run in runs if run.status in FAILED]),
+        ("Unfinished", [run for run in runs if run.status not in FAILED]),
+    ):
+        yield from (f"{title}: {run.path} {run.status} at iteration {run.summary.iterations:,}" for run in some[:NAMED])
+        if len(some) > NAMED:
+            yield f"{title}: {len(some) - NAMED} more, see --runs"
     for row in rows:
-        for run in row.runs:
-            if run.status != "finished":
-                status = HELD if run.status == "running" else run.status
-                yield f"{run.path}: {status} at iteration {run.summary.iterations:,}"
         repeated = [seed for seed, count in Counter(str(run.seed) for run in row.runs).items() if count > 1]
         if repeated:
             yield f"{row.label}: seed {', '.join(repeated)} is there more than once, and counts each time"

@@ -1,27 +1,40 @@
 """Samples from a run's exported generator, or translations by it: no data, no Lightning, no Hydra.
 
-usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
+usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [truncation=0.7]
+                                    [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
+                                    [path=spherical|linear] [steps=8] [gif=FILE.gif] [video=FILE.mp4]
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
                                     [translate=IN out=DIR direction=a2b|b2a]
+                                    [onnx=FILE.onnx]
 
-  run     a run's folder (running, finished or killed), or an exported generator/ folder
-  n       how many samples (64)
+  run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
+          with the package: zoo/digits (by class), zoo/ring (points), zoo/encoder (a vae of digits)
+  n       how many samples (64), or rows of path= (8)
   seed    of the noise (0); the same seed gives the same files, byte by byte, and the first samples of a larger n
   label   of which class, by its name or its number from 0 on (a name wins where both fit), where the run's model is
           told the class; without it, classes at random
+  truncation  numbers of a normal code beyond +-truncation are drawn again (Brock et al. 2018): samples vary less, and
+          each is likelier to look real
   grid    a picture: images side by side (the first 1,024), points scattered
   npz     one array `samples`: uint8 (n, C, H, W) for images, float32 (n, d) for points
   folder  one PNG an image, 00000.png and on
   which   last: the newest export (generator/); best: checkpoints/best.ckpt
   allow   names outside lightning_gans that the export may use, as my_package.networks. (code that you trust)
 
+Any generator of codes shows what lies between its samples, without an encoder:
+
+  path    n rows of samples along paths between pairs of codes, all of one class where the model is told it: spherical
+          (along a great circle, as far from 0 as codes are) or linear (a straight line)
+  steps   of a path, or along an axis (8; with gif or video 48)
+  gif     an animation of the steps of path=, interpolate= or traverse=, there and back
+  video   the same as MP4 (pip install 'lightning-gans[video]')
+
 A run with an encoder (autoencoder, vae, vaegan, bigan, ali) can be shown samples: IN is an image, a folder of images,
 several with commas between them, or an .npz with an array `samples`; the first n are taken.
 
   reconstruct  rows of them, each with the row of their reconstructions below
   interpolate  along each row, from the first to the second of a pair through their codes, in `steps` steps
-  steps        of a path, or along an axis (8)
   traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
@@ -32,25 +45,34 @@ A run of cyclegan translates, and does nothing else:
   out        a folder for the translations: PNGs under the images' own names
   direction  a2b or b2a
 
-Without grid, npz and folder, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz.
+For programs without torch (pip install 'lightning-gans[onnx]'):
+
+  onnx    the generator as an ONNX file: z (n, d), and label (n,) where the model is told the class, to x, for any n; a
+          run with an encoder has a second file, NAME-encoder.onnx: x to z. Both are compared with torch
+
+Without an output, the picture goes to DIR/samples/sample-seed0.png, codes to DIR/samples/codes.npz; those of
+run=zoo/NAME go to samples/zoo-NAME/.
 
   python -m experiments.sample run=runs/acgan-digits-0 n=64 seed=0 grid=digits.png
+  python -m experiments.sample run=zoo/digits label=3 truncation=0.7
+  python -m experiments.sample run=runs/dcgan-digits-0 path=spherical n=16 gif=morphing.gif
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
 """
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, translation
+from experiments.trained import inference, paths, translation
 from experiments.trained.loading import load_model, using
-from experiments.trained.sample_request import Request, file_name, parse
+from experiments.trained.progress import shown
+from experiments.trained.sample_request import OUTPUTS, Request, file_name, parse
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
@@ -81,7 +103,10 @@ def check_model(request: Request, model: Any) -> None:
             f"The {type(model).__name__} of run={request.run} makes no samples out of nothing: name a run of a "
             "generator. What this one does is in its run's samples/, and lightning_gans.load_generator loads it."
         )
-    elif request.task != "sample":
+    elif request.task == "path" or request.truncation is not None:
+        what = f"truncation={request.truncation:g}" if request.path is None else f"path={request.path}"
+        paths.need(what, model, request.run)
+    elif request.task not in ("sample", "onnx"):
         inference.need(request.task, model, request.run)
 
 
@@ -110,11 +135,13 @@ def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
     return number, names[number] if names else str(number)
 
 
-def chunks(model: Any, n: int, *, seed: int, label: int | None = None) -> Iterator[Any]:
-    """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d)."""
-    told = {} if label is None else {"label": label}
+def chunks(model: Any, n: int, *, seed: int, **chosen: Any) -> Iterator[Any]:
+    """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d).
+
+    chosen: `label`, `truncation` where they were given.
+    """
     for start in range(0, n, STEP):
-        yield _stored(model.sample(min(STEP, n - start), seed=seed, start=start, **told))
+        yield _stored(model.sample(min(STEP, n - start), seed=seed, start=start, **chosen))
 
 
 def _stored(x: Any) -> Any:
@@ -160,21 +187,25 @@ def main(argv: Sequence[str]) -> int:
         print(__doc__.strip())
         return 0
     request = parse(argv)
-    model, iteration = load_model(request.run, request.which, allow=request.allow)
+    with shown("Loading"):
+        model, iteration = load_model(request.run, request.which, allow=request.allow, watched=request.task != "onnx")
     check_model(request, model)
     label = label_of(request, model)
+    chosen = {"label": None if label is None else label[0], "truncation": request.truncation}
+    chosen = {key: value for key, value in chosen.items() if value is not None}
     start = time.monotonic()
     if request.task == "translate":
         return translate(request, model, iteration)
+    if request.task == "onnx":
+        return export(request, model)
     if request.task != "sample":
-        return infer(request, model)
-    with using(request.run):
-        shape = write(
-            request, _shown(chunks(model, request.n, seed=request.seed, label=label[0] if label else None), request.n)
-        )
+        return infer(request, model, chosen)
+    with using(request.run), shown("Sampling", request.n) as report:
+        shape = write(request, _reported(chunks(model, request.n, seed=request.seed, **chosen), report))
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
     facts += [f"class {label[1]}"] if label else []
+    facts += [f"truncation {request.truncation:g}"] if request.truncation is not None else []
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     cli.tell(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")
     most = _most(shape)
@@ -183,7 +214,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tell_places(request: Request, of_grid: str = "") -> None:
-    for key in ("grid", "npz", "folder"):
+    for key in OUTPUTS:
         if path := getattr(request, key):
             cli.tell(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
 
@@ -198,7 +229,7 @@ def translate(request: Request, model: Any, iteration: int | None) -> int:
     assert request.out is not None
     start = time.monotonic()
     images = translation.places(request.translate, request.out)
-    with using(request.run):
+    with using(request.run), shown("Translating"):
         skipped = translation.translate(model, images, request.direction)
     of = f" (iteration {iteration:,})" if iteration is not None else ""
     done = len(images) - len(skipped)
@@ -212,43 +243,71 @@ def translate(request: Request, model: Any, iteration: int | None) -> int:
     return 0
 
 
-def infer(request: Request, model: Any) -> int:
-    """Do what was asked with the samples that were shown; 0.
+def export(request: Request, model: Any) -> int:
+    """Write the model as ONNX; 0.
+
+    Raises:
+        UserError: it has no codes, or torch cannot export it.
+    """
+    from lightning_gans.models.onnx_export import export_onnx
+
+    assert request.onnx is not None
+    with using(request.run), shown("Exporting"):
+        written = export_onnx(model, request.onnx)
+    cli.tell(f"The networks of {request.run} as ONNX, for any n:")
+    for path, shapes in written.items():
+        *inputs, output = (f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
+        cli.tell(f"  {path}  {', '.join(inputs)} -> {output}")
+    return 0
+
+
+def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
+    """Do what was asked with the samples that were shown, or with codes of the prior; 0.
 
     Raises:
         UserError: the model cannot, or the samples do not fit it.
     """
     task = request.task
-    inference.need(task, model, request.run)
     with using(request.run):
         shape = tuple(model.sample(1).shape[1:])
-    shown = () if task == "traverse" else getattr(request, task)
-    x = inference.read(task, shown, shape, request.n) if shown else None
+    told = () if task in ("traverse", "path") else getattr(request, task)
+    x = inference.read(task, told, shape, request.n) if told else None
     if task == "encode":
         assert request.npz is not None
         assert x is not None  # a task that shows samples
-        with using(request.run):
+        with using(request.run), shown("Encoding"):
             n, dim = inference.save_codes(request.npz, model, x)
         cli.tell(f"{n:,} codes of {dim} numbers, by {request.run}:")
     else:
-        with using(request.run):
-            made = inference.make(task, model, x, steps=request.steps, seed=request.seed, start=request.traverse or 0)
-        if request.grid:
-            inference.draw(task, made, request.grid)
-        write(replace(request, grid=None, n=len(made.samples)), [_stored(made.samples)])
+        with using(request.run), shown("Sampling"):
+            made = _made(request, model, x, chosen)
+        with shown("Drawing"):
+            if request.grid and task == "path" and made.cells.dim() != 4:
+                paths.draw_points(made, request.grid)
+            elif request.grid:
+                inference.draw(task, made, request.grid)
+            if request.gif or request.video:
+                paths.animate(made, gif=request.gif, video=request.video)
+            write(replace(request, grid=None, n=len(made.samples)), [_stored(made.samples)])
         cli.tell(f"{len(made.samples):,} {inference.DONE[task]} of {request.run}:")
     _tell_places(request)
     return 0
 
 
-def _shown(parts: Iterator[Any], n: int) -> Iterable[Any]:
-    """The same parts, with a progress bar on a terminal where there are many."""
-    if n <= 16 * STEP or not sys.stderr.isatty():
-        return parts
-    from rich.console import Console
-    from rich.progress import track
+def _made(request: Request, model: Any, x: Any, chosen: Mapping[str, Any]) -> inference.Made:
+    if request.path is not None:
+        return paths.make(model, request.n, request.steps, path=request.path, seed=request.seed, **chosen)
+    start = request.traverse or 0
+    return inference.make(request.task, model, x, steps=request.steps, seed=request.seed, start=start)
 
-    return track(parts, "Sampling", total=-(-n // STEP), console=Console(stderr=True), transient=True)
+
+def _reported(parts: Iterator[Any], report: Callable[[float], None]) -> Iterator[Any]:
+    """The same parts; tells how many samples there have been."""
+    done = 0
+    for part in parts:
+        yield part
+        done += len(part)
+        report(done)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ def _run(job: Job) -> int:
 
     if job.place.leads:
         _warn(job)
-    how = _command()
+    line, commit = f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(), _commit()
+    how = _command(line, commit)
 
     def begin() -> None:
         write_atomically(job.run_dir / CONFIG, config_text(places.absolute(job.config)))
@@ -97,6 +98,7 @@ def _run(job: Job) -> int:
             checkpoint=job.resume.checkpoint,
             begin=begin if job.place.leads else None,
             paper=job.paper,
+            origin={"command": line, "commit": commit},
         )
     )
 
@@ -141,12 +143,12 @@ def _warn(job: Job) -> None:
     )
 
 
-def _command() -> str:
+def _command(line: str, commit: str) -> str:
     """The command line, the commit and the versions that this sitting of the run has."""
     packages = map(_version, ("torch", "pytorch-lightning", "torchvision"))
     lines = [
-        f"python -m experiments.train {shlex.join(sys.argv[1:])}".rstrip(),
-        f"commit {_commit()}",
+        line,
+        f"commit {commit}",
         " ".join([f"python {platform.python_version()}", *packages]),
         f"{platform.platform()}, {os.cpu_count()} cores of {_processor()}",
     ]

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from annotated_types import Ge, Gt, Le, Lt
+try:
+    from annotated_types import Ge as Ge
+    from annotated_types import Gt as Gt
+    from annotated_types import Le as Le
+    from annotated_types import Lt as Lt
+except ModuleNotFoundError:  # where a generator is loaded by torch, safetensors and PyYAML alone, no bound is read
+
+    class _Bound:
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+    Ge = Gt = Le = Lt = _Bound  # type: ignore[misc, assignment]
 
 T = TypeVar("T")
 

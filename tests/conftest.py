@@ -25,7 +25,8 @@ os.environ.update(
     WANDB_ERROR_REPORTING="false",
     WANDB_DISABLE_GIT="true",
 )
-for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_RUN_ID", "WANDB_DIR"):
+NAMING = ("PROJECT", "ENTITY", "NAME", "NOTES", "TAGS", "RUN_GROUP", "JOB_TYPE", "RUN_ID", "DIR", "SWEEP_ID")
+for name in ("HYDRA_FULL_ERROR", "WANDB_API_KEY", *(f"WANDB_{end}" for end in NAMING)):
     os.environ.pop(name, None)
 
 # Tests that are started by a launcher, or in a job of SLURM, are none of its ranks.

@@ -23,6 +23,7 @@ from experiments.jobs import launch, requeue
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
+from experiments.report.of_run import leave
 from experiments.runs.resume import source_of
 from experiments.settings.trainer import check as check_flags
 from lightning_gans.callbacks.checkpoints import Checkpoints
@@ -71,6 +72,7 @@ def run(
     checkpoint: Path | None = None,
     begin: Callable[[], None] | None = None,
     paper: tuple[str, int] | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> Exit:
     """Train, evaluate and export what `config` (plain, resolved, `run_dir` set) describes.
 
@@ -78,6 +80,7 @@ def run(
         checkpoint: a Lightning checkpoint to continue from.
         begin: called when everything is made and loaded, right before training.
         paper: training of the variant's paper, in words and in images, for an estimate of the time; None if unknown.
+        origin: command and commit of the run, which loggers keep with its configuration.
 
     Raises:
         UserError: the pieces do not fit each other.
@@ -93,7 +96,7 @@ def run(
     with Interruption() as interruption, displayed(progress.task):
         try:
             interruption.check()
-            return _run(config, checkpoint, begin, interruption, progress, paper)
+            return _run(config, checkpoint, begin, interruption, progress, paper, origin or {})
         except StopRequested:  # before training began, so there is nothing to save
             interruption.agreed = True
             if place.leads:
@@ -114,6 +117,7 @@ def _run(
     interruption: Interruption,
     progress: Progress,
     paper: tuple[str, int] | None,
+    origin: Mapping[str, str],
 ) -> Exit:
     run_dir = Path(config["run_dir"])
     settings, flags = config["callbacks"], config["trainer"]
@@ -152,7 +156,7 @@ def _run(
     every = settings["evaluation"]["every"] if config["metrics"] else None
     trainer = make_trainer(flags, run_dir, callbacks, loggers, evaluated_every=every)
     for logger in loggers:
-        logger.log_hyperparams({**config, "choices": config["names"].get("choices", {})})
+        logger.log_hyperparams({**config, "choices": config["names"].get("choices", {}), **origin})
     if _processes(flags) > 1:
         progress.wait("starting the other processes")
     begun = 0
@@ -162,7 +166,10 @@ def _run(
     try:
         trainer.fit(game, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Diverged as error:
-        return _diverged(error, trainer, game, summary)
+        code = _diverged(error, trainer, game, summary)
+        if trainer.is_global_zero and not interruption.received:
+            leave(run_dir)
+        return code
     except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
@@ -173,6 +180,8 @@ def _run(
     whole = game.iteration >= game.iterations and not interruption.agreed
     if trainer.is_global_zero:
         summary.write(trainer, game, "finished" if whole else "stopped")
+        if not interruption.received:  # who asked for the end does not wait for pictures
+            leave(run_dir)
         over = f"trainer.max_time={flags['max_time']} is over" if limit.over else ""
         why = "" if interruption.agreed else over or stopped_early(given)
         farewell(run_dir, game, whole=whole, why=f", because {why}" if why else "")

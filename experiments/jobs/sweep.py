@@ -32,6 +32,7 @@ from lightning_gans.metrics.names import METRICS, suffix_of
 JOB = "job"  # the setting that holds the command of one job of a study
 SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
 FULL = "LIGHTNING_GANS_FULL_ERROR"  # HYDRA_FULL_ERROR as the user has it, for the jobs
+OF_ONE_RUN = ("WANDB_RUN_ID", "WANDB_NAME")  # would make the jobs of a multirun one W&B run, or call all the same
 
 # Exit codes of the jobs that this process has launched; launchers with workers of their own leave it empty.
 _codes: list[int] = []
@@ -52,6 +53,8 @@ def sweep(plan: Plan) -> int:
     """
     _codes.clear()
     left = _left(plan)
+    if ignored := [name for name in OF_ONE_RUN if os.environ.get(name)]:
+        print(f"{' and '.join(ignored)}: ignored in a multirun; each job has an id and a name of its own.", flush=True)
     if plan.queue is not None:
         slurm.refuse_queued(plan.queue)
         _tell_submitted(plan, left)
@@ -168,7 +171,7 @@ def _overrides(plan: Plan, left: Sequence[Job]) -> list[str]:
 
 def _direction(job: Job) -> str:
     """The better direction of a job's headline metric, as Optuna names it."""
-    name = _headline(job)
+    name = headline(job)
     if name not in METRICS:
         raise UserError(
             f"{name} is no metric of ours, so its better direction is not known before the jobs run. Say "
@@ -177,7 +180,7 @@ def _direction(job: Job) -> str:
     return "maximize" if METRICS[name].better == "higher" else "minimize"
 
 
-def _headline(job: Job) -> str:
+def headline(job: Job) -> str:
     """The metric that a job returns: its variant's own, or that of the samples.
 
     Raises:
@@ -202,7 +205,7 @@ def _tell_best(job: Job) -> None:
     found: Any = load_yaml(path) if path.is_file() else {}
     if "best_params" in found:
         values = " ".join(f"{key}={value}" for key, value in found["best_params"].items())
-        print(f"\nBest {_headline(job)}: {found['best_value']:.4g} with {values} ({path})")
+        print(f"\nBest {headline(job)}: {found['best_value']:.4g} with {values} ({path})")
 
 
 def _status(job: Job) -> str:
@@ -270,6 +273,8 @@ def apart(
     """
     full = os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))
     environment = os.environ | {"HYDRA_FULL_ERROR": full, **(variables or {})}
+    for name in OF_ONE_RUN:
+        environment.pop(name, None)
     received: list[int] = []
     with ExitStack() as stack:
         output: dict[str, Any] = {}

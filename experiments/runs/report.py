@@ -190,6 +190,7 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
     found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
     found += [("traversal", samples / "traversal.png"), ("chains", samples / "chains.png")]
     found += [("energy", samples / "energy.gif")]
+    found += [("curves", run_dir / "curves.png"), ("report", run_dir / "report.html")]
     found = [(name, path) for name, path in found if path.is_file()]
     places = [(name, str(path)) for name, path in found]
     kept = [name for name in ("best.ckpt", "last.ckpt") if (checkpoints / name).is_file()]

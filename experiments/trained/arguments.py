@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
+from lightning_gans.zoo import is_of_zoo, located
 
 DATA = "data."  # settings of a run's data
 
@@ -83,11 +84,18 @@ def names(given: Mapping[str, str], key: str) -> tuple[str, ...]:
 def run_folder(given: Mapping[str, str], which: str) -> Path:
     """The folder that run=DIR names, if it holds an export, and the best checkpoint where `which` asks for that.
 
+    run=zoo/NAME, a generator that comes with the package, stays as it is.
+
     Raises:
         UserError: it does not, or a symbolic link leads out of it.
     """
     text = given["run"]
     run = Path(text)
+    if is_of_zoo(run):
+        located(run)
+        if which == "best":
+            raise UserError(f"run={text} which=best: generators of the zoo have no checkpoints. Leave which out.")
+        return run
     if not run.is_dir():
         siblings = [path.name for path in run.parent.iterdir() if path.is_dir()] if run.parent.is_dir() else []
         hint = did_you_mean(f"run={run.parent / name}" for name in nearest(run.name, siblings))

@@ -4,22 +4,26 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import hypot, sqrt
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import hypot, isclose, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Any
+from typing import Any, Literal
 
 from experiments.runs import directory as runs
-from experiments.runs.resume import differences, flatten, is_free
-from experiments.settings.spec import plain
+from experiments.runs.resume import flatten, is_free
+from experiments.trained.labels import LONGEST, labels
+from experiments.trained.status import counted, status_of
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder, printable
 from lightning_gans.metrics.names import ERROR, METRICS, Better
 
 SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
 KINDS = ("best", "last")
-LONGEST = 150  # characters of a name that are shown
+Average = Literal["median", "mean"]
+LONGEST_STATUS = 24
+OWN_DATA = ("folder", "speech")  # a folder is a data set of its own there
 DEEPEST = 30  # folders in folders that are searched for runs
 
 
@@ -49,9 +53,10 @@ class Run:
         named = self.config.get("names")
         return _shown(named.get("data")) if isinstance(named, Mapping) else ""
 
-    @property
+    @cached_property
     def status(self) -> str:
-        return _shown(self.summary.status)
+        """finished, running, stopped, killed, diverged or crashed; see experiments.trained.status."""
+        return printable(status_of(self.path, self.summary.status), LONGEST_STATUS)
 
     @property
     def evaluated(self) -> bool:
@@ -125,10 +130,12 @@ class Row:
 
     @property
     def status(self) -> str:
-        counts = Counter(run.status for run in self.runs)
-        if len(counts) == 1:
-            return next(iter(counts))
-        return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return ", ".join(self.statuses)
+
+    @property
+    def statuses(self) -> list[str]:
+        """The status of all runs, or how many there are of each."""
+        return counted(run.status for run in self.runs)
 
     @property
     def iterations(self) -> int:
@@ -180,16 +187,17 @@ def group(found: Sequence[Run]) -> list[Row]:
     by_key: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
     # What has been evaluated comes first: a run that has not been belongs to its configuration's first row.
     for run in sorted(found, key=lambda run: not run.evaluated):
-        same = [key for key in by_key if key[0] == run.configuration] if not run.evaluated else []
-        by_key.setdefault(same[0] if same else (run.configuration, run.protocol), []).append(run)
+        what = _what(run)
+        same = [key for key in by_key if key[0] == what] if not run.evaluated else []
+        by_key.setdefault(same[0] if same else (what, run.protocol), []).append(run)
     rows = [
         Row(members[0].label, tuple(sorted(members, key=lambda run: (not run.evaluated, str(run.path)))))
         for members in by_key.values()
     ]
     counts = Counter(row.label for row in rows)
-    return [
-        Row(f"{row.label} ({_what_differs(row, rows)})", row.runs) if counts[row.label] > 1 else row for row in rows
-    ]
+    repeated = {label: [row for row in rows if row.label == label] for label, count in counts.items() if count > 1}
+    apart = {id(row): told for alike in repeated.values() for row, told in zip(alike, _apart(alike), strict=True)}
+    return [replace(row, label=f"{row.label} ({apart[id(row)]})") if id(row) in apart else row for row in rows]
 
 
 def single(found: Sequence[Run]) -> list[Row]:
@@ -209,13 +217,14 @@ def direction(rows: Sequence[Row], metric: str) -> Better | None:
     return said.pop() if len(said) == 1 else None
 
 
-def best_of(rows: Sequence[Row], metric: str, kind: str) -> Stats | None:
-    """Those of the best median; None where there is nothing to compare."""
+def best_of(rows: Sequence[Row], metric: str, kind: str, average: Average = "median") -> Stats | None:
+    """Those of the best median, or mean; None where there is nothing to compare, or all are equal."""
     better = direction(rows, metric)
     found = [stats for row in rows if (stats := row.stats(metric, kind)) is not None]
-    if better is None or len(found) < 2:
+    values = [getattr(stats, average) for stats in found]
+    if better is None or all(isclose(value, values[0]) for value in values):
         return None
-    return (min if better == "lower" else max)(found, key=lambda stats: stats.median)
+    return (min if better == "lower" else max)(found, key=lambda stats: getattr(stats, average))
 
 
 def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
@@ -254,15 +263,15 @@ def _read(path: Path) -> Run | str:
     return Run(path, config, summary)
 
 
-def _what_differs(row: Row, rows: Sequence[Row]) -> str:
-    others = [other for other in rows if other.label == row.label and other is not row]
-    found = {
-        difference.key: plain(difference.here)
-        for other in others
-        for difference in differences(row.runs[0].config, other.runs[0].config)
-        if difference.key.rpartition(".")[2] != "seed"
-    }
-    if not found:
-        return ", ".join(filter(None, row.protocol[1:]))
-    shown = [_shown(f"{key.rpartition('.')[2]}={value}") for key, value in found.items()]
-    return ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
+def _what(run: Run) -> str:
+    """The configuration; with data that are folders, the folder too."""
+    data = run.config.get("data")
+    root = data.get("root") if run.data in OWN_DATA and isinstance(data, Mapping) else ""
+    return f"{run.configuration} {root}"
+
+
+def _apart(rows: Sequence[Row]) -> list[str]:
+    """Settings that tell rows of one name apart; for rows of equal settings, what their figures are of."""
+    about = [dict(zip(("extractor", "samples", "reference"), row.protocol[1:], strict=True)) for row in rows]
+    parts = labels([row.runs[0].config for row in rows], about).parts
+    return [", ".join(map(str, settings)) for settings in parts]

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 COLUMNS = 8  # of a picture of pairs
 MOST_BYTES = 2**30  # of an array that has to be read as a whole
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, MemoryError)  # what damaged files raise
-DONE = {"reconstruct": "reconstructions", "interpolate": "steps between pairs", "traverse": "steps along axes"}
+DONE = {
+    "path": "steps of paths",
+    "reconstruct": "reconstructions",
+    "interpolate": "steps between pairs",
+    "traverse": "steps along axes",
+}
 
 
 def inputs(key: str, text: str) -> tuple[Path, ...]:

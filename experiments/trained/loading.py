@@ -39,10 +39,15 @@ def extractors() -> frozenset[str]:
     return frozenset(f"{factories.__name__}.{name}" for name in factories.__all__)
 
 
-def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn.Module", int | None]:
+def load_model(
+    run: Path, which: str, *, allow: Sequence[str] = (), watched: bool = True
+) -> tuple["nn.Module", int | None]:
     """The newest export of a run ("last") or its best checkpoint ("best"), and the iteration where that is known.
 
     Its networks refuse to give numbers that are not finite.
+
+    Args:
+        watched: whether they do; torch.export does not take hooks that look at numbers.
 
     Raises:
         UserError: files that cannot be read, or that hold something else.
@@ -55,7 +60,8 @@ def load_model(run: Path, which: str, *, allow: Sequence[str] = ()) -> tuple["nn
         iteration = described(run)["about"].get("iteration")
     else:
         iteration = _load_best(model, run)
-    _watch(model, run)
+    if watched:
+        _watch(model, run)
     return model, iteration if isinstance(iteration, int) and not isinstance(iteration, bool) else None
 
 

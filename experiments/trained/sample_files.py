@@ -87,7 +87,8 @@ def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
     kept: list[Part] = []
 
     def take(part: Part) -> None:
-        kept.append(part[: max(0, most - sum(map(len, kept)))])
+        if left := most - sum(map(len, kept)):
+            kept.append(part[:left].copy())  # a view would keep all of the part in memory
 
     yield take
     samples = torch.from_numpy(np.concatenate(kept))

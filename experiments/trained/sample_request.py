@@ -1,13 +1,17 @@
 """What `experiments.sample` is asked for: key=value arguments, checked as far as that goes without loading anything."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from experiments.runs.directory import clean
-from experiments.trained import inference
+from experiments.settings.suggest import did_you_mean, nearest
+from experiments.trained import inference, paths
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.extras import need
+from lightning_gans.zoo import is_of_zoo
 
 # Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
 
@@ -23,8 +27,13 @@ class Request:
     grid: Path | None = None
     npz: Path | None = None
     folder: Path | None = None
+    gif: Path | None = None
+    video: Path | None = None
+    onnx: Path | None = None
+    truncation: float | None = None
     which: str = "last"
     allow: tuple[str, ...] = ()
+    path: str | None = None
     reconstruct: tuple[Path, ...] = ()
     interpolate: tuple[Path, ...] = ()
     traverse: int | None = None
@@ -40,8 +49,11 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("reconstruct", "interpolate", "traverse", "encode", "translate")
+TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx")
+IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
+EXPORTS = ("run", "which", "allow", "onnx")  # what goes with onnx=
 TRANSLATES = ("run", "which", "allow", "translate", "out", "direction")  # what goes with translate=
+OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
 
@@ -54,21 +66,27 @@ def parse(arguments: Sequence[str]) -> Request:
     given = pairs(arguments, KEYS)
     if (which := given.get("which", "last")) not in ("last", "best"):
         raise UserError(f"which={which}: say which=last (the newest export) or which=best (the best checkpoint).")
+    animated = "gif" in given or "video" in given
     request = Request(
         run=run_folder(given, which),
-        n=whole("n", given.get("n", "64"), least=1),
+        n=whole("n", given.get("n", str(paths.ROWS) if "path" in given else "64"), least=1),
         seed=whole("seed", given.get("seed", "0"), least=0),
         label=given.get("label"),
         grid=_file("grid", given.get("grid"), ".png"),
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
+        gif=_file("gif", given.get("gif"), ".gif"),
+        video=_file("video", given.get("video"), ".mp4"),
+        onnx=_file("onnx", given.get("onnx"), ".onnx"),
+        truncation=_above_0("truncation", given["truncation"]) if "truncation" in given else None,
         which=which,
         allow=allowed(given),
+        path=given.get("path"),
         reconstruct=inference.inputs("reconstruct", given.get("reconstruct", "")),
         interpolate=inference.inputs("interpolate", given.get("interpolate", "")),
         traverse=whole("traverse", given["traverse"], least=0) if "traverse" in given else None,
         encode=inference.inputs("encode", given.get("encode", "")),
-        steps=whole("steps", given.get("steps", "8"), least=2),
+        steps=whole("steps", given.get("steps", str(paths.FRAMES if animated else 8)), least=2),
         translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
         out=Path(given["out"]) if "out" in given else None,
         direction=given.get("direction"),
@@ -76,15 +94,20 @@ def parse(arguments: Sequence[str]) -> Request:
     _check_task(request, given)
     if request.folder is not None:
         _check_folder(request.folder, request.n)
-    if request.grid or request.npz or request.folder or request.task == "translate":
+    if any(getattr(request, output) for output in OUTPUTS) or request.task in ("translate", "onnx"):
         return request
+    # A generator of the zoo lies in the installed package, where nothing is written.
+    samples = (
+        Path("samples") / clean("-".join(request.run.parts)) if is_of_zoo(request.run) else request.run / "samples"
+    )
     if request.task == "encode":
-        return replace(request, npz=request.run / "samples" / "codes.npz")
-    if request.task != "sample":
-        return replace(request, grid=request.run / "samples" / f"{request.task}.png")
+        return replace(request, npz=samples / "codes.npz")
+    if request.task not in ("sample", "path"):
+        return replace(request, grid=samples / f"{request.task}.png")
+    name = request.path or ("sample" if which == "last" else which)
     of_class = "" if request.label is None else f"-label{clean(request.label)}"
-    picture = f"{'sample' if which == 'last' else which}-seed{request.seed}{of_class}.png"
-    return replace(request, grid=request.run / "samples" / picture)
+    cut = "" if request.truncation is None else f"-truncation{request.truncation:g}"
+    return replace(request, grid=samples / f"{name}-seed{request.seed}{of_class}{cut}.png")
 
 
 def _check_task(request: Request, given: Mapping[str, str]) -> None:
@@ -93,12 +116,47 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
     if len(tasks) > 1:
         raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
     _check_translation(request, given)
-    if request.task != "sample" and request.label is not None:
-        raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
-    if "steps" in given and request.task not in ("interpolate", "traverse"):
-        raise UserError(f"steps={request.steps}: only interpolate= and traverse= take steps. Leave it out.")
+    _check_paths(request, given)
+    if request.task == "onnx":
+        if idle := [f"{key}={value}" for key, value in given.items() if key not in EXPORTS]:
+            raise UserError(f"onnx= writes the generator itself, and draws no samples. Leave {', '.join(idle)} out.")
+        need("onnx")
+    if request.task not in ("sample", "path"):
+        if request.label is not None:
+            raise UserError(
+                f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out."
+            )
+        if request.truncation is not None:
+            raise UserError(
+                f"truncation={request.truncation:g} is of codes of the prior, and {request.task}= draws none. Leave it "
+                "out."
+            )
     if request.task == "encode" and (request.grid or request.folder):
         raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
+
+
+def _check_paths(request: Request, given: Mapping[str, str]) -> None:
+    """Refuse an unknown path, one that takes too much memory, and steps and animations of what has no steps."""
+    if request.path is not None and request.path not in paths.PATHS:
+        hint = did_you_mean(f"path={name}" for name in nearest(request.path, paths.PATHS))
+        raise UserError(f"path={request.path}: say path=spherical or path=linear.{hint}")
+    if request.path is not None and request.n * request.steps > paths.MOST:
+        raise UserError(
+            f"n={request.n:,} paths of steps={request.steps:,} are {request.n * request.steps:,} samples, more than "
+            f"the {paths.MOST:,} that are held at a time. Say n={max(1, paths.MOST // request.steps)}, or fewer steps."
+        )
+    if request.task in IN_STEPS:
+        if request.video is not None:
+            need("video")
+        return
+    if "steps" in given:
+        raise UserError(f"steps={request.steps}: only path=, interpolate= and traverse= take steps. Leave it out.")
+    for key in ("gif", "video"):
+        if key in given:
+            raise UserError(
+                f"{key}={given[key]} is an animation of steps. Say which: path=spherical, path=linear, interpolate=IN "
+                "or traverse=INDEX."
+            )
 
 
 def _check_translation(request: Request, given: Mapping[str, str]) -> None:
@@ -118,6 +176,16 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
         raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
     if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
         raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
+
+
+def _above_0(key: str, text: str) -> float:
+    """A finite number above 0, or UserError."""
+    with suppress(ValueError):
+        if 0 < (value := float(text)) < float("inf"):
+            return value
+    raise UserError(
+        f"{key}={text}: must be a number above 0; 2 cuts off 5 % of each number of a code, 0.7 half of them."
+    )
 
 
 def _file(key: str, text: str | None, suffix: str) -> Path | None:

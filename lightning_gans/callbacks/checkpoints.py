@@ -1,21 +1,32 @@
 """Checkpoints: last.ckpt, best.ckpt and the exported generator/ of a run."""
 
 import filecmp
+import shlex
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.exports import tell_generator
 from lightning_gans.core.activity import activity
 from lightning_gans.core.checkpoints import copy
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import due
 from lightning_gans.core.files import flush
 from lightning_gans.core.game import Game
-from lightning_gans.models.export import save_generator
+from lightning_gans.core.interruption import stopping
+from lightning_gans.core.received import read_text
+from lightning_gans.models.card import GRID, Report, write_card
+from lightning_gans.models.export import WEIGHTS, load_weights, save_generator
+from lightning_gans.models.spec import build
+from lightning_gans.reporting.images import save_png
+from lightning_gans.reporting.previews import preview
 from lightning_gans.settings import Count, Given, Positive
 from lightning_gans.strategies.exchange import any_says
 
@@ -25,9 +36,10 @@ CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the rank
 class Checkpoints(Checkpoint):
     """Save last.ckpt every so many iterations or minutes, at every new best score, on a stop and at the end.
 
-    With each one the exported generator/ is rewritten from the evaluated weights. best.ckpt is the checkpoint with the
-    best value of the game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old
-    one's place, and none is written after a loss or gradient stopped being finite.
+    With each one the exported generator/ is rewritten from the evaluated weights, with a model card, which gets the
+    scores on the test split and a picture of samples at the end. best.ckpt is the checkpoint with the best value of the
+    game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old one's place, and
+    none is written after a loss or gradient stopped being finite.
 
     Args:
         every: iterations between two checkpoints.
@@ -49,6 +61,7 @@ class Checkpoints(Checkpoint):
         self.every, self.minutes = every, minutes
         self.spec, self.about = dict(spec), dict(about or {})
         self._saved_at = time.monotonic()
+        self._exported: dict[str, Any] | None = None  # facts of what generator/ holds
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
@@ -105,8 +118,27 @@ class Checkpoints(Checkpoint):
     def _export(self, trainer: pl.Trainer, game: Game) -> None:
         model = game.evaluated_model()  # on every rank, so that they stay alike
         if trainer.is_global_zero:
-            about = {**self.about, "iteration": game.iteration, "images": game.images}
-            save_generator(model, self.spec, Path(trainer.default_root_dir) / "generator", about=about)
+            self._exported = {**self.about, "iteration": game.iteration, "images": game.images}
+            folder = Path(trainer.default_root_dir) / "generator"
+            save_generator(model, self.spec, folder, about=self._exported, report=_report(trainer, game))
+            tell_generator(trainer, game, folder)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Complete the model card of the export; behind Evaluation, which has measured on the test split."""
+        assert isinstance(pl_module, Game)
+        if self._exported is None or stopping() or not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir) / "generator"
+        report = _report(trainer, pl_module)
+        with activity("the model card"), suppress(UserError):
+            # What lies in the folder, whatever weights the test has left in the game's own copy.
+            model = build(self.spec, trusted=True)
+            load_weights(model, folder / WEIGHTS)
+            picture, shape = preview(model.eval())
+            if picture is not None:
+                save_png(picture, folder / GRID)
+            report = replace(report, shape=shape, grid=picture is not None)
+        write_card(folder, self.spec, self._exported, report)
 
     def _keep_best(self, newest: Path, run_dir: Path, game: Game) -> None:
         """Where `newest`, which is intact, is the best one so far, let best.ckpt be a copy of it."""
@@ -115,3 +147,38 @@ class Checkpoints(Checkpoint):
             return
         if not best.is_file() or not filecmp.cmp(newest, best, shallow=False):
             copy(newest, best)
+
+
+def _report(trainer: pl.Trainer, game: Game) -> Report:
+    """The facts of the model card that are known now."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    evaluation = next((callback for callback in callbacks if isinstance(callback, Evaluation)), None)
+    command, commit = _command(Path(trainer.default_root_dir))
+    return Report(
+        scores=game.scores.state_dict(),
+        protocol={} if evaluation is None else evaluation.facts(),
+        test={} if evaluation is None else evaluation.test.get("last", {}),
+        test_floor={} if evaluation is None else evaluation.test.get("floor", {}),
+        command=command,
+        commit=commit,
+    )
+
+
+def _command(run_dir: Path) -> tuple[str, str]:
+    """The newest command and commit in a run's command.txt; empty where there are none.
+
+    Without run_dir=, which says where the run lay on this machine.
+    """
+    try:
+        lines = read_text(run_dir / "command.txt").splitlines()
+    except (OSError, ValueError):
+        return "", ""
+    commands = [line for line in lines if line.startswith("python -m experiments.")]
+    commits = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
+    with suppress(ValueError):  # quotes that do not match: a file that was edited
+        commands = [shlex.join(word for word in shlex.split(line) if not _says_run_dir(word)) for line in commands[-1:]]
+    return (*commands[-1:], "")[0], (*commits[-1:], "")[0]
+
+
+def _says_run_dir(word: str) -> bool:
+    return word.lstrip("-").startswith("run_dir=")

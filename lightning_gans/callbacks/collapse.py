@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lightning_gans.callbacks.training_log import tell_alert
 from lightning_gans.core.events import Evidence
 from lightning_gans.metrics.diversity import class_counts, classes_covered
 
@@ -17,6 +18,7 @@ COVERED = 0.4  # of the coverage of real samples
 PRECISE = 0.5  # of the precision of real samples, from which on samples count as looking real
 PINNED = 0.99  # accuracy of D from which on it has nothing to learn from, or gives nothing
 EVALUATIONS = 3  # that D has to be pinned for
+MOST = 50  # warnings that are kept
 
 
 class CollapseWatch(pl.Callback):
@@ -25,9 +27,13 @@ class CollapseWatch(pl.Callback):
     Classes that are missing or rare among the samples; samples that cover little of what real ones do (recall and
     coverage far below those of held-out real samples, while the samples themselves look real); a discriminator that is
     always right, or always wrong, at three evaluations running.
+
+    Attributes:
+        warnings: those of the run so far, the last 50, for summary.json: {"iteration", "text"}.
     """
 
     def __init__(self) -> None:
+        self.warnings: list[dict[str, Any]] = []
         self._accuracy: list[float] = []
         self._told: set[str] = set()
 
@@ -46,13 +52,16 @@ class CollapseWatch(pl.Callback):
         for name, text in signs.items():
             if text is not None and name not in self._told:
                 log.warning("Iteration %s: %s", f"{game.iteration:,}", text)
+                tell_alert(trainer, "warning", f"Collapse watch: {name}", f"Iteration {game.iteration:,}: {text}")
+                self.warnings = [*self.warnings, {"iteration": game.iteration, "text": text}][-MOST:]
         self._told = {name for name, text in signs.items() if text is not None}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"accuracy": list(self._accuracy), "told": sorted(self._told)}
+        return {"accuracy": list(self._accuracy), "told": sorted(self._told), "warnings": [*self.warnings]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._accuracy, self._told = list(state_dict["accuracy"]), set(state_dict["told"])
+        self.warnings = [*state_dict.get("warnings", ())]  # checkpoints of version 0.1 have none
 
 
 def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | None:

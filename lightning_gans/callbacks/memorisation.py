@@ -25,9 +25,13 @@ class MemorisationWatch(pl.Callback):
 
     At each evaluation of a run on at most 20,000 training samples, D judges 256 training, held-out and generated
     samples; the sign is r_v of Karras et al. 2020 (2006.06676) above 0.6 at two evaluations running.
+
+    Attributes:
+        warnings: that one, for summary.json: {"iteration", "text"}.
     """
 
     def __init__(self) -> None:
+        self.warnings: list[dict[str, Any]] = []
         self._values: list[float] = []
         self._told = False
 
@@ -51,17 +55,19 @@ class MemorisationWatch(pl.Callback):
             self._told = True
             augmented = getattr(game, "augment", None) is not None
             more = "a stronger augmentation (augment=adaptive)" if augmented else "augmentation (augment=diffaugment)"
-            log.warning(
-                "Iteration %s: D has learned the %s training samples by heart (r_v = %.2f: held-out real samples look "
-                "generated to it). Add %s, or stop here: best.ckpt holds the best weights so far.",
-                *(f"{game.iteration:,}", f"{len(train):,}", value, more),
+            text = (
+                f"D has learned the {len(train):,} training samples by heart (r_v = {value:.2f}: held-out real samples "
+                f"look generated to it). Add {more}, or stop here: best.ckpt holds the best weights so far."
             )
+            log.warning("Iteration %s: %s", f"{game.iteration:,}", text)
+            self.warnings = [{"iteration": game.iteration, "text": text}]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"values": list(self._values), "told": self._told}
+        return {"values": list(self._values), "told": self._told, "warnings": [*self.warnings]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._values, self._told = list(state_dict["values"]), bool(state_dict["told"])
+        self.warnings = [*state_dict.get("warnings", ())]  # checkpoints of version 0.1 have none
 
 
 def _generated(model: Any, device: torch.device) -> SampleBatch | None:

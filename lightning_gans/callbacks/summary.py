@@ -7,7 +7,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from lightning_gans.callbacks.collapse import CollapseWatch
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.memorisation import MemorisationWatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.events import Evidence
 from lightning_gans.core.files import overwrite, write_atomically
@@ -76,6 +78,8 @@ class RunSummary(pl.Callback):
             "losses": game.latest,
         }
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, CollapseWatch | MemorisationWatch):
+                summary.setdefault("warnings", []).extend(callback.warnings)
             if isinstance(callback, Evaluation):
                 summary["evaluation"] = callback.facts()
                 summary["test"] = callback.test

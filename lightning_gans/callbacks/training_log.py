@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -82,6 +82,8 @@ class TrainingLog(pl.Callback):
         tell_summary(trainer, best_scores(game))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, Diverged):
+            tell_alert(trainer, "error", "The run diverged", str(exception))
         self._end(trainer, pl_module, "diverged" if isinstance(exception, Diverged) else "stopped")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -145,3 +147,13 @@ def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
         tell = getattr(logger, "log_summary", None)
         if callable(tell):
             tell(facts)
+
+
+def tell_alert(trainer: pl.Trainer, level: Literal["warning", "error"], title: str, text: str) -> None:
+    """Hand an alert to each logger that has `log_alert(level, title, text)`; rank 0 alone."""
+    if not trainer.is_global_zero:
+        return
+    for logger in trainer.loggers:
+        tell = getattr(logger, "log_alert", None)
+        if callable(tell):
+            tell(level, title, text)

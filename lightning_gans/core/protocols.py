@@ -42,6 +42,26 @@ class Interpolates(Protocol):
 
 
 @runtime_checkable
+class SamplesFromCodes(Protocol):
+    """Generates x = G(z) from codes z of a prior: paths between them can be decoded, and `sample` takes a truncation.
+
+    codes: of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim). path: "spherical" or "linear".
+    """
+
+    def codes(self, chunk: int, *, seed: int = 0, truncation: float | None = None) -> Tensor: ...
+
+    def interpolate(
+        self,
+        rows: int,
+        steps: int,
+        *,
+        seed: int = 0,
+        path: Literal["spherical", "linear"] = "spherical",
+        truncation: float | None = None,
+    ) -> Tensor: ...
+
+
+@runtime_checkable
 class Calibrates(Protocol):
     """Holds batch statistics that can be re-estimated for its present weights."""
 

@@ -2,26 +2,30 @@
 
 import logging
 import os
-import re
-import secrets
-import string
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_gans.core.files import write_atomically
 from lightning_gans.loggers.connection import choose
+from lightning_gans.loggers.generators import Export, artifact_name, keep, kept, upload
+from lightning_gans.loggers.identity import PROJECT, chosen, for_one_run, pinned_id, tags_of
 from lightning_gans.metrics.names import METRICS
 
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
+
+JOB_TYPE = "train"
+BEST = "best"  # below run_dir/wandb: the best generator so far, until it is uploaded
+ALERTS = "alerts.txt"  # below run_dir/wandb: titles of the alerts that were sent
+LEVELS = {"warning": "WARN", "error": "ERROR"}
 
 VIDEOS = {".gif": "gif", ".mp4": "mp4", ".webm": "webm"}
 
@@ -73,11 +77,20 @@ class WandbLogger(Logger):
     Not Lightning's WandbLogger: that one takes over whatever run is in progress (two jobs of one process become one),
     sets WANDB_MODE for the whole process, counts optimizer steps on the x-axis, and lets W&B's failures end training.
 
+    An argument that is null has the value of W&B's environment variable, and its own default where that is not set.
+    WANDB_RUN_ID becomes the id of a new run. WANDB_RUN_ID and WANDB_NAME are for the first run of a process alone.
+
     Args:
-        run_dir: directory of the run; W&B writes to run_dir/wandb and names the run after it.
-        project: project in W&B.
-        group: group in W&B, shared by runs that differ in their seed alone.
-        tags: tags of the run.
+        run_dir: directory of the run; W&B writes to run_dir/wandb, or to WANDB_DIR/wandb where that variable is set.
+        project: project in W&B; null: WANDB_PROJECT, or lightning-gans.
+        entity: user or team that owns the project; null: WANDB_ENTITY, or the default of who is logged in.
+        name: name of the run; null: WANDB_NAME, or the name of run_dir.
+        group: group in W&B; null: WANDB_RUN_GROUP, or the run's name less its seed.
+        job_type: type of the run within its group; null: WANDB_JOB_TYPE, or train.
+        notes: description of the run; null: WANDB_NOTES, or none.
+        tags: tags beside those of the variant, the data and the objective; null: WANDB_TAGS, separated by commas.
+        log_model: true uploads the best and the latest exported generator as artifacts when training ends; all uploads
+            every export.
         offline: True never talks to the server, False warns where that is impossible; None uses it where it can.
     """
 
@@ -85,18 +98,27 @@ class WandbLogger(Logger):
         self,
         *,
         run_dir: str | os.PathLike[str],
-        project: str = "lightning-gans",
+        project: str | None = None,
+        entity: str | None = None,
+        name: str | None = None,
         group: str | None = None,
-        tags: Sequence[str] = (),
+        job_type: str | None = None,
+        notes: str | None = None,
+        tags: Sequence[str] | None = None,
+        log_model: bool | Literal["all"] = False,
         offline: bool | None = None,
     ) -> None:
         super().__init__()
         self.run_dir = Path(run_dir)
-        self.project, self.group, self.tags, self.offline = project, group, tuple(tags), offline
+        self.project = str(chosen(project, "WANDB_PROJECT", PROJECT))
+        self.entity, self.group, self.notes = entity, group, notes
+        self.job_type, self.tags, self.run_name = job_type, tags, name
+        self.log_model, self.offline = log_model, offline
         self._config: dict[str, Any] = {}
         self._run: Any = None
         self._ended = False
         self._described: set[str] = set()
+        self._latest: Export | None = None
 
     @property
     def name(self) -> str:
@@ -154,16 +176,71 @@ class WandbLogger(Logger):
             run.summary.update(plain(facts))
 
     @_harmless
+    def log_generator(
+        self, folder: str | os.PathLike[str], iteration: int, aliases: Sequence[str], facts: Mapping[str, Any]
+    ) -> None:
+        """Log an exported generator as an artifact: now (log_model=all), at the end (true), or not at all (false).
+
+        Args:
+            folder: the export; uploaded whole.
+            iteration: of its weights.
+            aliases: "latest", and "best" where it is the best so far.
+            facts: metadata of the artifact, beside the names, the command and the commit of the run.
+        """
+        if not self.log_model or (run := self._begin()) is None:
+            return
+        export = Export(Path(folder), iteration, {**plain(facts), **self._origin()})
+        if self.log_model == "all":
+            upload(run, export, artifact_name(self.run_dir), aliases)
+            return
+        self._latest = export
+        if "best" in aliases:
+            keep(export, self.run_dir / "wandb" / BEST)
+
+    def _origin(self) -> dict[str, Any]:
+        """The variant, the data, the seed, the command and the commit of the run."""
+        names = self._config.get("names")
+        found = dict(names) if isinstance(names, Mapping) else {}
+        told = {**self._config, "variant": found.get("variant"), "data": found.get("data"), "run": found.get("run")}
+        keys = ("run", "variant", "data", "seed", "command", "commit")
+        return {key: told[key] for key in keys if told.get(key) is not None}
+
+    def _upload_generators(self, run: Any) -> None:
+        """Upload the best generator and then the latest: W&B moves the alias `latest` to every new version."""
+        latest, self._latest = self._latest, None
+        if latest is None:
+            return
+        best = kept(self.run_dir / "wandb" / BEST)
+        name, aliases = artifact_name(self.run_dir), ["latest"]
+        if best is not None and best.iteration == latest.iteration:
+            aliases.append("best")
+        elif best is not None:
+            upload(run, best, name, ["best"])
+        upload(run, latest, name, aliases)
+
+    @_harmless
+    def log_alert(self, level: str, title: str, text: str) -> None:
+        """Send an alert ("warning" or "error") by the channels of the user's W&B settings; each title once a run."""
+        if (run := self._begin()) is None:
+            return
+        file = self.run_dir / "wandb" / ALERTS
+        sent = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+        if title not in sent:
+            run.alert(title=title, text=text, level=LEVELS[level])
+            write_atomically(file, "".join(f"{line}\n" for line in (*sent, title)))
+
+    @_harmless
     def finalize(self, status: str) -> None:
-        """End the W&B run; logging again continues it."""
+        """Upload the generators and end the W&B run; logging again continues it."""
         run, self._run = self._run, None
         self._described = set()
         if run is None:
             return
+        self._upload_generators(run)
         try:
             run.finish(exit_code=0 if status in ("success", "finished") else 1)
         except TimeoutError:
-            log.warning("W&B has not taken everything yet. Send the rest with: wandb sync %s", self.run_dir / "wandb")
+            log.warning("W&B has not taken everything yet. Send the rest with: wandb sync %s", self._files())
 
     @_harmless
     def _begin(self) -> Any:
@@ -200,33 +277,29 @@ class WandbLogger(Logger):
         import wandb
 
         known = wandb.Settings.model_fields
+        group = self._config.get("group")
         return wandb.init(
-            dir=str(self.run_dir),
+            dir=str(self._files().parent),
             id=pinned_id(self.run_dir),
-            name=self.run_dir.name,
+            name=self.run_name or for_one_run("WANDB_NAME", self.run_dir) or self.run_dir.absolute().name,
             project=self.project,
-            group=self.group,
-            tags=self.tags,
+            entity=chosen(self.entity, "WANDB_ENTITY"),
+            group=chosen(self.group, "WANDB_RUN_GROUP", str(group) if group else None),
+            job_type=chosen(self.job_type, "WANDB_JOB_TYPE", JOB_TYPE),
+            notes=chosen(self.notes, "WANDB_NOTES"),
+            tags=tags_of(self.tags, self._config),
             config=self._config,
             mode=mode,
             resume="allow",
             settings=wandb.Settings(**{name: value for name, value in SETTINGS.items() if name in known}),
         )
 
+    def _files(self) -> Path:
+        """The folder of W&B's own files: run_dir/wandb, or WANDB_DIR/wandb."""
+        return Path(os.environ.get("WANDB_DIR") or self.run_dir) / "wandb"
+
     def _say_offline(self, why: str) -> None:
-        folder = self.run_dir / "wandb"
-        log.warning("W&B logs this run offline: %s. Upload it later with: wandb sync %s", why, folder)
-
-
-def pinned_id(run_dir: Path) -> str:
-    """The W&B id of this run directory, made on first use."""
-    file = run_dir / "wandb" / "id.txt"
-    known = file.read_text(errors="replace").strip() if file.is_file() else ""
-    if re.fullmatch(r"[\w-]+", known, re.ASCII):  # a damaged file costs the joint history, not the logging
-        return known
-    fresh = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-    write_atomically(file, f"{fresh}\n")
-    return fresh
+        log.warning("W&B logs this run offline: %s. Upload it later with: wandb sync %s", why, self._files())
 
 
 def _abandon() -> None:

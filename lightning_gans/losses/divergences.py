@@ -14,11 +14,11 @@ from math import expm1, log
 from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Gt, Lt
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from lightning_gans.losses.adversarial import SeparableLoss
+from lightning_gans.settings import Gt, Lt
 
 
 class FDivergence(SeparableLoss):

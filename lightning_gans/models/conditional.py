@@ -8,7 +8,15 @@ from torch import Tensor, nn
 
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.rng import stream
-from lightning_gans.models.generative import CALIBRATION_CHUNKS, CHUNK, GenerativeModel, evaluating, reestimating
+from lightning_gans.models.generative import (
+    CALIBRATION_CHUNKS,
+    CHUNK,
+    TOGETHER,
+    GenerativeModel,
+    Path,
+    evaluating,
+    reestimating,
+)
 from lightning_gans.settings import Count
 
 Label = int | Sequence[int] | Tensor
@@ -48,16 +56,26 @@ class ConditionalGenerativeModel(GenerativeModel):
         ]
         return torch.cat(drawn)[start - first * CHUNK :][:n]
 
-    def sample(self, n: int, *, label: Label | None = None, seed: int = 0, start: int = 0) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        label: Label | None = None,
+        seed: int = 0,
+        start: int = 0,
+        truncation: float | None = None,
+    ) -> Tensor:
         """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
 
-        Runs in eval mode. Equal (seed, index, label) give equal samples whatever n and start.
+        Runs in eval mode. Equal (seed, index, label, truncation) give equal samples whatever n and start.
 
         Args:
             label: one class for all, or n of them; None draws them, see `labels`.
+            truncation: numbers of a normal code beyond +-truncation are drawn again, as in `GenerativeModel.sample`.
 
         Raises:
             ValueError: a class that there is not, or another number of labels than n.
+            UserError: the prior cannot be truncated.
         """
         first = start // CHUNK
         before = start - first * CHUNK
@@ -66,26 +84,39 @@ class ConditionalGenerativeModel(GenerativeModel):
         if label is not None:
             labels[before : before + n] = self._checked(label, n)
         with evaluating(self):
-            made = [self._chunk(first + i, part, seed) for i, part in enumerate(labels.split(CHUNK))]
+            made = [self._chunk(first + i, part, seed, truncation) for i, part in enumerate(labels.split(CHUNK))]
         return torch.cat(made)[before:][:n]
 
-    def _chunk(self, chunk: int, labels: Tensor, seed: int) -> Tensor:
-        z = self.codes(chunk, seed=seed)
+    def _chunk(self, chunk: int, labels: Tensor, seed: int, truncation: float | None = None) -> Tensor:
+        z = self.codes(chunk, seed=seed, truncation=truncation)
         x: Tensor = self(z, labels.to(z.device))
         return x
 
-    def interpolate(self, rows: int, steps: int, *, label: Label | None = None, seed: int = 0) -> Tensor:
-        """Samples along arcs between codes 2 i and 2 i + 1 in row i, of one class: (rows, steps, *sample_shape).
+    def interpolate(
+        self,
+        rows: int,
+        steps: int,
+        *,
+        label: Label | None = None,
+        seed: int = 0,
+        path: Path = "spherical",
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Samples along paths between codes 2 i and 2 i + 1 in row i, of one class: (rows, steps, *sample_shape).
 
         Args:
             label: one class for all rows, or one for each; None: that of sample 2 i.
+            path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
+            truncation: of the codes at the ends, as for `sample`.
         """
         labels = self.labels(2 * rows, seed=seed)[::2] if label is None else self._checked(label, rows)
         with evaluating(self):
-            z = self.paths(rows, steps, seed=seed)
+            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
             labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
-            x: Tensor = self(z.flatten(0, 1), labels).unflatten(0, (rows, steps))
-        return x
+            parts = zip(z.split(TOGETHER), labels.split(TOGETHER), strict=True)
+            x = torch.cat([self(part, of) for part, of in parts])
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
 
     def calibrate(self) -> None:
         """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and labels."""

@@ -1,7 +1,8 @@
-"""A model on disk: weights.safetensors and model.yaml. No pickle, no data, no Lightning."""
+"""A model on disk: weights.safetensors, model.yaml and a model card. No pickle, no data, no Lightning."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -19,7 +20,9 @@ from lightning_gans.core.digests import KEY, digest_of, matches
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.core.received import inside, load_yaml, printable
+from lightning_gans.models.card import GRID, Report, write_card
 from lightning_gans.models.spec import build
+from lightning_gans.zoo import located
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.yaml"
@@ -31,22 +34,33 @@ Shape = tuple[int, ...]
 
 
 def save_generator(
-    model: nn.Module, spec: Mapping[str, Any], folder: str | PathLike[str], *, about: Mapping[str, Any] | None = None
+    model: nn.Module,
+    spec: Mapping[str, Any],
+    folder: str | PathLike[str],
+    *,
+    about: Mapping[str, Any] | None = None,
+    report: Report | None = None,
 ) -> None:
-    """Write `model`, which `spec` builds, to `folder`: each file whole or not at all, weights first.
+    """Write `model`, which `spec` builds, to `folder`: each file whole or not at all, weights first, the card last.
 
     A process that is killed between the two leaves the new weights beside the old description, which is of the same
     model, or a folder without an export. The weights hold a digest of themselves.
 
-    about: plain facts to keep beside it (iteration, data, metrics ...).
+    A picture of samples of other weights, samples.png, is removed.
+
+    Args:
+        about: plain facts to keep beside it (iteration, data, classes ...).
+        report: facts for the model card alone (scores, command ...).
     """
     folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if _spec(folder) != dict(spec):
         (folder / DESCRIPTION).unlink(missing_ok=True)  # weights of another model must never stand beside it
+    (folder / GRID).unlink(missing_ok=True)
     write_atomically(folder / WEIGHTS, save(tensors, metadata={KEY: digest_of(tensors)}))
     text = yaml.safe_dump({"format": FORMAT, "model": dict(spec), "about": dict(about or {})}, sort_keys=False)
     write_atomically(folder / DESCRIPTION, text)
+    write_card(folder, spec, about or {}, replace(report, grid=False) if report else None)
 
 
 def _spec(folder: Path) -> Any:
@@ -61,7 +75,8 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
     """The model of an exported folder, or of a run's folder, in eval mode; sample with `.sample(16, seed=0)`.
 
     Args:
-        path: a folder with model.yaml and weights.safetensors, or a run's folder that holds `generator/`.
+        path: a folder with model.yaml and weights.safetensors, a run's folder that holds `generator/`, or a small
+            generator that comes with the package: "zoo/digits", "zoo/ring", "zoo/encoder".
         allow: dotted names of packages, modules or classes outside lightning_gans that the file may name (code of yours
             that you trust).
 
@@ -72,9 +87,10 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
         UserError: no export there, a name that is not allowed, weights that do not fit or are not finite, or a symbolic
             link out of the folder.
     """
-    folder = _folder(Path(path))
+    place = located(Path(path))
+    folder = _folder(place)
     spec = described(folder).get("model")
-    file = inside(folder / WEIGHTS, Path(path))
+    file = inside(folder / WEIGHTS, place)
     shapes = stored_shapes(file)
     size = sum(map(prod, shapes.values()))
     try:
@@ -100,7 +116,8 @@ def described(path: str | PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: no export there, or a file that is no description.
     """
-    file = inside(_folder(Path(path)) / DESCRIPTION, Path(path))
+    place = located(Path(path))
+    file = inside(_folder(place) / DESCRIPTION, place)
     try:
         content = load_yaml(file)
     except (OSError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,10 @@ from lightning_gans.core.rng import stream
 # Samples are made in chunks of this many, by global index, so that a sample does not depend on what it is made beside.
 CHUNK = 64
 CALIBRATION_CHUNKS = 16
+TOGETHER = 512  # codes of paths that are decoded at a time
+
+Path = Literal["spherical", "linear"]
+PATHS: tuple[Path, ...] = ("spherical", "linear")
 
 
 @contextmanager
@@ -93,31 +97,52 @@ class GenerativeModel(nn.Module):
         x: Tensor = self.generator(z)
         return x
 
-    def codes(self, chunk: int, *, seed: int = 0) -> Tensor:
-        """The codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), where the model is."""
+    def codes(self, chunk: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+        """The codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), where the model is.
+
+        truncation: threshold beyond which the numbers of a normal prior are drawn again; see `Prior.truncated`.
+        """
         z = self.prior.sample(CHUNK, stream(seed, "sample", chunk))
+        if truncation is not None:
+            z = self.prior.truncated(z, truncation, stream(seed, "truncation", chunk))
         like = next((t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()), z)
         return z.to(like)
 
-    def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
+    def sample(self, n: int, *, seed: int = 0, start: int = 0, truncation: float | None = None) -> Tensor:
         """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
 
-        Runs in eval mode. Equal (seed, index) give equal samples whatever n and start.
+        Runs in eval mode. Equal (seed, index, truncation) give equal samples whatever n and start.
+
+        Args:
+            truncation: numbers of a normal code beyond +-truncation are drawn again (Brock et al. 2018); codes within
+                it are those of a call without it.
+
+        Raises:
+            UserError: the prior cannot be truncated.
         """
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
         with evaluating(self):
-            made = [self(self.codes(chunk, seed=seed)) for chunk in range(first, max(last, first + 1))]
+            made = [
+                self(self.codes(chunk, seed=seed, truncation=truncation))
+                for chunk in range(first, max(last, first + 1))
+            ]
         return torch.cat(made)[start - first * CHUNK :][:n]
 
-    def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
-        """Samples along arcs between pairs of codes, 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
+    def interpolate(
+        self, rows: int, steps: int, *, seed: int = 0, path: Path = "spherical", truncation: float | None = None
+    ) -> Tensor:
+        """Samples along paths between pairs of codes, 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
 
-        Direction along a great circle and norm along a line: a straight line between Gaussian codes would pass through
-        norms the generator never saw.
+        Args:
+            path: "spherical": direction along a great circle and norm along a line, since a straight line between
+                Gaussian codes passes through norms that the generator never saw; or "linear", that straight line.
+            truncation: of the codes at the ends, as for `sample`.
         """
         with evaluating(self):
-            x: Tensor = self(self.paths(rows, steps, seed=seed).flatten(0, 1)).unflatten(0, (rows, steps))
-        return x
+            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
+            x = torch.cat([self(part) for part in z.split(TOGETHER)])
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
 
     def traversed(self, axes: Sequence[Axis], *, seed: int = 0, start: int = 0) -> Tensor:
         """Sample `start` of `seed` with its code moved along each axis in turn: (len(axes), steps, *sample_shape)."""
@@ -130,10 +155,20 @@ class GenerativeModel(nn.Module):
                 rows.append(self(moved))
         return torch.stack(rows)
 
-    def paths(self, rows: int, steps: int, *, seed: int = 0) -> Tensor:
-        """The codes that `interpolate` goes along, (rows, steps, prior.dim)."""
-        chunks = [self.codes(chunk, seed=seed) for chunk in range(-(-2 * rows // CHUNK))]
+    def paths(
+        self, rows: int, steps: int, *, seed: int = 0, path: Path = "spherical", truncation: float | None = None
+    ) -> Tensor:
+        """The codes that `interpolate` goes along, (rows, steps, prior.dim).
+
+        Raises:
+            ValueError: no such path.
+        """
+        if path not in PATHS:
+            raise ValueError(f"path={path}: {' or '.join(PATHS)}")
+        chunks = [self.codes(chunk, seed=seed, truncation=truncation) for chunk in range(-(-2 * rows // CHUNK))]
         a, b = torch.cat(chunks)[: 2 * rows].unflatten(0, (rows, 2)).unbind(1)
+        if path == "linear":
+            return torch.lerp(a[:, None], b[:, None], torch.linspace(0, 1, steps).to(a)[None, :, None])
         cosine = nn.functional.cosine_similarity(a, b).clamp(-1 + 1e-6, 1 - 1e-6)
         angle = cosine.arccos()[:, None, None]
         t = torch.linspace(0, 1, steps).to(a)[None, :, None]

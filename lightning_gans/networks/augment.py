@@ -11,10 +11,9 @@ from math import cos, pi
 from typing import Annotated, ClassVar
 
 import torch
-from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from lightning_gans.settings import Positive, Share
+from lightning_gans.settings import Ge, Le, Positive, Share
 
 
 class Augmentation(ABC):

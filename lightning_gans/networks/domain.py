@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge
 from torch import Tensor, nn
 
-from lightning_gans.settings import Count, Fraction
+from lightning_gans.settings import Count, Fraction, Ge
 
 
 class DomainNetwork(nn.Module):

@@ -6,13 +6,12 @@ from math import prod
 from typing import Annotated, ClassVar
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 
 from lightning_gans.networks.convolution import MapToCode
 from lightning_gans.networks.dcgan import DCGANDiscriminator, Norm, initialize_dcgan
 from lightning_gans.networks.spectral import spectrally_normalized
-from lightning_gans.settings import Count, Fraction, ImageSize, Shape
+from lightning_gans.settings import Count, Fraction, Ge, ImageSize, Shape
 
 
 class _ToldTheCode(nn.Module):

@@ -3,10 +3,9 @@
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 
-from lightning_gans.settings import Count, Fraction
+from lightning_gans.settings import Count, Fraction, Ge
 
 SLOPE = 0.01  # of leaky ReLUs below 0 (Chou et al.)
 PATCH = 4  # frames for one step of a content code

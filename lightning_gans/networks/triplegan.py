@@ -9,14 +9,13 @@ from math import prod
 from typing import Annotated, ClassVar
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
 from lightning_gans.networks.concatenation import joined
-from lightning_gans.settings import Count, Fraction, NonNegative, Shape
+from lightning_gans.settings import Count, Fraction, Ge, NonNegative, Shape
 
 
 class TripleGenerator(nn.Module):

@@ -45,6 +45,7 @@ def planar_figure(
     title: str = "",
     paths: Tensor | None = None,
     discriminator: Discriminator | None = None,
+    axes: Tensor | None = None,
 ) -> Image.Image:
     """Points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
 
@@ -55,6 +56,7 @@ def planar_figure(
         paths: lines, (R, S, 2): R paths of S points.
         discriminator: drawn beneath the points as level sets of its logits, from those of generated samples (violet) to
             those of real ones (orange), with a line where they change; a curve for d = 1.
+        axes: of `axes_of`, where they are chosen for other points.
 
     Raises:
         ValueError: d is neither 1 nor 2.
@@ -66,7 +68,7 @@ def planar_figure(
     dimension = samples.shape[1]
     if samples.dim() != 2 or dimension not in (1, 2):
         raise ValueError(f"Points on the line or the plane are (N, 1) or (N, 2); these are {tuple(samples.shape)}.")
-    axes = axes_of(samples if real is None else real)
+    axes = axes_of(samples if real is None else real) if axes is None else axes
     figure = Figure(figsize=(5, 5), dpi=100)
     canvas: Any = FigureCanvasAgg(figure)  # matplotlib types some of its methods only
     plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))

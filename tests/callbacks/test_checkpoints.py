@@ -20,6 +20,15 @@ from tests.helpers.tiny import tiny_game
 SPEC = {
     "_target_": "lightning_gans.models.generative.GenerativeModel",
     "prior": {"_target_": "lightning_gans.core.prior.Normal", "dim": 4},
+    "generator": {
+        "_target_": "lightning_gans.networks.mlp.MLPGenerator",
+        "latent_dim": 4,
+        "sample_shape": [2],
+        "width": 8,
+        "depth": 1,
+        "batch_norm": False,
+        "output": "linear",
+    },
 }
 FIDS = {2: 3.0, 4: 1.0, 6: 2.0}  # by iteration: the best one in the middle
 
@@ -167,3 +176,74 @@ def test_a_checkpoint_of_another_program_is_refused(tmp_path):
     torch.save({"state_dict": {"a": torch.zeros(1)}}, tmp_path / "other.ckpt")
     with pytest.raises(UserError, match="not written by a run"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "other.ckpt")
+
+
+# The model card
+
+
+def card(folder):
+    return (folder / "generator" / "README.md").read_text()
+
+
+def test_the_card_has_the_scores_and_a_picture_at_the_end(tmp_path):
+    (tmp_path / "command.txt").write_text(
+        "python -m experiments.train seed=1\ncommit 1234\n\n"
+        "python -m experiments.train data=ring 'run_dir=\"/my/place\"'\ncommit 5678-dirty\npython 3.11\n"
+    )
+    run(tmp_path)
+    names = sorted(path.name for path in (tmp_path / "generator").iterdir())
+    assert names == ["README.md", "model.yaml", "samples.png", "weights.safetensors"]
+    assert "| fid | lower | 2 | Frechet distance" in card(tmp_path)
+    assert "![samples of this generator](samples.png)" in card(tmp_path)
+    assert "* iterations: 6" in card(tmp_path)
+    assert "\n    python -m experiments.train data=ring\n" in card(tmp_path)  # where it lay is nobody's business
+    assert "* commit of lightning-gans: 5678-dirty" in card(tmp_path)
+
+
+class KillAt(pl.Callback):
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def on_train_batch_start(self, trainer, pl_module, *_):
+        if pl_module.iteration == self.iteration:
+            raise Kill
+
+
+def test_a_killed_run_has_a_card_of_its_last_export(tmp_path, paths):
+    run(tmp_path / "straight")
+    run(tmp_path, iterations=2)
+    assert (tmp_path / "generator" / "samples.png").is_file()
+    keep = Checkpoints(every=2, minutes=60, spec=SPEC)
+    with pytest.raises(Kill):
+        keep_playing(tiny_game(6), tmp_path, Judge(FIDS), keep, KillAt(5), checkpoint=paths[0])
+    assert "| fid | lower | 1 |" in card(tmp_path)  # of iteration 4
+    assert not (tmp_path / "generator" / "samples.png").exists()  # it showed the weights of iteration 2
+    assert "samples.png" not in card(tmp_path)
+    run(tmp_path, checkpoint=paths[0])
+    for file in (tmp_path / "straight" / "generator").iterdir():
+        assert (tmp_path / "generator" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_the_picture_is_of_the_weights_in_the_folder(tmp_path):
+    """Whatever the evaluation on the test split has left in the game's own copy."""
+
+    class Disturb(pl.Callback):
+        def on_train_end(self, trainer, pl_module):
+            with torch.no_grad():
+                for parameter in (*pl_module.ema.model.parameters(), *pl_module.model.parameters()):
+                    parameter.zero_()
+            pl_module.invalidate_evaluated()
+
+    run(tmp_path / "straight")
+    keep = Checkpoints(every=2, minutes=60, spec=SPEC)
+    keep_playing(tiny_game(6), tmp_path / "other", Disturb(), Judge(FIDS), keep, checkpoint=None)
+    one, other = ((tmp_path / name / "generator" / "samples.png").read_bytes() for name in ("straight", "other"))
+    assert one == other
+
+
+def test_a_model_that_cannot_be_drawn_has_a_card_without_a_picture(tmp_path):
+    spec = {**SPEC, "generator": {**SPEC["generator"], "width": 16}}  # not the one that is trained
+    keep = Checkpoints(every=2, minutes=60, spec=spec)
+    keep_playing(tiny_game(2), tmp_path, keep, checkpoint=None)
+    assert not (tmp_path / "generator" / "samples.png").exists()
+    assert "samples.png" not in card(tmp_path)

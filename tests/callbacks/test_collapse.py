@@ -28,8 +28,9 @@ def scored(**scores):
 def ask(caplog):
     """Show the watch an evaluation; the warnings that it gives."""
 
-    def ask(watch, evidence=HEALTHY, *, accuracy=0.8, rank=0, iteration=500):
-        trainer = SimpleNamespace(is_global_zero=rank == 0, datamodule=SimpleNamespace(classes=("cat", "dog", "owl")))
+    def ask(watch, evidence=HEALTHY, *, accuracy=0.8, rank=0, iteration=500, loggers=()):
+        data = SimpleNamespace(classes=("cat", "dog", "owl"))
+        trainer = SimpleNamespace(is_global_zero=rank == 0, datamodule=data, loggers=[*loggers])
         game = SimpleNamespace(iteration=iteration, latest={} if accuracy is None else {"D/accuracy": accuracy})
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="lightning_gans"):
@@ -64,6 +65,14 @@ def test_a_class_is_covered_from_a_fifth_of_its_even_share_on(ask, count, warnin
 def test_a_warning_is_not_repeated_until_it_has_cleared(ask):
     watch, collapsed = CollapseWatch(), HEALTHY._replace(probabilities=probabilities([300, 0, 0]))
     assert [len(ask(watch, evidence)) for evidence in (collapsed, collapsed, HEALTHY, collapsed)] == [1, 0, 0, 1]
+
+
+def test_loggers_that_take_alerts_are_told(ask):
+    alerts = []
+    takes = SimpleNamespace(log_alert=lambda *alert: alerts.append(alert))
+    collapsed = HEALTHY._replace(probabilities=probabilities([300, 0, 0]))
+    (text,) = ask(CollapseWatch(), collapsed, loggers=[object(), takes])
+    assert alerts == [("warning", "Collapse watch: classes", text)]
 
 
 def test_uneven_classes_are_told_though_each_is_there(ask):

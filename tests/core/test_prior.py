@@ -96,3 +96,45 @@ def test_axes_of_parts_stand_where_the_parts_do():
     axes = Mixed(parts=[Normal(dim=2), Categorical(dim=3), Uniform(dim=1)]).axes(4)
     assert [axis.first for axis in axes] == [0, 1, 2, 5]
     assert [axis.values.shape for axis in axes] == [(4, 1), (4, 1), (4, 3), (4, 1)]
+
+
+def truncated(prior, threshold, z):
+    return prior.truncated(z, threshold, stream("truncation"))
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.7, 2.0])
+def test_numbers_beyond_the_threshold_are_drawn_again(threshold):
+    prior = Normal(dim=4)
+    z = codes(prior)
+    again = truncated(prior, threshold, z)
+    inside = z.abs() <= threshold
+    assert again.abs().max() <= threshold
+    assert torch.equal(again[inside], z[inside])
+    assert torch.equal(truncated(prior, threshold, z), again)
+    # the variance of a truncated normal distribution: 1 - 2 t phi(t) / (2 Phi(t) - 1)
+    t = torch.tensor(threshold, dtype=torch.float64)
+    density = torch.exp(-t.square() / 2) / sqrt(2 * torch.pi)
+    expected = (1 - 2 * t * density / torch.erf(t / sqrt(2))).item()
+    assert again.mean().abs() < SURE * threshold
+    torch.testing.assert_close(again.double().var().item(), expected, rtol=0.02, atol=0)
+
+
+def test_the_normal_part_of_a_mixed_code_is_truncated():
+    prior = Mixed(parts=[Uniform(dim=2), Normal(dim=2), Categorical(dim=3)])
+    z = codes(prior, 100)
+    again = truncated(prior, 0.5, z)
+    assert torch.equal(again[:, :2], z[:, :2])
+    assert torch.equal(again[:, 4:], z[:, 4:])
+    assert again[:, 2:4].abs().max() <= 0.5
+
+
+@pytest.mark.parametrize("prior", [Uniform(dim=2), Categorical(dim=2), Mixed(parts=[Uniform(dim=2)])])
+def test_a_prior_without_tails_is_not_truncated(prior):
+    with pytest.raises(UserError, match=f"truncation=0.5 .*prior is {type(prior).__name__}.* Leave truncation out"):
+        truncated(prior, 0.5, codes(prior, 2))
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_threshold_is_above_0(threshold):
+    with pytest.raises(UserError, match=r"truncation=.* must be above 0"):
+        truncated(Normal(dim=2), threshold, codes(Normal(dim=2), 2))

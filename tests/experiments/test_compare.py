@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import statistics
 
 import pytest
@@ -27,7 +26,7 @@ def make(tmp_path):
             "iterations": 100,
             "run_dir": str(folder),
             "variant": {"group": group, "training": {"seed": seed}},
-            "names": {"variant": "dcgan", "data": data, "run": folder.name, "group": group},
+            "names": {"variant": group.removesuffix("-digits"), "data": data, "run": folder.name, "group": group},
             **settings,
         }
         metrics = {"fid_classifier": {"best": fid[0], "last": fid[1], "best_iteration": 50}} if fid else {}
@@ -56,8 +55,14 @@ def table(*argv, width=200):
 
 
 def row(text, label):
-    (line,) = [line for line in text.splitlines() if line.split()[:1] == [label]]
+    """The words of the first line of a row, which is named by its variant where that differs from the others'."""
+    (line,) = [line for line in text.splitlines() if line.split()[:1] in ([label], [f"variant={label}"])]
     return line.split()
+
+
+def lines_of(text):
+    """The text as one line, wherever the terminal broke it."""
+    return " ".join(text.split())
 
 
 def test_a_metric_of_ones_own_is_ranked_by_the_direction_in_its_summary(make):
@@ -70,11 +75,8 @@ def test_a_metric_of_ones_own_is_ranked_by_the_direction_in_its_summary(make):
     text = table(make.root)
     assert "mine ↑" in text
     assert "odd ↑" not in text
-    assert row(text, "acgan-digits")[-4:] == ["2*", "2*", "2", "2"]
-    assert [line.split()[0] for line in text.splitlines() if line.split()[:1] and "digits" in line.split()[0]] == [
-        "acgan-digits",
-        "dcgan-digits",
-    ]
+    assert row(text, "acgan")[-4:] == ["2*", "2*", "2", "2"]
+    assert text.index("variant=acgan") < text.index("variant=dcgan")
 
 
 def test_seeds_are_aggregated(make, tmp_path):
@@ -83,8 +85,8 @@ def test_seeds_are_aggregated(make, tmp_path):
         make("dcgan-digits", seed, fid)
     file = tmp_path / "rows.json"
     text = table(make.root, "--json", file)
-    assert row(text, "dcgan-digits")[:7] == ["dcgan-digits", "3", "finished", "100", "1,001", "12", "14"]
-    assert "13 ± 3.6" in text  # mean and sample deviation
+    assert row(text, "dcgan-digits")[:5] == ["dcgan-digits", "3", "1,001", "12", "14"]
+    assert "13.0 ± 3.6" in text  # mean and sample deviation
     (found,) = json.loads(file.read_text())["rows"]
     assert found["metrics"]["fid_classifier"]["best"] == {
         "n": 3,
@@ -102,8 +104,8 @@ def test_the_best_of_a_column_is_marked_in_its_direction(make):
     make("bad", 0, (20.0, 25.0))
     text = table(make.root)
     # fid best, fid last, is best, is last
-    assert row(text, "good")[5:] == ["10*", "30", "90*", "80*"]
-    assert row(text, "bad")[5:] == ["20", "25*", "80", "70"]
+    assert row(text, "good")[3:] == ["10*", "30", "90*", "80*"]
+    assert row(text, "bad")[3:] == ["20", "25*", "80", "70"]
     assert text.index("good") < text.index("bad")
 
 
@@ -121,16 +123,20 @@ def test_configurations_of_one_name_are_told_apart(make):
     make("dcgan-digits", 1, (11.0, 11.0))
     make("dcgan-digits", 2, (12.0, 12.0), parent="longer", iterations=999)
     text = table(make.root)
-    assert re.search(r"dcgan-digits \(iterations=100\) +2 ", text)
-    assert re.search(r"dcgan-digits \(iterations=999\) +1 ", text)
+    assert row(text, "iterations=100")[1] == "2"
+    assert row(text, "iterations=999")[1] == "1"
+    file = make.root / "rows.json"
+    table(make.root, "--json", file)
+    labels = {row["configuration"] for row in json.loads(file.read_text())["rows"]}
+    assert labels == {"dcgan-digits (iterations=100)", "dcgan-digits (iterations=999)"}
 
 
 def test_a_row_a_run(make):
     make("dcgan-digits", 0, (10.0, 10.0))
     make("dcgan-digits", 1, (11.0, 11.0))
     text = table(make.root, "--runs")
-    assert row(text, "dcgan-digits-0")[1] == "1"
-    assert row(text, "dcgan-digits-1")[1] == "1"
+    assert row(text, "dcgan-digits-0")[2:4] == ["10*", "10*"]
+    assert row(text, "dcgan-digits-1")[2:4] == ["11", "11"]
 
 
 def test_what_is_not_finished_or_not_whole_is_named(make):
@@ -144,19 +150,19 @@ def test_what_is_not_finished_or_not_whole_is_named(make):
     (make.root / "young" / runs.CONFIG).write_text("seed: 1")
     (make.root / "notes.txt").touch()
     text = table(make.root)
-    assert f"{going}: running (or killed) at iteration 100" in text
-    assert f"{gone}: diverged at iteration 100" in text
+    assert f"Failed: {going} killed at iteration 100" in text
+    assert f"Failed: {gone} diverged at iteration 100" in text
     assert f"{make.root / 'empty'} is empty; left out" in text
     assert f"{make.root / 'broken'} is broken" in text
     assert f"{make.root / 'young'} has not come to its first evaluation" in text
-    assert row(text, "dcgan")[5:] == ["-", "-", "-", "-"]
+    assert row(text, "dcgan")[4:] == ["-", "-", "-", "-"]
 
 
 @pytest.mark.parametrize("content", [b"", b'{"status": "fini', b"\x00" * 50, b"\xff\xfe", b"null"])
 def test_a_damaged_summary_is_said_in_a_line(make, content):
     make("done", 0, (10.0, 10.0))
     (make("dcgan", 0) / runs.SUMMARY).write_bytes(content)
-    text = table(make.root)
+    text = table(make.root, width=400)
     assert row(text, "done")[1] == "1"
     (line,) = [line for line in text.splitlines() if "left out" in line]
     assert f"{make.root / 'dcgan-0'} is broken" in line
@@ -174,9 +180,10 @@ def test_a_lock_is_nothing_that_a_directory_holds(make):
 
 def test_a_run_without_figures_yet_belongs_to_its_configuration(make):
     make("dcgan-digits", 0, (10.0, 10.0))
-    make("dcgan-digits", 1, status="running")
+    make("dcgan-digits", 1, status="stopped")
     text = table(make.root)
-    assert "1 finished, 1 running" in text
+    assert "1 configuration, 2 runs: 1 finished, 1 stopped." in text
+    assert row(text, "dcgan-digits")[1:4] == ["1/2", "1", "finished"]
 
 
 def test_runs_are_found_once_wherever_they_are_named(make):
@@ -198,9 +205,11 @@ def test_one_metric_alone(make):
 
 def test_a_narrow_terminal_says_what_it_leaves_out(make):
     make("a", 0, (10.0, 10.0))
-    text = table(make.root, width=70)
-    assert "Not shown for want of room: is_classifier." in text
-    assert max(len(line) for line in text.splitlines() if "fid" in line and "samples" not in line) <= 70
+    text = table(make.root, width=50)
+    assert "want of room: images/s; last values of fid_classifier, is_classifier." in lines_of(text)
+    assert max(map(len, text.splitlines())) <= 50
+    text = table(make.root, width=30)
+    assert "want of room: images/s; last value of fid_classifier; is_classifier." in lines_of(text)
 
 
 def test_csv(make, tmp_path):
@@ -247,11 +256,17 @@ def test_what_differs_from_the_best_by_noise_is_marked(make):
         (folder / runs.SUMMARY).write_text(json.dumps(summary))
     text = table(make.root, "--metric", "fid_classifier")
     assert {name: row(text, name)[-1] for name in ("best", "near", "far", "unknown")} == {
-        "best": "10*",
-        "near": "12~",
-        "far": "20",
+        "best": "1.0",  # 10.0* ± 1.0
+        "near": "1.0",
+        "far": "1.0",
         "unknown": "11",
     }
+    assert [word for word in text.split() if word[0] in "12" and word[-1] in "*~"] == [
+        "10.0*",
+        "10.0*",
+        "12.0~",
+        "12.0~",
+    ]
     assert "~ differs from the best by less than two standard errors" in text
 
 

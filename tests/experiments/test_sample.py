@@ -353,9 +353,12 @@ def test_a_checkpoint_that_is_none(images):
     "given, says",
     [
         ((), r"Say run=DIR"),
-        (("RUN", "nn=3"), r"no key 'nn'\. Did you mean n=3\?"),
+        (("RUN", "nn=3"), r"no key 'nn'\. Did you mean n=3 or onnx=3\?"),
         (("RUN", "gird=a.png"), r"Did you mean grid=a\.png\?"),
-        (("RUN", "xyzzy=1"), r"There are run, n, seed, label, grid, npz, folder, which, allow"),
+        (
+            ("RUN", "xyzzy=1"),
+            r"There are run, n, seed, label, grid, npz, folder, gif, video, onnx, truncation, which, allow",
+        ),
         (("RUN", "n=0"), r"n=0: must be a whole number of at least 1"),
         (("RUN", "n=many"), r"n=many"),
         (("RUN", "seed=-1"), r"seed=-1: must be a whole number of at least 0"),

@@ -69,6 +69,21 @@ def test_every_job_is_a_command_of_its_own(jobs, capsys):
     assert said.err == ""
 
 
+@pytest.mark.usefixtures("jobs")
+def test_variables_that_name_one_run_are_kept_from_the_jobs(monkeypatch, capsys):
+    seen = []
+    launch = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, env: seen.append(env) or launch(command, env))
+    for name in ("WANDB_RUN_ID", "WANDB_NAME", "WANDB_TAGS"):
+        monkeypatch.setenv(name, "x")
+    assert train.main(["-m", *RING, "seed=1,2"]) == cli.DONE
+    assert [sorted(name for name in env if name in ("WANDB_RUN_ID", "WANDB_NAME", "WANDB_TAGS")) for env in seen] == [
+        ["WANDB_TAGS"],
+        ["WANDB_TAGS"],
+    ]
+    assert "WANDB_RUN_ID and WANDB_NAME: ignored in a multirun" in capsys.readouterr().out
+
+
 def test_a_sweep_returns_the_worst_and_goes_on(jobs):
     started, codes, _ = jobs
     codes |= {"seed=1": 3, "seed=3": 2}

@@ -12,7 +12,8 @@ from typing import Any
 class OfflineRun:
     """One offline file (W&B writes one for each sitting of a run).
 
-    run: id, name, project, group, tags. history: rows by W&B's step. axes: by metric name or pattern.
+    run: id, name, project, group, tags. history: rows by W&B's step. axes: by metric name or pattern. artifacts and
+    alerts: records as they are, an artifact's metadata parsed.
     """
 
     file: Path
@@ -21,6 +22,8 @@ class OfflineRun:
     history: dict[int, dict[str, Any]] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, str] = field(default_factory=dict)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
     exit_code: int | None = None
 
 
@@ -57,6 +60,10 @@ def _parse(file: Path, text: str) -> OfflineRun:
                 found.summary |= body["update"]
             case "metric":
                 found.axes[body.get("glob_name") or body["name"]] = body.get("step_metric", "")
+            case "artifact":
+                found.artifacts.append({**body, "metadata": json.loads(body["metadata"])})
+            case "alert":
+                found.alerts.append(body)
             case "exit":
                 found.exit_code = body.get("exit_code", 0)
     return found

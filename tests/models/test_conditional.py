@@ -109,6 +109,15 @@ def test_a_path_is_of_one_class():
     torch.testing.assert_close(rows[:, -1, :2], model.sample(8, seed=2)[1::2, :2], rtol=0, atol=1e-5)
     assert (model.interpolate(4, 5, label=1)[..., 2] == 1).all()
     assert model.interpolate(4, 5, label=[0, 1, 2, 3])[:, 3, 2].tolist() == [0, 1, 2, 3]
+    assert (model.interpolate(4, 5, label=1, path="linear", truncation=0.1)[..., :2].abs() <= 0.1).all()
+
+
+def test_truncated_samples_keep_their_labels():
+    model = told()
+    cut, plain = model.sample(70, seed=2, truncation=0.5), model.sample(70, seed=2)
+    assert torch.equal(cut[:, 2], plain[:, 2])
+    assert (cut[:, :2].abs() <= 0.5).all()
+    assert (plain[:, :2].abs() > 0.5).any()
 
 
 def test_calibrated_statistics_are_of_all_classes():

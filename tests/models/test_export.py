@@ -51,9 +51,9 @@ def test_what_is_loaded_is_what_was_saved(folder):
 
 def test_saving_what_was_loaded_gives_the_same_bytes(folder, tmp_path):
     save_generator(load_generator(folder), SPEC, tmp_path / "again", about={"iteration": 12, "variant": "dcgan"})
-    for name in ("weights.safetensors", "model.yaml"):
+    for name in ("weights.safetensors", "model.yaml", "README.md"):
         assert (tmp_path / "again" / name).read_bytes() == (folder / name).read_bytes()
-    assert sorted(path.name for path in folder.iterdir()) == ["model.yaml", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.yaml", "weights.safetensors"]
 
 
 def test_a_runs_folder_will_do(folder):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from lightning_gans.core.prior import Mixed, Normal, Uniform
-from lightning_gans.core.protocols import Calibrates, Interpolates, Samples
+from lightning_gans.core.protocols import Calibrates, Interpolates, Samples, SamplesFromCodes
 from lightning_gans.core.rng import isolated
 from lightning_gans.models.generative import CHUNK, GenerativeModel, reestimate
 from lightning_gans.networks.dcgan import DCGANGenerator
@@ -119,6 +119,7 @@ def test_it_says_what_it_can_do():
     model = mlp()
     assert isinstance(model, Samples)
     assert isinstance(model, Interpolates)
+    assert isinstance(model, SamplesFromCodes)
     assert isinstance(model, Calibrates)
     assert not isinstance(torch.nn.Linear(1, 1), Samples)
     assert CHUNK == 64  # part of what a seed means: another one gives other samples
@@ -133,3 +134,37 @@ def test_statistics_are_those_of_what_is_read_and_draw_nothing():
     assert torch.equal(torch.get_rng_state(), state)
     assert norm.momentum == 0.3
     assert all(module.training for module in network.modules())
+
+
+def test_truncation_is_a_function_of_seed_and_index():
+    model = mlp().eval()
+    everything = model.sample(150, seed=3, truncation=0.5)
+    for n, start in [(1, 0), (2, 63), (20, 100)]:
+        assert torch.equal(model.sample(n, seed=3, start=start, truncation=0.5), everything[start : start + n])
+    plain, cut = (torch.cat([model.codes(i, seed=3, truncation=t) for i in range(3)])[:150] for t in (None, 0.5))
+    assert cut.abs().max() <= 0.5
+    within = (plain.abs() <= 0.5).all(1)
+    assert 5 < within.sum() < 100
+    same = (model.sample(150, seed=3) == everything).all(1)
+    assert torch.equal(same, within)  # samples whose codes lie within are the same samples
+    assert torch.equal(model.sample(150, seed=3, truncation=50.0), model.sample(150, seed=3))
+
+
+def test_a_linear_path_is_straight_and_has_the_ends_of_the_spherical_one():
+    model = mlp().eval()
+    straight, round_ = (model.paths(3, 5, seed=2, path=path) for path in ("linear", "spherical"))
+    torch.testing.assert_close(straight[:, [0, -1]], round_[:, [0, -1]])
+    torch.testing.assert_close(straight[:, 2], (straight[:, 0] + straight[:, 4]) / 2)
+    assert (straight[:, 2].norm(dim=1) < round_[:, 2].norm(dim=1)).all()
+    x = model.interpolate(3, 5, seed=2, path="linear", truncation=0.5)
+    assert torch.equal(x, model(model.paths(3, 5, seed=2, path="linear", truncation=0.5).flatten(0, 1)).view_as(x))
+    with pytest.raises(ValueError, match="path=round: spherical or linear"):
+        model.paths(1, 2, path="round")
+
+
+def test_long_paths_are_decoded_in_parts(monkeypatch):
+    sizes = []
+    model = mlp()
+    model.generator.register_forward_hook(lambda module, args, out: sizes.append(len(out)))
+    assert model.interpolate(4, 300).shape == (4, 300, 2)
+    assert sizes == [512, 512, 176]

@@ -1,0 +1,92 @@
+"""Paths between codes of the prior: what `experiments.sample` does with path=, gif= and video=."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.trained.inference import Made, check_finite
+from lightning_gans.core.errors import UserError
+
+# Nothing above imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+PATHS = ("spherical", "linear")
+ROWS = 8  # of paths, where n is not said
+FRAMES = 48  # steps of an animation, where steps is not said
+MOST = 16_384  # samples of all paths together, which are held in memory
+
+
+def need(key: str, model: Any, run: Path) -> None:
+    """Refuse a model that does not decode codes of a prior; `key` is what needs them, as path=linear.
+
+    Raises:
+        UserError: names models that do.
+    """
+    from lightning_gans.core.protocols import SamplesFromCodes
+
+    if not isinstance(model, SamplesFromCodes):
+        raise UserError(
+            f"{key}: the {type(model).__name__} of run={run} makes samples, but not out of codes of a prior. Leave it "
+            "out, or name a run of a variant with a generator, as variant=dcgan."
+        )
+
+
+def make(model: Any, n: int, steps: int, *, path: str, seed: int, **chosen: Any) -> Made:
+    """n rows of `steps` samples each. chosen: `label`, `truncation` where they were given."""
+    rows = model.interpolate(n, steps, seed=seed, path=path, **chosen)
+    return Made(rows.flatten(0, 1), rows.flatten(0, 1), steps)
+
+
+def draw_points(made: Made, picture: Path) -> None:
+    """A picture of paths on the plane.
+
+    Raises:
+        UserError: points that are not of the plane.
+    """
+    from lightning_gans.reporting.images import save_png
+    from lightning_gans.reporting.planar import planar_figure
+
+    check_finite(made.samples)
+    points = made.samples.cpu()
+    if tuple(points.shape[1:]) != (2,):
+        raise UserError(
+            f"path=: samples of shape {tuple(points.shape[1:])} make no picture. Say npz=paths.npz for the numbers."
+        )
+    save_png(
+        planar_figure(points, title="along paths between codes", paths=points.unflatten(0, (-1, made.columns))), picture
+    )
+
+
+def animate(made: Made, *, gif: Path | None, video: Path | None) -> None:
+    """Write the steps of all rows as frames of an animation that goes there and back.
+
+    Raises:
+        UserError: samples that are neither images nor points of the plane, or a file that cannot be written.
+    """
+    from lightning_gans.reporting.animations import save_gif, save_video, there_and_back
+
+    check_finite(made.cells)
+    rows = made.cells.cpu().unflatten(0, (-1, made.columns))
+    frames = there_and_back(_frames(rows))
+    if gif is not None:
+        save_gif(frames, gif)
+    if video is not None:
+        save_video(frames, video)
+
+
+def _frames(rows: "Tensor") -> list["Image.Image"]:
+    """A picture of each step of (n, steps, *shape)."""
+    from lightning_gans.reporting.images import image_grid
+    from lightning_gans.reporting.planar import axes_of, planar_figure
+
+    if rows.dim() == 5:
+        return [image_grid(step, math.isqrt(len(step) - 1) + 1) for step in rows.unbind(1)]
+    if rows.dim() == 3 and rows.shape[2] == 2:
+        axes = axes_of(rows.flatten(0, 1))
+        return [planar_figure(step, paths=rows, axes=axes) for step in rows.unbind(1)]
+    raise UserError(
+        f"gif= and video= are of images and of points of the plane, and these samples are of shape "
+        f"{tuple(rows.shape[2:])}. Say npz=paths.npz for the numbers."
+    )
