@@ -267,7 +267,7 @@ class Paired(PairedData, Folder):
         *,
         root: ExistingFolder,
         direction: Direction = "a2b",
-        batch_size: Count = 1,
+        batch_size: Count = 4,
         image_size: ImageSize = 128,
         input_channels: Channels = 3,
         channels: Channels = 3,

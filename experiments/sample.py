@@ -5,7 +5,7 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [path=spherical|linear] [steps=8] [gif=FILE.gif] [video=FILE.mp4]
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
-                                    [translate=IN out=DIR direction=a2b|b2a]
+                                    [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -38,12 +38,14 @@ several with commas between them, or an .npz with an array `samples`; the first 
   traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
-A run of cyclegan translates, and does nothing else:
+A run of cyclegan or pix2pix translates, and does nothing else:
 
   translate  an image or a folder of them, of any size: where the networks take multiples of 2 or 4 pixels alone, an
-             image is padded by reflection and cropped again; files that cannot be read are skipped and named at the end
+             image is padded by reflection and cropped again; pix2pix takes the centre square in the size of its
+             training; files that cannot be read are skipped and named at the end
   out        a folder for the translations: PNGs under the images' own names
-  direction  a2b or b2a
+  direction  of cyclegan: a2b or b2a
+  seed       of pix2pix's noise
 
 For programs without torch (pip install 'lightning-gans[onnx]'):
 
@@ -89,14 +91,14 @@ def check_model(request: Request, model: Any) -> None:
     Raises:
         UserError: names what can.
     """
-    from lightning_gans.core.protocols import Samples, Translates
+    from lightning_gans.core.protocols import GeneratesFromImages, Samples, Translates
 
     if request.task == "translate":
-        translation.need(model, request.run)
-    elif isinstance(model, Translates):
+        translation.need(model, request.run, direction=request.direction, seed=request.seed)
+    elif isinstance(model, Translates | GeneratesFromImages):
         raise UserError(
             f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
-            "translate=FOLDER out=FOLDER direction=a2b, or b2a."
+            f"translate=FOLDER out=FOLDER{' direction=a2b, or b2a' if isinstance(model, Translates) else ''}."
         )
     elif not isinstance(model, Samples):
         raise UserError(
@@ -230,11 +232,11 @@ def translate(request: Request, model: Any, iteration: int | None) -> int:
     start = time.monotonic()
     images = translation.places(request.translate, request.out)
     with using(request.run), shown("Translating"):
-        skipped = translation.translate(model, images, request.direction)
+        skipped = translation.translate(model, images, request.direction, seed=request.seed)
     of = f" (iteration {iteration:,})" if iteration is not None else ""
     done = len(images) - len(skipped)
     cli.tell(
-        f"{done:,} image{'s' * (done > 1)} of {request.translate} translated {request.direction} by "
+        f"{done:,} image{'s' * (done > 1)} of {request.translate} translated {request.direction or 'a2b'} by "
         f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
     )
     cli.tell(f"  out     {request.out}")

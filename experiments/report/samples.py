@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lightning_gans.core.received import FOLDERS
 
-KINDS = ("iteration", "reconstructions", "conversions", "translations-a2b", "translations-b2a")
+KINDS = ("iteration", "reconstructions", "conversions", "translations-a2b", "translations-b2a", "outputs")
 MOST_FRAMES = 8  # of a run
 SIDE = 384  # pixels, the longer one
 MOST_PIXELS = 2**25  # of a file that is opened

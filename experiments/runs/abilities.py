@@ -15,6 +15,7 @@ PROTOCOLS = "lightning_gans.core.protocols"
 # protocol -> what for, and what `experiments.sample` is told; of SAMPLE, the first that fits.
 SAMPLE = {
     "Translates": ("translate with it", "translate=FOLDER out=translated direction=a2b"),
+    "GeneratesFromImages": ("translate with it", "translate=FOLDER out=translated"),
     "Samples": ("sample from it", "n=64 grid=samples.png"),
 }
 ALSO = {"Reconstructs": ("reconstruct images with it", "reconstruct=FOLDER grid=pairs.png")}

@@ -184,12 +184,13 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
         ("last grid", "iteration-*.png"),
         ("last pairs", "reconstructions-*.png"),
         ("conversions", "conversions-*.png"),
+        ("last outputs", "outputs-*.png"),
         *TRANSLATIONS,
     ):
         found += [(name, path) for path in sorted(samples.glob(pattern))[-1:]]
     found += [("animation", samples / "progress.gif"), ("interpolation", samples / "interpolation.png")]
     found += [("traversal", samples / "traversal.png"), ("chains", samples / "chains.png")]
-    found += [("energy", samples / "energy.gif")]
+    found += [("energy", samples / "energy.gif"), ("animation", samples / "outputs.gif")]
     found += [("curves", run_dir / "curves.png"), ("report", run_dir / "report.html")]
     found = [(name, path) for name, path in found if path.is_file()]
     places = [(name, str(path)) for name, path in found]

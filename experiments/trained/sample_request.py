@@ -52,7 +52,7 @@ class Request:
 TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx")
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
 EXPORTS = ("run", "which", "allow", "onnx")  # what goes with onnx=
-TRANSLATES = ("run", "which", "allow", "translate", "out", "direction")  # what goes with translate=
+TRANSLATES = ("run", "which", "allow", "translate", "out", "direction", "seed")  # what goes with translate=
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
@@ -160,7 +160,7 @@ def _check_paths(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _check_translation(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse translate= without a place and a direction, those without it, and what it does not read."""
+    """Refuse translate= without a place, a place and a direction without it, and what it does not read."""
     if request.task != "translate":
         for key in ("out", "direction"):
             if key in given:
@@ -168,11 +168,12 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
         return
     if "," in given["translate"]:
         raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
-    if request.out is None or request.direction is None:
+    if request.out is None:
         raise UserError(
-            f"translate={request.translate} needs a place and a direction: say out=FOLDER direction=a2b, or b2a."
+            f"translate={request.translate} needs a place: say out=FOLDER, and for a run of cyclegan direction=a2b, or "
+            "b2a."
         )
-    if request.direction not in ("a2b", "b2a"):
+    if request.direction not in ("a2b", "b2a", None):
         raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
     if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
         raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")

@@ -18,18 +18,28 @@ NAMED = 5  # images that a message names
 MULTIPLES = tuple(2**power for power in range(9))  # of pixels, that images are padded to
 
 
-def need(model: Any, run: Path) -> None:
-    """Refuse a model that does not translate.
+def need(model: Any, run: Path, *, direction: str | None, seed: int) -> None:
+    """Refuse a model that does not translate, or not so.
 
     Raises:
-        UserError: names the variant that does.
+        UserError: names the variants that do, or what is to be said of the direction.
     """
-    from lightning_gans.core.protocols import Translates
+    from lightning_gans.core.protocols import GeneratesFromImages, Translates
 
-    if not isinstance(model, Translates):
+    if isinstance(model, GeneratesFromImages):
+        if direction is not None:
+            raise UserError(
+                f"direction={direction}: the {type(model).__name__} of run={run} goes one way. Leave direction out."
+            )
+    elif not isinstance(model, Translates):
         raise UserError(
-            f"translate=: the {type(model).__name__} of run={run} cannot do that. Name a run of variant=cyclegan."
+            f"translate=: the {type(model).__name__} of run={run} cannot do that. Name a run of variant=cyclegan or "
+            "pix2pix."
         )
+    elif direction is None:
+        raise UserError(f"translate=: run={run} translates both ways. Say direction=a2b, or b2a.")
+    elif seed:
+        raise UserError(f"seed={seed}: the {type(model).__name__} of run={run} has no noise. Leave seed={seed} out.")
 
 
 def places(images: Path, out: Path) -> dict[Path, Path]:
@@ -74,35 +84,54 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def translate(model: Any, images: dict[Path, Path], direction: Any) -> list[Skipped]:
-    """Translate every image at its own size, one after the other, each file written whole; those that cannot be.
+def translate(model: Any, images: dict[Path, Path], direction: Any, *, seed: int = 0) -> list[Skipped]:
+    """Translate every image, one after the other, each file written whole; those that cannot be.
 
-    A size that the networks do not take is padded by reflection to one that they do, and cropped again.
+    An image keeps its size: where the networks do not take it, it is padded by reflection to one that they do, and
+    cropped again. A network of one size alone is given the centre square, resized, as in training.
+
+    Args:
+        seed: of the noise of a model that has any; image i has the noise of (seed, i).
 
     Raises:
         UserError: no image could be translated, or the model makes numbers that are not finite.
     """
-    from datamodules.pixels import normalise, whole
     from lightning_gans.reporting.images import save_png, to_picture, to_uint8
 
     skipped = []
-    for path, place in images.items():
+    for number, (path, place) in enumerate(images.items()):
         try:
             with _opened(path) as picture:
-                x = normalise(whole(picture, channels=model.channels)[None])
-            height, width = (int(n) for n in x.shape[2:])
-            size = padded_size(model, height, width)
+                translated = _translated(model, picture, direction, seed, number)
         except UserError as error:
             skipped.append(Skipped(path, str(error)))
             continue
-        top, left = (size[0] - height) // 2, (size[1] - width) // 2
-        translated = model.translate(reflected(x, *size), direction)[:, :, top : top + height, left : left + width]
         check_finite(translated)
         place.parent.mkdir(parents=True, exist_ok=True)
         save_png(to_picture(to_uint8(translated)[0]), place)
     if len(skipped) == len(images):
         raise UserError(f"translate=: none of {len(images):,} images could be translated. {in_words(skipped)}")
     return skipped
+
+
+def _translated(model: Any, picture: "Image.Image", direction: Any, seed: int, number: int) -> "Tensor":
+    """The translation of a picture, (1, C, H, W)."""
+    from datamodules.pixels import normalise, square, whole
+    from lightning_gans.core.protocols import GeneratesFromImages
+
+    one_way = isinstance(model, GeneratesFromImages)
+
+    def run(x: "Tensor") -> "Tensor":
+        made: Tensor = model.generate(x, seed=seed, start=number) if one_way else model.translate(x, direction)
+        return made
+
+    if one_way and model.image_size is not None:
+        return run(normalise(square(picture, size=model.image_size, channels=model.channels)[None]))
+    x = normalise(whole(picture, channels=model.channels)[None])
+    height, width = (int(n) for n in x.shape[2:])
+    size = padded_size(model, height, width)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return run(reflected(x, *size))[:, :, top : top + height, left : left + width]
 
 
 def in_words(skipped: Sequence[Skipped]) -> str:

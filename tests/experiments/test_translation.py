@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import lightning_gans
-from datamodules.pixels import normalise
+from datamodules.pixels import normalise, square
 from experiments import sample
 from lightning_gans.core.errors import UserError
 from lightning_gans.models import build, save_generator
@@ -96,8 +96,8 @@ def test_other_sizes_are_padded_by_reflection_and_cropped(run, tmp_path, width, 
 @pytest.mark.parametrize(
     "given, said",
     [
-        ({"out": None}, "needs a place and a direction"),
-        ({"direction": None}, "needs a place and a direction"),
+        ({"out": None}, "needs a place: say out=FOLDER"),
+        ({"direction": None}, "Say direction=a2b, or b2a"),
         ({"direction": "b2b"}, "direction=b2b: say direction=a2b"),
         ({"translate": None}, "goes with translate=FOLDER"),
         ({"translate": "photoz"}, "Did you mean photos"),
@@ -157,5 +157,31 @@ def test_models_are_asked_for_what_they_can(run, tmp_path, photos):
         },
     }
     save_generator(build(spec).eval(), spec, tmp_path / "gan" / "generator")
-    with pytest.raises(UserError, match="Name a run of variant=cyclegan"):
+    with pytest.raises(UserError, match="Name a run of variant=cyclegan or pix2pix"):
         ask(run=tmp_path / "gan", translate=photos, out=tmp_path / "out", direction="a2b")
+
+
+def test_outputs_for_inputs_have_the_noise_of_their_place(tmp_path, photos):
+    spec = {
+        "_target_": "lightning_gans.models.paired.PairedModel",
+        "generator": {
+            "_target_": "lightning_gans.networks.unet.UNet",
+            "channels": 1,
+            "out_channels": 3,
+            "image_size": 8,
+            "width": 4,
+        },
+    }
+    torch.manual_seed(0)
+    save_generator(build(spec).eval(), spec, tmp_path / "pix" / "generator")
+    assert ask(run=tmp_path / "pix", translate=photos, out=tmp_path / "out", seed=2) == 0
+    model = lightning_gans.load_generator(tmp_path / "pix")
+    for place, name in enumerate(("deep/grey.png", "wide.png")):
+        with Image.open(photos / name) as picture:
+            x = normalise(square(picture, size=8, channels=1)[None])
+        expected = to_uint8(model.generate(x, seed=2, start=place))[0].permute(1, 2, 0).numpy()
+        assert np.array_equal(np.array(Image.open(tmp_path / "out" / name)), expected)
+    with pytest.raises(UserError, match="goes one way"):
+        ask(run=tmp_path / "pix", translate=photos, out=tmp_path / "out", direction="a2b")
+    with pytest.raises(UserError, match=r"translate=FOLDER out=FOLDER\."):
+        ask(run=tmp_path / "pix", n=4)
