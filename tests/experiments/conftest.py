@@ -39,6 +39,7 @@ class Forked:
         self.pid = os.fork()
         if not self.pid:
             sys.argv = ["train", *command[3:]]
+            os.environ.clear()  # as a new process has it: these variables and no others
             os.environ.update(env)
             code = 1
             try:
