@@ -22,6 +22,7 @@ def register() -> None:
         sample_shape,
         judged_shape,
         judged_channels,
+        packs,
         decoded_shape,
         decoded_channels,
         images_or_points,
@@ -58,6 +59,12 @@ def judged_shape(*, _root_: DictConfig) -> list[Any]:
 def judged_channels(*, _root_: DictConfig) -> Any:
     """The channels of what D judges at a time."""
     return judged_shape(_root_=_root_)[0]
+
+
+def packs(number: int, *, _root_: DictConfig) -> Any:
+    """The samples of so many packs: PacGAN's batch counts what D judges, packs of `variant.packing` samples."""
+    packing = _root_.variant.get("packing", 1)
+    return number * packing if isinstance(packing, int) else number
 
 
 def decoded_shape(*, _root_: DictConfig) -> list[Any]:
