@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lightning_gans.variants.infogan import InfoGAN
     from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
     from lightning_gans.variants.mcgan import McGAN
-    from lightning_gans.variants.r3gan import R3GAN
+    from lightning_gans.variants.r3gan import R3GAN, ConditionalR3GAN
     from lightning_gans.variants.simultaneous import SimultaneousGAN
     from lightning_gans.variants.triplegan import TripleGAN
     from lightning_gans.variants.vae import VAE
@@ -40,7 +40,7 @@ _MODULES = {
     "infogan": "InfoGAN",
     "irgan": "IRGAN PairwiseIRGAN",
     "mcgan": "McGAN",
-    "r3gan": "R3GAN",
+    "r3gan": "R3GAN ConditionalR3GAN",
     "simultaneous": "SimultaneousGAN",
     "triplegan": "TripleGAN",
     "vae": "VAE",

@@ -74,6 +74,15 @@ class GAN(Game):
         ):
             if value < 1:
                 raise UserError(f"variant.{name}={value}: must be at least 1.")
+        networks = {"network.model.generator": getattr(model, "generator", None), "network.discriminator": discriminator}
+        for name, network in networks.items():
+            told = getattr(network, "classes", None)
+            if isinstance(told, int) and not self.conditional:
+                raise UserError(
+                    f"{name}.classes={told} makes a network that is told the class, and {type(self).__name__} tells it "
+                    "none. Leave classes out, or choose a conditional variant: cgan, acgan, projection or "
+                    "r3gan_conditional."
+                )
         if penalty is not None and norms(discriminator):
             raise UserError(
                 f"{type(penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
