@@ -24,6 +24,7 @@ def register() -> None:
         judged_channels,
         input_channels,
         paired_channels,
+        packs,
         decoded_shape,
         decoded_channels,
         images_or_points,
@@ -70,6 +71,12 @@ def input_channels(*, _root_: DictConfig) -> Any:
 def paired_channels(*, _root_: DictConfig) -> Any:
     """The channels of an input and its output side by side."""
     return input_channels(_root_=_root_) + _root_.data.channels
+
+
+def packs(number: int, *, _root_: DictConfig) -> Any:
+    """The samples of so many packs: PacGAN's batch counts what D judges, packs of `variant.packing` samples."""
+    packing = _root_.variant.get("packing", 1)
+    return number * packing if isinstance(packing, int) else number
 
 
 def decoded_shape(*, _root_: DictConfig) -> list[Any]:

@@ -2,6 +2,9 @@
 
 All are means over samples of a function of each sample's own gradient, in float32: not with batch norm in D, where one
 sample's logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack.
+
+R1, R2 and both can be taken in every k-th step of D alone, with k times their weight: lazy regularisation (Karras et al.
+2020, 1912.04958, section 3.1; k = 16 there). The game asks a penalty for `every`.
 """
 
 from collections.abc import Callable
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lightning_gans.losses.precision import exact
-from lightning_gans.settings import NonNegative
+from lightning_gans.settings import Count, NonNegative
 
 Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh row for each sample
 
@@ -38,59 +41,63 @@ def distance_from_one(squared_norm: Tensor) -> Tensor:
     return ((squared_norm + 1e-12).sqrt() - 1).square()
 
 
-class R1:
+class _Lazy:
+    """gamma, and how often it is taken."""
+
+    lipschitz: ClassVar[bool] = True
+
+    def __init__(self, *, gamma: NonNegative, every: Count = 1) -> None:
+        if every < 1:
+            raise ValueError(f"every={every}: a penalty is taken in every step of D (1), or in every k-th")
+        self.gamma, self.every = gamma, every
+
+    @property
+    def weight(self) -> float:
+        """Of E ||grad D||^2 in the steps that have it."""
+        return self.gamma / 2 * self.every
+
+
+class R1(_Lazy):
     """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9).
 
     Args:
         gamma: weight gamma of the penalty.
+        every: steps k of D for one penalty, which then weighs k times as much.
     """
-
-    lipschitz: ClassVar[bool] = True
-
-    def __init__(self, *, gamma: NonNegative) -> None:
-        self.gamma = gamma
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
     ) -> Tensor:
-        return self.gamma / 2 * squared_gradient_norm(discriminator, real).mean()
+        return self.weight * squared_gradient_norm(discriminator, real).mean()
 
 
-class R2:
+class R2(_Lazy):
     """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10).
 
     Args:
         gamma: weight gamma of the penalty.
+        every: steps k of D for one penalty, which then weighs k times as much.
     """
-
-    lipschitz: ClassVar[bool] = True
-
-    def __init__(self, *, gamma: NonNegative) -> None:
-        self.gamma = gamma
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
     ) -> Tensor:
-        return self.gamma / 2 * squared_gradient_norm(discriminator, fake).mean()
+        return self.weight * squared_gradient_norm(discriminator, fake).mean()
 
 
-class R1R2:
+class R1R2(_Lazy):
     """R1 and R2 with one gamma, as in R3GAN (Huang et al. 2025, 2501.05441, section 2.2).
 
     Args:
         gamma: weight gamma of the penalty.
+        every: steps k of D for one penalty, which then weighs k times as much.
     """
-
-    lipschitz: ClassVar[bool] = True
-
-    def __init__(self, *, gamma: NonNegative) -> None:
-        self.gamma = gamma
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
     ) -> Tensor:
         on_real, on_fake = (squared_gradient_norm(discriminator, x).mean() for x in (real, fake))
-        return self.gamma / 2 * (on_real + on_fake)
+        return self.weight * (on_real + on_fake)
 
 
 class GradientPenalty:

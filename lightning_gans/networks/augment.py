@@ -8,7 +8,7 @@ of it is needed (ADA, Karras et al. 2020, 2006.06676).
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from math import cos, pi
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,30 +35,38 @@ def _check(augmentation: object, x: Tensor) -> None:
 
 
 class Translation(Augmentation):
-    """Shift each image by a whole number of pixels, up to `ratio` of its size each way, edges repeated.
+    """Shift each image by a whole number of pixels, up to `ratio` of its size each way.
 
-    The paper's ratio: 1/8.
+    The paper's ratio: 1/8. The authors' code fills with zeros.
 
     Args:
         ratio: largest shift, as a share of the image.
+        fill: what stands where no pixel has come to: "edge", the nearest pixel of the image; "zero", 0, mid-grey.
 
     Raises:
-        ValueError: what is called upon are no images.
+        ValueError: what is called upon are no images, or an unknown fill.
     """
 
     numbers = 2
 
-    def __init__(self, *, ratio: Annotated[float, Ge(0), Le(0.5)]) -> None:
-        self.ratio = ratio
+    def __init__(self, *, ratio: Annotated[float, Ge(0), Le(0.5)], fill: Literal["edge", "zero"] = "edge") -> None:
+        if fill not in ("edge", "zero"):
+            raise ValueError(f"fill={fill!r}: a shifted image is filled from its edge or with zero")
+        self.ratio, self.fill = ratio, fill
 
     def __call__(self, x: Tensor, uniform: Tensor) -> Tensor:
         _check(self, x)
         reach, (height, width) = round(self.ratio * x.shape[-1]), x.shape[2:]
         shifts = (uniform * (2 * reach + 1)).long() - reach
-        rows = (shifts[:, :1] + torch.arange(height, device=x.device)).clamp(0, height - 1)
-        columns = (shifts[:, 1:] + torch.arange(width, device=x.device)).clamp(0, width - 1)
-        places = (width * rows[:, :, None] + columns[:, None, :]).flatten(1)
-        return x.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).view(x.shape)
+        rows = shifts[:, :1] + torch.arange(height, device=x.device)
+        columns = shifts[:, 1:] + torch.arange(width, device=x.device)
+        inside_rows, inside_columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+        places = (width * inside_rows[:, :, None] + inside_columns[:, None, :]).flatten(1)
+        moved = x.flatten(2).gather(2, places[:, None].expand(-1, x.shape[1], -1)).view(x.shape)
+        if self.fill == "zero":
+            outside = (rows != inside_rows)[:, :, None] | (columns != inside_columns)[:, None, :]
+            moved = moved.masked_fill(outside[:, None], 0)
+        return moved
 
 
 class Color(Augmentation):

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from lightning_gans.variants.disentangle import Disentangle, DisentanglePairs
     from lightning_gans.variants.energy import EnergyBased
     from lightning_gans.variants.fgan import FGAN
+    from lightning_gans.variants.geometric import GeometricGAN
     from lightning_gans.variants.infogan import InfoGAN
     from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
     from lightning_gans.variants.mcgan import McGAN
     from lightning_gans.variants.pix2pix import Pix2Pix
-    from lightning_gans.variants.r3gan import R3GAN
+    from lightning_gans.variants.r3gan import R3GAN, ConditionalR3GAN
+    from lightning_gans.variants.simultaneous import SimultaneousGAN
     from lightning_gans.variants.triplegan import TripleGAN
     from lightning_gans.variants.vae import VAE
     from lightning_gans.variants.vaegan import VAEGAN
@@ -35,11 +37,13 @@ _MODULES = {
     "disentangle": "Disentangle DisentanglePairs",
     "energy": "EnergyBased",
     "fgan": "FGAN",
+    "geometric": "GeometricGAN",
     "infogan": "InfoGAN",
     "irgan": "IRGAN PairwiseIRGAN",
     "mcgan": "McGAN",
     "pix2pix": "Pix2Pix",
-    "r3gan": "R3GAN",
+    "r3gan": "R3GAN ConditionalR3GAN",
+    "simultaneous": "SimultaneousGAN",
     "triplegan": "TripleGAN",
     "vae": "VAE",
     "vaegan": "VAEGAN",

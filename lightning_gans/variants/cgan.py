@@ -1,12 +1,13 @@
 """Conditional GAN."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
+from lightning_gans.losses.penalties import R1
 from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.settings import Count
 from lightning_gans.variants.vanilla import GAN
@@ -23,6 +24,8 @@ class ConditionalGAN(GAN):
         model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
         packing: samples that D judges at a time; only 1, for the samples of a pack have classes of their own.
         discriminator: samples (N, ...), y (N,) -> logits.
+        fake_labels: labels of generated samples: "batch", those of the real samples beside them; "uniform", drawn anew
+            for each, all classes alike (the code of Miyato & Koyama 2018). Penalties on generated points need "batch".
         settings: as GAN's.
 
     Raises:
@@ -33,7 +36,14 @@ class ConditionalGAN(GAN):
     conditional: ClassVar[bool] = True
     model: ConditionalGenerativeModel
 
-    def __init__(self, *, model: ConditionalGenerativeModel, packing: Count = 1, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        model: ConditionalGenerativeModel,
+        packing: Count = 1,
+        fake_labels: Literal["batch", "uniform"] = "batch",
+        **settings: Any,
+    ) -> None:
         if not isinstance(model, ConditionalGenerativeModel):
             raise UserError(
                 f"{type(self).__name__} tells G the class, and a {type(model).__name__} takes none: its networks are "
@@ -45,6 +55,14 @@ class ConditionalGAN(GAN):
                 "are not packed. Say variant.packing=1, or choose variant=dcgan or vanilla."
             )
         super().__init__(model=model, **settings)
+        if fake_labels not in ("batch", "uniform"):
+            raise UserError(f"variant.fake_labels={fake_labels}: batch or uniform.")
+        if fake_labels == "uniform" and not isinstance(self.penalty, R1 | None) and not self.auxiliary:
+            raise UserError(
+                f"variant.fake_labels=uniform: {type(self.penalty).__name__} judges generated samples by the labels of "
+                "the real ones beside them. Leave the labels at batch, or choose penalty=r1 or none."
+            )
+        self.fake_labels = fake_labels
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -67,6 +85,13 @@ class ConditionalGAN(GAN):
         if batch.label is None:
             raise UserError(_no_labels(self))
         return batch.label.repeat(n // len(batch.label))
+
+    def places(self, batch: SampleBatch, *, batches: int = 1) -> SampleBatch:
+        if self.fake_labels == "batch":
+            return batch
+        uniform = self.draws.uniform(batches * len(batch.x), 1)[:, 0]
+        label = (uniform * self.model.classes).long().clamp(max=self.model.classes - 1)
+        return SampleBatch(batch.x, label)
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
         n = batches * len(batch.x)

@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import torch
-from torch import Tensor
-
-from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.game import shared
 from lightning_gans.core.phase import Stage
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.divergences import DIVERGENCES, FDivergence
 from lightning_gans.settings import Among
-from lightning_gans.variants.vanilla import GAN
+from lightning_gans.variants.simultaneous import SimultaneousGAN
 
 
-class FGAN(GAN):
+class FGAN(SimultaneousGAN):
     """Nowozin et al. 2016 (1606.00709), Algorithm 1: D and G step at once, by gradients of one pass over one batch.
 
     D, the paper's V under its output activation g_f, ascends E_p g_f(V(x)) - E_z f*(g_f(V(G(z)))), a lower bound of the
@@ -41,23 +36,4 @@ class FGAN(GAN):
                 f"f-GAN descends an f-divergence, and {type(self.loss).__name__} is none. Choose objective="
                 f"{' or '.join(f'f_{name}' for name in DIVERGENCES)}."
             )
-        if self.generator_batches > 1:
-            raise UserError(
-                f"variant.generator_batches={self.generator_batches}: f-GAN's players step on the same generated "
-                "samples. Choose 1, or another variant with this objective."
-            )
-        return [Stage([tuple(self.phases())])]
-
-    @shared
-    def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
-        """The samples of both players. D asks first and needs no graph of them; G does."""
-        with torch.enable_grad():
-            return super().generated(batch, batches=batches)
-
-    @shared
-    def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
-        """D's logits, once for both players: each takes the gradient of its own parameters."""
-        return super().judge(x, batch)
-
-    def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
-        return {"loss": self.loss.generator(self.judge(self.generated(batch), batch))}
+        return super().stages()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from lightning_gans.core.schedules import cosine
 from lightning_gans.losses.penalties import R1, R1R2, R2
+from lightning_gans.variants.cgan import ConditionalGAN
 from lightning_gans.variants.vanilla import GAN
 
 
@@ -35,3 +36,11 @@ class R3GAN(GAN):
         half_life = self.training_settings.ema_half_life
         if half_life is not None:
             self.ema.half_life, self.ema.ramp_up = cosine(0.0, half_life, progress), inf
+
+
+class ConditionalR3GAN(R3GAN, ConditionalGAN):
+    """R3GAN's schedules on `ConditionalGAN`'s pairs (x, y): the class-conditional form that the paper has for CIFAR-10.
+
+    In the authors' networks G reads an embedding of the class beside z, and D's logit is <e_y, phi(x)>. Real and
+    generated samples that are compared with each other have the same class.
+    """

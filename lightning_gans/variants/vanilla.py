@@ -17,8 +17,9 @@ from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
 from lightning_gans.losses.penalties import Penalty
 from lightning_gans.models.generative import GenerativeModel, norms
-from lightning_gans.settings import Count
+from lightning_gans.settings import Count, Natural
 from lightning_gans.strategies.exchange import average
+from lightning_gans.variants.turns import generator_moves
 
 
 class GAN(Game):
@@ -38,6 +39,8 @@ class GAN(Game):
         packing: number of samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018,
             1712.04086).
         discriminator_steps: steps k of D for one of G (Algorithm 1); an iteration is one step of D.
+        discriminator_warm_up: steps of D for each of the first 25 of G and every 500th, in the place of
+            `discriminator_steps`; 100 in the code of WGAN. 0: as many as for the others.
         generator_steps: steps of G for one of D; an iteration is then one step of G.
         generator_batches: size of G's batch, in batches of D.
     """
@@ -58,6 +61,7 @@ class GAN(Game):
         augment: DiscriminatorAugmentation | None = None,
         packing: Count = 1,
         discriminator_steps: Count = 1,
+        discriminator_warm_up: Natural = 0,
         generator_steps: Count = 1,
         generator_batches: Count = 1,
     ) -> None:
@@ -70,6 +74,18 @@ class GAN(Game):
         ):
             if value < 1:
                 raise UserError(f"variant.{name}={value}: must be at least 1.")
+        networks = {
+            "network.model.generator": getattr(model, "generator", None),
+            "network.discriminator": discriminator,
+        }
+        for name, network in networks.items():
+            told = getattr(network, "classes", None)
+            if isinstance(told, int) and not self.conditional:
+                raise UserError(
+                    f"{name}.classes={told} makes a network that is told the class, and {type(self).__name__} tells it "
+                    "none. Leave classes out, or choose a conditional variant: cgan, acgan, projection or "
+                    "r3gan_conditional."
+                )
         if penalty is not None and norms(discriminator):
             raise UserError(
                 f"{type(penalty).__name__} is a function of each sample's own gradient, and batch norm in the "
@@ -80,6 +96,11 @@ class GAN(Game):
             raise UserError(
                 f"variant.discriminator_steps={discriminator_steps} and variant.generator_steps={generator_steps}: one "
                 "player moves in every iteration. Leave one of them at 1."
+            )
+        if discriminator_warm_up and generator_steps > 1:
+            raise UserError(
+                f"variant.discriminator_warm_up={discriminator_warm_up} and variant.generator_steps={generator_steps}: "
+                "long turns of D fit a game in which D moves in every iteration. Leave one of them out."
             )
         if loss.needs_real and generator_batches > 1:
             raise UserError(
@@ -98,6 +119,7 @@ class GAN(Game):
         self.augment = augment
         self.packing = packing
         self.discriminator_steps = discriminator_steps
+        self.discriminator_warm_up = discriminator_warm_up
         self.generator_steps = generator_steps
         self.generator_batches = generator_batches
 
@@ -106,6 +128,8 @@ class GAN(Game):
 
     def phases(self) -> Sequence[Phase]:
         over: Any = self.loss.over if self.loss.over != "mean" else getattr(self.penalty, "over", "mean")
+        long = self.discriminator_warm_up > 0
+        turns: Any = {"active": self.generator_is_due} if long else {"every": self.discriminator_steps}
         return [
             Phase(
                 "D",
@@ -115,8 +139,12 @@ class GAN(Game):
                 after=self.after_discriminator,
                 over=over,
             ),
-            Phase("G", self.generator_loss, every=self.discriminator_steps, over=self.loss.over),
+            Phase("G", self.generator_loss, over=self.loss.over, **turns),
         ]
+
+    def generator_is_due(self) -> bool:
+        """Whether D has had its steps, where some of its turns are long."""
+        return generator_moves(self.iteration, steps=self.discriminator_steps, long=self.discriminator_warm_up)
 
     def after_discriminator(self) -> None:
         """After each step of D: its weights go back to where they may be, and the augmentation follows what it saw."""
@@ -124,6 +152,10 @@ class GAN(Game):
             self.constraint(self.discriminator)
         if isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
+
+    def places(self, batch: SampleBatch, *, batches: int = 1) -> SampleBatch:
+        """The batch in whose places generated samples stand, `batches` times as many; labels may be their own."""
+        return batch
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
         """Fresh samples, `batches` for each one of the batch."""
@@ -190,10 +222,11 @@ class GAN(Game):
                 module.training = mode
 
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
+        places = self.places(batch)
         with torch.no_grad():
-            fake = self.generated(batch)
+            fake = self.generated(places)
         # Two passes: batch norm must not see real and fake samples together.
-        on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, batch)
+        on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, places)
         terms = self.loss.discriminator(on_real, on_fake)
         return self.completed(terms, on_real, on_fake, batch, fake)
 
@@ -204,7 +237,9 @@ class GAN(Game):
         self.diagnose(on_real, on_fake, terms)
         self.observe(on_real)
         if self.penalty is not None:
-            terms["penalty"] = self.gradient_penalty(batch, fake)
+            steps = self.iteration // self.generator_steps
+            due = steps % getattr(self.penalty, "every", 1) == 0
+            terms["penalty"] = self.gradient_penalty(batch, fake) if due else on_real.new_zeros(())
         return terms
 
     def gradient_penalty(self, batch: SampleBatch, fake: Tensor) -> Tensor:
@@ -229,6 +264,7 @@ class GAN(Game):
             self.monitor("D/augment", self.augment.p)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
-        on_fake = self.judge(self.generated(batch, batches=self.generator_batches), batch)
+        places = self.places(batch, batches=self.generator_batches)
+        on_fake = self.judge(self.generated(places, batches=self.generator_batches), places)
         on_real = self.judge(batch.x, batch) if self.loss.needs_real else None
         return {"loss": self.loss.generator(on_fake, on_real)}

@@ -59,6 +59,16 @@ def test_logits_of_patches_count_as_their_sum():
 # R1, R2 and both
 
 
+@pytest.mark.parametrize("penalty, norms", [(R1, 1), (R2, 1), (R1R2, 2)])
+def test_a_lazy_penalty_weighs_as_many_times_as_it_is_rarer(penalty, norms):
+    """NVlabs/stylegan2-ada-pytorch: loss_Dr1 = gamma / 2 |grad|^2, times the interval of 16 between two of them."""
+    weight = rows(3).squeeze()
+    found = penalty(gamma=10.0, every=16)(lambda x: x @ weight, rows(5, 3, seed=1), rows(5, 3, seed=2), uniform)
+    torch.testing.assert_close(found, norms * 16 * 5.0 * weight.square().sum())
+    with pytest.raises(ValueError, match="every=0"):
+        penalty(gamma=10.0, every=0)
+
+
 def test_it_is_of_real_samples_and_leaves_them_as_they_are():
     real, fake = rows(4, 2), rows(4, 2, seed=1)
     penalty = R1(gamma=2.0)(lambda x: x.square().sum(1), real, fake, uniform)

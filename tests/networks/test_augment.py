@@ -211,3 +211,13 @@ def test_p_rises_along_half_a_cosine():
     assert seen == pytest.approx([0.0, 0.3, 0.6])
     chosen = u[:, 0] < 0.6
     assert torch.equal(made(pixels(50), u)[chosen], Color()(pixels(50), u[:, 1:])[chosen])
+
+
+def test_a_shift_can_leave_zeros_as_the_authors_code_does(images):
+    moved = Translation(ratio=0.125, fill="zero")(images + 1, torch.tensor([[0.1, 0.5], [0.5, 0.9]]))
+    assert torch.equal(moved[0, :, 1:], images[0, :, :-1] + 1)
+    assert not moved[0, :, 0].any(), "DiffAugment_pytorch.py pads with zeros"
+    assert torch.equal(moved[1, :, :, :-1], images[1, :, :, 1:] + 1)
+    assert not moved[1, :, :, -1].any()
+    with pytest.raises(ValueError, match="fill='grey'"):
+        Translation(ratio=0.125, fill="grey")

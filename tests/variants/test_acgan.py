@@ -11,7 +11,7 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.phase import PlayerSettings
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.rng import isolated, stream
-from lightning_gans.losses.adversarial import Minimax, NonSaturating, RelativisticPairing
+from lightning_gans.losses.adversarial import Minimax, NonSaturating, RelativisticPairing, Wasserstein
 from lightning_gans.losses.penalties import GradientPenalty
 from lightning_gans.models import ConditionalGenerativeModel
 from lightning_gans.networks.auxiliary import AuxiliaryMLPDiscriminator
@@ -74,6 +74,20 @@ def test_the_weights_are_of_the_classes_terms_alone(tmp_path):
     factors = {"D/class_real": 3.0, "D/class_fake": 3.0, "G/class": 0.1}
     for name in ("D/real", "D/fake", "D/class_real", "D/class_fake", "G/adversarial", "G/class"):
         assert weighted[name] == pytest.approx(factors.get(name, 1.0) * plain[name], rel=1e-5), name
+
+
+def test_the_classes_of_generated_samples_can_be_left_out_of_ds_loss(tmp_path):
+    """igul222/improved_wgan_training, gan_cifar_resnet.py: the cross-entropy of real images alone, 0.1 of it for G."""
+    settings = {"loss": Wasserstein(), "fake_class_weight": 0.0, "generator_class_weight": 0.1}
+    game, data = acgan(**settings, training=training(1, learning_rate=0.0)), batch()
+    play(game, [data], tmp_path)
+    d, losses = game.discriminator, game.read_losses()
+    (real, fake, last) = d.seen
+    on_classes = cross_entropy(d.classes(real), data.label)
+    critic = d.source(fake).mean() - d.source(real).mean()
+    assert "D/class_fake" not in losses
+    assert losses["D/loss"] == pytest.approx((critic + on_classes).item(), rel=1e-4)
+    assert losses["G/class"] == pytest.approx(0.1 * cross_entropy(d.classes(last), data.label).item(), rel=1e-5)
 
 
 def test_the_classes_gradient_reaches_g_and_makes_its_samples_easier(tmp_path):

@@ -206,3 +206,27 @@ def test_another_number_of_classes_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"knows 3 classes, and the data have 8\. Say network\.model\.classes=8"):
         play(gan(), Ring(batch_size=4), tmp_path)
     assert play(gan(classes=8), Ring(batch_size=4), tmp_path).iteration == 1
+
+
+def test_generated_samples_can_have_labels_of_their_own(tmp_path):
+    """pfnet-research/sngan_projection: y of generated samples is drawn uniformly, for D's step and for G's."""
+    real = torch.zeros(1200, dtype=torch.long)  # a data set of one class
+    game = gan(fake_labels="uniform", generator_batches=2, training=training(1, batch_size=1200))
+    play(game, [SampleBatch(torch.randn(1200, 2), real)], tmp_path)
+    (_, first), (_, second) = game.model.generator.seen
+    (_, on_real), (_, on_fake), (_, in_g) = game.discriminator.seen
+    assert torch.equal(on_real, real)
+    assert torch.equal(on_fake, first)
+    assert torch.equal(in_g, second)
+    assert len(second) == 2400
+    assert not torch.equal(second[:1200], second[1200:])
+    for labels in (first, second):
+        assert torch.bincount(labels) / len(labels) == pytest.approx(torch.full((3,), 1 / 3), abs=0.05)
+
+
+def test_labels_of_their_own_fit_no_penalty_on_generated_points():
+    gan(fake_labels="uniform", penalty=R1(gamma=1.0))
+    with pytest.raises(UserError, match=r"fake_labels=uniform: GradientPenalty judges generated samples"):
+        gan(fake_labels="uniform", penalty=GradientPenalty(weight=1.0))
+    with pytest.raises(UserError, match=r"fake_labels=real: batch or uniform"):
+        gan(fake_labels="real")

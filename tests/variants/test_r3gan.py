@@ -7,13 +7,17 @@ import torch
 from torch import nn
 
 from datamodules import Ring
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.core.schedules import cosine
 from lightning_gans.losses.adversarial import RelativisticPairing
 from lightning_gans.losses.penalties import R1R2, GradientPenalty
+from lightning_gans.models import build
 from lightning_gans.models.generative import GenerativeModel
+from lightning_gans.variants.cgan import ConditionalGAN
 from lightning_gans.variants.r3gan import R3GAN
 from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import Watch, play
@@ -110,3 +114,52 @@ def test_learning_rates_and_beta2_are_scheduled(tmp_path):
         assert player[1] == (0.0, pytest.approx(0.99))
     first, last = seen.seen[0][0][0], seen.seen[-1][0][0]
     assert last < first
+
+
+# Told the class
+
+
+def test_the_cifar10_preset_is_the_authors(tmp_path, monkeypatch):
+    """brownvc/R3GAN, preset CIFAR10 with --cond=1 --mirror=1 --aug=1."""
+    monkeypatch.chdir(tmp_path)
+    (job,) = preflight(["experiment=paper/r3gan_cifar10"])
+    config, variant = job.config, job.config["variant"]
+    assert variant["_target_"].endswith("ConditionalR3GAN")
+    assert (config["data"]["batch_size"], config["data"]["horizontal_flip"]) == (512, True)
+    assert config["iterations"] == 20_000_000 // 512
+    assert (variant["augment"]["end"], variant["penalty"]["gamma"]) == (0.55, 0.05)
+    assert variant["training"]["ema_half_life"] == 5e6
+    assert variant["training"]["players"]["G"]["optimizer"]["lr"] == 2e-4
+    model = config["network"]["model"]
+    assert (model["classes"], model["prior"]["dim"]) == (10, 64)
+    assert model["generator"]["classes"] == config["network"]["discriminator"]["classes"] == 10
+    with torch.device("meta"):
+        game = build(variant, trusted=True)
+    counts = [sum(p.numel() for p in network.parameters()) for network in (game.model.generator, game.discriminator)]
+    # 20,732,160 and 20,683,776 without classes; with them G reads 64 numbers more, and D's head gives 768
+    assert counts == [20_732_160 + 64 * 768 + 10 * 64, 20_683_776 + 767 * 768 + 10 * 768]
+
+
+def test_both_players_are_told_the_class_and_the_schedules_run(tmp_path):
+    config = composed("r3gan_conditional", "augment=rising", iterations=3)
+    game = game_of(config)
+    assert isinstance(game, R3GAN)
+    assert isinstance(game, ConditionalGAN)
+    start = {name: value.clone() for name, value in game.named_parameters() if "embedding" in name}
+    watch = Watch(lambda trainer, game: (game.penalty.gamma, game.augment.p.item()))
+    play(game, data_of(config), tmp_path, watch)
+    gammas, shares = zip(*watch.seen, strict=True)
+    assert list(gammas) == pytest.approx([cosine(1.0, 0.1, i / 3) for i in range(3)])  # gamma of the recipe
+    assert list(shares) == pytest.approx([cosine(0.0, 0.55, i / 3) for i in range(3)])
+    assert len([name for name in start if not name.startswith("ema")]) == 2
+    for name, value in game.named_parameters():
+        if "embedding" in name and not name.startswith("ema"):
+            assert not torch.equal(value, start[name]), name
+    assert game.evaluated_model().sample(3, label=7).shape == (3, 1, 8, 8)
+
+
+@pytest.mark.parametrize("variant, network", [("r3gan", "r3gan"), ("sngan", "sngan")])
+def test_a_game_that_tells_no_class_refuses_networks_that_are_told_one(variant, network):
+    config = composed(variant, f"network={network}", "network.model.generator.classes=10")
+    with pytest.raises(UserError, match=r"network\.model\.generator\.classes=10 .* r3gan_conditional"):
+        game_of(config)

@@ -120,6 +120,22 @@ def test_a_penalty_is_taken_on_real_samples(tmp_path):
     assert game.read_losses()["D/penalty"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("steps", [{}, {"generator_steps": 2}])
+def test_a_lazy_penalty_is_taken_in_every_kth_step_of_d_and_weighs_the_same_on_average(tmp_path, steps):
+    game = gan(penalty=R1(gamma=3.0, every=2), iterations=8, **steps)
+    watch = Watch(lambda trainer, game: game.read_losses().get("D/penalty"))
+    play(game, Ring(batch_size=4), tmp_path, watch)
+    seen = [value for value in watch.seen if value is not None]
+    always = 1.5 * game.discriminator.layer.weight.square().sum().item()
+    assert seen == pytest.approx([2 * always, 0.0] * (len(seen) // 2), rel=1e-5)
+    assert len(seen) == 8 // steps.get("generator_steps", 1)
+
+
+def test_long_turns_of_d_need_a_d_that_always_moves():
+    with pytest.raises(UserError, match=r"discriminator_warm_up=100 and variant\.generator_steps=2"):
+        gan(discriminator_warm_up=100, generator_steps=2)
+
+
 class Linear(nn.Module):
     """A discriminator of packs of m points: <w, pack>, the norm of w given."""
 
