@@ -3,8 +3,8 @@
 All are means over samples of a function of each sample's own gradient, in float32: not with batch norm in D, where one
 sample's logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack.
 
-R1, R2 and both can be taken in every k-th step of D alone, with k times their weight: lazy regularisation (Karras et al.
-2020, 1912.04958, section 3.1; k = 16 there). The game asks a penalty for `every`.
+R1, R2 and both can be taken in every k-th step of D alone, with k times their weight: lazy regularisation (Karras et
+al. 2020, 1912.04958, section 3.1; k = 16 there). The game asks a penalty for `every`.
 """
 
 from collections.abc import Callable

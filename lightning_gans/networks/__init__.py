@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from lightning_gans.networks.translation import PatchDiscriminator, ResidualBlock, ResNetTranslator
     from lightning_gans.networks.triplegan import Noise, TripleClassifier, TripleDiscriminator, TripleGenerator
+    from lightning_gans.networks.unet import UNet
 
 _MODULES = {
     "augment": "Augmentation Translation Color Cutout Composition Sometimes Rising Adaptive",
@@ -71,6 +72,7 @@ _MODULES = {
     "speech": "ContentEncoder SpeakerEncoder SpeechDecoder SpeakerClassifier PairDiscriminator",
     "translation": "ResNetTranslator ResidualBlock PatchDiscriminator",
     "triplegan": "TripleGenerator Noise TripleDiscriminator TripleClassifier",
+    "unet": "UNet",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
@@ -140,6 +142,7 @@ __all__ = [
     "TripleClassifier",
     "TripleDiscriminator",
     "TripleGenerator",
+    "UNet",
     "estimate_norms",
     "initialize_dcgan",
     "spectrally_normalized",

@@ -64,15 +64,18 @@ __all__ = [
     "Autoencoder",
     "BiGAN",
     "ConditionalGAN",
+    "ConditionalR3GAN",
     "CycleGAN",
     "DANNAlternating",
     "Disentangle",
     "DisentanglePairs",
     "EnergyBased",
+    "GeometricGAN",
     "InfoGAN",
     "McGAN",
     "PairwiseIRGAN",
     "Pix2Pix",
+    "SimultaneousGAN",
     "TripleGAN",
 ]
 

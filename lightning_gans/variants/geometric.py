@@ -1,6 +1,6 @@
 """Geometric GAN: a discriminator that is a support vector machine."""
 
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -19,7 +19,8 @@ class GeometricGAN(GAN):
 
         hinge of real samples + hinge of generated ones + ||w||^2 / (2 n C)
 
-    each hinge a mean over the batch. The last term is the weight decay 1 / (n C) on D's last layer in the authors' code.
+    each hinge a mean over the batch. The last term is the weight decay 1 / (n C) on D's last layer in the authors'
+    code.
 
     Args:
         discriminator: samples (N, ...) -> logits, linear in the features below its last layer.
@@ -41,19 +42,18 @@ class GeometricGAN(GAN):
                 f"variant.slack={slack} is about D's last layer, and {type(discriminator).__name__} has no linear or "
                 "convolutional one. Say variant.slack=null."
             )
-        # not registered a second time: it is D's
-        self._last = (layers[-1],) if layers else ()
+        self._last = layers[-1:]  # a list, so that it is not registered a second time: it is D's
 
     def last_weight(self) -> Tensor:
         """w, as it is stored: under spectral or weight normalisation, before that."""
-        (layer,) = self._last
+        layer = self._last[0]
         if parametrize.is_parametrized(layer, "weight"):
             stored: Any = layer.parametrizations
             below = stored.weight
             weight: Tensor = below.original if hasattr(below, "original") else below.original1
             return weight
-        plain: Tensor = layer.weight  # type: ignore[assignment]
-        return plain
+        plain: Any = layer.weight
+        return cast(Tensor, plain)
 
     def discriminator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         terms = super().discriminator_loss(batch)
