@@ -56,9 +56,9 @@ def test_a_run_leaves_what_its_directory_promises(launcher):
     assert [int(row["iteration"]) for row in rows(run / "metrics.csv")] == [10, 20, 30, 40]
     assert {path.name for path in run.iterdir()} == {
         *("config.yaml", "command.txt", "metrics.csv", "losses.csv", "summary.json"),
-        *("samples", "checkpoints", "generator"),
+        *("samples", "checkpoints", "generator", "curves.png", "report.html"),
     }
-    assert {"iteration-00000020.png", "iteration-00000040.png", "progress.gif"} <= {
+    assert {"iteration-00000000.png", "iteration-00000020.png", "iteration-00000040.png", "progress.gif"} <= {
         path.name for path in (run / "samples").iterdir()
     }
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["game"]["iteration"] == 40
