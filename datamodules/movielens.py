@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from annotated_types import Gt, Lt
@@ -109,7 +109,7 @@ class MovieLens(Retrieval):
         """(queries, documents) bool, the training positives; None for too many documents to compare them all."""
         if self.documents > COMPARED:
             return None
-        train = self.sources["train"]
+        train: Any = self.sources["train"]  # Judged
         table = torch.zeros(self.queries, self.documents, dtype=torch.bool)
         table[train.numbers] = dense(train.relevant, self.documents)
         return table

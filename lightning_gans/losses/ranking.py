@@ -57,5 +57,5 @@ def hardest(scores: Tensor, of: int) -> Tensor:
 
     Dynamic negative sampling (Zhang et al. 2013).
     """
-    best = scores.unflatten(1, (-1, of)).argmax(dim=2)
+    best: Tensor = scores.unflatten(1, (-1, of)).argmax(dim=2)
     return best + torch.arange(best.shape[1], device=best.device) * of
