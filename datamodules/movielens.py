@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from annotated_types import Gt, Lt
+from torch import Tensor
 
 from datamodules import checks
 from datamodules.base import SPLITS
 from datamodules.findings import SHOWN
-from datamodules.retrieval import Judged, Retrieval, numbered_splits
+from datamodules.retrieval import Judged, Retrieval, dense, numbered_splits
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count, NonNegative
@@ -32,6 +33,7 @@ FOLDERS = (
     "ml-latest",
     "movielens",
 )
+COMPARED = 5000  # documents whose likeness with each other is computed
 WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # files of all ratings
 SEPARATORS = {".dat": "::", ".csv": ","}  # by suffix; else blanks
 
@@ -72,6 +74,8 @@ class MovieLens(Retrieval):
         test_share: share of each user's positives that is held out for the test, where the files are not split.
         queries: bound of the queries' numbers.
         documents: bound of the documents' numbers.
+        per_row: number of positives in a row of the training stream "positives" (variant.stream=positives), whose
+            epoch has each positive once.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class MovieLens(Retrieval):
         test_share: Annotated[float, Gt(0), Lt(1)] = 0.2,
         queries: Count = 944,
         documents: Count = 1683,
+        per_row: Count = 8,
     ) -> None:
         super().__init__(batch_size=batch_size)
         self.root = checks.folder("root", root)
@@ -96,7 +101,18 @@ class MovieLens(Retrieval):
                 raise UserError(f"data.{name}_share={share} does not fit: it is a number between 0 and 1.")
         self.queries = checks.whole("queries", queries, least=1)
         self.documents = checks.whole("documents", documents, least=2)
+        self.per_row = checks.whole("per_row", per_row, least=1)
         self.sample_shape = (documents,)
+
+    @property
+    def seen(self) -> Tensor | None:
+        """(queries, documents) bool, the training positives; None for too many documents to compare them all."""
+        if self.documents > COMPARED:
+            return None
+        train: Any = self.sources["train"]  # Judged
+        table = torch.zeros(self.queries, self.documents, dtype=torch.bool)
+        table[train.numbers] = dense(train.relevant, self.documents)
+        return table
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -138,7 +154,8 @@ class MovieLens(Retrieval):
         occurring = {rating.item for rating in chain.from_iterable(files)}
         never = sorted(set(range(self.documents)) - occurring)
         positives = {"train": train, "validation": validation, "test": test}
-        return numbered_splits(positives, documents=self.documents, never=never)
+        splits = numbered_splits(positives, documents=self.documents, never=never)
+        return splits | {"positives": splits["train"].by_positives(self.per_row)}
 
     def _liked(self, ratings: Sequence[Rating]) -> dict[int, list[int]]:
         liked: dict[int, dict[int, None]] = {}  # a list may say a thing twice

@@ -30,20 +30,31 @@ class Judged:
         relevant, hidden: (Q, any) int64 document numbers, filled up with -1; a hidden document is not relevant.
         documents: M.
         numbers: (Q,) int64, of the queries.
+        positive: (Q, P) int64, the few relevant documents that a row is about, filled up with -1; None: all of them.
     """
 
     labels = None
 
-    def __init__(self, query: Tensor, relevant: Tensor, hidden: Tensor, *, documents: int, numbers: Tensor) -> None:
+    def __init__(
+        self,
+        query: Tensor,
+        relevant: Tensor,
+        hidden: Tensor,
+        *,
+        documents: int,
+        numbers: Tensor,
+        positive: Tensor | None = None,
+    ) -> None:
         self.query, self.relevant, self.hidden, self.numbers = query, relevant, hidden, numbers
-        self.documents = documents
+        self.documents, self.positive = documents, positive
 
     def __len__(self) -> int:
         return len(self.query)
 
     def on(self, device: torch.device) -> "Judged":
         tensors = (x.to(device) for x in (self.query, self.relevant, self.hidden))
-        return Judged(*tensors, documents=self.documents, numbers=self.numbers.to(device))
+        positive = None if self.positive is None else self.positive.to(device)
+        return Judged(*tensors, documents=self.documents, numbers=self.numbers.to(device), positive=positive)
 
     def described(self, features: Tensor) -> "Judged":
         """The same queries, by the features (all queries, M, d) of their documents rather than by their numbers."""
@@ -54,10 +65,29 @@ class Judged:
         tensors = (x[rows] for x in (self.query, self.relevant, self.hidden))
         return Judged(*tensors, documents=self.documents, numbers=self.numbers[rows])
 
+    def by_positives(self, size: int) -> "Judged":
+        """The same queries in rows of at most `size` relevant documents each, which together are all of them.
+
+        A query's documents are shuffled once and for all before they are cut into rows, which are numbered anew.
+        """
+        rows: list[Tensor] = []
+        place: list[int] = []
+        for i, documents in enumerate(self.relevant):
+            known = documents[documents >= 0]
+            order = torch.randperm(len(known), generator=stream("positives", int(self.numbers[i])))
+            cut = known[order].split(size)
+            rows += cut
+            place += [i] * len(cut)
+        at = torch.tensor(place)
+        tensors = (x[at] for x in (self.query, self.relevant, self.hidden))
+        numbers = torch.arange(len(at))
+        return Judged(*tensors, documents=self.documents, numbers=numbers, positive=filled(rows))
+
     def batch(self, rows: Tensor) -> RetrievalBatch:
         """The queries at `rows`."""
         relevant, hidden = (dense(each[rows], self.documents) for each in (self.relevant, self.hidden))
-        return RetrievalBatch(self.query[rows], relevant, ~hidden, self.numbers[rows])
+        positive = None if self.positive is None else self.positive[rows]
+        return RetrievalBatch(self.query[rows], relevant, ~hidden, self.numbers[rows], positive)
 
     def at_most(self, n: int) -> "Judged":
         """n of the queries, chosen at random once and for all, in order; all of them where there are no more."""

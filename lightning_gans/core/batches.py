@@ -79,13 +79,15 @@ class RetrievalBatch(NamedTuple):
         document for its query.
     relevant: (N, M) bool, the positives that this split knows; p_true is uniform over them.
     candidate: (N, M) bool, the documents that may be drawn or ranked; all relevant ones are among them.
-    number: (N,) int64, the query's own number.
+    number: (N,) int64, the row's own number: the query's, or with `positive` that of the query and these positives.
+    positive: (N, P) int64, the positives that the row is about, filled up with -1; None: all of `relevant`.
     """
 
     query: Tensor
     relevant: Tensor
     candidate: Tensor
     number: Tensor
+    positive: Tensor | None = None
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:

@@ -27,7 +27,9 @@ def importance_mixture(policy: Tensor, relevant: Tensor, share: float) -> Tensor
     return (1 - share) * policy + share * true
 
 
-def policy_gradient(log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: Tensor) -> Tensor:
+def policy_gradient(
+    log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: Tensor, *, share: Tensor | float = 1.0
+) -> Tensor:
     """Minus the mean of p_theta / p_n (r - b) log p_theta(d), (): its gradient is that of -E_{p_theta}[r] in the mean.
 
     Weight and advantage are constants (IRGAN, eq. 5, with the importance weights of its code).
@@ -37,22 +39,23 @@ def policy_gradient(log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: T
         drawn: documents from `proposal`, (N, S).
         advantage: r - b of every document, (N, M).
         proposal: p_n, (N, M).
+        share: of a row in its query, (N, 1), where a query has several rows.
     """
     log_drawn = log_p.gather(1, drawn)
     with torch.no_grad():
         weight = log_drawn.exp() / proposal.gather(1, drawn) * advantage.gather(1, drawn)
-    return -(weight * log_drawn).mean()
+    return -(share * weight * log_drawn).mean()
 
 
 def pairwise_logistic(better: Tensor, worse: Tensor) -> Tensor:
-    """The mean of -log s(better - worse), () (BPR, Rendle et al. 2009; RankNet)."""
-    return -logsigmoid(better - worse).mean()
+    """-log s(better - worse), of any shape (BPR, Rendle et al. 2009; RankNet)."""
+    return -logsigmoid(exact(better - worse))
 
 
-def hardest(scores: Tensor, drawn: Tensor, of: int) -> Tensor:
-    """The highest score among each `of` draws: scores (N, M), drawn (N, S * of) -> (N, S).
+def hardest(scores: Tensor, of: int) -> Tensor:
+    """Places of the highest score among each `of`: scores (N, S * of) -> (N, S) int64.
 
     Dynamic negative sampling (Zhang et al. 2013).
     """
-    each: Tensor = scores.gather(1, drawn).unflatten(1, (-1, of))
-    return each.amax(dim=2)
+    best: Tensor = scores.unflatten(1, (-1, of)).argmax(dim=2)
+    return best + torch.arange(best.shape[1], device=best.device) * of

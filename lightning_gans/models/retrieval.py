@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from lightning_gans.models.generative import evaluating
+from lightning_gans.settings import Count
 
 
 class RankingModel(nn.Module):
@@ -52,3 +54,29 @@ class FixedRanking(nn.Module):
     def score(self, query: Tensor) -> Tensor:
         """(N, ...) -> (N, documents)."""
         return self.scores.expand(len(query), -1)
+
+
+class ItemNeighbours(nn.Module):
+    """Item-based nearest neighbours (item-KNN): a document scores by its cosines with those that the query has.
+
+    The cosine is of two documents' columns of `seen`; each document counts as a neighbour of the `neighbours` others
+    that are nearest to it (Deshpande and Karypis 2004, without the normalisation of the columns).
+
+    Args:
+        seen: (queries, documents) bool, the known positives.
+        neighbours: number of neighbours of each document.
+    """
+
+    scores: Tensor
+
+    def __init__(self, seen: Tensor, *, neighbours: Count = 50) -> None:
+        super().__init__()
+        x = seen.float()
+        unit = normalize(x, dim=0)
+        cosine = (unit.T @ unit).fill_diagonal_(0)
+        least = cosine.topk(min(neighbours, len(cosine)), dim=1).values[:, -1:]
+        self.register_buffer("scores", x @ cosine.masked_fill(cosine < least, 0.0))
+
+    def score(self, query: Tensor) -> Tensor:
+        """Numbers (N,) -> (N, documents)."""
+        return self.scores[query.to(self.scores.device)]

@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Gt, Lt
@@ -24,10 +25,12 @@ from lightning_gans.losses.ranking import (
     pairwise_logistic,
     policy_gradient,
 )
-from lightning_gans.models.retrieval import FixedRanking, RankingModel
-from lightning_gans.settings import Count, Positive, Share
+from lightning_gans.models.retrieval import FixedRanking, ItemNeighbours, RankingModel
+from lightning_gans.networks.retrieval import Lookup, ScoresPairs
+from lightning_gans.settings import Count, NonNegative, Positive, Share
 
 SHORTEST = 4  # iterations of a round, so that both players move in it
+KEYED = 512  # rows whose negatives come from one random stream
 
 
 class IRGAN(Game):
@@ -38,25 +41,32 @@ class IRGAN(Game):
         G ascends   E_{d ~ p_theta} r(d),  r = 2 s(f) - 1,  by  E_{p_n}[p_theta / p_n (r - b) grad log p_theta(d)]
 
     p_n = (1 - importance_mix) p_theta + importance_mix p_true, and b = E_{p_theta} r exactly. An iteration is one batch
-    of queries. The run begins with G alone on dynamic negatives (DNS, Zhang et al. 2013); the rest of it is divided
-    into rounds, in each of which D moves first and then G.
+    of rows. A row is a query, whose expectations are means over its documents; or, with stream=positives, a query with
+    a few of its positives, whose losses are summed: an epoch then weighs every pair of query and positive once in D's
+    and DNS's loss, and every query once in G's, as the code does. The run begins with G alone on dynamic negatives
+    (DNS, Zhang et al. 2013); the rest of it is divided into rounds, in each of which D moves first and then G.
 
     Args:
-        model: G's scores g_theta, queries (N, ...) -> scores (N, M).
+        model: G's scores g_theta, queries (N, ...) -> scores (N, M); it is evaluated and exported.
         discriminator: D's scores f, queries (N, ...) -> scores (N, M).
         dns: optimisation of G in the first stage, before the game.
         training: iterations, batch size and optimisation of the players.
+        stream: training batches. train: rows of queries; positives: rows of a query with data.per_row positives.
         pretraining: share of the iterations before the game; 0: G begins as it is; 1: DNS and no game.
-        dns_negatives: number of documents of which the one that G scores highest is its negative.
+        dns_negatives: number of documents of which the one that G scores highest is its negative; 1 is BPR.
+        dns_l2: weight in DNS's loss of half the squared norm of the rows of factors and biases that a pair of a
+            positive and its negative reads, for each time that one is read (network=irgan).
         rounds: number of rounds of D and then G, the code's outer epochs; fewer where one would be shorter than four
             iterations.
         discriminator_share: D's part of each round.
-        resamplings: number of times that new negatives are drawn in D's part of a round; in between a query keeps its
+        discriminator_l2: the same weight in D's loss.
+        resamplings: number of times that new negatives are drawn in D's part of a round; in between a row keeps its
             own.
         temperature: temperature of p_theta where G moves.
         negatives_temperature: temperature of p_theta where it draws D's negatives.
         importance_mix: share of p_true in the distribution from which G's documents are drawn.
-        samples: number of documents that are drawn for each query, by either player.
+        samples: number of documents that are drawn for each query, or each positive of a row, by either player.
+        generator_samples: number of those that G draws where it moves; null: as many as `samples`.
     """
 
     batch: ClassVar[type] = RetrievalBatch
@@ -72,15 +82,19 @@ class IRGAN(Game):
         discriminator: nn.Module,
         dns: PlayerSettings,
         training: Training,
+        stream: Literal["train", "positives"] = "train",
         pretraining: Share = 0.5,
         dns_negatives: Count = 5,
+        dns_l2: NonNegative = 0.0,
         rounds: Count = 15,
         discriminator_share: Annotated[float, Gt(0), Lt(1)] = 2 / 3,
+        discriminator_l2: NonNegative = 0.0,
         resamplings: Count = 20,
         temperature: Positive = 1.0,
         negatives_temperature: Positive = 0.2,
         importance_mix: Share = 0.2,
         samples: Count = 16,
+        generator_samples: Count | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
         if not isinstance(model, RankingModel):
@@ -94,21 +108,35 @@ class IRGAN(Game):
         for name, value in (("temperature", temperature), ("negatives_temperature", negatives_temperature)):
             if not value > 0:
                 raise UserError(f"variant.{name}={value}: must be above 0.")
+        for name, value in (("dns_l2", dns_l2), ("discriminator_l2", discriminator_l2)):
+            if value and not (isinstance(model.generator, ScoresPairs) and isinstance(discriminator, ScoresPairs)):
+                raise UserError(
+                    f"variant.{name}={value}: a {type(model.generator).__name__} has no rows of factors. Choose "
+                    f"network=irgan, or variant.{name}=0 and the optimizer's weight_decay."
+                )
         self.discriminator, self.dns = discriminator, dns
-        self.pretraining, self.dns_negatives = pretraining, dns_negatives
+        self.batches, self.pretraining = stream, pretraining
+        self.dns_negatives, self.dns_l2 = dns_negatives, dns_l2
         self.rounds, self.discriminator_share, self.resamplings = rounds, discriminator_share, resamplings
+        self.discriminator_l2 = discriminator_l2
         self.temperature, self.negatives_temperature = temperature, negatives_temperature
         self.importance_mix, self.samples = importance_mix, samples
+        self.generator_samples = samples if generator_samples is None else generator_samples
         self.register_buffer("initialisation", parameters_to_vector(model.parameters()).detach().clone())
 
+    def scorers(self) -> Mapping[str, nn.Module]:
+        """Each player's network, queries (N, ...) -> scores (N, M)."""
+        return {"D": self.discriminator, "G": self.model.generator}
+
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
-        return {"D": [self.discriminator], "G": [self.model.generator]}
+        return {player: [scorer] for player, scorer in self.scorers().items()}
 
     def stages(self) -> Sequence[Stage]:
         first = [Phase(player, self._dns_loss_of(player), after=self.keep) for player in self.pretrained]
+        optimised = dict.fromkeys(self.pretrained, self.dns)
         stages = [
-            Stage(first, name="dns", share=self.pretraining, players=dict.fromkeys(self.pretrained, self.dns)),
-            Stage(self.phases(), share=1 - self.pretraining),
+            Stage(first, name="dns", share=self.pretraining, players=optimised, batches=self.batches),
+            Stage(self.phases(), share=1 - self.pretraining, batches=self.batches),
         ]
         return [stage for stage in stages if stage.share > 0]
 
@@ -133,79 +161,149 @@ class IRGAN(Game):
     # Before the game
 
     def _dns_loss_of(self, player: str) -> Any:
-        scorer = self.model if player == "G" else self.discriminator
-        return lambda batch: self.dns_loss(batch, scorer(batch.query))
+        return lambda batch: self.dns_loss(batch, self.scorers()[player])
 
-    def positives(self, batch: RetrievalBatch, n: int) -> Tensor:
-        """(N, n) documents from p_true."""
-        return draw(batch.relevant, self.draws.uniform(len(batch.relevant), n))
+    def positives(self, batch: RetrievalBatch) -> tuple[Tensor, Tensor]:
+        """Positives (N, S) that a row learns from, and the weight of each in its loss, (N, S): draws, or its own."""
+        if batch.positive is None:
+            drawn = draw(batch.relevant, self.draws.uniform(len(batch.relevant), self.samples))
+            return drawn, torch.full_like(drawn, 1 / self.samples, dtype=torch.float32)
+        own = batch.positive.repeat(1, self.samples)
+        return own.clamp(min=0), (own >= 0) / self.samples
 
-    def dns_loss(self, batch: RetrievalBatch, scores: Tensor) -> dict[str, Tensor]:
+    def dns_loss(self, batch: RetrievalBatch, scorer: nn.Module) -> dict[str, Tensor]:
         """Each positive against the hardest of a few documents that are not known to be relevant."""
-        n = self.samples * self.dns_negatives
-        positives = self.positives(batch, self.samples)
-        negatives = draw(batch.candidate & ~batch.relevant, self.draws.uniform(len(scores), n))
-        worse = hardest(scores, negatives, self.dns_negatives)
-        return {"loss": pairwise_logistic(scores.gather(1, positives), worse)}
+        positive, weight = self.positives(batch)
+        n = positive.shape[1] * self.dns_negatives
+        negative = draw(batch.candidate & ~batch.relevant, self.draws.uniform(len(positive), n))
+        look = Lookup(scorer, batch.query)
+        (better, squares, queries), (scores, others, _) = look(positive), look(negative)
+        hard = hardest(scores.detach(), self.dns_negatives)
+        loss = pairwise_logistic(better, scores.gather(1, hard))
+        squares = queries + squares + others.gather(1, hard)
+        return {"loss": summed(loss, weight)} | self.penalty(self.dns_l2, summed(squares, weight))
+
+    def penalty(self, l2: float, squares: Tensor) -> dict[str, Tensor]:
+        return {"l2": l2 * squares} if l2 else {}
 
     def keep(self) -> None:
-        """G as DNS leaves it, to be measured beside the game's."""
+        """The evaluated player as DNS leaves it, to be measured beside the game's."""
         self.initialisation.copy_(parameters_to_vector(self.model.parameters()).detach())
 
     def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
         initial = copy.deepcopy(self.model)
         vector_to_parameters(self.initialisation, initial.parameters())
-        popularity = getattr(data, "popularity", None)
         known: dict[str, nn.Module] = {"dns": initial}
-        return known if popularity is None else known | {"popularity": FixedRanking(popularity)}
+        if (popularity := getattr(data, "popularity", None)) is not None:
+            known["popularity"] = FixedRanking(popularity)
+        if (seen := getattr(data, "seen", None)) is not None:
+            known["item_knn"] = ItemNeighbours(seen)
+        return known
 
     # The game
 
+    def drawable(self, batch: RetrievalBatch) -> Tensor:
+        """Documents (N, M) that G draws from."""
+        return batch.candidate
+
     def negatives(self, batch: RetrievalBatch) -> Tensor:
-        """Documents (N, samples) from p_theta. A query keeps its own until the next resampling, for G stands still."""
+        """Documents (N, S) from p_theta, one for each of `positives`; a row keeps its own until the next resampling."""
         turn, done = self.position()
         key = self.seed, "negatives", turn, int(done / self.discriminator_share * self.resamplings)
-        numbers = [torch.rand(self.samples, generator=stream(*key, query)) for query in batch.number.tolist()]
+        n = self.samples * (1 if batch.positive is None else batch.positive.shape[1])
         with torch.no_grad():
-            log_p = log_policy(self.model(batch.query), batch.candidate, temperature=self.negatives_temperature)
-        return draw(log_p.exp(), torch.stack(numbers).to(self.device))
+            scores = self.scorers()["G"](batch.query)
+            log_p = log_policy(scores, self.drawable(batch), temperature=self.negatives_temperature)
+        return draw(log_p.exp(), _keyed(key, batch.number.cpu(), n).to(self.device))
+
+    def true(self, batch: RetrievalBatch) -> tuple[Tensor, Tensor]:
+        """Documents (N, S) and their weights: all of p_true, or a row's own positives."""
+        if batch.positive is not None:
+            return batch.positive.clamp(min=0), (batch.positive >= 0).float()
+        every = torch.arange(batch.relevant.shape[1], device=batch.relevant.device).expand_as(batch.relevant)
+        return every, batch.relevant / batch.relevant.sum(1, keepdim=True)
 
     def discriminator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:
-        f = self.discriminator(batch.query)
-        on_true = (softplus(-f) * batch.relevant).sum(1) / batch.relevant.sum(1)
-        return {"real": on_true.mean(), "fake": softplus(f.gather(1, self.negatives(batch))).mean()}
+        look = Lookup(self.scorers()["D"], batch.query)
+        true, weight = self.true(batch)
+        negative = self.negatives(batch)
+        drawn = weight.repeat(1, self.samples) / self.samples if batch.positive is not None else 1 / self.samples
+        (real, squares, queries), (fake, others, _) = look(true), look(negative)
+        terms = {"real": summed(softplus(-real), weight), "fake": summed(softplus(fake), drawn)}
+        squared = summed(queries + squares, weight) + summed(queries + others, drawn)
+        return terms | self.penalty(self.discriminator_l2, squared)
 
     def reward(self, f: Tensor, batch: RetrievalBatch) -> Tensor:
         """Of drawing each document, (N, M), from D's scores (N, M)."""
         return 2 * f.sigmoid() - 1
 
     def generator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:
-        log_p = log_policy(self.model(batch.query), batch.candidate, temperature=self.temperature)
+        scorers = self.scorers()
+        log_p = log_policy(scorers["G"](batch.query), self.drawable(batch), temperature=self.temperature)
+        n, share = self.generator_samples, torch.ones_like(log_p[:, :1])
+        if batch.positive is not None:
+            n *= batch.positive.shape[1]
+            share = (batch.positive >= 0).sum(1, keepdim=True) / batch.relevant.sum(1, keepdim=True)
         with torch.no_grad():
-            p, reward = log_p.exp(), self.reward(self.discriminator(batch.query), batch)
+            p, reward = log_p.exp(), self.reward(scorers["D"](batch.query), batch)
             baseline = (p * reward).sum(1, keepdim=True)
             proposal = importance_mixture(p, batch.relevant, self.importance_mix)
-            drawn = draw(proposal, self.draws.uniform(len(p), self.samples))
+            drawn = draw(proposal, self.draws.uniform(len(p), n))
             self.monitor("G/reward", baseline.mean())
-        return {"loss": policy_gradient(log_p, drawn, reward - baseline, proposal)}
+        return {"loss": policy_gradient(log_p, drawn, reward - baseline, proposal, share=share)}
 
 
 class PairwiseIRGAN(IRGAN):
     """Section 2.3: D judges pairs, f(q, d+) above f(q, d-), and G draws the d- that is hardest to tell from d+.
 
-    D descends E -log s(f(d+) - f(d-)); G's reward is log s(f(d-) - f(d+)), as in the code. Both begin from DNS.
+    D descends E -log s(f(d+) - f(d-)); G's reward is log s(f(d-) - f(d+)), as in the code. Both begin from DNS. The
+    ranking that is evaluated and exported is D's, and D is never shown a known positive as a negative, as in the code.
+
+    Args:
+        model: D's scores f, queries (N, ...) -> scores (N, M); it is evaluated and exported.
+        generator: G's scores g_theta, queries (N, ...) -> scores (N, M).
     """
 
     pretrained: ClassVar[tuple[str, ...]] = ("G", "D")
 
+    def __init__(self, *, model: RankingModel, generator: nn.Module, **settings: Any) -> None:
+        super().__init__(model=model, discriminator=generator, **settings)
+        del self.discriminator
+        self.generator = generator
+
+    def scorers(self) -> Mapping[str, nn.Module]:
+        return {"D": self.model.generator, "G": self.generator}
+
+    def drawable(self, batch: RetrievalBatch) -> Tensor:
+        return batch.candidate & ~batch.relevant
+
     def discriminator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:
-        f = self.discriminator(batch.query)
-        better, worse = self.positives(batch, self.samples), self.negatives(batch)
-        return {"loss": pairwise_logistic(f.gather(1, better), f.gather(1, worse))}
+        look = Lookup(self.scorers()["D"], batch.query)
+        positive, weight = self.positives(batch)
+        (better, squares, queries), (worse, others, _) = look(positive), look(self.negatives(batch))
+        loss = summed(pairwise_logistic(better, worse), weight)
+        return {"loss": loss} | self.penalty(self.discriminator_l2, summed(queries + squares + others, weight))
 
     def reward(self, f: Tensor, batch: RetrievalBatch) -> Tensor:
         """Against one relevant document, drawn for each query."""
-        return logsigmoid(f - f.gather(1, self.positives(batch, 1)))
+        positive = draw(batch.relevant, self.draws.uniform(len(f), 1))
+        return logsigmoid(f - f.gather(1, positive))
+
+
+def summed(loss: Tensor, weight: Tensor | float) -> Tensor:
+    """The weighted sum over a row, (N, S) -> the mean over rows, ()."""
+    return (loss * weight).sum(1).mean()
+
+
+@lru_cache(maxsize=256)
+def _stream(key: tuple[int | str, ...], chunk: int, n: int) -> Tensor:
+    return torch.rand(KEYED, n, generator=stream(*key, chunk))
+
+
+def _keyed(key: tuple[int | str, ...], number: Tensor, n: int) -> Tensor:
+    """(N, n) from U(0, 1): of each row number its own, always the same."""
+    chunks, place = (number // KEYED).unique(return_inverse=True)
+    return torch.stack([_stream(key, chunk, n) for chunk in chunks.tolist()])[place, number % KEYED]
 
 
 def _check(**bounds: tuple[float, float, float]) -> None:
