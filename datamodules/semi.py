@@ -24,13 +24,13 @@ from lightning_gans.settings import Channels, Count, ImageSize, MNISTImageSize, 
 class SemiSupervised(Composite):
     """Every training image without its label, and a class-balanced draw of them that keep theirs.
 
-    Both are streams of their own: a batch has `batch_size` labelled images and `unlabelled_batches` times as many from
-    the whole of the training split, the labelled ones among them. Validation and test are the whole set's.
+    A batch has `batch_size` labelled images, and twice `unlabelled_batches` times as many from the whole of the training
+    split, the labelled ones among them, in two draws. Each of the three is an independent stream. Validation and test are the whole set's.
 
     Args:
         whole: the set, with batches of the unlabelled size.
         batch_size: labelled images in a batch, over all processes.
-        unlabelled_batches: unlabelled images for each of them.
+        unlabelled_batches: unlabelled images for each of them, in either draw.
         labels: images that keep their label, as many of each class (one more of some where it does not come out even);
             None: all of them.
         label_seed: which ones; None: the run's seed.
@@ -117,15 +117,15 @@ class SemiSupervised(Composite):
         few = _Few(self.whole, self.labelled(seed), batch_size=self.batch_size)
         streams = {
             name: part.iteration_batches(start, stop, stream_seed(seed, name), rank, world, device, stream)
-            for name, part in {"labelled": few, "unlabelled": self.whole}.items()
+            for name, part in {"labelled": few, "unlabelled": self.whole, "second": self.whole}.items()
         }
-        for labelled, unlabelled in zip(streams["labelled"], streams["unlabelled"], strict=True):
-            yield self.join({"labelled": labelled, "unlabelled": unlabelled})
+        for batches in zip(*streams.values(), strict=True):
+            yield self.join(dict(zip(streams, batches, strict=True)))
 
     def join(self, batches: Mapping[str, SampleBatch]) -> SemiSupervisedBatch:
-        labelled, unlabelled = batches["labelled"], batches["unlabelled"]
+        labelled = batches["labelled"]
         assert labelled.label is not None
-        return SemiSupervisedBatch(labelled.x, labelled.label, unlabelled.x)
+        return SemiSupervisedBatch(labelled.x, labelled.label, batches["unlabelled"].x, batches["second"].x)
 
 
 class _Few(DataModule):
@@ -153,7 +153,7 @@ class DigitsSemi(SemiSupervised):
 
     Args:
         batch_size: labelled images in a global batch, of all processes together.
-        unlabelled_batches: unlabelled images for each labelled one.
+        unlabelled_batches: unlabelled images for each labelled one, in either of a batch's two draws.
         labels: images that keep their label, as many of each class; None: all.
         label_seed: seed that chooses them; None: the run's seed.
         image_size: height and width in pixels.
@@ -188,7 +188,7 @@ class VisionSemi(SemiSupervised):
         root: directory with its files.
         download: download of files that are missing.
         batch_size: labelled images in a global batch, of all processes together.
-        unlabelled_batches: unlabelled images for each labelled one.
+        unlabelled_batches: unlabelled images for each labelled one, in either of a batch's two draws.
         labels: images that keep their label, as many of each class; None: all.
         label_seed: seed that chooses them; None: the run's seed.
         image_size: height and width in pixels; 28 only for MNIST and its kin.

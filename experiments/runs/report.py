@@ -173,6 +173,8 @@ def _facts(summary: Mapping[str, Any], *, arrows: bool) -> Iterable[str]:
         count = number(about.get("floor_samples"))
         few = " (fewer than the generated ones: FID is biased upward)" if count and samples and count < samples else ""
         yield f" floor: {f'{count:,} ' if count else ''}held-out real samples in place of generated ones{few}"
+    if summary.get("headline") == "accuracy" and (labels := number(about.get("labels"))) is not None:
+        yield f" best: chosen by the accuracy on {labels:,} labelled validation samples"
     if any("last_se" in _numbers(score) for score in _group(summary, "metrics").values()):
         yield f" {'±' if arrows else '+-'}: standard error of the last, for this number of samples"
 

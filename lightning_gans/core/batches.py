@@ -49,12 +49,14 @@ class DomainBatch(NamedTuple):
 class SemiSupervisedBatch(NamedTuple):
     """Few labelled samples, seen over and over, and unlabelled ones.
 
-    x: labelled, (N, C, H, W), float in [-1, 1]. label: (N,) int64. unlabelled: (M, C, H, W).
+    x: labelled, (N, C, H, W), float in [-1, 1]. label: (N,) int64. unlabelled: (M, C, H, W). second: another,
+    independent draw of unlabelled samples, (M, C, H, W).
     """
 
     x: Tensor
     label: Tensor
     unlabelled: Tensor
+    second: Tensor
 
 
 class UtteranceBatch(NamedTuple):

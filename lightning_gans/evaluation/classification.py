@@ -1,7 +1,12 @@
 """Accuracy of a model that classifies."""
 
+from typing import Any
+
+from torch import nn
+
 from lightning_gans.core.data import Data, SampleSplit, SplitName
 from lightning_gans.core.protocols import Classifies
+from lightning_gans.evaluation.context import Context
 from lightning_gans.evaluation.measures import higher, measure
 from lightning_gans.evaluation.splits import domains_of, held_out, read
 from lightning_gans.metrics.estimate import Estimate, share
@@ -13,12 +18,36 @@ from lightning_gans.metrics.estimate import Estimate, share
     ),
     needs=Classifies,
 )
-def classification(model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
-    """Share of the split's samples whose likeliest class is their label; data of two domains have one for each."""
-    samples = None if domains_of(data) is not None else held_out(data, split)
-    if samples is None or samples.labels is None:
+class Classification:
+    """Share of the split's samples whose likeliest class is their label; data of two domains have one for each.
+
+    Attributes:
+        labels: labelled validation samples that an evaluation in training reads; they choose best.ckpt where accuracy
+            does. None where accuracy is not measured.
+    """
+
+    def __init__(self) -> None:
+        self.labels: int | None = None
+
+    def prepare(self, model: nn.Module, data: Data, context: Context) -> None:
+        samples = _labelled(data, "validation") if isinstance(model, Classifies) and hasattr(data, "split") else None
+        self.labels = None if samples is None else len(samples)
+
+    def __call__(self, model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
+        samples = _labelled(data, split)
+        return {} if samples is None else {"accuracy": share_right(model, samples)}
+
+    def floor(self, split: SplitName) -> dict[str, float]:
         return {}
-    return {"accuracy": share_right(model, samples)}
+
+    def facts(self) -> dict[str, Any]:
+        return {} if self.labels is None else {"labels": self.labels}
+
+
+def _labelled(data: Data, split: SplitName) -> SampleSplit | None:
+    """The samples of a split that accuracy is measured on; None where they have no labels, or are of two domains."""
+    samples = None if domains_of(data) is not None else held_out(data, split)
+    return None if samples is None or samples.labels is None else samples
 
 
 def share_right(model: Classifies, samples: SampleSplit) -> Estimate:

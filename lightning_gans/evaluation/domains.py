@@ -11,7 +11,7 @@ from lightning_gans.core.protocols import Classifies, TellsDomains
 from lightning_gans.evaluation.classification import share_right
 from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import READ, domains_of, held_out, read
-from lightning_gans.metrics.estimate import Estimate, share
+from lightning_gans.metrics.estimate import Estimate, mean, share
 
 POINTS = 500  # of each domain in a picture
 
@@ -20,12 +20,16 @@ POINTS = 500  # of each domain in a picture
     higher("source_accuracy", "accuracy on the held-out part of the source domain"),
     higher("target_accuracy", "accuracy on the held-out part of the target domain"),
     lower("domain_accuracy", "accuracy of the domain classifier on the features: chance means they are aligned"),
+    higher(
+        "target_information",
+        "mutual information of target samples and their predicted class, in nats: chooses a checkpoint without labels",
+    ),
     needs=Classifies,
 )
 def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
     """`source_accuracy` and `target_accuracy` of the labels, `domain_accuracy` of the domains, which weigh the same.
 
-    A domain without labels, or with another number of classes than the model, has no accuracy.
+    `target_information` reads no label (see `information`). A domain without labels, or with another number of classes than the model, has no accuracy.
     """
     parts = domains_of(data)
     if parts is None:
@@ -35,15 +39,28 @@ def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Est
         asked = held_out(part, split)
         if asked.labels is not None and part.classes is not None and len(part.classes) == model.classes:
             scores[f"{name}_accuracy"] = share_right(model, asked)
+    target = held_out(parts["target"], split)
+    scores["target_information"] = information(torch.cat([model.classify(b.x).cpu() for b in read(target)]))
     if isinstance(model, TellsDomains):
         shares: list[Estimate] = []
         for number, part in enumerate(parts.values()):
             asked = held_out(part, split)
             right = sum(int((model.domain(b.x).argmax(1) == number).sum()) for b in read(asked))
             shares.append(share(right, len(asked)))
-        mean = sum(found.value for found in shares) / 2
-        scores["domain_accuracy"] = Estimate(mean, hypot(*(found.error for found in shares)) / 2)
+        average = sum(found.value for found in shares) / 2
+        scores["domain_accuracy"] = Estimate(average, hypot(*(found.error for found in shares)) / 2)
     return scores
+
+
+def information(probabilities: Tensor) -> Estimate:
+    """Mutual information I(x; y) = H(mean of p) - mean of H(p) of class probabilities p (N, K), in nats.
+
+    log K at most: every sample is assigned to one class with certainty, and every class to as many samples. It is also
+    the mean divergence KL(p || mean of p), whose standard error over the samples is given.
+    """
+    p = probabilities.double()
+    average = p.mean(0, keepdim=True)
+    return mean((torch.xlogy(p, p) - torch.xlogy(p, average)).sum(1))
 
 
 def features_of(

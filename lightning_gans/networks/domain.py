@@ -1,11 +1,12 @@
 """Features f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
 
-None of them has batch norm: its statistics would tell the domains apart, or mix them, behind the game's back.
+None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the game.
+A norm of each image by itself does neither.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -111,6 +112,8 @@ class SmallDomainNetwork(DomainNetwork):
         width: maps of the first convolution, half of the second's.
         domain_dropout: share of the features that d does not see, drawn anew in every iteration; 0 in the paper. A d
             that is never sure leaves a gradient to reverse.
+        norm: "layer" normalises the maps of each image together, after each convolution, with a gain and a shift for
+            each map; "none" in the paper. Features of a fixed size keep the reversed gradient in bounds.
     """
 
     def __init__(
@@ -121,14 +124,15 @@ class SmallDomainNetwork(DomainNetwork):
         classes: Count,
         width: Count = 32,
         domain_dropout: Fraction = 0.0,
+        norm: Literal["none", "layer"] = "none",
     ) -> None:
         if image_size < 8:
             raise ValueError(f"image_size={image_size} is too small: this network needs images of 8 pixels or more")
-        features = nn.Sequential(
-            *(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-            nn.Flatten(),
-        )
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((channels, width), (width, 2 * width)):
+            norms = [nn.GroupNorm(1, outputs)] if norm == "layer" else []
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), *norms, nn.ReLU(), nn.MaxPool2d(2)]
+        features = nn.Sequential(*layers, nn.Flatten())
         side = image_size // 4
         super().__init__(features, feature_dim=2 * width * side**2, label=(100, 100), domain=(100,), classes=classes)
         if domain_dropout:

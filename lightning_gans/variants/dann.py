@@ -20,8 +20,8 @@ from lightning_gans.settings import NonNegative
 class DANN(Game):
     """Ganin et al. 2016 (1505.07818), eq. 9 and section 4.2: f, y and d in one backward pass, by gradient reversal.
 
-    E(f, y, d) = L_y(f, y; source) - lambda L_d(f, d; source and target), to whose saddle point f and y descend and d
-    ascends. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
+    E(f, y, d) = L_y(f, y; source) - lambda (L_d(f, d; source) + L_d(f, d; target)), to whose saddle point f and y descend
+    and d ascends; each L is a mean over its batch. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
     as adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight
     0, f and y are trained on the source alone, to the last bit, while d only looks on.
 
@@ -37,7 +37,7 @@ class DANN(Game):
     batch: ClassVar[type] = DomainBatch
     contents: ClassVar[tuple[str, ...]] = ("images",)
     domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
-    headline = "source_accuracy"  # labels of the target are not there to choose by
+    headline = "target_information"  # reads no label of the target
     model: DomainModel
 
     def __init__(
@@ -81,14 +81,17 @@ class DANN(Game):
         return cross_entropy(self.model.network.label(source), label)  # type: ignore[operator]
 
     def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
-        """L_d of features, (N, f) each: cross-entropy, log 2 where nothing tells the domains apart."""
+        """L_d of features, (N, f) each: the sum of both domains' mean cross-entropies (eq. 9).
+
+        2 log 2 where the domains cannot be told apart.
+        """
         losses, right = [], []
         for number, features in enumerate((source, target)):
             logits = self.model.network.domain(features)  # type: ignore[operator]
             losses.append(cross_entropy(logits, torch.full((len(logits),), number, device=logits.device)))
             right.append((logits.detach().argmax(1) == number).float().mean())
         self.monitor(f"{self.domain_player}/domain_accuracy", torch.stack(right).mean())
-        return torch.stack(losses).mean()
+        return torch.stack(losses).sum()
 
 
 class DANNAlternating(DANN):

@@ -30,7 +30,7 @@ class TripleGAN(Game):
     non-saturating form of the authors' code: C and G descend -log D, D's share of alpha and 1 - alpha as above.
 
     `classifier_labels` is how y_c ~ p_c(y | x_c) is come by. "argmax", the paper's biased form: the likeliest label,
-    with its probability as weight, and D's real batch also has the unlabelled samples with it. "sampled", Algorithm 1
+    with its probability as weight, and D's real batch also has a second draw of unlabelled samples with theirs. "sampled", Algorithm 1
     as written: a draw, weighted with p_c(y_c | x_c), the gradient of half of E_x sum_y p_c^2 (...). "all": the sum
     over y weighted with p_c, the exact gradient of E_{p_c}, for as many passes of D as classes.
 
@@ -183,7 +183,7 @@ class TripleGAN(Game):
     # What D, G and C descend
 
     def discriminator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
-        x_c = batch.unlabelled
+        x_c, x_p = batch.unlabelled, batch.second
         with torch.no_grad():
             x_g, y_g = self.generated(len(x_c))
         with undisturbed(self.model.classifier):  # what dropout spoils of a label, G would learn, and C of G
@@ -192,7 +192,9 @@ class TripleGAN(Game):
         on_labelled, on_generator = self.discriminator(batch.x, batch.label), self.discriminator(x_g, y_g)
         on_real, real = on_labelled, self.loss.real(on_labelled)
         if self.classifier_labels == "argmax":
-            on_real = self.discriminator(x_c, y_c.flatten())
+            with undisturbed(self.model.classifier):
+                y_p = self.model.classifier(x_p).argmax(1)
+            on_real = self.discriminator(x_p, y_p)
             real = self.labelled_share * real + (1 - self.labelled_share) * self.loss.real(on_real)
         if (accuracy := self.loss.accuracy(on_real, on_generator)) is not None:
             self.monitor("D/accuracy", accuracy.detach())

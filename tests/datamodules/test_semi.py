@@ -29,7 +29,7 @@ def test_which_ones_follows_from_the_run_or_from_a_seed_of_their_own():
 def test_batches_have_few_labelled_samples_and_all_of_them_unlabelled():
     data, plain = DigitsSemi(batch_size=25, unlabelled_batches=3, image_size=8), Digits(image_size=8)
     batches = list(data.iteration_batches(0, 40, seed=3))
-    assert {(len(b.x), len(b.label), len(b.unlabelled)) for b in batches} == {(25, 25, 75)}
+    assert {tuple(map(len, batch)) for batch in batches} == {(25, 25, 75, 75)}
     everything = next(plain.split("train").batches(2000))
     rows = data.labelled(3)
     known = {x.numpy().tobytes(): y for x, y in zip(everything.x[rows], everything.label[rows].tolist(), strict=True)}
@@ -39,7 +39,11 @@ def test_batches_have_few_labelled_samples_and_all_of_them_unlabelled():
     assert len(labelled[:50].flatten(1).unique(dim=0)) == 50  # each once, then each again
     assert len(labelled.flatten(1).unique(dim=0)) == 50
     unlabelled = torch.cat([b.unlabelled for b in batches]).flatten(1)
-    assert len(unlabelled.unique(dim=0)) == len(everything.x.flatten(1).unique(dim=0))
+    second = torch.cat([b.second for b in batches]).flatten(1)
+    for draw in (unlabelled, second):
+        assert len(draw.unique(dim=0)) == len(everything.x.flatten(1).unique(dim=0))
+    shared = [(b.unlabelled.flatten(1)[:, None] == b.second.flatten(1)).all(2).any(1).sum().item() for b in batches]
+    assert max(shared) < 20  # of 75: independent draws of 1,437 share four
 
 
 def test_a_batch_follows_from_seed_and_iteration_on_any_number_of_processes():

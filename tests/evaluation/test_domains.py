@@ -1,6 +1,6 @@
 """Accuracy in both domains, and their features."""
 
-from math import hypot
+from math import hypot, log
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +9,7 @@ from torch import nn
 
 from datamodules import Digits
 from lightning_gans.core.batches import SampleBatch
-from lightning_gans.evaluation.domains import adaptation, features_of
+from lightning_gans.evaluation.domains import adaptation, features_of, information
 from tests.evaluation.test_measures import Split
 
 
@@ -57,13 +57,35 @@ def test_accuracies():
         "target_accuracy_se": pytest.approx(errors[1]),
         "domain_accuracy": pytest.approx((3 / 4 + 2 / 3) / 2),
         "domain_accuracy_se": pytest.approx(hypot(*errors) / 2),
+        # classes 1, 1, 0: the entropy of (1/3, 2/3)
+        "target_information": pytest.approx(log(3) - 2 / 3 * log(2)),
+        "target_information_se": pytest.approx(log(2) / 3),
     }
 
 
 def test_a_target_without_labels_or_of_other_classes_has_no_accuracy():
     for target in ({"labels": None}, {"classes": ("a", "b", "c")}):
         found = adaptation(Signs(), pair(**target), "test")
-        assert {name for name in found if not name.endswith("_se")} == {"source_accuracy", "domain_accuracy"}
+        assert {name for name in found if not name.endswith("_se")} == {
+            "source_accuracy",
+            "domain_accuracy",
+            "target_information",
+        }
+
+
+def test_the_information_of_predictions_is_that_of_a_certain_and_balanced_classifier_at_most():
+    certain = torch.eye(4).repeat(3, 1)
+    assert information(certain).value == pytest.approx(log(4))
+    assert information(torch.eye(4)[:1].repeat(12, 1)).value == pytest.approx(0)  # every sample in one class
+    assert information(torch.full((12, 4), 0.25)).value == pytest.approx(0)  # no decision about any sample
+    unsure = 0.7 * certain + 0.3 * 0.25
+    entropy = -(0.775 * log(0.775) + 3 * 0.075 * log(0.075))
+    assert information(unsure).value == pytest.approx(log(4) - entropy, rel=1e-6)
+
+
+def test_the_information_reads_no_label():
+    of_other_labels = adaptation(Signs(), pair(labels=[0, 0, 0]), "validation")
+    assert of_other_labels["target_information"] == adaptation(Signs(), pair(), "validation")["target_information"]
 
 
 def test_what_has_not_two_domains_or_does_not_classify_is_left_alone():

@@ -41,6 +41,15 @@ SUMMARY: dict[str, Any] = {
 }
 
 
+def test_the_best_says_how_many_labels_chose_it(run_dir: Path) -> None:
+    said = "best: chosen by the accuracy on 1,080 labelled validation samples"
+    for headline, labels, expected in (("accuracy", 1080, True), ("fid", 1080, False), ("accuracy", None, False)):
+        about = {"labels": labels} if labels else {}
+        summary = SUMMARY | {"headline": headline, "evaluation": about}
+        (run_dir / "summary.json").write_text(json.dumps(summary))
+        assert (said in printed(run_dir)) == expected
+
+
 @pytest.fixture
 def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run's directory as one sees it from where one types."""

@@ -13,7 +13,7 @@ EXPECTED = """
 label_accuracy label_accuracy_a2b label_accuracy_b2a modes high_quality reverse_kl mode_score evenness classes_covered
 reconstruction_mse reconstruction_ratio nmi cas memorised knn_accuracy probe_accuracy
 code_accuracy code_classes nll code_knn_accuracy code_probe_accuracy
-target_accuracy source_accuracy domain_accuracy accuracy cycle_l1
+target_accuracy source_accuracy domain_accuracy target_information accuracy cycle_l1
 precision_at_3 precision_at_5 precision_at_10
 ndcg_at_3 ndcg_at_5 ndcg_at_10 map mrr content_probe speaker_probe speaker_from_content converted_content
 converted_speaker converted

@@ -6,6 +6,7 @@ from math import log
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from datamodules import EmbeddedDomains
@@ -88,7 +89,7 @@ def test_f_descends_the_labels_and_ascends_the_domains_lambda_times_and_d_is_not
     f, y, d = played.model.network.features, played.model.network.label, played.model.network.domain
     source, target = f(batch.x), f(batch.target)
     on_labels = cross_entropy(y(source), batch.label)
-    on_domains = cross_entropy(d(torch.cat([source, target])), torch.tensor([0] * 8 + [1] * 8))
+    on_domains = sum(cross_entropy(d(h), torch.full((8,), number)) for number, h in enumerate((source, target)))  # eq. 9
     descended = sum(played.loss(batch).values())
     wanted = gradients(on_labels, f) - played.adaptation * gradients(on_domains, f)
     assert torch.allclose(gradients(descended, f), wanted, rtol=1e-4, atol=1e-7)
@@ -111,7 +112,7 @@ def test_nothing_tells_two_equal_domains_apart(kind, tmp_path):
     found = played.classifier_loss if kind is DANNAlternating else played.loss
     (batch,) = batches(1, seed=2)
     terms = found(batch._replace(target=batch.x))
-    assert terms["loss" if kind is DANNAlternating else "domain"].item() == pytest.approx(log(2), abs=2e-3)
+    assert terms["loss" if kind is DANNAlternating else "domain"].item() == pytest.approx(2 * log(2), abs=4e-3)
 
 
 def test_the_adversary_hides_what_tells_the_domains_apart(tmp_path):
@@ -121,8 +122,8 @@ def test_the_adversary_hides_what_tells_the_domains_apart(tmp_path):
     for weight in (0.0, 1.0):
         played = play(game(DANN, weight=weight, iterations=100, lr=0.03), shifted, tmp_path)
         losses[weight] = played.loss(shifted[0])["domain"].item()
-    assert losses[0.0] < 0.2
-    assert losses[1.0] > 0.4
+    assert losses[0.0] < 0.4
+    assert losses[1.0] > 0.8
 
 
 def test_the_model_is_told_the_mean_of_both_domains(tmp_path):
@@ -141,5 +142,15 @@ def test_a_negative_weight_is_refused():
         game(DANN, weight=-1.0)
 
 
-def test_the_target_chooses_no_checkpoint():
-    assert DANN.headline == DANNAlternating.headline == "source_accuracy"
+def test_labels_of_the_target_choose_no_checkpoint():
+    assert DANN.headline == DANNAlternating.headline == "target_information"
+
+
+@BOTH
+def test_the_domain_loss_is_the_sum_over_domains_of_fungtions_code(kind):
+    """fungtion/DANN main.py: err = err_t_domain + err_s_domain + err_s_label, each an NLLLoss of a log-softmax."""
+    played = game(kind)
+    played.model.network.domain = nn.Identity()  # features are d's logits
+    source, target = torch.tensor([[2.0, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    found = played.domain_loss(source, target).item()
+    assert found == pytest.approx((0.126928 + 0.693147) / 2 + 0.313262, abs=1e-5)

@@ -71,8 +71,8 @@ def game(*, iterations=1, labels="argmax", loss=None, **settings):
 
 def points():
     generator = torch.Generator().manual_seed(1)
-    x, u = torch.randn(4, 2, generator=generator), torch.randn(6, 2, generator=generator)
-    return SemiSupervisedBatch(x, torch.tensor([0, 1, 2, 0]), u)
+    x, u, second = (torch.randn(n, 2, generator=generator) for n in (4, 6, 6))
+    return SemiSupervisedBatch(x, torch.tensor([0, 1, 2, 0]), u, second)
 
 
 def started(**settings):
@@ -93,9 +93,9 @@ def test_the_pairs_that_d_is_shown(labels):
     p = made.model.classifier.gave[0].softmax(1)
     real = softplus(-on_labelled).mean()
     if labels == "argmax":
-        ((x_p, y_p),) = pseudo
-        assert torch.equal(x_p, batch.unlabelled)
-        assert torch.equal(y_p, p.argmax(1))
+        ((x_p, y_p),) = pseudo  # x2y_yz2x_xy2p_ssl_mnist.py: sym_x_u_d beside sym_x_u
+        assert torch.equal(x_p, batch.second)
+        assert torch.equal(y_p, made.model.classifier.gave[1].argmax(1))
         assert torch.equal(y_c, p.argmax(1))
         real = 0.25 * real + 0.75 * softplus(-on_pseudo[0]).mean()
     else:
@@ -122,6 +122,17 @@ def test_c_labels_for_d_without_dropout():
     with evaluating(made.model.classifier):
         torch.testing.assert_close(seen, made.model.classifier(batch.unlabelled))
     assert made.model.classifier.training
+
+
+def test_d_s_loss_has_the_value_of_the_authors_code():
+    """x2y_yz2x_xy2p_ssl_mnist.py: bce(p, 1) of 1 labelled and 400 pseudo pairs + .5 bce(p_g, 0) + .5 bce(p_c, 0)."""
+    made, batch = started(labelled_share=1 / 401), points()
+    verdicts = iter([0.8, 0.1, 0.6, 0.3])  # on labelled, generated, pseudo-labelled pairs, and on C's
+    made.discriminator.forward = lambda x, y: torch.full((len(x), 1), next(verdicts)).logit()
+    found = sum(made.discriminator_loss(batch).values()).item()
+    of_real = -(log(0.8) + 400 * log(0.6)) / 401
+    assert found == pytest.approx(of_real - 0.5 * log(0.9) - 0.5 * log(0.7), abs=1e-5)
+    assert found == pytest.approx(0.7411257, abs=1e-6)
 
 
 def test_generated_pairs_never_move_g_by_way_of_c():

@@ -82,7 +82,8 @@ def whole_table():
     x = torch.arange(K).repeat_interleave(counts.sum(1))
     y = torch.cat([torch.arange(K).repeat_interleave(row) for row in counts])
     by_x = torch.arange(K).repeat_interleave(counts.sum(1) * 2)
-    return SemiSupervisedBatch(one_hot(x, K).float(), y, one_hot(by_x, K).float())
+    unlabelled = one_hot(by_x, K).float()
+    return SemiSupervisedBatch(one_hot(x, K).float(), y, unlabelled, unlabelled)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 0.2])
@@ -106,7 +107,7 @@ def adversarial_gradient(labels, p_c_logits, d_logits, x):
         game.discriminator.logits.copy_(d_logits)
     game.setup("fit")
     game.draws.start(0, 0, 0)
-    terms = game.classifier_loss(SemiSupervisedBatch(x[:3], torch.arange(3), x))
+    terms = game.classifier_loss(SemiSupervisedBatch(x[:3], torch.arange(3), x, x))
     return torch.autograd.grad(terms["adversarial"], game.model.classifier.logits)[0]
 
 
