@@ -89,7 +89,9 @@ def test_f_descends_the_labels_and_ascends_the_domains_lambda_times_and_d_is_not
     f, y, d = played.model.network.features, played.model.network.label, played.model.network.domain
     source, target = f(batch.x), f(batch.target)
     on_labels = cross_entropy(y(source), batch.label)
-    on_domains = sum(cross_entropy(d(h), torch.full((8,), number)) for number, h in enumerate((source, target)))  # eq. 9
+    on_domains = sum(
+        cross_entropy(d(h), torch.full((8,), number)) for number, h in enumerate((source, target))
+    )  # eq. 9
     descended = sum(played.loss(batch).values())
     wanted = gradients(on_labels, f) - played.adaptation * gradients(on_domains, f)
     assert torch.allclose(gradients(descended, f), wanted, rtol=1e-4, atol=1e-7)
