@@ -24,8 +24,9 @@ from lightning_gans.settings import Channels, Count, ImageSize, MNISTImageSize, 
 class SemiSupervised(Composite):
     """Every training image without its label, and a class-balanced draw of them that keep theirs.
 
-    A batch has `batch_size` labelled images, and twice `unlabelled_batches` times as many from the whole of the training
-    split, the labelled ones among them, in two draws. Each of the three is an independent stream. Validation and test are the whole set's.
+    A batch has `batch_size` labelled images, and twice `unlabelled_batches` times as many from the whole of the
+    training split, the labelled ones among them, in two draws. Each of the three is an independent stream. Validation
+    and test are the whole set's.
 
     Args:
         whole: the set, with batches of the unlabelled size.

@@ -29,7 +29,8 @@ POINTS = 500  # of each domain in a picture
 def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
     """`source_accuracy` and `target_accuracy` of the labels, `domain_accuracy` of the domains, which weigh the same.
 
-    `target_information` reads no label (see `information`). A domain without labels, or with another number of classes than the model, has no accuracy.
+    `target_information` reads no label (see `information`). A domain without labels, or with another number of classes
+    than the model, has no accuracy.
     """
     parts = domains_of(data)
     if parts is None:

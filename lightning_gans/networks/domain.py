@@ -1,7 +1,7 @@
 """Features f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
 
-None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the game.
-A norm of each image by itself does neither.
+None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the
+game. A norm of each image by itself does neither.
 """
 
 from collections.abc import Sequence

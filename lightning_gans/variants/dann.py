@@ -20,10 +20,12 @@ from lightning_gans.settings import NonNegative
 class DANN(Game):
     """Ganin et al. 2016 (1505.07818), eq. 9 and section 4.2: f, y and d in one backward pass, by gradient reversal.
 
-    E(f, y, d) = L_y(f, y; source) - lambda (L_d(f, d; source) + L_d(f, d; target)), to whose saddle point f and y descend
-    and d ascends; each L is a mean over its batch. d descends L_d undamped; between f and d the gradient is multiplied by -lambda, which rises over the run
-    as adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight
-    0, f and y are trained on the source alone, to the last bit, while d only looks on.
+        E(f, y, d) = L_y(f, y; source) - lambda (L_d(f, d; source) + L_d(f, d; target))
+
+    f and y descend to its saddle point and d ascends; each L is a mean over its batch. d descends L_d undamped. Between
+    f and d the gradient is multiplied by -lambda, which rises over the run as adaptation_weight * (2 / (1 +
+    exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight 0, f and y are trained on the
+    source alone, to the last bit, while d only looks on.
 
     f sees source and target by turns, not in one batch, as matters to networks with batch statistics alone.
 

@@ -30,9 +30,9 @@ class TripleGAN(Game):
     non-saturating form of the authors' code: C and G descend -log D, D's share of alpha and 1 - alpha as above.
 
     `classifier_labels` is how y_c ~ p_c(y | x_c) is come by. "argmax", the paper's biased form: the likeliest label,
-    with its probability as weight, and D's real batch also has a second draw of unlabelled samples with theirs. "sampled", Algorithm 1
-    as written: a draw, weighted with p_c(y_c | x_c), the gradient of half of E_x sum_y p_c^2 (...). "all": the sum
-    over y weighted with p_c, the exact gradient of E_{p_c}, for as many passes of D as classes.
+    with its probability as weight, and D's real batch also has a second draw of unlabelled samples with theirs.
+    "sampled", Algorithm 1 as written: a draw, weighted with p_c(y_c | x_c), the gradient of half of E_x sum_y p_c^2
+    (...). "all": the sum over y weighted with p_c, the exact gradient of E_{p_c}, for as many passes of D as classes.
 
     Args:
         model: G, its prior and C; the average of both is evaluated.
