@@ -98,6 +98,17 @@ class Discriminates(Protocol):
 
 
 @runtime_checkable
+class ScoresPairs(Protocol):
+    """A network of rows for queries and documents, which scores some documents without the others.
+
+    pairs: query (N,), document (N, S) int64 -> scores, and half the squared norms of the documents' and the queries'
+        rows: (N, S), (N, S), (N, 1).
+    """
+
+    def pairs(self, query: Tensor, document: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Infers codes. encode: samples (N, ...) -> (N, d); features: -> (N, f), the encoder's last hidden layer."""
 

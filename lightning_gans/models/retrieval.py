@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from lightning_gans.core.protocols import ScoresPairs
 from lightning_gans.models.generative import evaluating
 from lightning_gans.settings import Count
 
@@ -54,6 +56,26 @@ class FixedRanking(nn.Module):
     def score(self, query: Tensor) -> Tensor:
         """(N, ...) -> (N, documents)."""
         return self.scores.expand(len(query), -1)
+
+
+class Lookup:
+    """A network's scores of some documents for each query.
+
+    Args:
+        network: queries (N, ...) -> scores (N, M).
+        query: (N, ...).
+    """
+
+    def __init__(self, network: nn.Module, query: Tensor) -> None:
+        self._network, self._query = network, query
+        self._all = None if isinstance(network, ScoresPairs) else network(query)
+
+    def __call__(self, document: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """document (N, S) -> scores and half the squared norms, as of `ScoresPairs`; norms are 0 without rows."""
+        if self._all is None:
+            return self._network.pairs(self._query, document)  # type: ignore[no-any-return, operator]
+        scores = self._all.gather(1, document)
+        return scores, torch.zeros_like(scores), torch.zeros_like(scores[:, :1])
 
 
 class ItemNeighbours(nn.Module):

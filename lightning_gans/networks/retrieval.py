@@ -1,43 +1,12 @@
 """Scores of documents for queries."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from lightning_gans.settings import Count, NonNegative, Positive
-
-
-@runtime_checkable
-class ScoresPairs(Protocol):
-    """A network of rows for queries and documents, which scores some documents without the others.
-
-    pairs: query (N,), document (N, S) int64 -> scores, and half the squared norms of the documents' and the queries'
-        rows: (N, S), (N, S), (N, 1).
-    """
-
-    def pairs(self, query: Tensor, document: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
-
-
-class Lookup:
-    """A network's scores of some documents for each query.
-
-    Args:
-        network: queries (N, ...) -> scores (N, M).
-        query: (N, ...).
-    """
-
-    def __init__(self, network: nn.Module, query: Tensor) -> None:
-        self._network, self._query = network, query
-        self._all = None if isinstance(network, ScoresPairs) else network(query)
-
-    def __call__(self, document: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """document (N, S) -> scores and half the squared norms, as of `ScoresPairs`; norms are 0 without rows."""
-        if self._all is None:
-            return self._network.pairs(self._query, document)  # type: ignore[no-any-return, operator]
-        scores = self._all.gather(1, document)
-        return scores, torch.zeros_like(scores), torch.zeros_like(scores[:, :1])
 
 
 class MatrixFactorisation(nn.Module):

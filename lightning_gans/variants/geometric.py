@@ -7,9 +7,10 @@ from torch.nn.utils import parametrize
 
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.networks.initialization import LAYERS
 from lightning_gans.settings import Positive
 from lightning_gans.variants.vanilla import GAN
+
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # whose logits are linear in what is below
 
 
 class GeometricGAN(GAN):

@@ -16,6 +16,7 @@ from lightning_gans.core.data import Data
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, PlayerSettings, Stage, Training
+from lightning_gans.core.protocols import ScoresPairs
 from lightning_gans.core.rng import stream
 from lightning_gans.losses.ranking import (
     draw,
@@ -25,8 +26,7 @@ from lightning_gans.losses.ranking import (
     pairwise_logistic,
     policy_gradient,
 )
-from lightning_gans.models.retrieval import FixedRanking, ItemNeighbours, RankingModel
-from lightning_gans.networks.retrieval import Lookup, ScoresPairs
+from lightning_gans.models.retrieval import FixedRanking, ItemNeighbours, Lookup, RankingModel
 from lightning_gans.settings import Count, NonNegative, Positive, Share
 
 SHORTEST = 4  # iterations of a round, so that both players move in it
