@@ -1,10 +1,12 @@
 """Settings are the constructors' arguments, and every shipped file composes into what they allow."""
 
+import ast
 import importlib
 import inspect
 import re
 import subprocess
 import sys
+import textwrap
 import types
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
@@ -73,8 +75,16 @@ def parameters_of(found):
     if inspect.isclass(found) and any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         base = next(base for base in found.__mro__[1:] if "__init__" in vars(base))
         own = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
-        parameters = parameters_of(base) | own
+        passed = passed_on(found) - set(own)  # a constructor gives these itself
+        parameters = {name: p for name, p in parameters_of(base).items() if name not in passed} | own
     return parameters
+
+
+def passed_on(found):
+    """The keywords of `super().__init__(...)` in a class's constructor."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(found.__init__)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {word.arg for call in calls if ast.unparse(call.func) == "super().__init__" for word in call.keywords}
 
 
 def test_the_signature_of_every_class_that_a_shipped_file_names_is_read():
