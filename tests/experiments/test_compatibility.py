@@ -197,7 +197,7 @@ def command(outside, tmp_path, monkeypatch):
 # Settings that a subclass overrides past
 
 READERS = ["loss", "penalty", "constraint", "augment", "packing"]
-STEPS = ["discriminator_steps", "generator_steps", "generator_batches"]
+STEPS = ["discriminator_steps", "discriminator_warm_up", "generator_steps", "generator_batches"]
 
 
 @pytest.mark.parametrize(
@@ -311,14 +311,14 @@ def test_a_setting_that_is_not_given_has_the_constructors_value():
         ("variant=encoding network=bigan", None),
         (
             "variant=encoding network=dcgan",
-            "variant=encoding, which has networks of its own: network=bigan or bigan_mlp",
+            "variant=encoding, which has networks of its own: network=bigan, bigan_mlp or bigan_planar",
         ),
         ("variant=any_encoder network=bigan", None),
         ("variant=any_encoder network=infogan", None),
         ("variant=any_encoder network=dcgan", "network=dcgan does not go with variant=any_encoder"),
         ("variant=fisher network=bigan", "`model: BoundedInferenceModel` in other_gans.games.FisherGAN"),
         ("variant=fisher network=cgan", "variant=fisher tells none"),
-        ("variant=cgan network=dcgan", "choose network=cgan, cgan_mlp or projection."),
+        ("variant=cgan network=dcgan", "choose network=cgan, cgan_mlp, projection or r3gan_conditional."),
         ("variant=acgan network=dcgan", "choose network=acgan or acgan_mlp."),
         ("variant=triplegan network=cgan", "Choose network=triplegan, triplegan_dcgan or triplegan_small."),
         ("variant=bigan network=energy", "network=energy does not go with variant=bigan"),
@@ -368,7 +368,7 @@ def test_an_augmentation_that_a_game_takes_nowhere_is_refused(command):
 def test_an_extractors_factory_declares_by_what_it_returns():
     of = "lightning_gans.extractors.factories"
     assert subject(f"{of}.coordinates") == "lightning_gans.extractors.coordinates.CoordinateExtractor"
-    assert names(f"{of}.classifier", "batch") == ("SampleBatch", "SemiSupervisedBatch", "UnpairedBatch")
+    assert names(f"{of}.classifier", "batch") == ("SampleBatch", "SemiSupervisedBatch", "UnpairedBatch", "PairedBatch")
     assert names(f"{of}.own", "batch") == ()
 
 

@@ -200,7 +200,7 @@ def test_the_shape_of_images_has_their_channels_first():
         ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
         ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
         ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
-        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=acgan, cgan or projection"]),
+        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=acgan, cgan, projection or r3gan_conditional"]),
         ("variant=cgan network=acgan", ["network=acgan does not go with variant=cgan", "network=cgan, cgan_mlp"]),
         ("variant=acgan network=cgan", ["network=cgan does not go with variant=acgan", "network=acgan or"]),
         ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
@@ -553,8 +553,8 @@ def test_another_choice_is_not_given_the_settings_of_the_recipes(arguments, targ
 @pytest.mark.parametrize(
     ("arguments", "target", "settings"),
     [
-        ([], "penalties.R1R2", {"gamma": 0.5}),
-        (["penalty.gamma=2"], "penalties.R1R2", {"gamma": 2}),
+        ([], "penalties.R1R2", {"gamma": 0.5, "every": 1}),
+        (["penalty.gamma=2"], "penalties.R1R2", {"gamma": 2, "every": 1}),
         (["penalty=gradient_penalty"], "penalties.GradientPenalty", {"weight": 0.1, "one_sided": False}),
         (["penalty=none"], None, None),
     ],
@@ -596,15 +596,15 @@ def test_a_games_own_perceptrons_go_before_the_plain_ones(arguments, network, tm
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["variant=bigan", "network=dcgan"], "network=bigan or bigan_mlp"),
+        (["variant=bigan", "network=dcgan"], "network=bigan, bigan_mlp or bigan_planar"),
         (["variant=dann", "network=dcgan"], "network=dann, dann_mnist or dann_svhn"),
         (["variant=dann_alternating", "network=bigan"], "network=dann, dann_mnist or dann_svhn"),
         (["variant=vanilla", "network=dann"], "made for variant=dann or dann_alternating"),
         (["variant=dann", "data=mnist"], "Data that fit: digits_shift, "),
-        (["variant=autoencoder", "network=resnet"], "network=autoencoder or autoencoder_mlp"),
-        (["variant=vaegan", "network=ali"], "network=vaegan or vaegan_mlp"),
-        (["variant=infogan", "network=dcgan"], "network=infogan or infogan_mlp"),
-        (["variant=vae", "network=autoencoder"], "network=vae or vae_mlp"),
+        (["variant=autoencoder", "network=resnet"], "network=autoencoder, autoencoder_mlp or autoencoder_planar"),
+        (["variant=vaegan", "network=ali"], "network=vaegan, vaegan_mlp or vaegan_planar"),
+        (["variant=infogan", "network=dcgan"], "network=infogan, infogan_mlp or infogan_planar"),
+        (["variant=vae", "network=autoencoder"], "network=vae, vae_mlp or vae_planar"),
         (["variant=dcgan", "network=bigan"], "made for variant=bigan"),
         (["variant=vanilla", "network=infogan_mlp"], "made for variant=infogan"),
         (
