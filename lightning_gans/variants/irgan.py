@@ -214,7 +214,7 @@ class IRGAN(Game):
         with torch.no_grad():
             scores = self.scorers()["G"](batch.query)
             log_p = log_policy(scores, self.drawable(batch), temperature=self.negatives_temperature)
-        return draw(log_p.exp(), _keyed(key, batch.number.cpu(), n).to(self.device))
+        return draw(log_p.exp(), _keyed(key, batch.number.cpu(), n).to(log_p))
 
     def true(self, batch: RetrievalBatch) -> tuple[Tensor, Tensor]:
         """Documents (N, S) and their weights: all of p_true, or a row's own positives."""
@@ -297,7 +297,8 @@ def summed(loss: Tensor, weight: Tensor | float) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _stream(key: tuple[int | str, ...], chunk: int, n: int) -> Tensor:
-    return torch.rand(KEYED, n, generator=stream(*key, chunk))
+    # of one type, whatever precision a run has: the cache is of the process
+    return torch.rand(KEYED, n, generator=stream(*key, chunk), dtype=torch.float32)
 
 
 def _keyed(key: tuple[int | str, ...], number: Tensor, n: int) -> Tensor:

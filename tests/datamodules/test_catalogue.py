@@ -41,7 +41,7 @@ def test_a_config_is_its_constructor(name):
         assert len(data.sample_shape) == (3 if contents == "images" else 1)
     assert entry.module == home
     assert entry.needs_download == ("download" in parameters)
-    if name not in ("folder", "unpaired"):  # the user's files decide
+    if name not in ("folder", "paired", "unpaired"):  # the user's files decide
         assert entry.classes == (None if data.classes is None else len(data.classes))
 
 

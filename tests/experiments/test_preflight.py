@@ -200,7 +200,10 @@ def test_the_shape_of_images_has_their_channels_first():
         ("trainer=ddp data.batch_size=63", ["data.batch_size=63", "trainer.devices=2", "62 or 64"]),
         ("trainer.devices=[0,1,2]", ["trainer.devices=3", "63 or 66"]),
         ("variant.training.accumulate=5", ["variant.training.accumulate=5", "60 or 65"]),
-        ("variant=dcgan network=cgan", ["network=cgan is told the class", "variant=acgan, cgan, projection or r3gan_conditional"]),
+        (
+            "variant=dcgan network=cgan",
+            ["network=cgan is told the class", "variant=acgan, cgan, projection or r3gan_conditional"],
+        ),
         ("variant=cgan network=acgan", ["network=acgan does not go with variant=cgan", "network=cgan, cgan_mlp"]),
         ("variant=acgan network=cgan", ["network=cgan does not go with variant=acgan", "network=acgan or"]),
         ("variant=mcgan objective=hinge", ["objective= has no effect on variant=mcgan"]),
