@@ -20,8 +20,8 @@ converted_speaker converted output_l1 ssim psnr label_kept
 """
 FEATURES = "fid fid_a2b fid_b2a fid_both fid_output intra_fid kid is precision recall density coverage"
 LOWER = """
-fid fid_a2b fid_b2a fid_both fid_output output_l1 intra_fid kid reverse_kl reconstruction_mse reconstruction_ratio nll memorised
-domain_accuracy cycle_l1 speaker_from_content
+fid fid_a2b fid_b2a fid_both fid_output output_l1 intra_fid kid reverse_kl reconstruction_mse reconstruction_ratio nll
+memorised domain_accuracy cycle_l1 speaker_from_content
 """
 
 
