@@ -189,7 +189,7 @@ def _told(run: Run, id: int) -> Told:
 
 
 def _warnings(run: Run) -> Iterator[str]:
-    """What the run's summary warns of: collapse, memorisation, divergence."""
+    """Warnings of the run's summary: collapse, memorisation, divergence."""
     if run.status == "diverged":
         yield f"Iteration {run.summary.iterations:,}: {ENDINGS['diverged']}."
     found = run.summary.all.get("warnings")

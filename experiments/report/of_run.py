@@ -1,4 +1,4 @@
-"""What a run leaves beside its summary: curves.png and report.html."""
+"""Picture and page that a run leaves beside its summary: curves.png and report.html."""
 
 import logging
 from pathlib import Path

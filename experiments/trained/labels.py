@@ -72,7 +72,7 @@ class _Known:
 
 
 def labels(configs: Sequence[Mapping[str, Any]], extras: Sequence[Mapping[str, str]] | None = None) -> Labels:
-    """What tells runs apart.
+    """Settings that tell runs apart.
 
     A choice or value that follows from another one (the networks of a variant) is not repeated. A setting that was
     changed from the recipe is always told.

@@ -225,7 +225,7 @@ def test_a_killed_run_has_a_card_of_its_last_export(tmp_path, paths):
 
 
 def test_the_picture_is_of_the_weights_in_the_folder(tmp_path):
-    """Whatever the evaluation on the test split has left in the game's own copy."""
+    """The weights that the evaluation on the test split has left in the game's own copy."""
 
     class Disturb(pl.Callback):
         def on_train_end(self, trainer, pl_module):

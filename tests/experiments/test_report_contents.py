@@ -1,4 +1,4 @@
-"""What a report says of runs: curves of damaged tables, confidence intervals, escaping, bounds."""
+"""Contents of a report: curves of damaged tables, confidence intervals, escaping, bounds."""
 
 import html
 import json

@@ -19,7 +19,7 @@ ENVIRONMENT = {"WANDB_PROJECT": "p", "WANDB_RUN_GROUP": "g", "WANDB_TAGS": "mine
 
 
 def check(found: OfflineRun, run_dir: Path, iterations: list[int]) -> None:
-    """What every sitting has: names, keys, axes, summary, media, artifacts."""
+    """Contents of every sitting: names, keys, axes, summary, media, artifacts."""
     assert (found.run["display_name"], found.run["job_type"]) == (run_dir.name, "train")
     assert found.run["tags"][:3] == ["vanilla", "ring", "non_saturating"]
     assert found.config["choices"]["objective"] == "non_saturating"
