@@ -46,6 +46,7 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
+PLANAR = ("planar", "ref_pair")  # networks that data of points choose
 SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
 OWN = "own_settings"  # where a choice is composed by itself
 # Launchers and sweepers of Hydra's plugins, and the extra that installs each.
@@ -355,9 +356,15 @@ class Composer:
         return did_you_mean(nearest_keys(unknown[1], keys))
 
     def _composed(self, lines: Sequence[str]) -> Composed:
-        """A composition; a variant without a network of its name takes that of the file it builds on."""
+        """A composition; a variant without a network of its name takes that of the file it builds on.
+
+        Where data choose a network (planar), a variant that has one of its own kind takes network/<variant>_planar.
+        """
         found = self._without_hydra(lines)
         variant, network = found.choices.get("variant"), found.choices.get("network")
+        own = f"{variant}_planar"
+        if network in PLANAR and own in self.options("network") and variant in self.options("network"):
+            return self._without_hydra([f"network={own}", *lines])
         if variant is not None and network is not None and network not in self.options("network"):
             usual = offered.usual_network(variant, tuple(self.folders))
             found = self._without_hydra([f"network={usual}", *lines]) if usual else found

@@ -252,7 +252,9 @@ def pairs():
     def case(variant, data, *marks):
         seen.update((f"variant/{variant}", f"data/{data}", f"{variant}/{data}"))
         choices = [f"{group}={next(names)}" for group, names in others.items()]
-        choices += ["network.model.classes=3"] * (variant in ("cgan", "acgan", "projection") and data == "folder")
+        choices += ["network.model.classes=3"] * (
+            variant in ("cgan", "acgan", "projection", "r3gan_conditional") and data == "folder"
+        )
         choices += ["data.batch_size=2"] * (data == "unpaired")  # for two processes
         return pytest.param(variant, data, choices, marks=marks, id=f"{variant}-{data}")
 
