@@ -10,7 +10,7 @@ from lightning_gans.core.errors import UserError
 
 T = TypeVar("T")
 
-IMAGE_SIZES = (8, 16, 32, 64, 128)
+IMAGE_SIZES = (8, 16, 32, 64, 128, 256)
 CHANNELS = (1, 3)
 
 

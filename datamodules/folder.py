@@ -93,6 +93,9 @@ class Folder(ImageData):
         batch_size: global batch size, of all processes together.
         image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB); files are converted.
+        load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
+            `image_size` is cropped for training, at a place drawn anew in every iteration. Held-out images are resized
+            to `image_size`. None: no random crop.
         horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
         dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
         validation_share: share of the training files that is held out for validation, where there is no such directory;
@@ -121,6 +124,7 @@ class Folder(ImageData):
         batch_size: Count = 64,
         image_size: ImageSize = 32,
         channels: Channels = 3,
+        load_size: Count | None = None,
         horizontal_flip: bool = False,
         dequantize: bool = False,
         validation_share: Fraction = 0.1,
@@ -136,6 +140,7 @@ class Folder(ImageData):
             batch_size=batch_size,
             image_size=image_size,
             channels=channels,
+            load_size=load_size,
             horizontal_flip=horizontal_flip,
             dequantize=dequantize,
             in_memory=in_memory,
@@ -263,7 +268,7 @@ class Folder(ImageData):
         return sources
 
     def _pictures(self, paths: Sequence[str], labels: Tensor | None) -> Pictures:
-        return Files(self.root, paths, labels, size=self.image_size, channels=self.channels, levels=self.levels)
+        return Files(self.root, paths, labels, size=self.stored_size, channels=self.channels, levels=self.levels)
 
     def notes(self) -> list[str]:
         labels = {split: self.split(split).labels for split in SPLITS}

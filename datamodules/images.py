@@ -47,7 +47,9 @@ class ImageData(DataModule):
 
     Args:
         batch_size: global batch.
-        image_size: 8, 16, 32, 64 or 128.
+        image_size: 8, 16, 32, 64, 128 or 256.
+        load_size: height and width at which images are stored, from which a square of `image_size` is cropped for
+            training, at a place drawn anew in every iteration. Held-out images are resized. None: no crop.
         channels: 1 (grey) or 3 (RGB).
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
         dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration; they are then
@@ -68,6 +70,7 @@ class ImageData(DataModule):
         batch_size: int,
         image_size: int,
         channels: int,
+        load_size: int | None = None,
         horizontal_flip: bool = False,
         dequantize: bool = False,
         in_memory: InMemory = "auto",
@@ -78,6 +81,7 @@ class ImageData(DataModule):
         super().__init__(batch_size=batch_size)
         self.image_size = checks.image_size(image_size, also=self.native_sizes)
         self.channels = checks.channels(channels)
+        self.load_size = None if load_size is None else checks.whole("load_size", load_size, least=image_size)
         self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
         self.dequantize = checks.boolean("dequantize", dequantize)
         self.in_memory: InMemory = checks.one_of("in_memory", in_memory, ("auto", True, False))
@@ -86,10 +90,19 @@ class ImageData(DataModule):
         self.sample_shape = (channels, image_size, image_size)
         self.bad_files = BadFiles(on_bad_file, kind="image file")
 
+    @property
+    def stored_size(self) -> int:
+        """Height and width of the images in `sources`."""
+        return self.load_size or self.image_size
+
     def finish(self, raw: Tensor) -> Tensor:
-        return pixels.normalise(raw)
+        return pixels.normalise(pixels.resize(raw, size=self.image_size))
 
     def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
+        if self.load_size is not None:
+            places = self.stored_size - self.image_size + 1
+            corner = torch.randint(places, (self.batch_size, 2), generator=stream(seed, "crop", iteration))
+            raw = pixels.crop(raw, corner[rows].to(raw.device), size=self.image_size)
         if self.horizontal_flip:
             chosen = torch.rand(self.batch_size, generator=stream(seed, "flip", iteration)) < 0.5
             raw = pixels.flip(raw, chosen[rows].to(raw.device))
@@ -104,6 +117,7 @@ class ImageData(DataModule):
             "version": pixels.VERSION,
             "image_size": self.image_size,
             "channels": self.channels,
+            **({} if self.load_size is None else {"load_size": self.load_size}),
             **parameters,
         }
         return hashlib.sha256("\n".join((*content, json.dumps(preprocessing, sort_keys=True))).encode()).hexdigest()
@@ -133,7 +147,7 @@ class ImageData(DataModule):
         count = sum(map(len, pictures.values()))
         in_memory = self.in_memory
         if in_memory == "auto":
-            in_memory = count * self.channels * self.image_size**2 <= IN_MEMORY_BYTES
+            in_memory = count * self.channels * self.stored_size**2 <= IN_MEMORY_BYTES
         if not in_memory:
             self.check_levels(joined(files.extremes() for files in pictures.values()))
             return {
@@ -159,7 +173,7 @@ class ImageData(DataModule):
         return {name: Tensors(tensors[f"{name}.x"], tensors.get(f"{name}.y")) for name in pictures}
 
     def _decode(self, files: Pictures) -> Decoded:
-        images = torch.empty(len(files), *self.sample_shape, dtype=torch.uint8)
+        images = torch.empty(len(files), self.sample_shape[0], self.stored_size, self.stored_size, dtype=torch.uint8)
         rows: list[int] = []
         bad: list[Bad] = []
         found: list[Extremes | None] = []

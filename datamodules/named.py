@@ -20,6 +20,7 @@ def image_data(
     download: bool = True,
     photos: str | Path | None = None,
     files: FileSettings | None = None,
+    load_size: int | None = None,
 ) -> ImageData:
     """The data module that `name` means where one setting says a whole data set.
 
@@ -29,6 +30,7 @@ def image_data(
         data_dir: where the files of real sets lie, or are downloaded to.
         photos: the folder of photographs that `mnistm` takes.
         files: settings of the user's own files, where `name` is a folder.
+        load_size: size of which images are cropped at random for training, where `name` is a folder.
 
     Raises:
         UserError: neither a set of images nor a folder.
@@ -44,9 +46,14 @@ def image_data(
             raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
         from datamodules.folder import Folder
 
-        found = Folder(root=str(folder), **shape, **files) if files else Folder(root=str(folder), **shape)
+        found = Folder(root=str(folder), load_size=load_size, **shape, **(files or {}))
         found.key = key
         return found
+    if load_size is not None:
+        raise UserError(
+            f"data.load_size={load_size} resizes files, and data.{key}={name} is a set of images of one size. Say "
+            "data.load_size=null, or name a folder."
+        )
     if not issubclass(data_class(name), ImageData):
         raise UserError(f"data.{key}={name}: that are no images. Say the name of a set of images, or a folder.")
     if name == "mnistm":

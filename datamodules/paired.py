@@ -24,7 +24,16 @@ from datamodules.textured import EDGES, photographs, strip
 from lightning_gans.core.batches import PairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
-from lightning_gans.settings import Among, Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
+from lightning_gans.settings import (
+    Among,
+    Channels,
+    Count,
+    ExistingFolder,
+    Fraction,
+    ImageSize,
+    Natural,
+    TranslatedImageSize,
+)
 
 SIDES = ("a", "b")
 
@@ -250,6 +259,9 @@ class Paired(PairedData, Folder):
         image_size: height and width in pixels.
         input_channels: of the inputs: 1 (grey) or 3 (RGB); files are converted.
         channels: of the outputs: 1 (grey) or 3 (RGB).
+        load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
+            `image_size` is cropped for training, the same of both sides, at a place drawn anew in every iteration (286
+            for 256 in the paper). Held-out images are resized to `image_size`. None: no random crop.
         horizontal_flip: mirroring of half of the training pairs, drawn anew in every iteration.
         validation_share: share of the training pairs that is held out for validation, where there is no such directory;
             approximate, as a hash divides.
@@ -268,9 +280,10 @@ class Paired(PairedData, Folder):
         root: ExistingFolder,
         direction: Direction = "a2b",
         batch_size: Count = 4,
-        image_size: ImageSize = 128,
+        image_size: TranslatedImageSize = 128,
         input_channels: Channels = 3,
         channels: Channels = 3,
+        load_size: Count | None = None,
         horizontal_flip: bool = True,
         validation_share: Fraction = 0.1,
         test_share: Fraction = 0.1,
@@ -283,6 +296,7 @@ class Paired(PairedData, Folder):
             image_size=image_size,
             input_channels=input_channels,
             channels=channels,
+            load_size=load_size,
             horizontal_flip=horizontal_flip,
             validation_share=validation_share,
             test_share=test_share,
@@ -329,7 +343,7 @@ class Paired(PairedData, Folder):
             paths,
             labels,
             partners=partners,
-            size=self.image_size,
+            size=self.stored_size,
             channels=(self.input_channels, self.channels),
             reverse=self.direction == "b2a",
         )

@@ -20,14 +20,15 @@ from datamodules.sources import Source, Tensors
 from datamodules.textured import EDGES, DigitsTextured, blend, photographs, strip
 from lightning_gans.core.batches import UnpairedBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.settings import Channels, Count, ExistingFolder, ImageSize, Share
+from lightning_gans.settings import Channels, Count, ExistingFolder, ImageSize, Share, TranslatedImageSize
 
 DOMAINS = ("a", "b")
 
 
 class _Pair(Composite):
-    """Images of A and of B of one shape, in orders of their own.
+    """Images of A and of B of one size, in orders of their own.
 
+    sample_shape: of A. channels_b: those of B.
     domains: what the images of each domain are judged by, its whole data; the same as `parts` unless they are
         halves.
     """
@@ -35,16 +36,20 @@ class _Pair(Composite):
     batch: ClassVar[type] = UnpairedBatch
     contents: ClassVar[str] = "images"
 
-    def __init__(self, *, batch_size: int, image_size: int, channels: int, horizontal_flip: bool) -> None:
+    def __init__(
+        self, *, batch_size: int, image_size: int, channels: int, horizontal_flip: bool, channels_b: int | None = None
+    ) -> None:
         super().__init__(batch_size=batch_size)
         self.image_size = checks.image_size(image_size)
         self.channels = checks.channels(channels)
+        self.channels_b = self.channels if channels_b is None else checks.channels(channels_b)
         self.horizontal_flip = checks.boolean("horizontal_flip", horizontal_flip)
         self.sample_shape = (channels, image_size, image_size)
 
-    @property
-    def shape(self) -> ImageShape:
-        return ImageShape(batch_size=self.batch_size, image_size=self.image_size, channels=self.channels)
+    def shape(self, domain: str) -> ImageShape:
+        """The shape of a domain's images."""
+        channels = self.channels if domain == "a" else self.channels_b
+        return ImageShape(batch_size=self.batch_size, image_size=self.image_size, channels=channels)
 
     def make(self) -> Mapping[str, ImageData]:
         """The parts, "a" and "b"."""
@@ -76,7 +81,11 @@ class Unpaired(_Pair):
         data_dir: directory where the files of real sets lie, or are downloaded to.
         batch_size: global batch size of each domain, of all processes together.
         image_size: height and width in pixels.
-        channels: 1 (grey) or 3 (RGB); images are converted.
+        channels: channels of A, 1 (grey) or 3 (RGB); images are converted.
+        channels_b: channels of B; None: as many as A.
+        load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
+            `image_size` is cropped for training, at a place drawn anew in every iteration and for each domain (286 for
+            256 in the paper). Held-out images are resized to `image_size`. For folders; None: no random crop.
         horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
         black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
         white: value that becomes white in such files; None: the full range, as in `Folder`.
@@ -94,15 +103,21 @@ class Unpaired(_Pair):
         root: ExistingFolder | None = None,
         data_dir: str | Path = "data",
         batch_size: Count = 1,
-        image_size: ImageSize = 128,
+        image_size: TranslatedImageSize = 128,
         channels: Channels = 3,
+        channels_b: Channels | None = None,
+        load_size: Count | None = None,
         horizontal_flip: bool = True,
         black: float = 0.0,
         white: float | None = None,
         on_bad_file: OnBadFile = "skip",
     ) -> None:
         super().__init__(
-            batch_size=batch_size, image_size=image_size, channels=channels, horizontal_flip=horizontal_flip
+            batch_size=batch_size,
+            image_size=image_size,
+            channels=channels,
+            horizontal_flip=horizontal_flip,
+            channels_b=channels_b,
         )
         if root is None and (a is None or b is None):
             missing = [f"data.{key}" for key, value in (("a", a), ("b", b)) if value is None]
@@ -120,6 +135,7 @@ class Unpaired(_Pair):
         self.a, self.b, self.data_dir = a, b, data_dir
         checks.levels(black, white)
         checks.one_of("on_bad_file", on_bad_file, ("skip", "error"))
+        self.load_size = None if load_size is None else checks.whole("load_size", load_size, least=image_size)
         self.file_settings = FileSettings(black=black, white=white, on_bad_file=on_bad_file)
         self.root = None if root is None else checks.folder("root", root)
 
@@ -130,11 +146,24 @@ class Unpaired(_Pair):
 
     def make(self) -> Mapping[str, ImageData]:
         if self.root is not None:
-            settings = {**self.shape, **self.file_settings}
-            return {domain: DomainFolder(root=str(self.root), domain=domain, **settings) for domain in DOMAINS}
+            return {
+                domain: DomainFolder(
+                    root=str(self.root),
+                    domain=domain,
+                    load_size=self.load_size,
+                    **self.shape(domain),
+                    **self.file_settings,
+                )
+                for domain in DOMAINS
+            }
         return {
             domain: image_data(
-                str(getattr(self, domain)), key=domain, data_dir=self.data_dir, files=self.file_settings, **self.shape
+                str(getattr(self, domain)),
+                key=domain,
+                data_dir=self.data_dir,
+                files=self.file_settings,
+                load_size=self.load_size,
+                **self.shape(domain),
             )
             for domain in DOMAINS
         }
@@ -204,10 +233,11 @@ class DigitsUnpaired(_Pair):
 
     @cached_property
     def domains(self) -> Mapping[str, ImageData]:
-        b = DigitsTextured(**self.shape)
+        shape = self.shape("b")
+        b = DigitsTextured(**shape)
         if self.brightness < 1 or self.contrast < 1:
-            b = _Faded(self.brightness, self.contrast, **self.shape)
-        return {"a": Digits(**self.shape), "b": b}
+            b = _Faded(self.brightness, self.contrast, **shape)
+        return {"a": Digits(**self.shape("a")), "b": b}
 
     def make(self) -> Mapping[str, ImageData]:
         return {domain: _Half(whole, first) for first, (domain, whole) in enumerate(self.domains.items())}

@@ -57,3 +57,4 @@ Fraction = Annotated[float, Ge(0), Lt(1)]  # of a whole, so that something is le
 Channels = Annotated[int, Among(1, 3)]  # of images: grey or RGB
 ImageSize = Annotated[int, Among(8, 16, 32, 64, 128)]
 MNISTImageSize = Annotated[int, Among(8, 16, 28, 32, 64, 128)]
+TranslatedImageSize = Annotated[int, Among(8, 16, 32, 64, 128, 256)]

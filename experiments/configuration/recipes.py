@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Facts:
     """Images, as far as the choice of a recipe depends on them.
 
     kind: the batches that the data module gives.
-    samples: training images; of two domains, those of the first. None if unknown.
+    samples: training images; of two domains, those of the larger. None if unknown.
     size: height and width of the files in pixels.
     channels: 1 (grey) or 3 (RGB).
     labelled: whether each image has a class; None if unknown.
@@ -55,15 +55,23 @@ def facts(choice: str, config: DictConfig) -> Facts | None:
         return None
     if choice not in CATALOGUE:
         return Facts(names(data, "batch"), None, size, channels, None)
-    word, tops = _first(config)
+    domains = [_domain(word, tops, names(data, "batch"), channels) for word, tops in _domains(config)]
+    if not domains or domains[0] is None:
+        return None
+    most = max((domain.samples for domain in domains if domain and domain.samples), default=None)
+    return replace(domains[0], samples=most)
+
+
+def _domain(word: str, tops: tuple[str, ...], kind: tuple[str, ...], channels: int) -> Facts | None:
+    """The facts of a set or a folder; tops: its top folders of training images, if unusual."""
     if word in CATALOGUE:
         found = known(word)
-        return found and Facts(names(data, "batch"), found.samples, found.size, channels, found.labelled)
+        return found and Facts(kind, found.samples, found.size, channels, found.labelled)
     looked = _looked(word, tops)
     if looked is None or not looked.images:
         return None
     side = max(1, round(math.sqrt(math.prod(looked.size))))  # 0: no header of theirs can be read
-    return Facts(names(data, "batch"), looked.images, side, channels, bool(looked.classes))
+    return Facts(kind, looked.images, side, channels, bool(looked.classes))
 
 
 def known(choice: str) -> Facts | None:
@@ -141,14 +149,17 @@ def _distance(one: Facts, other: Facts) -> float:
     return samples + 0.5 * abs(math.log(one.size / other.size)) + 0.5 * (one.channels != other.channels)
 
 
-def _first(config: DictConfig) -> tuple[str, tuple[str, ...]]:
-    """The set or folder that the data are, or the first of two; and its top folders of training images, if unusual."""
-    for key in ("data.a", "data.source"):
-        word = _value(config, key)
-        if isinstance(word, str):
-            return word, ()
-    two = _value(config, "data.a") is None and "a" in (_value(config, "data") or {})
-    return str(_value(config, "data.root")), ("trainA",) if two else ()
+def _domains(config: DictConfig) -> list[tuple[str, tuple[str, ...]]]:
+    """The set or folder that the data are, or those of two domains; with its folders of training images, if unusual.
+
+    The target of a shift is left out: its source is what is counted.
+    """
+    words = [_value(config, key) for key in ("data.a", "data.b", "data.source")]
+    if found := [(word, ()) for word in words if isinstance(word, str)]:
+        return list(found)
+    root = str(_value(config, "data.root"))
+    two = "a" in (_value(config, "data") or {})
+    return [(root, ("trainA",)), (root, ("trainB",))] if two else [(root, ())]
 
 
 def _looked(root: str, tops: tuple[str, ...]) -> FolderFacts | None:

@@ -1,5 +1,6 @@
 """What config files may compute."""
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
 from datamodules.speech_files import recordings
+from experiments.configuration.recipes import facts
 from experiments.settings.contents import class_count
 from lightning_gans.core.errors import UserError
 
@@ -24,11 +26,13 @@ def register() -> None:
         judged_channels,
         input_channels,
         paired_channels,
+        channels_b,
         packs,
         decoded_shape,
         decoded_channels,
         images_or_points,
         classes,
+        epochs,
         code_dim,
         noise_and_code_dim,
         kinds,
@@ -73,6 +77,12 @@ def paired_channels(*, _root_: DictConfig) -> Any:
     return input_channels(_root_=_root_) + _root_.data.channels
 
 
+def channels_b(*, _root_: DictConfig) -> Any:
+    """The channels of domain B: `data.channels_b`, or as many as A has."""
+    own = _root_.data.get("channels_b")
+    return _root_.data.channels if own is None else own
+
+
 def packs(number: int, *, _root_: DictConfig) -> Any:
     """The samples of so many packs: PacGAN's batch counts what D judges, packs of `variant.packing` samples."""
     packing = _root_.variant.get("packing", 1)
@@ -96,9 +106,7 @@ def classes(*, _root_: DictConfig) -> int:
     Raises:
         UserError: they have none, or it is not known before their files are read.
     """
-    home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _root_.data._target_.rpartition(".")[2]).lower()
-    name = str(_root_.data.get("source", _root_.data.get("name", home)))
-    name = next((choice for choice in CATALOGUE if name.startswith(f"{choice}_")), name)  # lsun_bedroom
+    name = _data_name(_root_)
     entry = CATALOGUE.get(name)
     if name == "folder":
         return class_count(str(_root_.data.root))
@@ -113,6 +121,36 @@ def classes(*, _root_: DictConfig) -> int:
             "one folder a class."
         )
     return entry.classes
+
+
+def _data_name(root: DictConfig) -> str:
+    """The choice of `data` that the composed data are, by their class and name."""
+    home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", root.data._target_.rpartition(".")[2]).lower()
+    name = str(root.data.get("source", root.data.get("name", home)))
+    if name in CATALOGUE:
+        return name
+    return next((choice for choice in CATALOGUE if name.startswith(f"{choice}_")), name)  # lsun_bedroom
+
+
+def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -> int:
+    """The iterations of so many epochs of the chosen data: of two domains, of the larger one.
+
+    Args:
+        number: of epochs.
+        otherwise: iterations where the number of images is not known before they are read.
+
+    Raises:
+        UserError: it is not known, and `otherwise` is not given.
+    """
+    found = facts(_data_name(_root_), _root_)
+    if found is not None and found.samples:
+        return max(1, math.ceil(number * found.samples / _root_.data.batch_size))
+    if otherwise is not None:
+        return otherwise
+    raise UserError(
+        f"iterations=${{epochs:{number:g}}}: how many training samples these data have is not known before they are "
+        "read. Say iterations=N, batches of data.batch_size."
+    )
 
 
 def code_dim(*, _root_: DictConfig) -> int:

@@ -120,14 +120,15 @@ def _translated(model: Any, picture: "Image.Image", direction: Any, seed: int, n
     from lightning_gans.core.protocols import GeneratesFromImages
 
     one_way = isinstance(model, GeneratesFromImages)
+    channels = model.channels if one_way else model.channels(direction)
 
     def run(x: "Tensor") -> "Tensor":
         made: Tensor = model.generate(x, seed=seed, start=number) if one_way else model.translate(x, direction)
         return made
 
     if one_way and model.image_size is not None:
-        return run(normalise(square(picture, size=model.image_size, channels=model.channels)[None]))
-    x = normalise(whole(picture, channels=model.channels)[None])
+        return run(normalise(square(picture, size=model.image_size, channels=channels)[None]))
+    x = normalise(whole(picture, channels=channels)[None])
     height, width = (int(n) for n in x.shape[2:])
     size = padded_size(model, height, width)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2

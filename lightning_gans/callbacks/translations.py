@@ -45,9 +45,11 @@ class Translations(Pictures[HasParts]):
         """Sources, translations and returns in rows that take turns."""
         real = self._images(source(direction), data)
         there = model.translate(real, direction)
+        threes = [part.cpu() for part in (real, there, model.translate(there, back(direction)))]
+        channels = max(part.shape[1] for part in threes)
         rows = [
-            torch.cat([part.cpu(), part.new_ones(-len(part) % self.columns, *part.shape[1:]).cpu()])
-            for part in (real, there, model.translate(there, back(direction)))
+            torch.cat([part, part.new_ones(-len(part) % self.columns, *part.shape[1:])])
+            for part in (part.expand(-1, channels, -1, -1) for part in threes)
         ]
         return torch.stack([part.unflatten(0, (-1, self.columns)) for part in rows], dim=1).flatten(0, 2)
 

@@ -198,13 +198,12 @@ class Descends(Protocol):
 
 @runtime_checkable
 class Translates(Protocol):
-    """Goes from either of two domains of images to the other, (N, channels, H, W) in [-1, 1] to the same shape.
+    """Goes from either of two domains of images to the other, (N, A, H, W) to (N, B, H, W) in [-1, 1], or back.
 
-    check: refuses, with a UserError, a size that `translate` does not take.
+    channels: A for "a2b", B for "b2a". check: refuses, with a UserError, a size that `translate` does not take.
     """
 
-    @property
-    def channels(self) -> int: ...
+    def channels(self, direction: Direction) -> int: ...
 
     def check(self, height: int, width: int) -> None: ...
 

@@ -20,6 +20,8 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
 
 log = logging.getLogger("lightning_gans")
 
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
+
 
 def source(direction: Direction) -> str:
     """The domain that a direction leads from, "a" or "b"."""
@@ -68,9 +70,10 @@ class TranslationQuality:
     """How far translations look like their target domain, and whether they are still of their source's class.
 
     Held-out images of each domain are translated. Per direction, by features of the target domain's own extractor:
-    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is, which a
-    translator has to beat; and `label_accuracy_a2b`, the share of translations that the target domain's classifier
-    gives the label of their source, where both domains have the same classes. `fid_both` is the mean of the two FIDs.
+    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is (in the
+    target's number of channels), which a translator has to beat; and `label_accuracy_a2b`, the share of translations
+    that the target domain's classifier gives the label of their source, where both domains have the same classes.
+    `fid_both` is the mean of the two FIDs.
     """
 
     def __init__(self) -> None:
@@ -125,9 +128,10 @@ class TranslationQuality:
         for direction in DIRECTIONS:
             real = held_out(self.domains[source(direction)], split)
             made, untranslated = [], []
+            channels = self.domains[target(direction)].sample_shape[0]
             for batch in read(real):
                 made.append(self._seen(direction, model.translate(batch.x, direction)))
-                untranslated.append(self._seen(direction, batch.x))
+                untranslated.append(self._seen(direction, _with_channels(batch.x, channels)))
             found |= self._scores(direction, made, real)
             found[f"fid_{direction}_untranslated{self.suffix}"] = self._fid(direction, untranslated)
         return self._both(found)
@@ -157,3 +161,10 @@ class TranslationQuality:
         one, other = (found[f"fid_{direction}{self.suffix}"] for direction in DIRECTIONS)
         both = Estimate((one.value + other.value) / 2, hypot(one.error, other.error) / 2)
         return found | {f"fid_both{self.suffix}": both}
+
+
+def _with_channels(x: Tensor, channels: int) -> Tensor:
+    """Images (N, C, H, W) in grey (1) or RGB (3): grey by luma, RGB by repeating."""
+    if x.shape[1] == 3 and channels == 1:
+        return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    return x.expand(-1, channels, -1, -1)

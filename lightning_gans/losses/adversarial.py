@@ -26,12 +26,14 @@ class AdversarialLoss(ABC):
     divergence: what `estimate` approaches.
     needs_real: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
         any other G is given its own alone.
+    plain: the factor that takes G's loss to the form without a half in it, which other papers' code has.
     over: "mean", it is a mean over samples or pairs; "per_rank", a function of whatever part of the batch it is given.
     boundary: the logit that separates real from fake; None where D is a critic whose zero means nothing.
     """
 
     divergence: ClassVar[str]
     needs_real: ClassVar[bool] = False
+    plain: ClassVar[float] = 1.0
     over: ClassVar[Literal["mean", "per_rank"]] = "mean"
     boundary: float | None = 0.0
     needs_lipschitz: ClassVar[bool] = False
@@ -118,6 +120,7 @@ class LeastSquares(SeparableLoss):
     """
 
     divergence = "le_cam"
+    plain = 2.0
 
     def __init__(self, *, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
         if not b > a:

@@ -14,7 +14,7 @@ CHUNK = 16
 
 
 class TranslationModel(nn.Module):
-    """Translators between two domains of images, (N, C, H, W) in [-1, 1] on both sides.
+    """Translators between two domains of images, (N, A, H, W) and (N, B, H, W), in [-1, 1] on both sides.
 
     Args:
         a2b: network from domain A to B, images -> images.
@@ -28,10 +28,9 @@ class TranslationModel(nn.Module):
         self.a2b = a2b
         self.b2a = b2a
 
-    @property
-    def channels(self) -> int:
-        """Of the images that are taken and given."""
-        return int(self.a2b.channels)  # type: ignore[arg-type]
+    def channels(self, direction: Direction) -> int:
+        """Of the images that are taken in a direction."""
+        return int(getattr(self, direction).channels)
 
     def check(self, height: int, width: int) -> None:
         """Refuse a size that the networks do not take.
@@ -47,7 +46,7 @@ class TranslationModel(nn.Module):
             )
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
-        """Images (N, C, H, W), float in [-1, 1], in eval mode: the same shape.
+        """Images (N, A, H, W) or (N, B, H, W), float in [-1, 1], in eval mode: those of the other domain.
 
         Raises:
             UserError: a size that the networks do not take, or no such direction.

@@ -21,13 +21,14 @@ def _initialize(module: nn.Module) -> None:
 
 
 class ResNetTranslator(nn.Module):
-    """Images (N, channels, H, W) -> images of the same size in [-1, 1]: Johnson et al. 2016's residual network.
+    """Images (N, channels, H, W) -> images (N, out_channels, H, W) in [-1, 1]: Johnson et al. 2016's residual network.
 
     A 7x7 convolution, `downsamplings` convolutions of stride 2 that double the maps, residual blocks at that size, and
     the way back. H and W are multiples of `multiple` and at least `least`.
 
     Args:
-        channels: channels of the images of both domains.
+        channels: channels of the images that are taken.
+        out_channels: channels of those that are given; null: as many.
         width: maps at full size.
         downsamplings: number of halvings of the size; 2 in the paper.
         blocks: number of residual blocks; 9 in the paper for 256 px, 6 for 128 px.
@@ -35,8 +36,17 @@ class ResNetTranslator(nn.Module):
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
 
-    def __init__(self, *, channels: Count, width: Count = 64, downsamplings: Natural = 2, blocks: Natural = 9) -> None:
+    def __init__(
+        self,
+        *,
+        channels: Count,
+        out_channels: Count | None = None,
+        width: Count = 64,
+        downsamplings: Natural = 2,
+        blocks: Natural = 9,
+    ) -> None:
         super().__init__()
+        out_channels = channels if out_channels is None else out_channels
         if downsamplings < 0 or blocks < 0:
             raise ValueError(f"downsamplings={downsamplings}, blocks={blocks}: neither can be below 0")
         self.channels = channels
@@ -50,7 +60,7 @@ class ResNetTranslator(nn.Module):
         layers += [ResidualBlock(widths[-1]) for _ in range(blocks)]
         for maps in reversed(widths[:-1]):
             layers += _normed(nn.ConvTranspose2d(2 * maps, maps, 3, 2, 1, output_padding=1), maps)
-        layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh()]
+        layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, out_channels, 7), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         self.apply(_initialize)
 

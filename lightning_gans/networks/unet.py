@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_gans.networks.initialization import Normal
-from lightning_gans.settings import Count, Fraction, ImageSize, Natural
+from lightning_gans.settings import Count, Fraction, Natural, TranslatedImageSize
 
 MOST_MAPS = 8  # times the width
 
@@ -39,7 +39,7 @@ class UNet(nn.Module):
         *,
         channels: Count,
         out_channels: Count,
-        image_size: ImageSize,
+        image_size: TranslatedImageSize,
         width: Count = 64,
         dropout: Fraction = 0.5,
         dropout_layers: Natural | None = None,

@@ -14,7 +14,7 @@ from lightning_gans.core.pool import ImagePool
 from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.models.translation import TranslationModel
-from lightning_gans.settings import Natural, NonNegative, Shape
+from lightning_gans.settings import Count, Natural, NonNegative, Shape
 
 
 class Translated(NamedTuple):
@@ -37,13 +37,14 @@ class CycleGAN(Game):
         discriminator_b: network on images of domain B -> logits.
         loss: loss of both players on logits.
         training: iterations, batch size and optimisation of the players.
-        sample_shape: shape of the training images, (C, H, W).
-        adversarial_weight: weight of G's adversarial terms. The loss's least squares have a half in them that the
-            authors' G has not: 2 there.
+        sample_shape: shape of domain A's training images, (A, H, W).
+        channels_b: channels of domain B's; null: as many as A's.
+        adversarial_weight: weight of G's adversarial terms; null: 1 in the form of the authors' code, whose least
+            squares have no half in G's term, so that it is 2 with objective=least_squares.
         cycle_weight_a: weight lambda_A of A's cycle loss.
         cycle_weight_b: weight lambda_B of B's cycle loss.
         identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
-            out.
+            out, as domains of different channels need it.
         pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
         augment: augmentation of both D's inputs, real and translated; None: none. One that adapts does not fit.
     """
@@ -62,7 +63,8 @@ class CycleGAN(Game):
         loss: AdversarialLoss,
         training: Training,
         sample_shape: Shape,
-        adversarial_weight: NonNegative = 1.0,
+        channels_b: Count | None = None,
+        adversarial_weight: NonNegative | None = None,
         cycle_weight_a: NonNegative = 10.0,
         cycle_weight_b: NonNegative = 10.0,
         identity_weight: NonNegative = 0.5,
@@ -70,6 +72,8 @@ class CycleGAN(Game):
         augment: DiscriminatorAugmentation | None = None,
     ) -> None:
         super().__init__(model=model, training=training)
+        if adversarial_weight is None:
+            adversarial_weight = loss.plain
         weights = {
             "adversarial_weight": adversarial_weight,
             "cycle_weight_a": cycle_weight_a,
@@ -80,6 +84,14 @@ class CycleGAN(Game):
         for name, value in weights.items():
             if value < 0:
                 raise UserError(f"variant.{name}={value}: must be 0 or more.")
+        shape_a = tuple(sample_shape)
+        shape_b = shape_a if channels_b is None else (channels_b, *shape_a[1:])
+        if identity_weight and shape_a != shape_b:
+            raise UserError(
+                f"variant.identity_weight={identity_weight}: the identity term shows a translator images of its own "
+                f"target domain, and A has {shape_a[0]} channels and B {shape_b[0]}. Say variant.identity_weight=0, or "
+                "give both domains equal channels."
+            )
         if isinstance(augment, AdaptiveAugmentation):
             raise UserError(f"augment: {type(augment).__name__} follows one D, and here are two. Choose diffaugment.")
         try:
@@ -91,7 +103,7 @@ class CycleGAN(Game):
         self.adversarial_weight = adversarial_weight
         self.cycle_weight_a, self.cycle_weight_b = cycle_weight_a, cycle_weight_b
         self.identity_weight = identity_weight
-        self.pool_a, self.pool_b = (ImagePool(pool_size, *sample_shape) for _ in range(2))
+        self.pool_a, self.pool_b = (ImagePool(pool_size, *shape) for shape in (shape_a, shape_b))
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
         return {"D": [self.discriminator_a, self.discriminator_b], "G": [self.model.a2b, self.model.b2a]}

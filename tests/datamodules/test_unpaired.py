@@ -174,3 +174,41 @@ def test_an_empty_domain_is_refused(both, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty holds no image file"):
         Unpaired(a="digits", b=str(tmp_path / "empty"), image_size=8).setup()
+
+
+def test_files_are_cropped_at_random_for_training_and_resized_to_be_judged(tmp_path):
+    ramp = np.tile(np.arange(0, 200, 20, dtype=np.uint8), (10, 1))  # of the column alone
+    for side, picture in (("trainA", ramp), ("trainB", ramp.T)):
+        for number in range(3):
+            path = tmp_path / side / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(picture).save(path)
+    settings = {"root": tmp_path, "image_size": 8, "channels": 1, "horizontal_flip": False, "batch_size": 4}
+    data = Unpaired(load_size=10, **settings)
+    batches = list(data.iteration_batches(0, 8))
+    columns = {tuple(((row[0, 0] + 1) * 127.5).round().int().tolist()) for batch in batches for row in batch.a}
+    assert columns == {tuple(range(20 * left, 20 * left + 160, 20)) for left in range(3)}  # each of three places
+    assert [tuple(b.a.shape) for b in batches[:1]] == [(4, 1, 8, 8)]
+    shared = [bool((a[0, 0] == b[0, :, 0]).all()) for batch in batches for a, b in zip(batch.a, batch.b, strict=True)]
+    assert 0 < sum(shared) < len(shared)  # places of A and B are drawn apart
+    (again,) = Unpaired(load_size=10, **settings).iteration_batches(5, 6)
+    assert torch.equal(again.a, batches[5].a)
+    half = [next(iter(data.iteration_batches(5, 6, rank=rank, world=2))).a for rank in (0, 1)]
+    assert torch.equal(torch.cat(half), batches[5].a)
+    held = data.parts["a"].split("train").batches(9)
+    assert next(iter(held)).x.shape == (1, 1, 8, 8)
+    assert data.parts["a"].fingerprint != Unpaired(**settings).parts["a"].fingerprint
+    with pytest.raises(UserError, match=r"data\.load_size=7 does not fit"):
+        Unpaired(load_size=7, **settings)
+
+
+def test_a_set_is_not_cropped():
+    with pytest.raises(UserError, match=r"data\.load_size=40 resizes files, and data\.a=digits is a set"):
+        _ = Unpaired(a="digits", b="digits_textured", image_size=32, load_size=40).parts
+
+
+def test_domains_may_have_different_channels(tmp_path):
+    for side in "AB":
+        paint(tmp_path / f"train{side}" / "0.png", 100, "RGB")
+    (batch,) = Unpaired(root=tmp_path, image_size=8, channels=3, channels_b=1).iteration_batches(0, 1)
+    assert (batch.a.shape[1], batch.b.shape[1]) == (3, 1)

@@ -22,7 +22,8 @@ from tests.helpers.play import play
 class Shift(nn.Module):
     """Moves A by `up` to B, and B by `down` to A."""
 
-    channels = 1
+    def channels(self, direction):
+        return 1
 
     def __init__(self, up, down):
         super().__init__()
@@ -56,7 +57,7 @@ def domain(name, shift, *, classes=("low", "high"), n=300):
         labels = torch.arange(n) % 2
         noise = torch.randn(n, 1, 1, 1, generator=stream(name, split)) / 20
         found[split] = Split(labels[:, None, None, None] + shift + noise, labels)
-    return SimpleNamespace(split=found.__getitem__, classes=classes, shift=shift)
+    return SimpleNamespace(split=found.__getitem__, classes=classes, shift=shift, sample_shape=(1, 1, 1))
 
 
 class Pixel:

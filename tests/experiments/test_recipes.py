@@ -74,12 +74,12 @@ def test_images_without_labels_are_measured_on_pixels(folder, metrics, here):
     assert only("data=folder", "data.root=photos", "metrics=own").choices["metrics"] == "own"
 
 
-def test_two_domains_are_counted_by_the_first(here):
+def test_two_domains_are_counted_by_the_larger(here):
     images(here / "pair" / "trainA", 4)
     images(here / "pair" / "trainB", 9)
-    assert (
-        "recipe cyclegan/unpaired; metrics pixels" in only("variant=cyclegan", "data=unpaired", "data.root=pair").recipe
-    )
+    job = only("variant=cyclegan", "data=unpaired", "data.root=pair")
+    assert "recipe cyclegan/unpaired; metrics pixels; 4,000 iterations of 1, about 444 epochs" in job.recipe
+    assert only("experiment=paper/cyclegan", "data.root=pair").config["iterations"] == 200 * 9
     job = only("variant=cyclegan", "data=unpaired", "data.a=mnist", "data.b=usps")
     assert job.paper == ("200 epochs", 200 * 55_000)
 

@@ -73,3 +73,12 @@ def test_speech_networks_are_told_the_shape_of_segments_and_the_number_of_speake
         (tmp_path / speaker / "1.wav").touch()
     found = composed("disentangle", "data=speech", f"data.root={tmp_path}")["network"]
     assert found["classifier"]["speakers"] == 2
+
+
+def test_iterations_may_be_said_in_epochs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert preflight(["variant=dcgan", "iterations=${epochs:2}", "data.batch_size=100"])[0].config["iterations"] == 29
+    with pytest.raises(UserError, match=r"how many training samples these data have is not known"):
+        preflight(["variant=vanilla", "data=ring", "iterations=${epochs:2}"])
+    job = preflight(["variant=cyclegan", "iterations=${epochs:2}", "data.batch_size=1"])[0]
+    assert job.config["iterations"] == 2 * 718

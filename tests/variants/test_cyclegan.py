@@ -10,7 +10,7 @@ from lightning_gans.core.batches import UnpairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.rng import Draws, stream
-from lightning_gans.losses.adversarial import LeastSquares, RelativisticPairing
+from lightning_gans.losses.adversarial import LeastSquares, NonSaturating, RelativisticPairing
 from lightning_gans.models.translation import TranslationModel
 from lightning_gans.variants.cyclegan import CycleGAN
 from tests.helpers.play import play
@@ -152,7 +152,7 @@ def test_discriminators_and_they_alone_see_augmented_images():
     a, b = x = batch()
     made = game(augment=Brighter(), identity_weight=0.0, pool_size=0)
     terms = made.generator_loss(x)
-    assert terms["adversarial_a2b"].item() == pytest.approx(((0.25 * (2 * a + 1) - 1) ** 2).mean().item() / 2, rel=1e-5)
+    assert terms["adversarial_a2b"].item() == pytest.approx(((0.25 * (2 * a + 1) - 1) ** 2).mean().item(), rel=1e-5)
     assert terms["cycle_a"].item() == pytest.approx(50 * a.mean().item(), rel=1e-5)
     terms = made.discriminator_loss(x)
     assert terms["a_real"].item() == pytest.approx(((0.5 * (a + 1) - 1) ** 2).mean().item() / 2, rel=1e-5)
@@ -172,3 +172,17 @@ def test_images_that_do_not_go_through_are_refused_before_training():
             game()
     finally:
         Times.least = least
+
+
+def test_gs_adversarial_term_is_that_of_the_code_under_every_loss():
+    x = batch()
+    plain = game().generator_loss(x)["adversarial_a2b"]  # (D(G(a)) - 1)^2, without a half
+    assert plain.item() == pytest.approx((0.25 * 2.0 * x.a - 1).square().mean().item())
+    other = game(loss=NonSaturating()).generator_loss(x)["adversarial_a2b"]
+    assert other.item() == pytest.approx(nn.functional.softplus(-0.25 * 2.0 * x.a).mean().item())
+
+
+def test_domains_of_different_channels_have_no_identity_term():
+    with pytest.raises(UserError, match=r"A has 1 channels and B 3\. Say variant\.identity_weight=0"):
+        game(channels_b=3)
+    assert game(channels_b=3, identity_weight=0.0).pool_b.images.shape[1] == 3
