@@ -1,4 +1,4 @@
-"""Samples from a run's exported generator, or translations by it: no data, no Lightning, no Hydra.
+"""Samples from a run's exported generator, and other uses of a trained model: no data, no Lightning, no Hydra.
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [truncation=0.7]
                                     [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
@@ -6,6 +6,7 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
                                     [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
+                                    [classify=IMAGE|DIR [out=FILE.csv]]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -47,6 +48,12 @@ A run of cyclegan or pix2pix translates, and does nothing else:
   direction  of cyclegan: a2b or b2a
   seed       of pix2pix's noise
 
+A run with a classifier (triplegan, dann, dann_alternating) names the class of images:
+
+  classify  an image or a folder of them, each brought to the size of training images; files that cannot be read are
+            skipped and named at the end. The number of images of each class is printed
+  out       a CSV file (DIR/samples/classes.csv): path, class, and the probability of that class
+
 For programs without torch (pip install 'lightning-gans[onnx]'):
 
   onnx    the generator as an ONNX file: z (n, d), and label (n,) where the model is told the class, to x, for any n; a
@@ -60,6 +67,7 @@ run=zoo/NAME go to samples/zoo-NAME/.
   python -m experiments.sample run=runs/dcgan-digits-0 path=spherical n=16 gif=morphing.gif
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
+  python -m experiments.sample run=runs/triplegan-digits_semi-0 classify=my_digits/ out=classes.csv
 """
 
 import sys
@@ -71,7 +79,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths, translation
+from experiments.trained import inference, paths, uses
 from experiments.trained.loading import load_model, using
 from experiments.trained.progress import shown
 from experiments.trained.sample_request import OUTPUTS, Request, file_name, parse
@@ -83,33 +91,6 @@ if TYPE_CHECKING:
 
 STEP = 256  # samples made, and held as floats, at a time
 SHOWN, POINTS = 1024, 20_000  # images, or points, that a picture shows at most
-
-
-def check_model(request: Request, model: Any) -> None:
-    """Refuse what the model cannot do.
-
-    Raises:
-        UserError: names what can.
-    """
-    from lightning_gans.core.protocols import GeneratesFromImages, Samples, Translates
-
-    if request.task == "translate":
-        translation.need(model, request.run, direction=request.direction, seed=request.seed)
-    elif isinstance(model, Translates | GeneratesFromImages):
-        raise UserError(
-            f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
-            f"translate=FOLDER out=FOLDER{' direction=a2b, or b2a' if isinstance(model, Translates) else ''}."
-        )
-    elif not isinstance(model, Samples):
-        raise UserError(
-            f"The {type(model).__name__} of run={request.run} makes no samples out of nothing: name a run of a "
-            "generator. What this one does is in its run's samples/, and lightning_gans.load_generator loads it."
-        )
-    elif request.task == "path" or request.truncation is not None:
-        what = f"truncation={request.truncation:g}" if request.path is None else f"path={request.path}"
-        paths.need(what, model, request.run)
-    elif request.task not in ("sample", "onnx"):
-        inference.need(request.task, model, request.run)
 
 
 def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
@@ -191,15 +172,13 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     with shown("Loading"):
         model, iteration = load_model(request.run, request.which, allow=request.allow, watched=request.task != "onnx")
-    check_model(request, model)
+    uses.need(request, model)
     label = label_of(request, model)
     chosen = {"label": None if label is None else label[0], "truncation": request.truncation}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     start = time.monotonic()
-    if request.task == "translate":
-        return translate(request, model, iteration)
-    if request.task == "onnx":
-        return export(request, model)
+    if request.task in uses.USES:
+        return uses.USES[request.task](request, model, iteration)
     if request.task != "sample":
         return infer(request, model, chosen)
     with using(request.run), shown("Sampling", request.n) as report:
@@ -219,48 +198,6 @@ def _tell_places(request: Request, of_grid: str = "") -> None:
     for key in OUTPUTS:
         if path := getattr(request, key):
             cli.tell(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
-
-
-def translate(request: Request, model: Any, iteration: int | None) -> int:
-    """Translate a folder of images; 0 if any could be.
-
-    Raises:
-        UserError: none could be, or a place that is not free.
-    """
-    assert request.translate is not None
-    assert request.out is not None
-    start = time.monotonic()
-    images = translation.places(request.translate, request.out)
-    with using(request.run), shown("Translating"):
-        skipped = translation.translate(model, images, request.direction, seed=request.seed)
-    of = f" (iteration {iteration:,})" if iteration is not None else ""
-    done = len(images) - len(skipped)
-    cli.tell(
-        f"{done:,} image{'s' * (done > 1)} of {request.translate} translated {request.direction or 'a2b'} by "
-        f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
-    )
-    cli.tell(f"  out     {request.out}")
-    if skipped:
-        cli.tell(f"{len(skipped):,} of {len(images):,} skipped: {translation.in_words(skipped)}")
-    return 0
-
-
-def export(request: Request, model: Any) -> int:
-    """Write the model as ONNX; 0.
-
-    Raises:
-        UserError: it has no codes, or torch cannot export it.
-    """
-    from lightning_gans.models.onnx_export import export_onnx
-
-    assert request.onnx is not None
-    with using(request.run), shown("Exporting"):
-        written = export_onnx(model, request.onnx)
-    cli.tell(f"The networks of {request.run} as ONNX, for any n:")
-    for path, shapes in written.items():
-        *inputs, output = (f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
-        cli.tell(f"  {path}  {', '.join(inputs)} -> {output}")
-    return 0
 
 
 def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:

@@ -42,6 +42,7 @@ class Request:
     translate: Path | None = None
     out: Path | None = None
     direction: str | None = None
+    classify: Path | None = None
 
     @property
     def task(self) -> str:
@@ -49,10 +50,26 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx")
+TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx", "classify")
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
-EXPORTS = ("run", "which", "allow", "onnx")  # what goes with onnx=
-TRANSLATES = ("run", "which", "allow", "translate", "out", "direction", "seed")  # what goes with translate=
+COMMON = ("run", "which", "allow")  # what goes with every task
+# Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
+TAKES: Mapping[str, tuple[str, ...]] = {
+    "onnx": (),
+    "translate": ("out", "direction", "seed"),
+    "classify": ("out",),
+}
+DOES = {
+    "onnx": "onnx= writes the generator itself, and draws no samples",
+    "translate": "translate= translates every image, each to a PNG in out=",
+    "classify": "classify= names the class of each image, in a CSV file",
+}
+# Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
+GOES_WITH = {
+    "out": "translate=FOLDER or classify=FOLDER",
+    "direction": "translate=FOLDER, the images to translate",
+}
+TABLES = {"classify": "classes.csv"}  # tasks that write a CSV file -> its name where out= is not given
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
@@ -88,18 +105,21 @@ def parse(arguments: Sequence[str]) -> Request:
         encode=inference.inputs("encode", given.get("encode", "")),
         steps=whole("steps", given.get("steps", str(paths.FRAMES if animated else 8)), least=2),
         translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
-        out=Path(given["out"]) if "out" in given else None,
+        out=_out(given),
         direction=given.get("direction"),
+        classify=_existing("classify", given),
     )
     _check_task(request, given)
     if request.folder is not None:
         _check_folder(request.folder, request.n)
-    if any(getattr(request, output) for output in OUTPUTS) or request.task in ("translate", "onnx"):
+    if any(getattr(request, output) for output in (*OUTPUTS, "out", "onnx")):
         return request
     # A generator of the zoo lies in the installed package, where nothing is written.
     samples = (
         Path("samples") / clean("-".join(request.run.parts)) if is_of_zoo(request.run) else request.run / "samples"
     )
+    if request.task in TABLES:
+        return replace(request, out=samples / TABLES[request.task])
     if request.task == "encode":
         return replace(request, npz=samples / "codes.npz")
     if request.task not in ("sample", "path"):
@@ -115,11 +135,17 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
     tasks = [task for task in TASKS if task in given]
     if len(tasks) > 1:
         raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
-    _check_translation(request, given)
+    for key, with_task in GOES_WITH.items():
+        if key in given and key not in TAKES.get(request.task, ()):
+            raise UserError(f"{key}={given[key]} goes with {with_task}. Say which.")
+    if request.task == "translate":
+        _check_translation(request, given)
     _check_paths(request, given)
+    if request.task in TAKES:
+        taken = (*COMMON, request.task, *TAKES[request.task])
+        if idle := [f"{key}={value}" for key, value in given.items() if key not in taken]:
+            raise UserError(f"{DOES[request.task]}. Leave {', '.join(idle)} out.")
     if request.task == "onnx":
-        if idle := [f"{key}={value}" for key, value in given.items() if key not in EXPORTS]:
-            raise UserError(f"onnx= writes the generator itself, and draws no samples. Leave {', '.join(idle)} out.")
         need("onnx")
     if request.task not in ("sample", "path"):
         if request.label is not None:
@@ -160,12 +186,7 @@ def _check_paths(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _check_translation(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse translate= without a place, a place and a direction without it, and what it does not read."""
-    if request.task != "translate":
-        for key in ("out", "direction"):
-            if key in given:
-                raise UserError(f"{key}={given[key]} goes with translate=FOLDER, the images to translate. Say which.")
-        return
+    """Refuse translate= of several places, without a place, or in no direction."""
     if "," in given["translate"]:
         raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
     if request.out is None:
@@ -175,8 +196,23 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
         )
     if request.direction not in ("a2b", "b2a", None):
         raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
-    if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
-        raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
+
+
+def _existing(key: str, given: Mapping[str, str]) -> Path | None:
+    """The one image, or folder of images, that is given to a task."""
+    if key not in given:
+        return None
+    found = inference.inputs(key, given[key])
+    if len(found) != 1:
+        raise UserError(f"{key}={given[key]}: name one image, or one folder of them.")
+    return found[0]
+
+
+def _out(given: Mapping[str, str]) -> Path | None:
+    """The file or folder that a task writes."""
+    if "out" not in given:
+        return None
+    return _file("out", given["out"], ".csv") if set(TABLES) & set(given) else Path(given["out"])
 
 
 def _above_0(key: str, text: str) -> float:
