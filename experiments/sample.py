@@ -6,7 +6,7 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
                                     [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
-                                    [classify=IMAGE|DIR [out=FILE.csv]]
+                                    [classify=IMAGE|DIR [out=FILE.csv]] [rank=QUERIES [n=10] [out=FILE.csv]]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -54,6 +54,15 @@ A run with a classifier (triplegan, dann, dann_alternating) names the class of i
             skipped and named at the end. The number of images of each class is printed
   out       a CSV file (DIR/samples/classes.csv): path, class, and the probability of that class
 
+A run of irgan or irgan_pairwise ranks documents:
+
+  rank  numbers of queries with commas between, or a text file of them (data=movielens: users; of ratings.csv counted
+        from 0, in the order of their numbers). Of queries that are described by features, as with data=letor, an .npz
+        with an array `queries` (queries, documents, features). Documents that were known to be relevant in training
+        are ranked with the others: the exported model does not hold which these are
+  n     how many of the best documents (10)
+  out   a CSV file (DIR/samples/ranking.csv): query, rank from 1 on, document, score
+
 For programs without torch (pip install 'lightning-gans[onnx]'):
 
   onnx    the generator as an ONNX file: z (n, d), and label (n,) where the model is told the class, to x, for any n; a
@@ -68,6 +77,7 @@ run=zoo/NAME go to samples/zoo-NAME/.
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
   python -m experiments.sample run=runs/triplegan-digits_semi-0 classify=my_digits/ out=classes.csv
+  python -m experiments.sample run=runs/irgan-movielens-0 rank=1,2,3 n=10 out=films.csv
 """
 
 import sys

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.runs.directory import clean
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths
+from experiments.trained import inference, paths, ranking
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
@@ -43,6 +43,7 @@ class Request:
     out: Path | None = None
     direction: str | None = None
     classify: Path | None = None
+    rank: ranking.Queries | None = None
 
     @property
     def task(self) -> str:
@@ -50,7 +51,7 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx", "classify")
+TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx", "classify", "rank")
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
 COMMON = ("run", "which", "allow")  # what goes with every task
 # Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
@@ -58,18 +59,23 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "onnx": (),
     "translate": ("out", "direction", "seed"),
     "classify": ("out",),
+    "rank": ("n", "out"),
 }
 DOES = {
     "onnx": "onnx= writes the generator itself, and draws no samples",
     "translate": "translate= translates every image, each to a PNG in out=",
     "classify": "classify= names the class of each image, in a CSV file",
+    "rank": "rank= names the best documents of each query, in a CSV file",
 }
 # Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
 GOES_WITH = {
-    "out": "translate=FOLDER or classify=FOLDER",
+    "out": "translate=FOLDER, classify=FOLDER or rank=QUERIES",
     "direction": "translate=FOLDER, the images to translate",
 }
-TABLES = {"classify": "classes.csv"}  # tasks that write a CSV file -> its name where out= is not given
+TABLES = {
+    "classify": "classes.csv",
+    "rank": "ranking.csv",
+}  # tasks that write a CSV file -> its name where out= is not given
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
@@ -86,7 +92,7 @@ def parse(arguments: Sequence[str]) -> Request:
     animated = "gif" in given or "video" in given
     request = Request(
         run=run_folder(given, which),
-        n=whole("n", given.get("n", str(paths.ROWS) if "path" in given else "64"), least=1),
+        n=whole("n", given.get("n", _usual_n(given)), least=1),
         seed=whole("seed", given.get("seed", "0"), least=0),
         label=given.get("label"),
         grid=_file("grid", given.get("grid"), ".png"),
@@ -108,6 +114,7 @@ def parse(arguments: Sequence[str]) -> Request:
         out=_out(given),
         direction=given.get("direction"),
         classify=_existing("classify", given),
+        rank=ranking.queries(given["rank"]) if "rank" in given else None,
     )
     _check_task(request, given)
     if request.folder is not None:
@@ -213,6 +220,11 @@ def _out(given: Mapping[str, str]) -> Path | None:
     if "out" not in given:
         return None
     return _file("out", given["out"], ".csv") if set(TABLES) & set(given) else Path(given["out"])
+
+
+def _usual_n(given: Mapping[str, str]) -> str:
+    """n where it is not given."""
+    return str(paths.ROWS if "path" in given else ranking.DOCUMENTS if "rank" in given else 64)
 
 
 def _above_0(key: str, text: str) -> float:

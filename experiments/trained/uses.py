@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
-from experiments.trained import classification, inference, paths, translation
+from experiments.trained import classification, inference, paths, ranking, translation
 from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
@@ -39,13 +39,15 @@ def need(request: "Request", model: Any) -> None:
 
 def _instead(model: object) -> str:
     """The tasks of a model that makes no samples, as a sentence."""
-    from lightning_gans.core.protocols import Classifies, GeneratesFromImages, Translates
+    from lightning_gans.core.protocols import Classifies, GeneratesFromImages, Ranks, Translates
 
     if isinstance(model, Translates | GeneratesFromImages):
         direction = " direction=a2b, or b2a" if isinstance(model, Translates) else ""
         return f"say translate=FOLDER out=FOLDER{direction}."
     if isinstance(model, Classifies):
         return "say classify=FOLDER, or name a run of a generator."
+    if isinstance(model, Ranks):
+        return "say rank=QUERIES, or name a run of a generator."
     return (
         "name a run of a generator. What this one does is in its run's samples/, and lightning_gans.load_generator "
         "loads it."
@@ -95,11 +97,12 @@ def export(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 # task -> refuses a model that cannot do it
-NEEDS: dict[str, Callable[[Any, Any], None]] = {"classify": classification.need}
+NEEDS: dict[str, Callable[[Any, Any], None]] = {"classify": classification.need, "rank": ranking.need}
 
 # task -> does it, and prints what was done: request, model, iteration of the weights -> exit code
 USES: dict[str, Callable[["Request", Any, int | None], int]] = {
     "translate": translate,
     "onnx": export,
     "classify": classification.classify,
+    "rank": ranking.rank,
 }

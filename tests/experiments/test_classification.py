@@ -110,7 +110,7 @@ def test_a_model_without_a_classifier_is_refused(variant, photos, tmp_path):
         ({"n": 3}, "names the class of each image, in a CSV file. Leave n=3 out"),
         ({"label": 3}, "Leave label=3 out"),
         ({"translate": "photos"}, "one of them at a time"),
-        ({"classify": None}, "goes with translate=FOLDER or classify=FOLDER"),
+        ({"classify": None}, "goes with translate=FOLDER, classify=FOLDER"),
     ],
 )
 def test_slips_are_answered(photos, tmp_path, monkeypatch, given, said):
