@@ -7,6 +7,7 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
                                     [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
                                     [classify=IMAGE|DIR [out=FILE.csv]] [rank=QUERIES [n=10] [out=FILE.csv]]
+                                    [score=IMAGE|DIR [out=FILE.csv]] [inpaint=IMAGE|DIR mask=PART out=DIR [seed=0]]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -54,6 +55,17 @@ A run with a classifier (triplegan, dann, dann_alternating) names the class of i
             skipped and named at the end. The number of images of each class is printed
   out       a CSV file (DIR/samples/classes.csv): path, class, and the probability of that class
 
+A run of energy scores and completes images, where it was trained on images:
+
+  score    an image or a folder of them, as for classify: the energy of each, which is lower for likelier images
+  inpaint  an image or a folder of them: the masked pixels are sampled by the model's Langevin chains from noise, while
+           the other ones stand still (Du & Mordatch 2019, section 4.3)
+  mask     of inpaint: left, right, top or bottom (half of the image), centre (the middle half of both sides), or a
+           picture FILE.png whose white pixels are masked
+  out      of score, a CSV file, lowest energy first (DIR/samples/energies.csv): path, energy; of inpaint, a folder for
+           PNGs of the size of training images, under the images' own names
+  seed     of the chains (0); the images of a folder have the noise of samples 0, 1, ...
+
 A run of irgan or irgan_pairwise ranks documents:
 
   rank  numbers of queries with commas between, or a text file of them (data=movielens: users; of ratings.csv counted
@@ -78,6 +90,7 @@ run=zoo/NAME go to samples/zoo-NAME/.
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
   python -m experiments.sample run=runs/triplegan-digits_semi-0 classify=my_digits/ out=classes.csv
   python -m experiments.sample run=runs/irgan-movielens-0 rank=1,2,3 n=10 out=films.csv
+  python -m experiments.sample run=runs/energy-digits-0 inpaint=my_digits/ mask=right out=completed/
 """
 
 import sys

@@ -1,5 +1,6 @@
 """Images that a trained model is shown one after the other: those that cannot be read are skipped, and named."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,16 +50,43 @@ class Images:
             named, images = [], []
             for path in self.files[start : start + TOGETHER]:
                 try:
-                    images.append(_read(path, shape))
+                    images.append(read(path, shape))
                 except Exception as error:  # decoders raise nearly anything on a damaged file
-                    reason = str(error).partition("\n")[0] or type(error).__name__
-                    self.skipped.append(Skipped(path, f"{path} is not an image that can be read ({reason})."))
+                    why = f"{path} is not an image that can be read ({reason(error)})."
+                    self.skipped.append(Skipped(path, why))
                 else:
                     named.append(path)
             if images:
                 yield named, _normalised(images)
         if len(self.skipped) == len(self.files):
             raise UserError(f"{self.key}=: none of {len(self.files):,} images could be read. {in_words(self.skipped)}")
+
+    def places(self, out: Path) -> dict[Path, Path]:
+        """Each file, and the PNG in the folder `out` that is made of it.
+
+        Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
+
+        Raises:
+            UserError: `out` is a file, lies among the images, or holds anything else.
+        """
+        if out.exists() and not out.is_dir():
+            raise UserError(f"out={out} is a file; name a folder for the PNGs.")
+        root = self.path if self.path.is_dir() else self.path.parent
+        if self.path.is_dir() and out.resolve().is_relative_to(root.resolve()):
+            raise UserError(f"out={out} lies in {self.key}={self.path}, among the images. Name another folder.")
+        names = [path.relative_to(root).with_suffix(".png") for path in self.files]
+        count = Counter(names)
+        places = {
+            path: out / (name if count[name] == 1 else name.with_name(f"{path.name}.png"))
+            for path, name in zip(self.files, names, strict=True)
+        }
+        held = [path for path in sorted(out.rglob("*")) if path.is_file()] if out.is_dir() else []
+        if others := [path for path in held if path not in set(places.values())]:
+            raise UserError(
+                f"out={out} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0].relative_to(out)} is "
+                "the first): the images would mix with them. Name an empty or a new folder."
+            )
+        return places
 
     def told(self, done: str) -> str:
         """How many images were read, and what was `done` to them."""
@@ -71,11 +99,17 @@ class Images:
             cli.tell(f"{len(self.skipped):,} of {len(self.files):,} skipped: {in_words(self.skipped)}")
 
 
-def _read(path: Path, shape: Sequence[int]) -> "Tensor":
+def read(path: Path, shape: Sequence[int]) -> "Tensor":
+    """The image in a file as training images of `shape` (C, S, S) are: uint8. Decoders raise nearly anything."""
     from datamodules.pixels import opened, square
 
     with opened(path) as picture:
         return square(picture, size=shape[1], channels=shape[0])
+
+
+def reason(error: Exception) -> str:
+    """What a decoder says is wrong, in a line."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _normalised(images: "Sequence[Tensor]") -> "Tensor":
@@ -94,7 +128,15 @@ def shape_of(key: str, model: Any, run: Path) -> tuple[int, ...]:
     """
     from lightning_gans.core.protocols import Samples
 
-    found = tuple(model.sample(1).shape[1:]) if isinstance(model, Samples) else _described(run)
+    return checked(key, tuple(model.sample(1).shape[1:]) if isinstance(model, Samples) else _described(run), run)
+
+
+def checked(key: str, found: tuple[int, ...], run: Path) -> tuple[int, ...]:
+    """The shape of what a model takes, where that is (C, S, S).
+
+    Raises:
+        UserError: it is another.
+    """
     if len(found) != 3 or found[1] != found[2]:
         raise UserError(
             f"{key}= takes images, and the model of run={run} takes samples of shape {found}. Call the model from "

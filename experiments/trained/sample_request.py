@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.runs.directory import clean
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths, ranking
+from experiments.trained import inference, inpainting, paths, ranking
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
@@ -44,6 +44,9 @@ class Request:
     direction: str | None = None
     classify: Path | None = None
     rank: ranking.Queries | None = None
+    score: Path | None = None
+    inpaint: Path | None = None
+    mask: str | Path | None = None
 
     @property
     def task(self) -> str:
@@ -51,7 +54,19 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx", "classify", "rank")
+TASKS = (
+    "path",
+    "reconstruct",
+    "interpolate",
+    "traverse",
+    "encode",
+    "translate",
+    "onnx",
+    "classify",
+    "rank",
+    "score",
+    "inpaint",
+)
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
 COMMON = ("run", "which", "allow")  # what goes with every task
 # Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
@@ -60,22 +75,25 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "translate": ("out", "direction", "seed"),
     "classify": ("out",),
     "rank": ("n", "out"),
+    "score": ("out",),
+    "inpaint": ("mask", "out", "seed"),
 }
 DOES = {
     "onnx": "onnx= writes the generator itself, and draws no samples",
     "translate": "translate= translates every image, each to a PNG in out=",
     "classify": "classify= names the class of each image, in a CSV file",
     "rank": "rank= names the best documents of each query, in a CSV file",
+    "score": "score= gives the energy of each image, in a CSV file",
+    "inpaint": "inpaint= samples the masked pixels of each image, each to a PNG in out=",
 }
 # Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
 GOES_WITH = {
-    "out": "translate=FOLDER, classify=FOLDER or rank=QUERIES",
+    "out": "translate=FOLDER, classify=FOLDER, score=FOLDER, inpaint=FOLDER or rank=QUERIES",
     "direction": "translate=FOLDER, the images to translate",
+    "mask": "inpaint=FOLDER, the images to complete",
 }
-TABLES = {
-    "classify": "classes.csv",
-    "rank": "ranking.csv",
-}  # tasks that write a CSV file -> its name where out= is not given
+# Tasks that write a CSV file -> its name where out= is not given.
+TABLES = {"classify": "classes.csv", "rank": "ranking.csv", "score": "energies.csv"}
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
@@ -115,6 +133,9 @@ def parse(arguments: Sequence[str]) -> Request:
         direction=given.get("direction"),
         classify=_existing("classify", given),
         rank=ranking.queries(given["rank"]) if "rank" in given else None,
+        score=_existing("score", given),
+        inpaint=_existing("inpaint", given),
+        mask=inpainting.mask(given.get("mask")) if "inpaint" in given else None,
     )
     _check_task(request, given)
     if request.folder is not None:
@@ -147,6 +168,8 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
             raise UserError(f"{key}={given[key]} goes with {with_task}. Say which.")
     if request.task == "translate":
         _check_translation(request, given)
+    if request.task == "inpaint" and request.out is None:
+        raise UserError(f"inpaint={request.inpaint} needs a place: say out=FOLDER.")
     _check_paths(request, given)
     if request.task in TAKES:
         taken = (*COMMON, request.task, *TAKES[request.task])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
-from experiments.trained import classification, inference, paths, ranking, translation
+from experiments.trained import classification, inference, inpainting, paths, ranking, scoring, translation
 from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
@@ -97,7 +97,12 @@ def export(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 # task -> refuses a model that cannot do it
-NEEDS: dict[str, Callable[[Any, Any], None]] = {"classify": classification.need, "rank": ranking.need}
+NEEDS: dict[str, Callable[[Any, Any], None]] = {
+    "classify": classification.need,
+    "rank": ranking.need,
+    "score": scoring.need,
+    "inpaint": inpainting.need,
+}
 
 # task -> does it, and prints what was done: request, model, iteration of the weights -> exit code
 USES: dict[str, Callable[["Request", Any, int | None], int]] = {
@@ -105,4 +110,6 @@ USES: dict[str, Callable[["Request", Any, int | None], int]] = {
     "onnx": export,
     "classify": classification.classify,
     "rank": ranking.rank,
+    "score": scoring.score,
+    "inpaint": inpainting.inpaint,
 }

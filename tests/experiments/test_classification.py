@@ -1,6 +1,7 @@
 """`experiments.sample classify=`: the class of each image of a folder."""
 
 import csv
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,8 +18,13 @@ from tests.helpers.composed import composed
 CLASSES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine, or so"]
 
 
+@cache
+def described(variant):
+    return composed(variant)["variant"]["model"]
+
+
 def export(folder, variant, **about):
-    spec = composed(variant)["variant"]["model"]
+    spec = described(variant)
     torch.manual_seed(0)
     save_generator(build(spec).eval(), spec, folder / "generator", about=about)
     return folder
