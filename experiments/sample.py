@@ -24,20 +24,21 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
   which   last: the newest export (generator/); best: checkpoints/best.ckpt
   allow   names outside lightning_gans that the export may use, as my_package.networks. (code that you trust)
 
-Any generator of codes shows what lies between its samples, without an encoder:
+Any generator of codes shows what lies between its samples, and what its codes say, without an encoder:
 
-  path    n rows of samples along paths between pairs of codes, all of one class where the model is told it: spherical
-          (along a great circle, as far from 0 as codes are) or linear (a straight line)
-  steps   of a path, or along an axis (8; with gif or video 48)
-  gif     an animation of the steps of path=, interpolate= or traverse=, there and back
-  video   the same as MP4 (pip install 'lightning-gans[video]')
+  path      n rows of samples along paths between pairs of codes, all of one class where the model is told it:
+            spherical (along a great circle, as far from 0 as codes are) or linear (a straight line)
+  traverse  sample INDEX of `seed`, a row for each of the first 10 numbers of its code, which moves along it, all else
+            held; of a run with an encoder a row for each number, of infogan one for each of its codes
+  steps     of a path, or along an axis (8; with gif or video 48)
+  gif       an animation of the steps of path=, interpolate= or traverse=, there and back
+  video     the same as MP4 (pip install 'lightning-gans[video]')
 
 A run with an encoder (autoencoder, vae, vaegan, bigan, ali) can be shown samples: IN is an image, a folder of images,
 several with commas between them, or an .npz with an array `samples`; the first n are taken.
 
   reconstruct  rows of them, each with the row of their reconstructions below
   interpolate  along each row, from the first to the second of a pair through their codes, in `steps` steps
-  traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
 A run of cyclegan or pix2pix translates, and does nothing else:
@@ -244,8 +245,8 @@ def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
         with using(request.run), shown("Sampling"):
             made = _made(request, model, x, chosen)
         with shown("Drawing"):
-            if request.grid and task == "path" and made.cells.dim() != 4:
-                paths.draw_points(made, request.grid)
+            if request.grid and task in paths.TITLES and made.cells.dim() != 4:
+                paths.draw_points(task, made, request.grid)
             elif request.grid:
                 inference.draw(task, made, request.grid)
             if request.gif or request.video:
@@ -257,9 +258,13 @@ def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
 
 
 def _made(request: Request, model: Any, x: Any, chosen: Mapping[str, Any]) -> inference.Made:
+    from lightning_gans.core.protocols import Traverses
+
     if request.path is not None:
         return paths.make(model, request.n, request.steps, path=request.path, seed=request.seed, **chosen)
     start = request.traverse or 0
+    if request.task == "traverse" and not isinstance(model, Traverses):
+        return paths.traverse(model, request.steps, seed=request.seed, start=start, **chosen)
     return inference.make(request.task, model, x, steps=request.steps, seed=request.seed, start=start)
 
 

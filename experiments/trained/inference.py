@@ -170,10 +170,10 @@ def need(task: str, model: Any, run: Path) -> None:
     Raises:
         UserError: names the variants that can.
     """
-    from lightning_gans.core.protocols import Encodes, Reconstructs, Traverses
+    from lightning_gans.core.protocols import Encodes, Reconstructs
 
-    if not isinstance(model, {"encode": Encodes, "traverse": Traverses}.get(task, Reconstructs)):
-        also = "" if task in ("reconstruct", "interpolate") else " or infogan"
+    if not isinstance(model, {"encode": Encodes}.get(task, Reconstructs)):
+        also = " or infogan" if task == "encode" else ""
         raise UserError(
             f"{task}=: the {type(model).__name__} of run={run} cannot do that. Name a run of variant=autoencoder, vae, "
             f"vaegan, bigan, ali{also}."

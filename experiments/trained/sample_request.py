@@ -177,16 +177,12 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
             raise UserError(f"{DOES[request.task]}. Leave {', '.join(idle)} out.")
     if request.task == "onnx":
         need("onnx")
-    if request.task not in ("sample", "path"):
-        if request.label is not None:
-            raise UserError(
-                f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out."
-            )
-        if request.truncation is not None:
-            raise UserError(
-                f"truncation={request.truncation:g} is of codes of the prior, and {request.task}= draws none. Leave it "
-                "out."
-            )
+    if request.task not in ("sample", "path", "traverse") and request.label is not None:
+        raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
+    if request.task not in ("sample", "path") and request.truncation is not None:
+        raise UserError(
+            f"truncation={request.truncation:g}: codes are not truncated with {request.task}=. Leave truncation out."
+        )
     if request.task == "encode" and (request.grid or request.folder):
         raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
 

@@ -21,7 +21,7 @@ def need(request: "Request", model: Any) -> None:
     Raises:
         UserError: names what can.
     """
-    from lightning_gans.core.protocols import Samples
+    from lightning_gans.core.protocols import Samples, Traverses
 
     run = request.run
     if request.task == "translate":
@@ -30,8 +30,11 @@ def need(request: "Request", model: Any) -> None:
         NEEDS[request.task](model, run)
     elif not isinstance(model, Samples):
         raise UserError(f"The {type(model).__name__} of run={run} has nothing to sample: {_instead(model)}")
-    elif request.task == "path" or request.truncation is not None:
-        what = f"truncation={request.truncation:g}" if request.path is None else f"path={request.path}"
+    elif request.task == "traverse" and isinstance(model, Traverses):
+        return
+    elif request.task in ("path", "traverse") or request.truncation is not None:
+        number = f"truncation={request.truncation:g}" if request.truncation is not None else "traverse="
+        what = number if request.path is None else f"path={request.path}"
         paths.need(what, model, run)
     elif request.task not in ("sample", "onnx"):
         inference.need(request.task, model, run)
