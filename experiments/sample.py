@@ -8,6 +8,7 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
                                     [classify=IMAGE|DIR [out=FILE.csv]] [rank=QUERIES [n=10] [out=FILE.csv]]
                                     [score=IMAGE|DIR [out=FILE.csv]] [inpaint=IMAGE|DIR mask=PART out=DIR [seed=0]]
+                                    [convert=FILE.wav speaker=NAME|NUMBER|FILE.wav out=FILE.wav]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -76,6 +77,14 @@ A run of irgan or irgan_pairwise ranks documents:
   n     how many of the best documents (10)
   out   a CSV file (DIR/samples/ranking.csv): query, rank from 1 on, document, score
 
+A run of disentangle or disentangle_pairs gives a recording another speaker's voice:
+
+  convert  a sound file of up to ten minutes; it is converted in overlapping windows of the training length, and the
+           phases of the sound are found by Griffin and Lim's iteration
+  speaker  a speaker of the training data, by name (data=speech: the folder) or number from 0 on, whose recordings are
+           read where the run's config.yaml says that they lie; or a recording of anybody, FILE.wav
+  out      a wav file, 16 bit, mono, with the sample rate of the training data
+
 For programs without torch (pip install 'lightning-gans[onnx]'):
 
   onnx    the generator as an ONNX file: z (n, d), and label (n,) where the model is told the class, to x, for any n; a
@@ -92,6 +101,7 @@ run=zoo/NAME go to samples/zoo-NAME/.
   python -m experiments.sample run=runs/triplegan-digits_semi-0 classify=my_digits/ out=classes.csv
   python -m experiments.sample run=runs/irgan-movielens-0 rank=1,2,3 n=10 out=films.csv
   python -m experiments.sample run=runs/energy-digits-0 inpaint=my_digits/ mask=right out=completed/
+  python -m experiments.sample run=runs/disentangle-speech-0 convert=my_words.wav speaker=anna out=as_anna.wav
 """
 
 import sys

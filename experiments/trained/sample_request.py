@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.runs.directory import clean
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, inpainting, paths, ranking
+from experiments.trained import conversion, inference, inpainting, paths, ranking
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
@@ -47,6 +47,8 @@ class Request:
     score: Path | None = None
     inpaint: Path | None = None
     mask: str | Path | None = None
+    convert: Path | None = None
+    speaker: str | None = None
 
     @property
     def task(self) -> str:
@@ -54,19 +56,6 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = (
-    "path",
-    "reconstruct",
-    "interpolate",
-    "traverse",
-    "encode",
-    "translate",
-    "onnx",
-    "classify",
-    "rank",
-    "score",
-    "inpaint",
-)
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
 COMMON = ("run", "which", "allow")  # what goes with every task
 # Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
@@ -77,7 +66,9 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "rank": ("n", "out"),
     "score": ("out",),
     "inpaint": ("mask", "out", "seed"),
+    "convert": ("speaker", "out"),
 }
+TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", *TAKES)
 DOES = {
     "onnx": "onnx= writes the generator itself, and draws no samples",
     "translate": "translate= translates every image, each to a PNG in out=",
@@ -85,12 +76,14 @@ DOES = {
     "rank": "rank= names the best documents of each query, in a CSV file",
     "score": "score= gives the energy of each image, in a CSV file",
     "inpaint": "inpaint= samples the masked pixels of each image, each to a PNG in out=",
+    "convert": "convert= gives a recording another speaker's voice, in a wav file",
 }
 # Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
 GOES_WITH = {
-    "out": "translate=FOLDER, classify=FOLDER, score=FOLDER, inpaint=FOLDER or rank=QUERIES",
+    "out": "translate=FOLDER, classify=FOLDER, score=FOLDER, inpaint=FOLDER, rank=QUERIES or convert=FILE.wav",
     "direction": "translate=FOLDER, the images to translate",
     "mask": "inpaint=FOLDER, the images to complete",
+    "speaker": "convert=FILE.wav, the recording to convert",
 }
 # Tasks that write a CSV file -> its name where out= is not given.
 TABLES = {"classify": "classes.csv", "rank": "ranking.csv", "score": "energies.csv"}
@@ -136,6 +129,8 @@ def parse(arguments: Sequence[str]) -> Request:
         score=_existing("score", given),
         inpaint=_existing("inpaint", given),
         mask=inpainting.mask(given.get("mask")) if "inpaint" in given else None,
+        convert=conversion.recording(given["convert"]) if "convert" in given else None,
+        speaker=given.get("speaker"),
     )
     _check_task(request, given)
     if request.folder is not None:
@@ -170,6 +165,8 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
         _check_translation(request, given)
     if request.task == "inpaint" and request.out is None:
         raise UserError(f"inpaint={request.inpaint} needs a place: say out=FOLDER.")
+    if request.task == "convert":
+        conversion.check(request)
     _check_paths(request, given)
     if request.task in TAKES:
         taken = (*COMMON, request.task, *TAKES[request.task])
@@ -238,6 +235,8 @@ def _out(given: Mapping[str, str]) -> Path | None:
     """The file or folder that a task writes."""
     if "out" not in given:
         return None
+    if "convert" in given:
+        return _file("out", given["out"], ".wav")
     return _file("out", given["out"], ".csv") if set(TABLES) & set(given) else Path(given["out"])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from experiments import cli
-from experiments.trained import classification, inference, inpainting, paths, ranking, scoring, translation
+from experiments.trained import classification, conversion, inference, inpainting, paths, ranking, scoring, translation
 from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
@@ -42,7 +42,7 @@ def need(request: "Request", model: Any) -> None:
 
 def _instead(model: object) -> str:
     """The tasks of a model that makes no samples, as a sentence."""
-    from lightning_gans.core.protocols import Classifies, GeneratesFromImages, Ranks, Translates
+    from lightning_gans.core.protocols import Classifies, Converts, GeneratesFromImages, Ranks, Translates
 
     if isinstance(model, Translates | GeneratesFromImages):
         direction = " direction=a2b, or b2a" if isinstance(model, Translates) else ""
@@ -51,6 +51,8 @@ def _instead(model: object) -> str:
         return "say classify=FOLDER, or name a run of a generator."
     if isinstance(model, Ranks):
         return "say rank=QUERIES, or name a run of a generator."
+    if isinstance(model, Converts):
+        return "say convert=FILE.wav speaker=NAME out=FILE.wav, or name a run of a generator."
     return (
         "name a run of a generator. What this one does is in its run's samples/, and lightning_gans.load_generator "
         "loads it."
@@ -105,6 +107,7 @@ NEEDS: dict[str, Callable[[Any, Any], None]] = {
     "rank": ranking.need,
     "score": scoring.need,
     "inpaint": inpainting.need,
+    "convert": conversion.need,
 }
 
 # task -> does it, and prints what was done: request, model, iteration of the weights -> exit code
@@ -115,4 +118,5 @@ USES: dict[str, Callable[["Request", Any, int | None], int]] = {
     "rank": ranking.rank,
     "score": scoring.score,
     "inpaint": inpainting.inpaint,
+    "convert": conversion.convert,
 }
