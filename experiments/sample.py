@@ -1,4 +1,6 @@
-"""Samples from a run's exported generator, or translations by it: no data, no Lightning, no Hydra.
+"""Samples from a run's exported generator, and other uses of a trained model: no Lightning, no Hydra.
+
+Only convert= with a speaker of the training data reads these data, by Lightning's data modules.
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [truncation=0.7]
                                     [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
@@ -6,6 +8,9 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
                                     [translate=IN out=DIR [direction=a2b|b2a] [seed=0]]
+                                    [classify=IMAGE|DIR [out=FILE.csv]] [rank=QUERIES [n=10] [out=FILE.csv]]
+                                    [score=IMAGE|DIR [out=FILE.csv]] [inpaint=IMAGE|DIR mask=PART out=DIR [seed=0]]
+                                    [convert=FILE.wav speaker=NAME|NUMBER|FILE.wav out=FILE.wav]
                                     [onnx=FILE.onnx]
 
   run     a run's folder (running, finished or killed), an exported generator/ folder, or a small generator that comes
@@ -22,20 +27,21 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
   which   last: the newest export (generator/); best: checkpoints/best.ckpt
   allow   names outside lightning_gans that the export may use, as my_package.networks. (code that you trust)
 
-Any generator of codes shows what lies between its samples, without an encoder:
+Any generator of codes shows what lies between its samples, and what its codes say, without an encoder:
 
-  path    n rows of samples along paths between pairs of codes, all of one class where the model is told it: spherical
-          (along a great circle, as far from 0 as codes are) or linear (a straight line)
-  steps   of a path, or along an axis (8; with gif or video 48)
-  gif     an animation of the steps of path=, interpolate= or traverse=, there and back
-  video   the same as MP4 (pip install 'lightning-gans[video]')
+  path      n rows of samples along paths between pairs of codes, all of one class where the model is told it:
+            spherical (along a great circle, as far from 0 as codes are) or linear (a straight line)
+  traverse  sample INDEX of `seed`, a row for each of the first 10 numbers of its code, which moves along it, all else
+            held; of a run with an encoder a row for each number, of infogan one for each of its codes
+  steps     of a path, or along an axis (8; with gif or video 48)
+  gif       an animation of the steps of path=, interpolate= or traverse=, there and back
+  video     the same as MP4 (pip install 'lightning-gans[video]')
 
 A run with an encoder (autoencoder, vae, vaegan, bigan, ali) can be shown samples: IN is an image, a folder of images,
 several with commas between them, or an .npz with an array `samples`; the first n are taken.
 
   reconstruct  rows of them, each with the row of their reconstructions below
   interpolate  along each row, from the first to the second of a pair through their codes, in `steps` steps
-  traverse     sample INDEX of `seed`, a row for each number of its code, which moves along it (infogan: its codes)
   encode       their codes (n, d) and the encoder's last hidden layer (n, f), as codes and features of an npz
 
 A run of cyclegan or pix2pix translates, and does nothing else:
@@ -46,6 +52,40 @@ A run of cyclegan or pix2pix translates, and does nothing else:
   out        a folder for the translations: PNGs under the images' own names
   direction  of cyclegan: a2b or b2a
   seed       of pix2pix's noise
+
+A run with a classifier (triplegan, dann, dann_alternating) names the class of images:
+
+  classify  an image or a folder of them, each brought to the size of training images; files that cannot be read are
+            skipped and named at the end. The number of images of each class is printed
+  out       a CSV file (DIR/samples/classes.csv): path, class, and the probability of that class
+
+A run of energy scores and completes images, where it was trained on images:
+
+  score    an image or a folder of them, as for classify: the energy of each, which is lower for likelier images
+  inpaint  an image or a folder of them: the masked pixels are sampled by the model's Langevin chains from noise, while
+           the other ones stand still (Du & Mordatch 2019, section 4.3)
+  mask     of inpaint: left, right, top or bottom (half of the image), centre (the middle half of both sides), or a
+           picture FILE.png whose white pixels are masked
+  out      of score, a CSV file, lowest energy first (DIR/samples/energies.csv): path, energy; of inpaint, a folder for
+           PNGs of the size of training images, under the images' own names
+  seed     of the chains (0); the images of a folder have the noise of samples 0, 1, ...
+
+A run of irgan or irgan_pairwise ranks documents:
+
+  rank  numbers of queries with commas between, or a text file of them (data=movielens: users; of ratings.csv counted
+        from 0, in the order of their numbers). Of queries that are described by features, as with data=letor, an .npz
+        with an array `queries` (queries, documents, features). Documents that were known to be relevant in training
+        are ranked with the others: the exported model does not hold which these are
+  n     how many of the best documents (10)
+  out   a CSV file (DIR/samples/ranking.csv): query, rank from 1 on, document, score
+
+A run of disentangle or disentangle_pairs gives a recording another speaker's voice:
+
+  convert  a sound file of up to ten minutes; it is converted in overlapping windows of the training length, and the
+           phases of the sound are found by Griffin and Lim's iteration
+  speaker  a speaker of the training data, by name (data=speech: the folder) or number from 0 on, whose recordings are
+           read where the run's config.yaml says that they lie; or a recording of anybody, FILE.wav
+  out      a wav file, 16 bit, mono, with the sample rate of the training data
 
 For programs without torch (pip install 'lightning-gans[onnx]'):
 
@@ -60,6 +100,10 @@ run=zoo/NAME go to samples/zoo-NAME/.
   python -m experiments.sample run=runs/dcgan-digits-0 path=spherical n=16 gif=morphing.gif
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
+  python -m experiments.sample run=runs/triplegan-digits_semi-0 classify=my_digits/ out=classes.csv
+  python -m experiments.sample run=runs/irgan-movielens-0 rank=1,2,3 n=10 out=films.csv
+  python -m experiments.sample run=runs/energy-digits-0 inpaint=my_digits/ mask=right out=completed/
+  python -m experiments.sample run=runs/disentangle-speech-0 convert=my_words.wav speaker=anna out=as_anna.wav
 """
 
 import sys
@@ -71,7 +115,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths, translation
+from experiments.trained import inference, paths, uses
 from experiments.trained.loading import load_model, using
 from experiments.trained.progress import shown
 from experiments.trained.sample_request import OUTPUTS, Request, file_name, parse
@@ -83,33 +127,6 @@ if TYPE_CHECKING:
 
 STEP = 256  # samples made, and held as floats, at a time
 SHOWN, POINTS = 1024, 20_000  # images, or points, that a picture shows at most
-
-
-def check_model(request: Request, model: Any) -> None:
-    """Refuse what the model cannot do.
-
-    Raises:
-        UserError: names what can.
-    """
-    from lightning_gans.core.protocols import GeneratesFromImages, Samples, Translates
-
-    if request.task == "translate":
-        translation.need(model, request.run, direction=request.direction, seed=request.seed)
-    elif isinstance(model, Translates | GeneratesFromImages):
-        raise UserError(
-            f"The {type(model).__name__} of run={request.run} translates images and has nothing to sample: say "
-            f"translate=FOLDER out=FOLDER{' direction=a2b, or b2a' if isinstance(model, Translates) else ''}."
-        )
-    elif not isinstance(model, Samples):
-        raise UserError(
-            f"The {type(model).__name__} of run={request.run} makes no samples out of nothing: name a run of a "
-            "generator. What this one does is in its run's samples/, and lightning_gans.load_generator loads it."
-        )
-    elif request.task == "path" or request.truncation is not None:
-        what = f"truncation={request.truncation:g}" if request.path is None else f"path={request.path}"
-        paths.need(what, model, request.run)
-    elif request.task not in ("sample", "onnx"):
-        inference.need(request.task, model, request.run)
 
 
 def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
@@ -191,15 +208,13 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     with shown("Loading"):
         model, iteration = load_model(request.run, request.which, allow=request.allow, watched=request.task != "onnx")
-    check_model(request, model)
+    uses.need(request, model)
     label = label_of(request, model)
     chosen = {"label": None if label is None else label[0], "truncation": request.truncation}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     start = time.monotonic()
-    if request.task == "translate":
-        return translate(request, model, iteration)
-    if request.task == "onnx":
-        return export(request, model)
+    if request.task in uses.USES:
+        return uses.USES[request.task](request, model, iteration)
     if request.task != "sample":
         return infer(request, model, chosen)
     with using(request.run), shown("Sampling", request.n) as report:
@@ -219,48 +234,6 @@ def _tell_places(request: Request, of_grid: str = "") -> None:
     for key in OUTPUTS:
         if path := getattr(request, key):
             cli.tell(f"  {key:6}  {path}" + (of_grid if key == "grid" else ""))
-
-
-def translate(request: Request, model: Any, iteration: int | None) -> int:
-    """Translate a folder of images; 0 if any could be.
-
-    Raises:
-        UserError: none could be, or a place that is not free.
-    """
-    assert request.translate is not None
-    assert request.out is not None
-    start = time.monotonic()
-    images = translation.places(request.translate, request.out)
-    with using(request.run), shown("Translating"):
-        skipped = translation.translate(model, images, request.direction, seed=request.seed)
-    of = f" (iteration {iteration:,})" if iteration is not None else ""
-    done = len(images) - len(skipped)
-    cli.tell(
-        f"{done:,} image{'s' * (done > 1)} of {request.translate} translated {request.direction or 'a2b'} by "
-        f"{request.run}{of} in {time.monotonic() - start:.1f} s:"
-    )
-    cli.tell(f"  out     {request.out}")
-    if skipped:
-        cli.tell(f"{len(skipped):,} of {len(images):,} skipped: {translation.in_words(skipped)}")
-    return 0
-
-
-def export(request: Request, model: Any) -> int:
-    """Write the model as ONNX; 0.
-
-    Raises:
-        UserError: it has no codes, or torch cannot export it.
-    """
-    from lightning_gans.models.onnx_export import export_onnx
-
-    assert request.onnx is not None
-    with using(request.run), shown("Exporting"):
-        written = export_onnx(model, request.onnx)
-    cli.tell(f"The networks of {request.run} as ONNX, for any n:")
-    for path, shapes in written.items():
-        *inputs, output = (f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
-        cli.tell(f"  {path}  {', '.join(inputs)} -> {output}")
-    return 0
 
 
 def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
@@ -284,8 +257,8 @@ def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
         with using(request.run), shown("Sampling"):
             made = _made(request, model, x, chosen)
         with shown("Drawing"):
-            if request.grid and task == "path" and made.cells.dim() != 4:
-                paths.draw_points(made, request.grid)
+            if request.grid and task in paths.TITLES and made.cells.dim() != 4:
+                paths.draw_points(task, made, request.grid)
             elif request.grid:
                 inference.draw(task, made, request.grid)
             if request.gif or request.video:
@@ -297,9 +270,13 @@ def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
 
 
 def _made(request: Request, model: Any, x: Any, chosen: Mapping[str, Any]) -> inference.Made:
+    from lightning_gans.core.protocols import Traverses
+
     if request.path is not None:
         return paths.make(model, request.n, request.steps, path=request.path, seed=request.seed, **chosen)
     start = request.traverse or 0
+    if request.task == "traverse" and not isinstance(model, Traverses):
+        return paths.traverse(model, request.steps, seed=request.seed, start=start, **chosen)
     return inference.make(request.task, model, x, steps=request.steps, seed=request.seed, start=start)
 
 

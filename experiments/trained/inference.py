@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -12,7 +13,10 @@ from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    Array = np.ndarray[Any, Any]
 
 COLUMNS = 8  # of a picture of pairs
 MOST_BYTES = 2**30  # of an array that has to be read as a whole
@@ -25,7 +29,7 @@ DONE = {
 }
 
 
-def inputs(key: str, text: str) -> tuple[Path, ...]:
+def inputs(key: str, text: str, would_fit: str = "Name images, a folder of them, or an .npz.") -> tuple[Path, ...]:
     """The files and folders that `text` names, with commas between them.
 
     Raises:
@@ -36,9 +40,7 @@ def inputs(key: str, text: str) -> tuple[Path, ...]:
         if not path.exists():
             beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
             hint = did_you_mean(str(path.parent / name) for name in nearest(path.name, beside))
-            raise UserError(
-                f"{key}={path}: there is no such file or folder.{hint or ' Name images, a folder of them, or an .npz.'}"
-            )
+            raise UserError(f"{key}={path}: there is no such file or folder.{hint or f' {would_fit}'}")
     return paths
 
 
@@ -84,39 +86,68 @@ def _picture(key: str, path: Path, shape: tuple[int, ...]) -> "Tensor":
 
 
 def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
-    """The first samples of an .npz, at most `most`; no more than those is read or allocated."""
+    """The first samples of an .npz, at most `most`."""
     import numpy as np
     import torch
 
-    from datamodules.image_sets.npz import npy_header
     from datamodules.pixels import normalise
 
+    wanted = f"this run's samples are of shape {shape}"
+    found = array(key, path, "samples", fits=lambda of_array: of_array == shape, wanted=wanted, most=most)
+    if found.dtype == np.uint8:
+        return normalise(torch.from_numpy(found.copy()))
+    return torch.from_numpy(finite(key, path, "samples", found))
+
+
+def array(
+    key: str, path: Path, name: str, *, fits: Callable[[tuple[int, ...]], bool], wanted: str, most: int | None = None
+) -> "Array":
+    """The first rows of an array in an .npz, at most `most`; no more than those is read or allocated.
+
+    Args:
+        fits: whether the shape of a row fits.
+        wanted: what would fit, for a message.
+        most: None: all rows, of MOST_BYTES together.
+
+    Raises:
+        UserError: no such array, or one that does not fit.
+    """
+    import numpy as np
+
+    from datamodules.image_sets.npz import npy_header
+
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("samples.npy") as file:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
             (n, *rest), columns, dtype = npy_header(file)
-            of_array = tuple(rest)
-            fits = of_array == shape and dtype.kind in "uf" and dtype.itemsize <= 8
-            rows = n if columns else min(n, most)  # in Fortran order the first rows lie all over the file
+            shape = tuple(rest)
+            suits = fits(shape) and dtype.kind in "uf" and dtype.itemsize <= 8
+            whole = columns or most is None  # in Fortran order the first rows lie all over the file
+            rows = n if whole else min(n, most or 0)
             size = rows * prod(shape) * dtype.itemsize
-            if columns and size > MOST_BYTES:
-                raise ValueError(f"it is in Fortran order and larger than {MOST_BYTES:,} bytes")
-            content = file.read(size) if fits else b""
+            if whole and size > MOST_BYTES:
+                raise ValueError(f"it is {'in Fortran order and ' if columns else ''}larger than {MOST_BYTES:,} bytes")
+            content = file.read(size) if suits else b""
     except (*UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{key}={path} holds no array `samples` ({error}).") from error
-    if not fits:
-        raise UserError(
-            f"{key}={path}: `samples` is {dtype} of shape {(n, *of_array)}, and this run's samples are of shape "
-            f"{shape}."
-        )
+        raise UserError(f"{key}={path} holds no array `{name}` ({error}).") from error
+    if not suits:
+        raise UserError(f"{key}={path}: `{name}` is {dtype} of shape {(n, *shape)}, and {wanted}.")
     if len(content) < size:
-        raise UserError(f"{key}={path} is cut short: `samples` says {n:,} samples and has fewer.")
-    array = np.frombuffer(content, dtype).reshape((rows, *shape), order="F" if columns else "C")[:most]
-    if array.dtype == np.uint8:
-        return normalise(torch.from_numpy(array.copy()))
+        raise UserError(f"{key}={path} is cut short: `{name}` says {n:,} {name} and has fewer.")
+    return np.frombuffer(content, dtype).reshape((rows, *shape), order="F" if columns else "C")[:most]
+
+
+def finite(key: str, path: Path, name: str, array: "Array") -> "Array":
+    """The same numbers as float32.
+
+    Raises:
+        UserError: NaN or infinite numbers.
+    """
+    import numpy as np
+
     with np.errstate(over="ignore"):
-        x = torch.from_numpy(array.astype(np.float32))
-    if not x.isfinite().all():
-        raise UserError(f"{key}={path}: `samples` holds NaN or infinite numbers, from which nothing can be inferred.")
+        x = array.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise UserError(f"{key}={path}: `{name}` holds NaN or infinite numbers, from which nothing can be inferred.")
     return x
 
 
@@ -139,10 +170,10 @@ def need(task: str, model: Any, run: Path) -> None:
     Raises:
         UserError: names the variants that can.
     """
-    from lightning_gans.core.protocols import Encodes, Reconstructs, Traverses
+    from lightning_gans.core.protocols import Encodes, Reconstructs
 
-    if not isinstance(model, {"encode": Encodes, "traverse": Traverses}.get(task, Reconstructs)):
-        also = "" if task in ("reconstruct", "interpolate") else " or infogan"
+    if not isinstance(model, {"encode": Encodes}.get(task, Reconstructs)):
+        also = " or infogan" if task == "encode" else ""
         raise UserError(
             f"{task}=: the {type(model).__name__} of run={run} cannot do that. Name a run of variant=autoencoder, vae, "
             f"vaegan, bigan, ali{also}."

@@ -1,4 +1,4 @@
-"""Paths between codes of the prior: what `experiments.sample` does with path=, gif= and video=."""
+"""Paths between codes of the prior, and along their numbers: path=, traverse=, gif= and video=."""
 
 import math
 from pathlib import Path
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PATHS = ("spherical", "linear")
 ROWS = 8  # of paths, where n is not said
 FRAMES = 48  # steps of an animation, where steps is not said
+AXES = 10  # rows of a traversal: the first numbers of a code
+TITLES = {"path": "along paths between codes", "traverse": "along numbers of a code"}
 MOST = 16_384  # samples of all paths together, which are held in memory
 
 
@@ -39,8 +41,31 @@ def make(model: Any, n: int, steps: int, *, path: str, seed: int, **chosen: Any)
     return Made(rows.flatten(0, 1), rows.flatten(0, 1), steps)
 
 
-def draw_points(made: Made, picture: Path) -> None:
-    """A picture of paths on the plane.
+def traverse(model: Any, steps: int, *, seed: int, start: int, label: int | None = None) -> Made:
+    """Sample `start` of `seed` with one of the first AXES numbers of its code after the other moved, a row for each.
+
+    label: its class, of a model that is told one; None: the one that `sample` draws.
+    """
+    import torch
+
+    from lightning_gans.core.protocols import SamplesByLabel
+    from lightning_gans.models.generative import CHUNK, evaluating
+
+    axes = model.prior.axes(steps)[:AXES]
+    with evaluating(model):
+        z = model.codes(start // CHUNK, seed=seed)[start % CHUNK].repeat(len(axes), steps, 1)
+        for row, (first, values) in zip(z, axes, strict=True):
+            row[:, first : first + values.shape[1]] = values.to(z)
+        told: tuple[Tensor, ...] = ()
+        if isinstance(model, SamplesByLabel):
+            of = model.labels(1, seed=seed, start=start) if label is None else torch.tensor([label])
+            told = (of.to(z.device).expand(steps),)
+        x = torch.cat([model(row, *told) for row in z])
+    return Made(x, x, steps)
+
+
+def draw_points(task: str, made: Made, picture: Path) -> None:
+    """A picture of paths, or of traversals, on the plane.
 
     Raises:
         UserError: points that are not of the plane.
@@ -52,11 +77,9 @@ def draw_points(made: Made, picture: Path) -> None:
     points = made.samples.cpu()
     if tuple(points.shape[1:]) != (2,):
         raise UserError(
-            f"path=: samples of shape {tuple(points.shape[1:])} make no picture. Say npz=paths.npz for the numbers."
+            f"{task}=: samples of shape {tuple(points.shape[1:])} make no picture. Say npz=paths.npz for the numbers."
         )
-    save_png(
-        planar_figure(points, title="along paths between codes", paths=points.unflatten(0, (-1, made.columns))), picture
-    )
+    save_png(planar_figure(points, title=TITLES[task], paths=points.unflatten(0, (-1, made.columns))), picture)
 
 
 def animate(made: Made, *, gif: Path | None, video: Path | None) -> None:

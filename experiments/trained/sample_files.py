@@ -1,10 +1,12 @@
 """Files of samples, written in one pass over parts of them: each whole or not at all, the same bytes every time."""
 
+import csv
+import io
 import math
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 
 from lightning_gans.core.errors import UserError
-from lightning_gans.core.files import atomic
+from lightning_gans.core.files import atomic, write_atomically
 from lightning_gans.reporting.images import image_grid, is_picture, png, save_png, to_picture
 from lightning_gans.reporting.planar import planar_figure
 
@@ -96,3 +98,16 @@ def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
         save_png(image_grid(samples, columns=math.isqrt(len(samples) - 1) + 1), path)
     else:
         save_png(planar_figure(samples, title=f"{len(samples):,} samples"), path)
+
+
+def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A CSV table; floats keep seven significant digits, what float32 holds.
+
+    Raises:
+        UserError: a file that cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([f"{value:.7g}" if isinstance(value, float) else value for value in row] for row in rows)
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))  # names of files may be any bytes

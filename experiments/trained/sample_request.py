@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.runs.directory import clean
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths
+from experiments.trained import conversion, inference, inpainting, paths, ranking
 from experiments.trained.arguments import allowed, pairs, run_folder, whole
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
@@ -42,6 +42,13 @@ class Request:
     translate: Path | None = None
     out: Path | None = None
     direction: str | None = None
+    classify: Path | None = None
+    rank: ranking.Queries | None = None
+    score: Path | None = None
+    inpaint: Path | None = None
+    mask: str | Path | None = None
+    convert: Path | None = None
+    speaker: str | None = None
 
     @property
     def task(self) -> str:
@@ -49,10 +56,37 @@ class Request:
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", "translate", "onnx")
 IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
-EXPORTS = ("run", "which", "allow", "onnx")  # what goes with onnx=
-TRANSLATES = ("run", "which", "allow", "translate", "out", "direction", "seed")  # what goes with translate=
+COMMON = ("run", "which", "allow")  # what goes with every task
+# Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
+TAKES: Mapping[str, tuple[str, ...]] = {
+    "onnx": (),
+    "translate": ("out", "direction", "seed"),
+    "classify": ("out",),
+    "rank": ("n", "out"),
+    "score": ("out",),
+    "inpaint": ("mask", "out", "seed"),
+    "convert": ("speaker", "out"),
+}
+TASKS = ("path", "reconstruct", "interpolate", "traverse", "encode", *TAKES)
+DOES = {
+    "onnx": "onnx= writes the generator itself, and draws no samples",
+    "translate": "translate= translates every image, each to a PNG in out=",
+    "classify": "classify= names the class of each image, in a CSV file",
+    "rank": "rank= names the best documents of each query, in a CSV file",
+    "score": "score= gives the energy of each image, in a CSV file",
+    "inpaint": "inpaint= samples the masked pixels of each image, each to a PNG in out=",
+    "convert": "convert= gives a recording another speaker's voice, in a wav file",
+}
+# Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
+GOES_WITH = {
+    "out": "translate=FOLDER, classify=FOLDER, score=FOLDER, inpaint=FOLDER, rank=QUERIES or convert=FILE.wav",
+    "direction": "translate=FOLDER, the images to translate",
+    "mask": "inpaint=FOLDER, the images to complete",
+    "speaker": "convert=FILE.wav, the recording to convert",
+}
+# Tasks that write a CSV file -> its name where out= is not given.
+TABLES = {"classify": "classes.csv", "rank": "ranking.csv", "score": "energies.csv"}
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
@@ -69,7 +103,7 @@ def parse(arguments: Sequence[str]) -> Request:
     animated = "gif" in given or "video" in given
     request = Request(
         run=run_folder(given, which),
-        n=whole("n", given.get("n", str(paths.ROWS) if "path" in given else "64"), least=1),
+        n=whole("n", given.get("n", _usual_n(given)), least=1),
         seed=whole("seed", given.get("seed", "0"), least=0),
         label=given.get("label"),
         grid=_file("grid", given.get("grid"), ".png"),
@@ -88,18 +122,27 @@ def parse(arguments: Sequence[str]) -> Request:
         encode=inference.inputs("encode", given.get("encode", "")),
         steps=whole("steps", given.get("steps", str(paths.FRAMES if animated else 8)), least=2),
         translate=next(iter(inference.inputs("translate", given.get("translate", ""))), None),
-        out=Path(given["out"]) if "out" in given else None,
+        out=_out(given),
         direction=given.get("direction"),
+        classify=_existing("classify", given),
+        rank=ranking.queries(given["rank"]) if "rank" in given else None,
+        score=_existing("score", given),
+        inpaint=_existing("inpaint", given),
+        mask=inpainting.mask(given.get("mask")) if "inpaint" in given else None,
+        convert=conversion.recording(given["convert"]) if "convert" in given else None,
+        speaker=given.get("speaker"),
     )
     _check_task(request, given)
     if request.folder is not None:
         _check_folder(request.folder, request.n)
-    if any(getattr(request, output) for output in OUTPUTS) or request.task in ("translate", "onnx"):
+    if any(getattr(request, output) for output in (*OUTPUTS, "out", "onnx")):
         return request
     # A generator of the zoo lies in the installed package, where nothing is written.
     samples = (
         Path("samples") / clean("-".join(request.run.parts)) if is_of_zoo(request.run) else request.run / "samples"
     )
+    if request.task in TABLES:
+        return replace(request, out=samples / TABLES[request.task])
     if request.task == "encode":
         return replace(request, npz=samples / "codes.npz")
     if request.task not in ("sample", "path"):
@@ -115,22 +158,28 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
     tasks = [task for task in TASKS if task in given]
     if len(tasks) > 1:
         raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
-    _check_translation(request, given)
+    for key, with_task in GOES_WITH.items():
+        if key in given and key not in TAKES.get(request.task, ()):
+            raise UserError(f"{key}={given[key]} goes with {with_task}. Say which.")
+    if request.task == "translate":
+        _check_translation(request, given)
+    if request.task == "inpaint" and request.out is None:
+        raise UserError(f"inpaint={request.inpaint} needs a place: say out=FOLDER.")
+    if request.task == "convert":
+        conversion.check(request)
     _check_paths(request, given)
+    if request.task in TAKES:
+        taken = (*COMMON, request.task, *TAKES[request.task])
+        if idle := [f"{key}={value}" for key, value in given.items() if key not in taken]:
+            raise UserError(f"{DOES[request.task]}. Leave {', '.join(idle)} out.")
     if request.task == "onnx":
-        if idle := [f"{key}={value}" for key, value in given.items() if key not in EXPORTS]:
-            raise UserError(f"onnx= writes the generator itself, and draws no samples. Leave {', '.join(idle)} out.")
         need("onnx")
-    if request.task not in ("sample", "path"):
-        if request.label is not None:
-            raise UserError(
-                f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out."
-            )
-        if request.truncation is not None:
-            raise UserError(
-                f"truncation={request.truncation:g} is of codes of the prior, and {request.task}= draws none. Leave it "
-                "out."
-            )
+    if request.task not in ("sample", "path", "traverse") and request.label is not None:
+        raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
+    if request.task not in ("sample", "path") and request.truncation is not None:
+        raise UserError(
+            f"truncation={request.truncation:g}: codes are not truncated with {request.task}=. Leave truncation out."
+        )
     if request.task == "encode" and (request.grid or request.folder):
         raise UserError("encode= gives numbers, not pictures: say npz=codes.npz in place of grid and folder.")
 
@@ -160,12 +209,7 @@ def _check_paths(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _check_translation(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse translate= without a place, a place and a direction without it, and what it does not read."""
-    if request.task != "translate":
-        for key in ("out", "direction"):
-            if key in given:
-                raise UserError(f"{key}={given[key]} goes with translate=FOLDER, the images to translate. Say which.")
-        return
+    """Refuse translate= of several places, without a place, or in no direction."""
     if "," in given["translate"]:
         raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
     if request.out is None:
@@ -175,8 +219,30 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
         )
     if request.direction not in ("a2b", "b2a", None):
         raise UserError(f"direction={request.direction}: say direction=a2b (from domain A to B) or direction=b2a.")
-    if idle := [f"{key}={value}" for key, value in given.items() if key not in TRANSLATES]:
-        raise UserError(f"translate= translates every image, each to a PNG in out=. Leave {', '.join(idle)} out.")
+
+
+def _existing(key: str, given: Mapping[str, str]) -> Path | None:
+    """The one image, or folder of images, that is given to a task."""
+    if key not in given:
+        return None
+    found = inference.inputs(key, given[key])
+    if len(found) != 1:
+        raise UserError(f"{key}={given[key]}: name one image, or one folder of them.")
+    return found[0]
+
+
+def _out(given: Mapping[str, str]) -> Path | None:
+    """The file or folder that a task writes."""
+    if "out" not in given:
+        return None
+    if "convert" in given:
+        return _file("out", given["out"], ".wav")
+    return _file("out", given["out"], ".csv") if set(TABLES) & set(given) else Path(given["out"])
+
+
+def _usual_n(given: Mapping[str, str]) -> str:
+    """n where it is not given."""
+    return str(paths.ROWS if "path" in given else ranking.DOCUMENTS if "rank" in given else 64)
 
 
 def _above_0(key: str, text: str) -> float:

@@ -197,6 +197,19 @@ class Descends(Protocol):
 
 
 @runtime_checkable
+class Inpaints(Protocol):
+    """Completes samples of which a part is known.
+
+    inpaint: samples (N, *shape), known: bool that broadcasts to them -> (N, *shape), the same where it is known. Row i
+    has the noise of global index start + i.
+    """
+
+    shape: tuple[int, ...]
+
+    def inpaint(self, x: Tensor, known: Tensor, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
 class Translates(Protocol):
     """Goes from either of two domains of images to the other, (N, A, H, W) to (N, B, H, W) in [-1, 1], or back.
 

@@ -98,6 +98,37 @@ class EnergyModel(nn.Module):
         ends = [self.pictured(chunk, (self.steps,), seed=seed)[:, 0] for chunk in range(first, last)]
         return torch.cat(ends)[start - first * CHUNK :][:n]
 
+    def inpaint(self, x: Tensor, known: Tensor, *, seed: int = 0, start: int = 0) -> Tensor:
+        """Samples whose known numbers are given and whose other numbers come from chains (section 4.3).
+
+        The known numbers stand still in every step; the others begin as uniform noise. Runs in eval mode. Row i has the
+        noise of sample start + i of `seed`.
+
+        Args:
+            x: (N, *shape); its numbers where `known` is false are not read.
+            known: bool, (N, *shape) or any shape that broadcasts to it.
+
+        Returns:
+            (N, *shape), float, equal to x where it is known.
+        """
+        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
+        known = known.to(like.device).expand(x.shape)
+        ends, row = [], 0
+        with evaluating(self):
+            while row < len(x):
+                chunk, first = divmod(start + row, CHUNK)
+                part = slice(row, row + CHUNK - first)  # of x; a chunk's noise is always drawn as a whole
+                draws, held, still = stream(seed, "chain", chunk), x[part].to(like), known[part]
+                rows = slice(first, first + len(held))
+                uniform = torch.rand(CHUNK, *self.shape, generator=draws)[rows]
+                y = torch.where(still, held, self.begin(uniform).to(like))
+                for _ in range(self.steps):
+                    noise = torch.randn(CHUNK, *self.shape, generator=draws)[rows].to(like)
+                    y = torch.where(still, held, self.descend(y, noise.masked_fill(still, 0)))
+                ends.append(y)
+                row += len(held)
+        return torch.cat(ends)
+
     def evolution(self, n: int, frames: int, *, seed: int = 0) -> Tensor:
         """The first n samples' chains at `frames` times, evenly spaced from noise to end: (n, frames, *shape)."""
         times = torch.linspace(0, self.steps, frames).round().int().tolist()

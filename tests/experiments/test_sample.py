@@ -538,5 +538,5 @@ def test_a_generator_without_an_encoder_is_shown_nothing(images, encoded):
 def test_a_run_that_makes_no_samples_says_so(tmp_path):
     about = composed("disentangle")["variant"]["model"]
     save_generator(build(about), about, tmp_path / "generator")
-    with pytest.raises(UserError, match=r"ConvertingModel of run=.* makes no samples"):
+    with pytest.raises(UserError, match=r"ConvertingModel of run=.* has nothing to sample"):
         sample.main([f"run={tmp_path}"])

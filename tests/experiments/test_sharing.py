@@ -150,6 +150,37 @@ def test_traversals_are_animated(here):
         assert found.n_frames == 4
 
 
+def test_a_generator_without_an_encoder_is_traversed_along_the_numbers_of_its_code(run):
+    assert ask(run=run, traverse=70, steps=3, seed=5, npz="a.npz", grid="a.png") == 0
+    found, exported = held("a.npz"), load_generator(run)
+    z = exported.codes(1, seed=5)[6].repeat(5, 3, 1)  # sample 70 is the seventh of the second 64
+    for number in range(5):
+        z[number, :, number] = torch.tensor([-2.0, 0.0, 2.0])
+    assert np.array_equal(found, to_uint8(exported(z.flatten(0, 1)).detach()).numpy())
+    with Image.open("a.png") as picture:
+        assert picture.size == (3 * 66 - 2, 5 * 66 - 2)
+    ask(run="zoo/digits", traverse=0, steps=4, npz="b.npz")
+    assert len(held("b.npz")) == 4 * 10  # of the 12 numbers of its codes
+
+
+def test_a_traversal_is_of_one_class():
+    exported = load_generator("zoo/digits")
+    for label in (3, None):
+        ask(run="zoo/digits", traverse=2, steps=3, npz="a.npz", **({} if label is None else {"label": label}))
+        z = exported.codes(0)[2].repeat(3, 1)
+        z[:, 1] = torch.tensor([-2.0, 0.0, 2.0])
+        of = torch.full((3,), int(exported.labels(3)[2]) if label is None else label)
+        assert np.abs(held("a.npz")[3:6].astype(int) - to_uint8(exported(z, of).detach()).numpy()).max() <= 1
+    with pytest.raises(UserError, match="is not told a class"):
+        ask(run="zoo/ring", traverse=0, label=1)
+
+
+def test_traversals_on_the_plane_are_drawn(here):
+    ask(run="zoo/ring", traverse=0, steps=5, grid="a.png")
+    with Image.open("a.png") as picture:
+        assert picture.size == (500, 500)
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -165,7 +196,7 @@ def test_traversals_are_animated(here):
         ("truncation=0", "truncation=0: must be a number above 0"),
         ("truncation=some", "truncation=some: must be"),
         ("truncation=inf", "truncation=inf: must be"),
-        ("traverse=0 truncation=1", "traverse= draws none"),
+        ("traverse=0 truncation=1", "not truncated with traverse="),
         ("onnx=a.onnx n=3", "Leave n=3 out"),
         ("onnx=a.pt", r"say onnx=a\.onnx"),
     ],
@@ -175,7 +206,7 @@ def test_requests_that_mean_nothing(run, given, says):
         parse([f"run={run}", *given.split()])
 
 
-@pytest.mark.parametrize("given", [{"path": "linear"}, {"truncation": 0.5}, {"onnx": "a.onnx"}])
+@pytest.mark.parametrize("given", [{"path": "linear"}, {"truncation": 0.5}, {"onnx": "a.onnx"}, {"traverse": 0}])
 def test_a_model_without_codes_has_neither(here, given):
     spec = composed("energy")["variant"]["model"]
     save_generator(build(spec), spec, here / "energy")

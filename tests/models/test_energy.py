@@ -83,3 +83,50 @@ def test_what_is_no_energy_of_one_sample_is_refused():
         )
     with pytest.raises(UserError, match=r"low=1\.0 and high=1\.0"):
         quadratic(low=1.0, high=1.0)
+
+
+class Correlated(nn.Module):
+    """The energy of two numbers of variance 1 whose correlation is 0.8."""
+
+    def __init__(self):
+        super().__init__()
+        self.precision = nn.Parameter(torch.tensor([[1.0, 0.8], [0.8, 1.0]]).inverse())
+
+    def forward(self, x):
+        return -(x @ self.precision * x).sum(1, keepdim=True) / 2
+
+
+def test_unknown_numbers_are_sampled_given_the_known_ones():
+    """Of a normal pair, x_1 given x_0 is N(0.8 x_0, 1 - 0.8^2); Langevin steps of finite length change its variance."""
+    eps, given = 0.1, 1.5
+    model = EnergyModel(
+        discriminator=Correlated(), shape=(2,), steps=60, step_size=eps / 2, noise=eps**0.5, low=-9.0, high=9.0
+    )
+    x = torch.tensor([[given, torch.nan]]).expand(6400, 2)  # what is not known is not read
+    made = model.inpaint(x, torch.tensor([True, False]), seed=3)
+    assert torch.equal(made[:, 0], x[:, 0])
+    a = 1 - eps / 2 / (1 - 0.8**2)  # of one step on the way back to the mean
+    variance = a**2 * eps / (1 - a**2)
+    assert made[:, 1].mean().item() == pytest.approx(0.8 * given, abs=4 * (variance / 6400) ** 0.5)
+    assert made[:, 1].var().item() == pytest.approx(variance, rel=4 * (2 / 6400) ** 0.5)
+
+
+def test_completions_are_by_index_and_seed():
+    model = EnergyModel(
+        discriminator=nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.Softplus(), nn.Linear(4, 1)),
+        shape=(2, 2, 2),
+        steps=7,
+        step_size=0.3,
+        noise=0.1,
+    )
+    x = torch.rand(130, 2, 2, 2, generator=stream("x")) * 2 - 1
+    known = torch.tensor([[True, False], [True, True]])
+    whole = model.inpaint(x, known, seed=3)
+    assert torch.equal(whole[..., known], x[..., known])
+    part = model.inpaint(x[60:70], known, seed=3, start=60)
+    torch.testing.assert_close(part, whole[60:70], rtol=0, atol=1e-6)
+    assert not torch.equal(model.inpaint(x[:1], known, seed=4), whole[:1])
+    assert whole.abs().max() <= 1
+    # with nothing known it is a sample
+    torch.testing.assert_close(model.inpaint(x, torch.tensor(False), seed=3), model.sample(130, seed=3))
+    assert model.training  # as it was

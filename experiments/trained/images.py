@@ -1,0 +1,154 @@
+"""Images that a trained model is shown one after the other: those that cannot be read are skipped, and named."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import cli
+from experiments.trained.translation import Skipped, in_words
+from lightning_gans.core.errors import UserError
+
+# Nothing above imports torch: a slip of the pen is answered at once.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOGETHER = 64  # images that are held, and shown to a model, at a time
+
+
+class Images:
+    """Image files in a fixed order.
+
+    Args:
+        key: the task that they are given to, as in classify=DIR.
+        path: an image, or a folder of images at any depth; hidden files are left out.
+
+    Attributes:
+        files: the files, by path.
+        skipped: those that could not be read, once `batches` has come to them.
+
+    Raises:
+        UserError: no images.
+    """
+
+    def __init__(self, key: str, path: Path) -> None:
+        from datamodules.survey import search
+
+        self.key, self.path = key, path
+        self.files = [path / file.path for file in search(path)] if path.is_dir() else [path]
+        self.skipped: list[Skipped] = []
+        if not self.files:
+            raise UserError(f"{key}={path} holds no images (png, jpg, ...).")
+
+    def batches(self, shape: Sequence[int]) -> Iterator[tuple[list[Path], "Tensor"]]:
+        """The files that can be read, and their images as training images of `shape` (C, S, S): float in [-1, 1].
+
+        Raises:
+            UserError: none can be read.
+        """
+        for start in range(0, len(self.files), TOGETHER):
+            named, images = [], []
+            for path in self.files[start : start + TOGETHER]:
+                try:
+                    images.append(read(path, shape))
+                except Exception as error:  # decoders raise nearly anything on a damaged file
+                    why = f"{path} is not an image that can be read ({reason(error)})."
+                    self.skipped.append(Skipped(path, why))
+                else:
+                    named.append(path)
+            if images:
+                yield named, _normalised(images)
+        if len(self.skipped) == len(self.files):
+            raise UserError(f"{self.key}=: none of {len(self.files):,} images could be read. {in_words(self.skipped)}")
+
+    def places(self, out: Path) -> dict[Path, Path]:
+        """Each file, and the PNG in the folder `out` that is made of it.
+
+        Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
+
+        Raises:
+            UserError: `out` is a file, lies among the images, or holds anything else.
+        """
+        if out.exists() and not out.is_dir():
+            raise UserError(f"out={out} is a file; name a folder for the PNGs.")
+        root = self.path if self.path.is_dir() else self.path.parent
+        if self.path.is_dir() and out.resolve().is_relative_to(root.resolve()):
+            raise UserError(f"out={out} lies in {self.key}={self.path}, among the images. Name another folder.")
+        names = [path.relative_to(root).with_suffix(".png") for path in self.files]
+        count = Counter(names)
+        places = {
+            path: out / (name if count[name] == 1 else name.with_name(f"{path.name}.png"))
+            for path, name in zip(self.files, names, strict=True)
+        }
+        held = [path for path in sorted(out.rglob("*")) if path.is_file()] if out.is_dir() else []
+        if others := [path for path in held if path not in set(places.values())]:
+            raise UserError(
+                f"out={out} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0].relative_to(out)} is "
+                "the first): the images would mix with them. Name an empty or a new folder."
+            )
+        return places
+
+    def told(self, done: str) -> str:
+        """How many images were read, and what was `done` to them."""
+        n = len(self.files) - len(self.skipped)
+        return f"{n:,} image{'s' * (n > 1)} of {self.path} {done}"
+
+    def tell_skipped(self) -> None:
+        """Print which files were skipped, if any."""
+        if self.skipped:
+            cli.tell(f"{len(self.skipped):,} of {len(self.files):,} skipped: {in_words(self.skipped)}")
+
+
+def read(path: Path, shape: Sequence[int]) -> "Tensor":
+    """The image in a file as training images of `shape` (C, S, S) are: uint8. Decoders raise nearly anything."""
+    from datamodules.pixels import opened, square
+
+    with opened(path) as picture:
+        return square(picture, size=shape[1], channels=shape[0])
+
+
+def reason(error: Exception) -> str:
+    """What a decoder says is wrong, in a line."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _normalised(images: "Sequence[Tensor]") -> "Tensor":
+    import torch
+
+    from datamodules.pixels import normalise
+
+    return normalise(torch.stack(list(images)))
+
+
+def shape_of(key: str, model: Any, run: Path) -> tuple[int, ...]:
+    """The shape (C, S, S) of the images that a model takes.
+
+    Raises:
+        UserError: it takes points, or its description does not say.
+    """
+    from lightning_gans.core.protocols import Samples
+
+    return checked(key, tuple(model.sample(1).shape[1:]) if isinstance(model, Samples) else _described(run), run)
+
+
+def checked(key: str, found: tuple[int, ...], run: Path) -> tuple[int, ...]:
+    """The shape of what a model takes, where that is (C, S, S).
+
+    Raises:
+        UserError: it is another.
+    """
+    if len(found) != 3 or found[1] != found[2]:
+        raise UserError(
+            f"{key}= takes images, and the model of run={run} takes samples of shape {found}. Call the model from "
+            f'Python: lightning_gans.load_generator("{run}").'
+        )
+    return found
+
+
+def _described(run: Path) -> tuple[int, ...]:
+    from lightning_gans.models.export import described
+
+    model = described(run)["model"]
+    network = model.get("network")
+    size = network.get("image_size") if isinstance(network, dict) else None
+    return (int(model["channels"]), int(size), int(size)) if size is not None and "channels" in model else ()
