@@ -1,6 +1,7 @@
 """One image data module from a word: the name of a set, or a folder."""
 
 from pathlib import Path
+from typing import Any
 
 from datamodules import checks
 from datamodules.bad_files import OnBadFile
@@ -46,7 +47,8 @@ def image_data(
             raise UserError(f"data.{key}={name} is neither a folder nor a set of images ({known}).")
         from datamodules.folder import Folder
 
-        found = Folder(root=str(folder), load_size=load_size, **shape, **(files or {}))
+        own: dict[str, Any] = {"load_size": load_size, **(files or {})}
+        found = Folder(root=str(folder), **shape, **own)
         found.key = key
         return found
     if load_size is not None:

@@ -15,6 +15,10 @@ from experiments.runs.resume import flatten
 
 FILLED_IN = ("names", "group")
 
+# What a recipe may add to a variant, and a table has to say: choices, and settings by their last word.
+EXTRA_CHOICES = ("penalty", "augment")
+EXTRA_SETTINGS = ("clip_norm",)
+
 
 def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
     """The composed configuration with `names`, `group` and `run_dir` filled in."""
@@ -28,6 +32,8 @@ def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
         config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
         config.names.recipe = choices.get("recipe", "none")
         config.names.choices = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
+        if extras := _extras(composer, composed, overrides):
+            config.names.extras = extras
         config.group = config.get("group") or group
         if "run_dir" in config and config.run_dir is None:
             config.run_dir = str(directory.RUNS / name)
@@ -55,6 +61,23 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
     found |= _other_values(composer, composed, overrides, values)
     if composed.choices["data"] in ("folder", "speech"):  # a folder is its own data set
         found["root_"] = os.path.normpath(str(select(composed.config, "data.root")))
+    return found
+
+
+def _extras(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> list[str]:
+    """Groups and dotted keys in which this job's recipe adds a penalty, an augmentation or clipping to its variant."""
+    if composed.choices.get("recipe", "none") == "none":
+        return []
+    lines = [line for line in composer.choosing(overrides) if line.partition("=")[0] != "recipe"]
+    usual = composer.chosen((*lines, "recipe=none"))
+    found = [
+        group
+        for group in EXTRA_CHOICES
+        if composed.choices.get(group, "none") not in ("none", usual.choices.get(group, "none"))
+    ]
+    for key, value in flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant"):
+        if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None and value != select(usual.config, key):
+            found.append(key)
     return found
 
 

@@ -144,7 +144,7 @@ def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -
     """
     found = facts(_data_name(_root_), _root_)
     if found is not None and found.samples:
-        return max(1, math.ceil(number * found.samples / _root_.data.batch_size))
+        return max(1, math.ceil(number * found.samples / int(_root_.data.batch_size)))
     if otherwise is not None:
         return otherwise
     raise UserError(

@@ -23,8 +23,8 @@ SELF_EVIDENT = ("none", "own", "null", "recipe", "auto", "default", "true", "fal
 class Setting:
     """A choice of a group (`objective=hinge`) or the value of a setting (`G.optimizer.lr=0.003`).
 
-    key: the group, or the dotted key; name: the same in short. named: whether it is part of the run's name, because it
-    differs from the recipe.
+    key: the group, or the dotted key; name: the same in short. named: whether it is always told: it is part of the
+    run's name, because it differs from the recipe, or the recipe adds it to the variant (a penalty, clipping).
     """
 
     key: str
@@ -75,7 +75,7 @@ def labels(configs: Sequence[Mapping[str, Any]], extras: Sequence[Mapping[str, s
     """Settings that tell runs apart.
 
     A choice or value that follows from another one (the networks of a variant) is not repeated. A setting that was
-    changed from the recipe is always told.
+    changed from the recipe is always told, and so is what a recipe adds to its variant.
 
     Args:
         extras: further facts of each run, for runs of equal settings.
@@ -151,13 +151,20 @@ def _settings(config: Mapping[str, Any]) -> Iterator[Setting]:
     about = about if isinstance(about, Mapping) else {}
     choices = about.get("choices")
     choices = choices if isinstance(choices, Mapping) else {}
-    tokens = _tokens(about)
+    tokens, extras = _tokens(about), about.get("extras")
+    extras = {str(key) for key in extras} if isinstance(extras, list) else set()
     for group, choice in {key: about[key] for key in FIRST[:2] if key in about}.items():
         yield Setting(group, group, _text(choice), choice=True)
     for group, choice in choices.items():
         if group not in UNNAMED_GROUPS:
-            yield _choice(str(group), str(choice), tokens)
-    yield from _first_of_name([*_values(config, tokens)])
+            chosen = _choice(str(group), str(choice), tokens)
+            yield replace(chosen, named=chosen.named or group in extras)
+    values = [*_first_of_name([*_values(config, tokens)])]
+    keys = [setting.key for setting in values]
+    for setting in values:
+        if setting.key in extras and not setting.named:
+            setting = replace(setting, name=short_key(setting.key, keys), named=True)
+        yield setting
 
 
 def _first_of_name(found: Sequence[Setting]) -> Iterator[Setting]:

@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from experiments import compare
+from experiments.jobs.preflight import preflight
 from experiments.runs import directory as runs
 from experiments.trained.comparison import find, group
 from experiments.trained.labels import fitted, labels
@@ -308,3 +309,14 @@ def test_a_value_that_others_follow_is_told_once():
 
     found = labels([config(8), config(16)])
     assert [found.names(index)[0] for index in range(2)] == ["image_size=8", "image_size=16"]
+
+
+def test_rows_state_what_a_recipe_adds_to_its_variant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = (["variant=vanilla", "data=ring"], ["variant=fgan", "data=ring"], ["variant=dann"])
+    found = labels([preflight(job)[0].config for job in jobs])
+    assert [found.names(row)[1] for row in range(3)] == [
+        "vanilla ring",
+        "fgan ring r1_r2 D.clip_norm=1.0 G.clip_norm=1.0",
+        "dann digits_shift FYD.clip_norm=1.0",
+    ]
