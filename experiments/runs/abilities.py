@@ -17,6 +17,9 @@ SAMPLE = {
     "Translates": ("translate with it", "translate=FOLDER out=translated direction=a2b"),
     "GeneratesFromImages": ("translate with it", "translate=FOLDER out=translated"),
     "Samples": ("sample from it", "n=64 grid=samples.png"),
+    "Classifies": ("classify images with it", "classify=FOLDER"),
+    "Ranks": ("rank documents with it", "rank=QUERIES n=10"),
+    "Converts": ("convert recordings with it", "convert=FILE.wav speaker=NAME out=converted.wav"),
 }
 ALSO = {"Reconstructs": ("reconstruct images with it", "reconstruct=FOLDER grid=pairs.png")}
 

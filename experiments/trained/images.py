@@ -3,17 +3,61 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from experiments import cli
-from experiments.trained.translation import Skipped, in_words
 from lightning_gans.core.errors import UserError
 
 # Nothing above imports torch: a slip of the pen is answered at once.
 if TYPE_CHECKING:
     from torch import Tensor
 
+NAMED = 5  # images that a message names
 TOGETHER = 64  # images that are held, and shown to a model, at a time
+
+
+class Skipped(NamedTuple):
+    """An image that was left out."""
+
+    path: Path
+    reason: str
+
+
+def in_words(skipped: Sequence[Skipped]) -> str:
+    """The first images that were skipped, each with the reason, in one line."""
+    more = f" And {len(skipped) - NAMED:,} more." if len(skipped) > NAMED else ""
+    return " ".join(one.reason for one in skipped[:NAMED]) + more
+
+
+def places(key: str, path: Path, files: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Each file of `path`, and the PNG in the folder `out` that is made of it.
+
+    Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
+
+    Args:
+        key: the task, as in translate=DIR.
+
+    Raises:
+        UserError: `out` is a file, lies among the images, or holds anything else.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out={out} is a file; name a folder for the PNGs.")
+    if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+        raise UserError(f"out={out} lies in {key}={path}, among the images themselves. Name another folder.")
+    root = path if path.is_dir() else path.parent
+    names = [file.relative_to(root).with_suffix(".png") for file in files]
+    count = Counter(names)
+    found = {
+        file: out / (name if count[name] == 1 else name.with_name(f"{file.name}.png"))
+        for file, name in zip(files, names, strict=True)
+    }
+    held = [file for file in sorted(out.rglob("*")) if file.is_file()] if out.is_dir() else []
+    if others := [file for file in held if file not in set(found.values())]:
+        raise UserError(
+            f"out={out} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0].relative_to(out)} is the "
+            f"first): the {len(found):,} images would mix with them. Name an empty or a new folder."
+        )
+    return found
 
 
 class Images:
@@ -62,31 +106,8 @@ class Images:
             raise UserError(f"{self.key}=: none of {len(self.files):,} images could be read. {in_words(self.skipped)}")
 
     def places(self, out: Path) -> dict[Path, Path]:
-        """Each file, and the PNG in the folder `out` that is made of it.
-
-        Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
-
-        Raises:
-            UserError: `out` is a file, lies among the images, or holds anything else.
-        """
-        if out.exists() and not out.is_dir():
-            raise UserError(f"out={out} is a file; name a folder for the PNGs.")
-        root = self.path if self.path.is_dir() else self.path.parent
-        if self.path.is_dir() and out.resolve().is_relative_to(root.resolve()):
-            raise UserError(f"out={out} lies in {self.key}={self.path}, among the images. Name another folder.")
-        names = [path.relative_to(root).with_suffix(".png") for path in self.files]
-        count = Counter(names)
-        places = {
-            path: out / (name if count[name] == 1 else name.with_name(f"{path.name}.png"))
-            for path, name in zip(self.files, names, strict=True)
-        }
-        held = [path for path in sorted(out.rglob("*")) if path.is_file()] if out.is_dir() else []
-        if others := [path for path in held if path not in set(places.values())]:
-            raise UserError(
-                f"out={out} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0].relative_to(out)} is "
-                "the first): the images would mix with them. Name an empty or a new folder."
-            )
-        return places
+        """Each file, and the PNG in the folder `out` that is made of it; as `places`."""
+        return places(self.key, self.path, self.files, out)
 
     def told(self, done: str) -> str:
         """How many images were read, and what was `done` to them."""

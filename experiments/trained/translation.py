@@ -1,11 +1,12 @@
 """What `experiments.sample` does with images and a run that translates: each becomes one of the other domain."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from experiments.trained.images import Skipped, in_words
+from experiments.trained.images import places as of_files
 from experiments.trained.inference import check_finite
 from lightning_gans.core.errors import UserError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-NAMED = 5  # images that a message names
 MULTIPLES = tuple(2**power for power in range(9))  # of pixels, that images are padded to
 
 
@@ -45,43 +45,16 @@ def need(model: Any, run: Path, *, direction: str | None, seed: int) -> None:
 def places(images: Path, out: Path) -> dict[Path, Path]:
     """Each image of a folder, to any depth, or a single one, and the PNG that its translation becomes.
 
-    Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
-
     Raises:
         UserError: no images, or an `out` that is or holds anything else.
     """
     from datamodules.folder import SUFFIXES
 
-    if out.exists() and not out.is_dir():
-        raise UserError(f"out={out} is a file; name a folder for the PNGs.")
-    if images.is_dir() and out.resolve().is_relative_to(images.resolve()):
-        raise UserError(f"out={out} lies in translate={images}, among the images themselves. Name another folder.")
-    root = images if images.is_dir() else images.parent
     found = sorted(images.rglob("*")) if images.is_dir() else [images]
     found = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
         raise UserError(f"translate={images} holds no images (png, jpg, ...).")
-    names = [path.relative_to(root).with_suffix(".png") for path in found]
-    count = Counter(names)
-    names = [
-        name if count[name] == 1 else name.with_name(f"{path.name}.png")
-        for name, path in zip(names, found, strict=True)
-    ]
-    held = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()] if out.is_dir() else []
-    others = [name for name in held if name not in set(names)]
-    if others:
-        raise UserError(
-            f"out={out} holds {len(others):,} other file{'s' * (len(others) > 1)} ({others[0]} is the first): the "
-            f"{len(names):,} translations would mix with them. Name an empty or a new folder."
-        )
-    return {path: out / name for path, name in zip(found, names, strict=True)}
-
-
-class Skipped(NamedTuple):
-    """An image that was not translated."""
-
-    path: Path
-    reason: str
+    return of_files("translate", images, found, out)
 
 
 def translate(model: Any, images: dict[Path, Path], direction: Any, *, seed: int = 0) -> list[Skipped]:
@@ -133,12 +106,6 @@ def _translated(model: Any, picture: "Image.Image", direction: Any, seed: int, n
     size = padded_size(model, height, width)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return run(reflected(x, *size))[:, :, top : top + height, left : left + width]
-
-
-def in_words(skipped: Sequence[Skipped]) -> str:
-    """The first images that were skipped, each with the reason, in one line."""
-    more = f" And {len(skipped) - NAMED:,} more." if len(skipped) > NAMED else ""
-    return " ".join(one.reason for one in skipped[:NAMED]) + more
 
 
 def padded_size(model: Any, height: int, width: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli
 from experiments.trained import classification, conversion, inference, inpainting, paths, ranking, scoring, translation
+from experiments.trained.images import in_words
 from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
@@ -79,7 +80,7 @@ def translate(request: "Request", model: Any, iteration: int | None) -> int:
     )
     cli.tell(f"  out     {request.out}")
     if skipped:
-        cli.tell(f"{len(skipped):,} of {len(images):,} skipped: {translation.in_words(skipped)}")
+        cli.tell(f"{len(skipped):,} of {len(images):,} skipped: {in_words(skipped)}")
     return 0
 
 

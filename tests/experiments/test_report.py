@@ -164,9 +164,9 @@ MODELS = {
     "triple.TripleModel": "sample from it",
     "energy.EnergyModel": "sample from it",
     "translation.TranslationModel": "translate with it",
-    "domain.DomainModel": "measure it again",
-    "retrieval.RankingModel": "measure it again",
-    "converting.ConvertingModel": "measure it again",
+    "domain.DomainModel": "classify images with it",
+    "retrieval.RankingModel": "rank documents with it",
+    "converting.ConvertingModel": "convert recordings with it",
 }
 
 
