@@ -29,6 +29,8 @@ SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
 class Speech(SpeechData):
     """Sound files below root/<speaker>/, in any format that libsndfile reads, cut into segments side by side.
 
+    `root` may be a copy of VCTK or LibriSpeech as it comes (VCTK's sample rate is 48,000 Hz, LibriSpeech's 16,000).
+
     Channels are averaged, silent segments left out. Speakers are in natural order of their folders' names (1, 2, 10).
     Each speaker's files, not segments, are drawn into the splits. Everything is held in memory, 2.6 kB a segment of
     40 mels and 16 frames.

@@ -9,22 +9,54 @@ from datamodules.survey import natural
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
 
 
+# Folders in which the speakers of VCTK lie, the newer release first; every second microphone is left out.
+VCTK = ("wav48_silence_trimmed", "wav48")
+SECOND_MICROPHONE = "_mic2."
+# Subsets of LibriSpeech and LibriTTS, in which the speakers lie.
+LIBRISPEECH = tuple(
+    f"{split}-{kind}"
+    for split, kinds in (
+        ("train", ("clean-100", "clean-360", "other-500")),
+        ("dev", ("clean", "other")),
+        ("test", ("clean", "other")),
+    )
+    for kind in kinds
+)
+
+
 def recordings(root: str | Path) -> Mapping[str, list[Path]]:
     """Speaker -> files: each folder in `root` that holds sound files, at any depth, is a speaker.
+
+    Of VCTK (Yamagishi et al. 2019) `root` is the folder that holds wav48/ or wav48_silence_trimmed/, of LibriSpeech
+    (Panayotov et al. 2015) the one that holds its subsets (train-clean-100/, ...), or one of these.
 
     Speakers are in natural order (1, 2, 10), files by path.
     """
     root = Path(root).expanduser()
     found: dict[str, list[Path]] = {}
-    if root.is_dir():
-        folders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        for folder in sorted(folders, key=lambda path: natural(path.name)):
-            files = [
-                Path(place) / name
-                for place, _, names in os.walk(folder, followlinks=True)
-                for name in names
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-            ]
-            if files:
-                found[folder.name] = sorted(files)
+    for folder in sorted(_speakers(root), key=lambda path: natural(path.name)):
+        files = [
+            Path(place) / name
+            for place, _, names in os.walk(folder, followlinks=True)
+            for name in names
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".") and SECOND_MICROPHONE not in name
+        ]
+        if files:
+            found[folder.name] = sorted([*found.get(folder.name, ()), *files])
     return found
+
+
+def _speakers(root: Path) -> list[Path]:
+    """The folders of speakers."""
+    below = _folders(root)
+    names = {path.name for path in below}
+    if own := next((name for name in VCTK if name in names), None):
+        return _folders(root / own)
+    subsets = [path for path in below if path.name in LIBRISPEECH]
+    return [speaker for subset in subsets for speaker in _folders(subset)] or below
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]

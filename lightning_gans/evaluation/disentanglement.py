@@ -12,8 +12,10 @@ from lightning_gans.core.protocols import Converts
 from lightning_gans.core.rng import stream
 from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import TRAIN, held_out, read
-from lightning_gans.metrics.disentanglement import Recogniser, probe_accuracies, strongest
+from lightning_gans.metrics.disentanglement import Recogniser, equal_error_rate, probe_accuracies, strongest
 from lightning_gans.metrics.estimate import Estimate, share
+
+VERIFIED = 1000  # held-out samples whose pairs are verified, at most
 
 
 class Known(NamedTuple):
@@ -43,6 +45,8 @@ class Recognisers(NamedTuple):
         "speaker_from_content",
         "accuracy of the strongest fresh probe that reads the speaker from the content code: at best chance",
     ),
+    lower("speaker_eer", "equal error rate of verifying speakers by the cosine of speaker codes; chance is 0.5"),
+    higher("content_eer", "equal error rate of verifying speakers by the cosine of content codes: at best 0.5"),
     higher("converted_content", "share of converted utterances that keep the content of their source"),
     higher("converted_speaker", "share of converted utterances that sound like the speaker asked for"),
     higher("converted", "share of converted utterances that do both"),
@@ -57,9 +61,13 @@ class Disentanglement:
     the held-out ones; otherwise to each half of the held-out samples, and tested on the other half. The strongest
     probe counts; on the test split each probe's accuracy stands beside it, as `speaker_from_content_lookup`.
 
+    `speaker_eer` and `content_eer` need no probe: of all pairs of held-out samples (at most 1,000 samples), those whose
+    codes have a cosine above a threshold are said to be of one speaker. The equal error rate is that of the threshold
+    at which as many pairs of one speaker are refused as pairs of two are accepted.
+
     Each held-out sample is converted to the speaker of one other, drawn once and for all: `converted_content`,
     `converted_speaker`, and `converted`, the share where both are right. The content has to be known for all but
-    `speaker_probe`, `speaker_from_content` and `converted_speaker`.
+    `speaker_probe`, `speaker_from_content`, the error rates and `converted_speaker`.
     """
 
     def __init__(self) -> None:
@@ -72,7 +80,10 @@ class Disentanglement:
         else:
             a, b = (asked.rows(rows) for rows in halves(asked.speaker))
             parts = [(a, b), (b, a)]
-        return _probed(model, parts, each=split == "test") | _converted(model, self._recognisers(data), asked)
+        verified = _verified(model, asked.rows(torch.randperm(len(asked.x), generator=stream("verified"))[:VERIFIED]))
+        return (
+            _probed(model, parts, each=split == "test") | verified | _converted(model, self._recognisers(data), asked)
+        )
 
     def _recognisers(self, data: SpeechData) -> Recognisers:
         if data not in self._fitted:
@@ -110,6 +121,14 @@ def _probed(model: Converts, parts: list[tuple[Known, Known]], *, each: bool) ->
         if each and name == "speaker_from_content":
             scores |= {f"{name}_{probe}": found for probe, found in accuracies.items()}
     return scores
+
+
+def _verified(model: Converts, known: Known) -> dict[str, Estimate]:
+    """Equal error rates; none where all samples are of one speaker, or each of another."""
+    if not 1 < len(known.speaker.unique()) < len(known.speaker):
+        return {}
+    codes = {"speaker_eer": model.speaker(known.x), "content_eer": model.content(known.x)}
+    return {name: equal_error_rate(code.flatten(1).cpu(), known.speaker) for name, code in codes.items()}
 
 
 def _converted(model: Converts, recognisers: Recognisers, held_out: Known) -> dict[str, Estimate]:

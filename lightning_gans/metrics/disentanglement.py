@@ -7,11 +7,13 @@ import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import roc_curve
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from lightning_gans.metrics.estimate import Estimate, share
 from lightning_gans.metrics.representation import LinearProbe
@@ -121,3 +123,25 @@ def probe_accuracies(parts: list[tuple[Tensor, Tensor]], tests: list[tuple[Tenso
 def strongest(accuracies: Mapping[str, Estimate]) -> str:
     """The name of the probe with the highest accuracy; the first of equals."""
     return max(accuracies, key=lambda name: accuracies[name].value)
+
+
+def equal_error_rate(code: Tensor, speaker: Tensor) -> Estimate:
+    """Speaker verification by cosine: the share of errors at the threshold where both kinds of errors are as frequent.
+
+    A trial is a pair of samples, said to be of one speaker where the cosine of their codes is above the threshold.
+
+    Args:
+        code: (N, d), float.
+        speaker: (N,), at least two speakers, one of them with two samples.
+
+    Returns:
+        The rate, in [0, 1]; 0.5 is chance. Its error is that of a share of N, since pairs are not independent.
+    """
+    unit = normalize(code.double(), dim=1)
+    first, second = torch.triu_indices(len(code), len(code), offset=1)
+    same = speaker[first] == speaker[second]
+    accepted, right, _ = roc_curve(same.numpy(), (unit[first] * unit[second]).sum(1).numpy(), drop_intermediate=False)
+    refused = 1 - right
+    nearest = int(abs(refused - accepted).argmin())
+    rate = float(refused[nearest] + accepted[nearest]) / 2
+    return Estimate(rate, (rate * (1 - rate) / len(code)) ** 0.5)

@@ -198,3 +198,18 @@ def test_recordings_that_are_not_finite_or_too_large_are_named(root, monkeypatch
     assert "0.wav (it holds numbers that are NaN or infinite)" in refusal(root, on_bad_file="error")
     monkeypatch.setattr("datamodules.speech.MOST_NUMBERS", 1000)
     assert "it says that it holds more than 1,000 numbers" in refusal(root, on_bad_file="error")
+
+
+def test_vctk_and_librispeech_are_read_as_they_come(tmp_path):
+    vctk, libri = tmp_path / "VCTK", tmp_path / "LibriSpeech"
+    for place in ("p226/p226_001_mic1.flac", "p226/p226_001_mic2.flac", "p225/p225_001_mic1.flac"):
+        write(vctk / "wav48_silence_trimmed" / place)
+    (vctk / "txt" / "p225").mkdir(parents=True)
+    for place in ("train-clean-100/103/1240/103-1240-0000.flac", "train-clean-100/19/198/19-198-0000.flac"):
+        write(libri / place)
+    write(libri / "dev-clean" / "84" / "121123" / "84-121123-0000.flac")
+    assert {name: len(files) for name, files in recordings(vctk).items()} == {"p225": 1, "p226": 1}
+    assert list(recordings(libri)) == ["19", "84", "103"]
+    assert list(recordings(libri / "train-clean-100")) == ["19", "103"]
+    (vctk / "wav48_silence_trimmed").rename(vctk / "wav48")
+    assert list(recordings(vctk)) == ["p225", "p226"]

@@ -64,7 +64,10 @@ def test_what_is_told_apart_scores_high_and_leaks_nothing():
     assert set(scores) == {
         *("content_probe", "speaker_probe", "speaker_from_content"),
         *("converted_content", "converted_speaker", "converted"),
+        *("speaker_eer", "content_eer"),
     }
+    assert scores.pop("speaker_eer") < 0.03
+    assert abs(scores.pop("content_eer") - 0.5) < 0.1
     assert abs(scores.pop("speaker_from_content") - 1 / SPEAKERS) < 0.12
     assert min(scores.values()) > 0.97
 
@@ -101,7 +104,7 @@ def test_probes_see_no_code_of_a_training_sample(data, fitted):
     model = Watched()
     scores = figures(model, data)
     assert scores["speaker_from_content"] > 0.97
-    assert set(model.asked) == {fitted, 60 if fitted == 60 else 120}
+    assert set(model.asked) == {fitted, 120}  # each half of what is held out, or fresh ones; and all that is held out
 
 
 def test_the_accuracy_of_each_probe_is_told_of_the_test_split():
@@ -131,7 +134,10 @@ def test_one_half_of_a_conversion_is_not_the_other(convert, kept, spoken):
 
 def test_without_labels_only_speakers_are_measured():
     scores = figures(Model(swap), Data(labelled=False))
-    assert set(scores) == {"speaker_probe", "speaker_from_content", "converted_speaker"}
+    assert set(scores) == {
+        *("speaker_probe", "speaker_from_content", "converted_speaker"),
+        *("speaker_eer", "content_eer"),
+    }
 
 
 def test_classifiers_of_real_samples_are_fitted_once(monkeypatch):

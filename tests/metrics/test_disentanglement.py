@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from lightning_gans.core.rng import stream
-from lightning_gans.metrics.disentanglement import Lookup, Recogniser, discrete, probe_accuracies, strongest
+from lightning_gans.metrics.disentanglement import (
+    Lookup,
+    Recogniser,
+    discrete,
+    equal_error_rate,
+    probe_accuracies,
+    strongest,
+)
 from lightning_gans.metrics.representation import linear_probe_accuracy
 
 
@@ -93,3 +100,20 @@ def test_recognisers_are_the_same_every_time():
     first, second = (Recogniser(train[:, :, None], exclusive_or(train))(test[:, :, None]) for _ in range(2))
     assert first.dtype == torch.int64
     assert torch.equal(first, second)
+
+
+def test_the_equal_error_rate_is_where_both_kinds_of_errors_meet():
+    def directions(*degrees):
+        angle = torch.tensor(degrees).deg2rad()
+        return torch.stack([angle.cos(), angle.sin()], 1)
+
+    speaker = torch.tensor([0, 0, 1, 1])
+    assert equal_error_rate(directions(0.0, 5.0, 90.0, 95.0), speaker).value == 0
+    assert equal_error_rate(directions(0.0, 90.0, 0.0, 90.0), speaker).value == pytest.approx(0.75)
+    # pairs of one speaker: 10 and 32 degrees; of two: 18, 28, 50, 60. Up to 28, one of two and two of four are wrong
+    code = directions(0.0, 10.0, 28.0, 60.0)
+    found = equal_error_rate(code, speaker)
+    assert found.value == pytest.approx(0.5)
+    assert found.error == pytest.approx((found.value * (1 - found.value) / 4) ** 0.5)
+    noise = torch.randn(300, 8, generator=stream("noise"))
+    assert equal_error_rate(noise, torch.arange(300) % 5).value == pytest.approx(0.5, abs=0.02)
