@@ -2,12 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import torch
+from torch import Tensor
 
 from datamodules import checks
 from datamodules.base import SPLITS
@@ -17,14 +20,28 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Count
 
 FILES = {"train": ("train",), "validation": ("vali", "validation", "valid"), "test": ("test",)}
+POOL = "Large_norm.txt"
+DOCUMENT = re.compile(r"docid\s*=\s*(\S+)")
 
 
 class Line(NamedTuple):
-    """label: 1 or more is relevant; -1 in the semi-supervised sets, where nobody judged it."""
+    """A document of a query.
+
+    label: 1 or more is relevant; -1 in the semi-supervised sets, where nobody judged it. document: its docid, or "".
+    """
 
     label: int
     query: str
-    features: list[float]
+    features: Tensor
+    document: str
+
+
+class Query(NamedTuple):
+    """A query's documents (n, features), and which of them are relevant and which it must not be given."""
+
+    documents: Tensor
+    relevant: Sequence[int]
+    hidden: Sequence[int] = ()
 
 
 class Letor(Retrieval):
@@ -32,7 +49,12 @@ class Letor(Retrieval):
 
     A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; features that it leaves out are 0. Relevant is a
     label of 1 or more; all other documents of the query, judged or not, are candidates beside them. Queries without
-    a relevant document are left out, in training as in evaluation. Splits are of different queries.
+    a relevant document are left out, in training as in evaluation, and queries with relevant documents alone in
+    training, where they have no negative. Splits are of different queries.
+
+    If Large_norm.txt lies beside the three files, a query is ranked over all of its documents there, and described by
+    their features there, in training as in evaluation; the other files only tell which of them are relevant. A relevant
+    document of train.txt is no candidate in evaluation. So does the code of IRGAN (geek-ai/irgan).
 
     Args:
         batch_size: queries in a global batch, of all processes together.
@@ -51,7 +73,7 @@ class Letor(Retrieval):
         self.fold = fold
         self.features = checks.whole("features", features, least=1)
         self.sample_shape = (features,)
-        self.left_out = 0  # queries without a relevant document
+        self.left_out = Counter[str]()  # queries, by the reason
 
     popularity = None  # each query has documents of its own
 
@@ -70,45 +92,107 @@ class Letor(Retrieval):
             "is how a fold of LETOR's MQ2008 comes. Say data_dir=DIR, and data.fold=Fold2 for another one."
         )
 
+    @cached_property
+    def pool(self) -> Path | None:
+        """The file of all documents of all queries, where the fold has one."""
+        path = self.files["train"].with_name(POOL)
+        return path if path.is_file() else None
+
     @property
     def fingerprint(self) -> str:
-        text = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in self.files.values())
-        return hashlib.sha256(f"letor/1 {self.features} {text}".encode()).hexdigest()
+        paths = [*self.files.values(), *([self.pool] if self.pool else [])]
+        text = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+        return hashlib.sha256(f"letor/2 {self.features} {text}".encode()).hexdigest()
 
     def read(self) -> dict[str, Judged]:  # type: ignore[override]
-        return {split: self._split(path) for split, path in self.files.items()}
+        self.left_out.clear()
+        lists = {split: self._lists(path) for split, path in self.files.items()}
+        if self.pool:
+            queries = self._pooled(self.pool, lists)
+        else:
+            queries = {split: [_own(lines) for lines in found.values()] for split, found in lists.items()}
+        return {split: self._split(split, found) for split, found in queries.items()}
 
     def notes(self) -> list[str]:
         asked = ", ".join(f"{len(self.split(split)):,} {SHOWN[split]}" for split in SPLITS)
-        without = f"; {self.left_out:,} without a relevant document are left out" if self.left_out else ""
-        return [f"{asked} queries{without}"]
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items())
+        pool = f"; documents of {POOL}" if self.pool else ""
+        return [f"{asked} queries{reasons and f'; left out: {reasons}'}{pool}"]
 
-    def _split(self, path: Path) -> Judged:
+    def _split(self, split: str, queries: Sequence[Query]) -> Judged:
+        kept = [query for query in queries if query.relevant]
+        self._leave_out(len(queries) - len(kept), "without a relevant document")
+        if not kept:
+            raise UserError(
+                f"{self.files[split]}: none of its {len(queries)} queries has a document with a label of 1 or more."
+            )
+        if split == "train":
+            judged, kept = kept, [query for query in kept if len(query.relevant) < len(query.documents)]
+            self._leave_out(len(judged) - len(kept), "in training with relevant documents alone")
+            if not kept:
+                raise UserError(
+                    f"{self.files[split]}: no query has a document that is not relevant beside its relevant ones. Add "
+                    "documents with a label of 0, or of -1 where nobody judged them."
+                )
+        longest = max(len(query.documents) for query in kept)
+        features = torch.zeros(len(kept), longest, self.features)
+        for row, query in zip(features, kept, strict=True):
+            row[: len(query.documents)] = query.documents
+        relevant = filled([query.relevant for query in kept])
+        hidden = filled([[*query.hidden, *range(len(query.documents), longest)] for query in kept])
+        return Judged(features, relevant, hidden, documents=longest, numbers=torch.arange(len(kept)))
+
+    def _leave_out(self, count: int, reason: str) -> None:
+        if count:
+            self.left_out[reason] += count
+
+    def _lists(self, path: Path) -> dict[str, list[Line]]:
         lists: dict[str, list[Line]] = {}
         for line in self._lines(path):
             lists.setdefault(line.query, []).append(line)
-        kept = [lines for lines in lists.values() if any(line.label > 0 for line in lines)]
-        if not kept:
-            raise UserError(f"{path}: none of its {len(lists)} queries has a document with a label of 1 or more.")
-        self.left_out += len(lists) - len(kept)
-        longest = max(map(len, kept))
-        features = torch.zeros(len(kept), longest, self.features)
-        for row, lines in zip(features, kept, strict=True):
-            row[: len(lines)] = torch.tensor([line.features for line in lines])
-        relevant = filled([[i for i, line in enumerate(lines) if line.label > 0] for lines in kept])
-        hidden = filled([range(len(lines), longest) for lines in kept])
-        return Judged(features, relevant, hidden, documents=longest, numbers=torch.arange(len(kept)))
+        return lists
 
-    def _lines(self, path: Path) -> Iterator[Line]:
+    def _pooled(self, path: Path, lists: Mapping[str, Mapping[str, Sequence[Line]]]) -> dict[str, list[Query]]:
+        """Each split's queries with their documents of the pool, by the judgements of the split's own file."""
+        relevant = {
+            split: {query: {line.document for line in lines if line.label > 0} for query, lines in found.items()}
+            for split, found in lists.items()
+        }
+        asked = {query for found in relevant.values() for query, documents in found.items() if documents}
+        pool: dict[str, dict[str, Tensor]] = {query: {} for query in asked}
+        for line in self._lines(path, of=asked):
+            pool[line.query][line.document] = line.features
+        for split, found in relevant.items():
+            for query, documents in found.items():
+                if lost := sorted(documents - pool.get(query, {}).keys()):
+                    raise UserError(
+                        f"{self.files[split]}: the relevant document {lost[0]} of query {query} is not in {path}, "
+                        f"which holds all documents of a query. Take the {POOL} of the same set; or move it out of "
+                        "that folder, and each query is ranked over the documents of its own list."
+                    )
+        train = relevant["train"]
+        return {
+            split: [
+                _judged(pool.get(query, {}), documents, known=train.get(query, set()) if split != "train" else set())
+                for query, documents in found.items()
+            ]
+            for split, found in relevant.items()
+        }
+
+    def _lines(self, path: Path, *, of: Set[str] | None = None) -> Iterator[Line]:
+        """All lines of a file, or those of some queries."""
         with path.open(encoding="utf-8", errors="replace") as text:
             for number, line in enumerate(text, 1):
-                if line.partition("#")[0].strip():
+                words = line.partition("#")[0].split(maxsplit=2)
+                known = len(words) > 1 and words[1].startswith("qid:")  # another line is refused below
+                if words and (of is None or not known or words[1].removeprefix("qid:") in of):
                     yield self._line(line, f"{path}, line {number}")
 
     def _line(self, text: str, where: str) -> Line:
         features = [0.0] * self.features
+        described, _, comment = text.partition("#")
         try:
-            label, query, *pairs = text.partition("#")[0].split()
+            label, query, *pairs = described.split()
             key, _, name = query.partition(":")
             if key != "qid" or not name:
                 raise ValueError
@@ -122,9 +206,33 @@ class Letor(Retrieval):
                         "or more."
                     )
                 features[int(index) - 1] = float(value)
-            return Line(int(label), name, features)
+            judged = int(label)
         except ValueError:
             raise UserError(
                 f"{where}: {text.strip()[:80]!r} is no judged document. A line is `label qid:10 1:0.1 2:0.3 ... "
                 "#docid`: a whole label, the query, and finite features numbered from 1."
             ) from None
+        named = DOCUMENT.search(comment)
+        if self.pool and not named:
+            raise UserError(
+                f"{where}: {text.strip()[-80:]!r} does not name its document. Where {POOL} is read, all lines end in "
+                f"`#docid = GX000-00-0000000`; move {self.pool} out of that folder to do without."
+            )
+        return Line(judged, name, torch.tensor(features), named[1] if named else "")
+
+
+def _own(lines: Sequence[Line]) -> Query:
+    """A query with the documents of its list."""
+    return Query(torch.stack([line.features for line in lines]), [i for i, line in enumerate(lines) if line.label > 0])
+
+
+def _judged(pool: Mapping[str, Tensor], relevant: Set[str], *, known: Set[str]) -> Query:
+    """A query with its documents of the pool; hidden are those that were known to be relevant before."""
+    if not relevant:
+        return Query(torch.empty(0, 0), ())
+    found = {document: i for i, document in enumerate(pool)}
+    return Query(
+        torch.stack(list(pool.values())),
+        [found[document] for document in sorted(relevant - known)],
+        [found[document] for document in sorted(known)],
+    )

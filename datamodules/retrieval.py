@@ -144,6 +144,8 @@ def numbered_splits(
 ) -> dict[str, Judged]:
     """Splits of queries that are numbers: a query is ranked over all documents but those that earlier splits told of.
 
+    The training split leaves out the queries to which all documents are relevant: they have no negative.
+
     Args:
         positives: of "train", "validation" and "test": query -> its relevant documents. They are disjoint.
         never: documents that no query is given.
@@ -154,6 +156,13 @@ def numbered_splits(
         asked = sorted(query for query, relevant in found.items() if len(relevant))
         if not asked:
             raise UserError(f"No query has a relevant document in the {name} part of these data.")
+        if name == "train":
+            asked = [query for query in asked if len({*never, *found[query]}) < documents]
+            if not asked:
+                raise UserError(
+                    "No training query has a negative: all documents are relevant to each of them. Give data with "
+                    "documents that are not relevant to every query."
+                )
         kept = [[*never, *told.get(query, ())] for query in asked]
         numbers = torch.tensor(asked)
         relevant = filled([sorted(found[q]) for q in asked])

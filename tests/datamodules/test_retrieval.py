@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from datamodules import DigitsRetrieval, Letor, MovieLens
-from datamodules.retrieval import dense, filled
+from datamodules import DigitsRetrieval, MovieLens
+from datamodules.retrieval import dense, filled, numbered_splits
 from lightning_gans.core.errors import UserError
 
 SPLITS = "train", "validation", "test"
@@ -65,6 +65,14 @@ def test_digits_are_described_by_the_differences_of_their_pixels():
 def test_too_many_digits_are_refused():
     with pytest.raises(UserError, match=r"are 1,800 digits, and there are 1,797. Say data.documents=797 or fewer"):
         DigitsRetrieval(queries=1000, documents=800)
+
+
+def test_a_query_without_a_negative_is_not_trained_on():
+    parts = {"train": {0: [1, 2, 3], 1: [1]}, "validation": {1: [2]}, "test": {1: [3]}}
+    splits = numbered_splits(parts, documents=4, never=[0])
+    assert splits["train"].numbers.tolist() == [1]
+    with pytest.raises(UserError, match="No training query has a negative"):
+        numbered_splits({"train": {0: [1, 2, 3]}}, documents=4, never=[0])
 
 
 # MovieLens
@@ -185,65 +193,3 @@ def test_a_folder_without_ratings_is_refused(tmp_path):
         movielens(tmp_path).setup()
     with pytest.raises(UserError, match=r"data\.test_share=1 "):
         movielens(tmp_path, test_share=1)
-
-
-# LETOR
-
-LINES = (
-    "2 qid:10 1:0.5 3:1.0 #docid = GX1 inc = 1 prob = 0.1\n"
-    "0 qid:10 1:0.25 2:0.5 3:0 #docid = GX2\n"
-    "-1 qid:11 1:1 2:1 3:1\n"
-    "-1 qid:12 1:0.1\n"
-    "1 qid:12 2:0.2\n"
-    "-1 qid:12 3:0.3\n"
-)
-
-
-def letor(folder, **settings):
-    return Letor(**{"root": str(folder), "features": 3, "batch_size": 2} | settings)
-
-
-def fold(folder, text=LINES):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("train", "vali", "test"):
-        (folder / f"{name}.txt").write_text(text)
-
-
-def test_letor(tmp_path):
-    fold(tmp_path / "Fold1")
-    data = letor(tmp_path)
-    (batch,) = data.split("test").batches(5)
-    assert batch.query.shape == (2, 3, 3)  # qid 11 has nothing relevant
-    assert torch.equal(batch.query[0], torch.tensor([[0.5, 0, 1], [0.25, 0.5, 0], [0, 0, 0]]))
-    assert batch.relevant.tolist() == [[True, False, False], [False, True, False]]
-    assert batch.candidate.tolist() == [[True, True, False], [True, True, True]]
-    assert data.popularity is None
-    assert data.notes() == ["2 training, 2 validation, 2 test queries; 3 without a relevant document are left out"]
-    assert len(list(data.iteration_batches(0, 3))) == 3
-
-
-@pytest.mark.parametrize(
-    "line, words",
-    [
-        ("1 10 1:0.1", ["is no judged document"]),
-        ("1 qid:10 1:x", ["is no judged document"]),
-        ("1 qid:10 1:inf", ["is no judged document"]),
-        ("1 qid:10 0:1", ["is no judged document"]),
-        ("1.5 qid:10 1:1", ["is no judged document"]),
-        ("1", ["is no judged document"]),
-        ("1 qid:10 4:1", ["feature 4 is beyond data.features=3", "data.features=4"]),
-    ],
-)
-def test_a_bad_document_is_refused_with_its_line(tmp_path, line, words):
-    fold(tmp_path, LINES + line + "\n")
-    with pytest.raises(UserError) as caught:
-        letor(tmp_path).setup()
-    assert [word for word in [*words, "train.txt, line 7"] if word not in str(caught.value)] == []
-
-
-def test_a_folder_without_a_fold_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"no train\.txt, vali\.txt and test\.txt there, nor in its folder Fold3"):
-        letor(tmp_path, fold="Fold3").setup()
-    fold(tmp_path, "0 qid:1 1:1\n")
-    with pytest.raises(UserError, match="none of its 1 queries has a document with a label of 1"):
-        letor(tmp_path).setup()

@@ -159,6 +159,7 @@ def test_letor_is_scored_by_its_features(tmp_path):
     rows = [
         f"{int(d == q % 3)} qid:{q} {q % 45 + 1}:0.{d + 1} 46:1 #docid={d}" for q in range(12) for d in range(4 + q % 2)
     ]
+    rows.append("1 qid:99 1:0.5 #docid=0")  # nothing that is not relevant: no negative
     for name in ("train", "vali", "test"):
         (tmp_path / f"{name}.txt").write_text("\n".join(rows))
     config = composed("irgan_pairwise", "data=letor", f"data_dir={tmp_path}", iterations=12)
