@@ -15,7 +15,7 @@ from experiments.trained.comparison import Run, find
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 
-HELPERS = ("__main__", "early", "labelled_share", "pages", "record", "reporting", "wrong_pixels")
+HELPERS = ("__main__", "early", "labelled_share", "latent_regressor", "pages", "record", "reporting", "wrong_pixels")
 OUT = "out="
 
 

@@ -33,6 +33,7 @@ from lightning_gans.models.export import described
 from lightning_gans.reporting.images import image_grid, to_uint8
 
 SHIPPED = "digits"
+BUDGET = 800  # iterations that the study has unasked
 N = 1440  # generated images, as many of each class
 GOOD, BAD = "good", "bad"
 REAL = "real alone"
@@ -141,7 +142,7 @@ def _percent(found: Estimate, *, signed: bool = False) -> str:
 def _text(run_dirs: Sequence[Path], by_share: Mapping[float, Sequence[Scores]]) -> str:
     configs = [config_of(run_dir) for run_dir in run_dirs]
     first = configs[0]
-    said = asked([settings_of(config) for config in configs], shipped=SHIPPED, of_data=first["data"])
+    said = asked([settings_of(config) for config in configs], shipped=SHIPPED, of_data=first["data"], iterations=BUDGET)
     early = described(run_dirs[0] / FOLDER)["about"]["iteration"]
     seconds = sum(summary_of(run_dir).seconds for run_dir in run_dirs)
     rows, generators = [], []

@@ -21,6 +21,7 @@ from lightning_gans.metrics import estimate
 from lightning_gans.metrics.estimate import Estimate
 
 SHIPPED = "digits"
+BUDGET = 1000  # iterations that the study has unasked
 EXAMPLES = 8
 SURE = 2.0  # standard errors from one half, from which on a preference is set in bold
 SIX = ("line", "block")
@@ -52,7 +53,9 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
         rows.append([f"D of {game}", str(len(of_game)), *_row(*judged)])
     seconds = fmean(summary_of(run_dir).seconds for run_dir in run_dirs)
     name = "pixel_error" if data == SHIPPED else f"pixel_error_{data}"
-    said = asked([settings_of(config) for config in configs], shipped=SHIPPED, of_data=configs[0]["data"])
+    said = asked(
+        [settings_of(config) for config in configs], shipped=SHIPPED, of_data=configs[0]["data"], iterations=BUDGET
+    )
     budget = f"{configs[0]['iterations']:,} iterations of {configs[0]['data']['batch_size']:,}, {seconds:.0f} s a run"
     head = ["judge", "seeds", *TITLES.values(), "for scale", *(f"prefers {TITLES[copy]}, %" for copy in SIX)]
     text = f"""# Six wrong pixels or one

@@ -99,7 +99,7 @@ def quick(monkeypatch):
 def test_the_page(tmp_path, quick):
     augmentation.report([seen(tmp_path, 1.0, 1), seen(tmp_path, 1.0, 2), seen(tmp_path, 0.01, 1)], tmp_path)
     page = (tmp_path / "augmentation.md").read_text()
-    assert "study/augmentation seed=1,2\n" in page
+    assert "study/augmentation iterations=4 seed=1,2\n" in page
     assert quick[:5] == [(1437, 1), (2880, 1), (2880, 1), (1440, 1), (1440, 1)]
     whole = next(line for line in page.splitlines() if line.startswith("| 100% | 1437 | 2 |"))
     assert whole.split(" | ")[3:5] == ["50.0 ± 3.7", "65.0 ± 6.1"]  # hypot of 0.5 / sqrt(180) and of the seeds' 0.05
