@@ -43,7 +43,7 @@ from lightning_gans.core.activity import activity, displayed
 from lightning_gans.core.checkpoint_io import AtomicCheckpointIO
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.game import Game
-from lightning_gans.core.interruption import Aborted, Interruption, StopRequested
+from lightning_gans.core.interruption import Aborted, Interruption, StopRequested, requested
 from lightning_gans.core.rng import seeded
 from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models import class_names
@@ -173,7 +173,7 @@ def _run(
     except BaseException as error:
         if trainer.is_global_zero and game.iteration:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
-                summary.write(trainer, game, "stopped")
+                summary.write(trainer, game, "stopped" if requested(error) else "crashed")
         if isinstance(error, StopRequested | Aborted):
             _end_ranks(trainer)
         raise

@@ -24,6 +24,7 @@ ENDINGS = {
     "finished": "finished",
     "running": "running, or killed: the same command goes on from the last checkpoint",
     "stopped": "stopped: the same command goes on from here",
+    "crashed": "crashed: an error ended it; the same command goes on from the last checkpoint",
     "diverged": "diverged: a loss or gradient became NaN or infinite",
 }
 

@@ -20,10 +20,11 @@ UNFINISHED: Final = (RUNNING, STOPPED)
 def status_of(run_dir: Path, written: str) -> str:
     """The status of a run whose summary.json says `written`.
 
-    A process that is killed leaves "running" behind, and a run that goes on says "stopped" until its first iteration.
+    A process that is killed leaves "running" behind, and a run that goes on says "stopped" or "crashed" until its first
+    iteration.
     The lock tells: the kernel lets go of it however the process dies.
     """
-    if written not in UNFINISHED:
+    if written not in (*UNFINISHED, CRASHED):
         return written
     going = is_held(run_dir / LOCK)
     if going is None:  # the file system has no locks

@@ -11,7 +11,7 @@ import torch
 from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.events import Evidence, due
 from lightning_gans.core.game import Game
-from lightning_gans.core.interruption import stopping
+from lightning_gans.core.interruption import requested, stopping
 from lightning_gans.reporting.csv_files import CsvFile
 
 TRAIN, EVAL, TEST = "train/", "eval/", "test/"  # begin the names that loggers and Lightning's callbacks see
@@ -84,7 +84,8 @@ class TrainingLog(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         if isinstance(exception, Diverged):
             tell_alert(trainer, "error", "The run diverged", str(exception))
-        self._end(trainer, pl_module, "diverged" if isinstance(exception, Diverged) else "stopped")
+        fault = "diverged" if isinstance(exception, Diverged) else "crashed"
+        self._end(trainer, pl_module, "stopped" if requested(exception) else fault)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage != "fit":

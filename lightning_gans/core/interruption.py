@@ -25,6 +25,11 @@ class Aborted(BaseException):
     """A second Ctrl-C: leave at once, without saving."""
 
 
+def requested(error: BaseException) -> bool:
+    """Whether an exception comes from a request to stop, and not from a fault."""
+    return isinstance(error, StopRequested | Aborted | KeyboardInterrupt)
+
+
 class Interruption:
     """Listens for signals that ask a run to stop, as a context manager around the whole run.
 

@@ -260,6 +260,7 @@ def test_names_of_one_value_in_two_groups_keep_the_group(tmp_path):
         ("finished", "left", "finished"),
         ("diverged", "left", "diverged"),
         ("crashed", "left", "crashed"),
+        ("crashed", "held", "running"),
         ("running", "link", "running"),  # nothing tells
     ],
 )

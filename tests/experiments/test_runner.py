@@ -61,7 +61,7 @@ def refused(config):
 def test_a_disk_that_is_full_at_a_checkpoint(config, disk):
     disk("last.ckpt", 2)
     refused(config)
-    assert status(config) == ("stopped", 8)
+    assert status(config) == ("crashed", 8)
     folder = runs.Path(config["run_dir"]) / "checkpoints"
     assert sorted(path.name for path in folder.iterdir()) == ["best.ckpt", "last.ckpt"]
     assert checkpoints.load(folder / "last.ckpt")["game"]["iteration"] == 4
@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_at_a_checkpoint(config, disk):
 def test_a_disk_that_is_full_at_the_last_picture(config, disk, name):
     disk(name)
     refused(config)
-    assert status(config) == ("stopped", 12)
+    assert status(config) == ("crashed", 12)
     disk(None)
     assert go_on(config) == Exit.DONE
     assert status(config) == ("finished", 12)
@@ -101,7 +101,7 @@ def test_an_exception_stops_a_run(config, monkeypatch):
     monkeypatch.setattr("lightning_gans.callbacks.checkpoints.save_generator", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(config)
-    assert status(config) == ("stopped", 4)
+    assert status(config) == ("crashed", 4)
 
 
 def test_nothing_is_written_before_all_is_made(config, tmp_path):
