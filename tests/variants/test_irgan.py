@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import logsigmoid, softplus
+from torch.nn.functional import logsigmoid
 
 from experiments.jobs.preflight import preflight
 from lightning_gans.core.batches import RetrievalBatch
@@ -12,7 +12,6 @@ from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.rng import Draws
 from lightning_gans.evaluation.ranking import ranking
 from lightning_gans.models.retrieval import RankingModel
-from lightning_gans.networks.retrieval import MatrixFactorisation
 from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
 from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import Watch, play
@@ -189,83 +188,3 @@ def test_a_network_for_other_documents_is_refused(data, network, tmp_path, monke
 def test_refusals(settings, words):
     with pytest.raises(UserError, match=words):
         toy(**settings)
-
-
-# The updates of the authors' code (geek-ai/irgan, item recommendation), on rows of positives
-
-
-U = torch.tensor([[0.5, -0.2], [0.1, 0.4]])
-V = torch.tensor([[0.3, 0.1], [-0.4, 0.2], [0.2, 0.6], [0.0, -0.5]])
-B = torch.tensor([0.1, 0.0, -0.2, 0.3])
-# User 0 with its positives 0 and 2.
-ROW = RetrievalBatch(
-    query=torch.tensor([0]),
-    relevant=torch.tensor([[True, False, True, False]]),
-    candidate=torch.ones(1, 4).bool(),
-    number=torch.tensor([0]),
-    positive=torch.tensor([[0, 2]]),
-)
-
-
-def factors():
-    made = MatrixFactorisation(queries=2, documents=4, dim=2)
-    with torch.no_grad():
-        made.query.weight.copy_(U)
-        made.document.weight.copy_(V)
-        made.document.bias.copy_(B)
-    return made
-
-
-def summed_game(**settings):
-    player = PlayerSettings(optimizer=lambda p: torch.optim.SGD(p, lr=0.1))
-    game = IRGAN(
-        model=RankingModel(generator=factors()),
-        discriminator=factors(),
-        dns=player,
-        training=Training(iterations=8, batch_size=1, players={"D": player, "G": player}),
-        samples=1,
-        stream="positives",
-        **settings,
-    )
-    game.draws = Draws(0)
-    return game
-
-
-def score(item):
-    return U[0] @ V[item] + B[item]
-
-
-def squares(*items):
-    """Half the squared norms of item rows and biases."""
-    return sum((V[item].square().sum() + B[item].square()) / 2 for item in items)
-
-
-USER = U[0].square().sum() / 2
-
-
-def test_ds_loss_is_a_sum_over_positives_and_drawn_items_with_l2_by_occurrence():
-    game = summed_game(discriminator_l2=0.2)
-    game.negatives = lambda batch: torch.tensor([[1, 3]])
-    found = game.discriminator_loss(ROW)
-    assert found["real"].item() == pytest.approx((softplus(-score(0)) + softplus(-score(2))).item())
-    assert found["fake"].item() == pytest.approx((softplus(score(1)) + softplus(score(3))).item())
-    assert found["l2"].item() == pytest.approx(0.2 * (4 * USER + squares(0, 2, 1, 3)).item())
-
-
-def test_dns_is_a_sum_over_positives_against_the_hardest_of_a_few():
-    game = summed_game(dns_l2=0.1, dns_negatives=64)
-    hard = 3  # of the two that are not relevant it has the higher score
-    assert score(3) > score(1)
-    found = game.dns_loss(ROW, game.model.generator)
-    assert found["loss"].item() == pytest.approx(-sum(logsigmoid(score(item) - score(hard)) for item in (0, 2)).item())
-    assert found["l2"].item() == pytest.approx(0.1 * (2 * USER + squares(0, hard, 2, hard)).item())
-
-
-def test_gs_gradient_is_that_of_the_weighted_draws():
-    """-E_q [p / q (r - b) grad log p], q = .8 p + .2 p_true, by so many draws that it is the exact one nearly."""
-    game = summed_game(temperature=0.2, generator_samples=4000)
-    (found,) = torch.autograd.grad(game.generator_loss(ROW)["loss"], game.model.generator.document.bias)
-    scores = torch.stack([score(item) for item in range(4)])
-    p, reward = (scores / 0.2).softmax(0), 2 * scores.sigmoid() - 1
-    expected = -p * (reward - (p * reward).sum()) / 0.2
-    assert torch.allclose(found, expected, atol=0.1 * expected.abs().max().item())
