@@ -15,7 +15,7 @@ from experiments.runs.resume import flatten
 
 FILLED_IN = ("names", "group")
 
-# What a recipe may add to a variant, and a table has to say: choices, and settings by their last word.
+# Additions of a recipe to its variant that a table has to state: choices, and settings by their last word.
 EXTRA_CHOICES = ("penalty", "augment")
 EXTRA_SETTINGS = ("clip_norm",)
 
@@ -68,17 +68,15 @@ def _extras(composer: Composer, composed: Composed, overrides: Sequence[Override
     """Groups and dotted keys in which this job's recipe adds a penalty, an augmentation or clipping to its variant."""
     if composed.choices.get("recipe", "none") == "none":
         return []
+    there = {group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) != "none"}
+    variant = flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant")
+    values = {key: value for key, value in variant if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None}
+    if not there and not values:  # nothing has to be composed to know
+        return []
     lines = [line for line in composer.choosing(overrides) if line.partition("=")[0] != "recipe"]
     usual = composer.chosen((*lines, "recipe=none"))
-    found = [
-        group
-        for group in EXTRA_CHOICES
-        if composed.choices.get(group, "none") not in ("none", usual.choices.get(group, "none"))
-    ]
-    for key, value in flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant"):
-        if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None and value != select(usual.config, key):
-            found.append(key)
-    return found
+    choices = [group for group, choice in there.items() if choice != usual.choices.get(group, "none")]
+    return [*choices, *(key for key, value in values.items() if value != select(usual.config, key))]
 
 
 def _other_choices(

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.studies.pages import by_data, column, config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.pages import by_data, column, config_of, over, spread, summary_of, table, tested, write_page
 from experiments.studies.record import Line, Record, as_curve, asked, of_curve
 from experiments.trained.loading import load_data
 from lightning_gans.evaluation.splits import HELD_OUT, TRAIN
@@ -94,15 +94,7 @@ def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Fi
     config = config_of(run_dir)
     real = next(load_data(config).split("test").at_most(4 * COLUMNS).batches(4 * COLUMNS)).x
     model: Any = load_generator(run_dir)
-    picture.imshow(image_grid(_stacked(real, model.reconstruct(real)), COLUMNS), cmap="gray", vmin=0, vmax=255)
+    picture.imshow(image_grid(over(real, model.reconstruct(real), COLUMNS), COLUMNS), cmap="gray", vmin=0, vmax=255)
     picture.set_title(f"{config['names']['variant']}: images over reconstructions", fontsize=9)
     picture.axis("off")
     return figure
-
-
-def _stacked(real: Any, again: Any) -> Any:
-    """Rows of COLUMNS images, each over its reconstructions."""
-    import torch
-
-    rows = torch.stack([part.cpu().unflatten(0, (-1, COLUMNS)) for part in (real, again)], dim=1)
-    return rows.flatten(0, 2)

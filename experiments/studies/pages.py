@@ -141,6 +141,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def over(x: Any, again: Any, columns: int) -> Any:
+    """Images (N, C, H, W), N a multiple of `columns`, each row over that of reconstructions: (2 N, C, H, W)."""
+    import torch
+
+    rows = torch.stack([part.cpu().unflatten(0, (-1, columns)) for part in (x, again)], dim=1)
+    return rows.flatten(0, 2)
+
+
 def write_page(folder: Path, name: str, text: str, figure: Any) -> None:
     """`name`.md and `name`.png, each whole or not at all; says where they are."""
     picture = io.BytesIO()

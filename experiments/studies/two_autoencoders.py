@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.studies.latent_regressor import LatentRegressor
-from experiments.studies.pages import by_data, config_of, spread, summary_of, table, tested, write_page
+from experiments.studies.pages import by_data, config_of, over, spread, summary_of, table, tested, write_page
 from experiments.studies.record import asked, settings_of
 from experiments.trained.loading import load_data
 from lightning_gans import load_generator
@@ -146,13 +146,7 @@ def _figure(module: Any, run_dirs: Mapping[str, Path]) -> Figure:
         model: Any = load_generator(run_dir)
         titles = "test images x over G(E(x))", "samples G(z) over G(E(G(z)))"
         for axes, title, x in zip(row, titles, (real, model.sample(2 * COLUMNS, seed=0)), strict=True):
-            axes.imshow(image_grid(_stacked(x, model.reconstruct(x)), COLUMNS), cmap="gray", vmin=0, vmax=255)
+            axes.imshow(image_grid(over(x, model.reconstruct(x), COLUMNS), COLUMNS), cmap="gray", vmin=0, vmax=255)
             axes.set_title(f"{ORDER[way]}: {title}", fontsize=8)
             axes.axis("off")
     return figure
-
-
-def _stacked(x: Tensor, again: Tensor) -> Tensor:
-    """Rows of COLUMNS images, each over its reconstructions."""
-    rows = torch.stack([part.cpu().unflatten(0, (-1, COLUMNS)) for part in (x, again)], dim=1)
-    return rows.flatten(0, 2)

@@ -129,7 +129,7 @@ def read(path: Path, shape: Sequence[int]) -> "Tensor":
 
 
 def reason(error: Exception) -> str:
-    """What a decoder says is wrong, in a line."""
+    """The message of a decoder's error, in a line."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 

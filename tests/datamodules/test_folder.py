@@ -97,14 +97,14 @@ def test_three_files_are_one_for_each_split(tmp_path):
     }
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_both_paths_give_the_same_batches(tmp_path, workers):
+@pytest.mark.parametrize("workers, load_size", [(0, None), (2, None), (0, 9)])
+def test_both_paths_give_the_same_batches(tmp_path, workers, load_size):
     generator = np.random.default_rng(0)
     for number in range(24):
         path = tmp_path / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(generator.integers(0, 256, (10, 13, 3), dtype=np.uint8)).save(path)
-    settings = {"batch_size": 6, "horizontal_flip": True, "channels": 3}
+    settings = {"batch_size": 6, "horizontal_flip": True, "channels": 3, "load_size": load_size}
     held = folder(tmp_path, in_memory=True, **settings)
     streamed = folder(tmp_path, in_memory=False, workers=workers, **settings)
     state = torch.get_rng_state()

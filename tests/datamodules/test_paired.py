@@ -126,3 +126,27 @@ def test_a_damaged_partner_leaves_its_pair_out(tmp_path, recwarn):
     assert values(data.parts["a"]) == [0, 10, 30, 40]
     assert values(data.parts["b"]) == [1, 11, 31, 41]
     assert "B/2.png" in str(recwarn.list[-1].message)
+
+
+def test_both_sides_of_a_pair_are_cropped_at_one_place(tmp_path):
+    noise = np.random.default_rng(0)
+    for number in range(3):
+        picture = noise.integers(0, 256, (10, 10), np.uint8)
+        for side in "AB":
+            path = tmp_path / side / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(picture).save(path)
+    data = Paired(root=tmp_path, image_size=8, load_size=10, input_channels=1, channels=1, horizontal_flip=False)
+    whole = data.sources["train"].x[:, :1]
+    batches = list(data.iteration_batches(0, 20))
+    assert all(torch.equal(batch.a, batch.b) and batch.a.shape == (4, 1, 8, 8) for batch in batches)
+    crops = [((row + 1) * 127.5).round().to(torch.uint8) for batch in batches for row in batch.a]
+    places = {
+        (top, left)
+        for crop in crops
+        for top in range(3)
+        for left in range(3)
+        if any(torch.equal(crop, image[:, top : top + 8, left : left + 8]) for image in whole)
+    }
+    assert len(places) == 9
+    assert next(data.parts["b"].split("validation").batches(1)).x.shape == (1, 1, 8, 8)

@@ -3,11 +3,14 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from lightning_gans.callbacks.evaluation import Evaluation
+from lightning_gans.callbacks.translations import Translations
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.rng import stream
 from lightning_gans.evaluation.scoring import Scoring
@@ -181,6 +184,32 @@ def test_a_run_reports_both_directions_and_what_they_are_of(tmp_path):
     assert evaluation.facts()["reference"] == "train (1437 and 1437 images)"
     assert evaluation.floor["fid_a2b_mean"] < evaluation.test["last"]["fid_a2b_untranslated_mean"]
     assert evaluation.test["floor"].keys() <= evaluation.test["last"].keys()
+
+
+@pytest.mark.usefixtures("means_declared")
+def test_domains_of_different_channels_are_drawn_and_compared_in_those_of_the_target(tmp_path):
+    colours = {"A": ("RGB", (200, 10, 10)), "B": ("L", 90)}
+    for side, (mode, colour) in colours.items():
+        for number, split in enumerate(("train", "train", "val", "val", "test", "test")):
+            path = tmp_path / "pair" / f"{split}{side}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new(mode, (8, 8), colour).save(path)
+    config = composed(
+        "cyclegan",
+        *("data=unpaired", f"data.root={tmp_path / 'pair'}", "data.image_size=16", "data.channels_b=1"),
+        *("network=cyclegan", "network.translator.width=2", "variant.identity_weight=0"),
+        iterations=1,
+    )
+    means = context(lambda part: Mean(), lambda part: features(part.split("train")), "_mean")
+    evaluation = Evaluation(every=1, scoring=Scoring(lambda *_: None, [TranslationQuality()], lambda device: means))
+    play(game_of(config), data_of(config), tmp_path, evaluation, Translations(every=1, rows=3, columns=2))
+    found = evaluation.test["last"]
+    luma = 0.299 * 200 + 0.587 * 10 + 0.114 * 10
+    assert found["fid_a2b_untranslated_mean"] == pytest.approx(((luma - 90) / 127.5) ** 2, rel=1e-4)
+    assert found["fid_b2a_untranslated_mean"] == pytest.approx((110**2 + 2 * 80**2) / 127.5**2, rel=1e-4)
+    for way, first in (("a2b", [200, 10, 10]), ("b2a", [90, 90, 90])):
+        picture = np.asarray(Image.open(tmp_path / "samples" / f"translations-{way}-00000001.png"))
+        assert picture[0, 0].tolist() == first
 
 
 class Mean:

@@ -57,4 +57,10 @@ def test_both_directions_are_exported(tmp_path):
     assert all(torch.equal(made[direction], model.translate(x, direction)) for direction in made)
     assert not torch.allclose(made["a2b"], made["b2a"])
     assert loaded.channels("a2b") == loaded.channels("b2a") == 1
+    for name, channels, out_channels in (("a2b", 3, 1), ("b2a", 1, 3)):
+        spec[name] = {**spec[name], "channels": channels, "out_channels": out_channels}
+    save_generator(build(spec), spec, tmp_path / "other")
+    other = load_generator(tmp_path / "other")
+    assert (other.channels("a2b"), other.channels("b2a")) == (3, 1)
+    assert other.translate(torch.randn(2, 3, 8, 6), "a2b").shape == (2, 1, 8, 6)
     assert isinstance(loaded.a2b, ResNetTranslator)
