@@ -91,7 +91,8 @@ def _expanded(nav: list[Any], docs: Path) -> list[Any]:
         if isinstance(content, list):
             content = _expanded(content, docs)
         elif content.endswith("/"):
-            content = [{_title(page): page.relative_to(docs).as_posix()} for page in sorted(docs.glob(f"{content}*.md"))]
+            pages = sorted(docs.glob(f"{content}*.md"))
+            content = [{_title(page): page.relative_to(docs).as_posix()} for page in pages]
         found.append({title: content})
     return found
 
@@ -136,7 +137,8 @@ def _source(target: str) -> str:
     text = (ROOT / target).read_text()
     if target.endswith(".md"):
         return text
-    return f"# {posixpath.basename(target)}\n\n`{target}`\n\n````{_LANGUAGES.get(Path(target).suffix, 'text')}\n{text}````\n"
+    language = _LANGUAGES.get(Path(target).suffix, "text")
+    return f"# {posixpath.basename(target)}\n\n`{target}`\n\n````{language}\n{text}````\n"
 
 
 def _notebook(path: Path) -> str:
