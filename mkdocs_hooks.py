@@ -76,7 +76,7 @@ def _equation(match: re.Match[str], uri: str) -> str:
     try:
         made = convert(known, display="block" if match[1] == "div" else "inline")
     except Exception as error:
-        log.warning("%s: the equation %s is not understood (%s)", uri, latex, error or type(error).__name__)
+        log.warning("%s: the equation %s is not understood (%s)", uri, latex, str(error) or type(error).__name__)
         return match[0]
     unknown = re.findall(r"<m[io]>(&(?:amp;)?|\\[A-Za-z]*)</m[io]>", made)
     if unknown:

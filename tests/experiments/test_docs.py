@@ -1,8 +1,10 @@
 """The commands that the pages show are ones that the programs take; the questions of the first page are answered."""
 
+import ast
 import re
 import shlex
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 import lightning_gans
-from experiments import augment, compare
+from experiments import augment, compare, sweep
 from experiments.jobs import preflight as checks
 from experiments.jobs import slurm
 from experiments.jobs.preflight import plan
@@ -131,6 +133,45 @@ def provide(name, path, *, folder):
         np.savez(path, samples=np.zeros((2, 3, 8, 8), dtype=np.uint8))
     elif path.suffix == ".wav":
         path.touch()
+
+
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(found, id=" ".join(found)) for _, _, found in commands("sweep") if found]
+)
+def test_a_sweep_of_the_pages_is_written(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert sweep.main(arguments) == 0
+    assert list(tmp_path.glob("*.yaml"))
+
+
+def test_other_programs_of_the_pages_are_there():
+    texts = [page.read_text() for page in PAGES]
+    found = {name for text in texts for name in re.findall(r"python -m ((?:experiments|benchmarks)[.\w]*)", text)}
+    assert {"experiments.studies", "benchmarks.judge"} <= found
+    for name in found:
+        module = ROOT / name.rstrip(".").replace(".", "/")
+        assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), name
+    makefile = (ROOT / "Makefile").read_text()
+    for target in {name for text in texts for name in re.findall(r"^    make ([a-z-]+)|`make ([a-z-]+)", text, re.M)}:
+        assert re.search(rf"^{''.join(target)}:", makefile, re.M), target
+    for name in {name for text in texts for line in re.findall(r"-m pytest (.*)", text) for name in line.split()}:
+        assert (ROOT / name.rstrip("`")).exists()
+
+
+PYTHON = [
+    pytest.param(block, id=f"{page.stem}: {number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.M | re.S))
+]
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_a_block_of_python_imports_what_there_is(block):
+    """All of it is Python, and its imports of this repository are there."""
+    for node in ast.walk(ast.parse(block)):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("lightning_gans", "datamodules")):
+            module = import_module(str(node.module))
+            assert all(hasattr(module, name.name) for name in node.names)
 
 
 @pytest.mark.slow
