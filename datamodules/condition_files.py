@@ -94,7 +94,12 @@ def _npz(path: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32]]:
     with np.load(path, allow_pickle=False) as content:
         files, vectors = content["files"], content["conditions"]
         names = content["names"] if "names" in content.files else None
-    if vectors.ndim != 2 or files.shape != vectors.shape[:1] or not vectors.shape[1] or vectors.dtype.kind not in "fiub":
+    if (
+        vectors.ndim != 2
+        or files.shape != vectors.shape[:1]
+        or not vectors.shape[1]
+        or vectors.dtype.kind not in "fiub"
+    ):
         raise ValueError(f"files is of shape {files.shape} and conditions of {vectors.shape}")
     if files.dtype.kind != "U" or (names is not None and (names.dtype.kind != "U" or len(names) != vectors.shape[1])):
         raise ValueError("files and names are arrays of text, and names has one for each number of a condition")

@@ -136,7 +136,12 @@ class DigitsAttributes(Digits, ConditionedData):
     batch: ClassVar[type] = ConditionedBatch
 
     def __init__(
-        self, *, batch_size: Count = 64, image_size: ImageSize = 32, channels: Channels = 1, holdout: Natural | None = None
+        self,
+        *,
+        batch_size: Count = 64,
+        image_size: ImageSize = 32,
+        channels: Channels = 1,
+        holdout: Natural | None = None,
     ) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels, holdout=holdout)
 
@@ -158,7 +163,8 @@ class DigitsAttributes(Digits, ConditionedData):
 
     def read(self) -> Mapping[str, Source]:
         found, digits = super().read(), torch.from_numpy(load_digits().images).float() / 16
-        tables, sources, start = [], {}, 0
+        sources: dict[str, Source] = {}
+        tables, start = [], 0
         for name, rows in self.rows(len(digits)).items():
             source, own = found[name], digits[rows]
             assert isinstance(source, Tensors)
@@ -236,7 +242,7 @@ class Attributes(ConditionedData, Folder):
         self.given = ConditionFile.read(conditions)
 
     @property
-    def classes(self) -> None:  # type: ignore[override]
+    def classes(self) -> None:
         """None: condition vectors take the place of class folders."""
 
     @property

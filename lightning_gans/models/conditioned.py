@@ -77,11 +77,12 @@ class ConditionedModel(GenerativeModel):
         """The conditions that `sample` draws for indices start .. start + n - 1: (n, condition_dim)."""
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
         uniform = [
-            torch.rand(CHUNK, generator=stream(seed, "condition", chunk)) for chunk in range(first, max(last, first + 1))
+            torch.rand(CHUNK, generator=stream(seed, "condition", chunk))
+            for chunk in range(first, max(last, first + 1))
         ]
         return self.drawn(torch.cat(uniform)[start - first * CHUNK :][:n])
 
-    def sample(  # type: ignore[override]
+    def sample(
         self,
         n: int,
         *,

@@ -14,12 +14,14 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class GANCLS(GAN):
-    """Reed et al. 2016 (1605.05396), Algorithm 1, GAN-CLS: G(z, c) answers to a condition vector c, and D(x, c) sees it.
+    """GAN-CLS, Reed et al. 2016 (1605.05396), Algorithm 1: G(z, c) answers to a condition vector c, which D sees.
 
-        D: max  E log D(x, c) + (1 - w) E log(1 - D(G(z, c), c)) + w E log(1 - D(x, c'))      G: min  -E log D(G(z, c), c)
+        D: max  E log D(x, c) + (1 - w) E log(1 - D(G(z, c), c)) + w E log(1 - D(x, c'))
+        G: min  -E log D(G(z, c), c)
 
-    c' is the condition of another training image: a real image with a wrong condition is a fake to D, so D cannot judge
-    the image alone. w is `wrong_pair_weight`, 1/2 in the paper; 0 gives the conditional GAN of Mirza & Osindero 2014.
+    c' is the condition of another training image. A real image with a wrong condition is a fake to D, so that D cannot
+    judge the image alone. w is `wrong_pair_weight`, 1/2 in the paper; 0 gives the conditional GAN of Mirza & Osindero
+    2014.
 
     Args:
         model: G and its prior, z (N, dim), c (N, d) -> images (N, ...).
