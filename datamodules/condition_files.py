@@ -19,8 +19,8 @@ SUFFIXES = (".csv", ".txt", ".npz")
 class ConditionFile(NamedTuple):
     """Condition vectors of image files.
 
-    path: of the file. files: (N,) image files, as the file names them. names: of the d numbers. vectors: (N, d) float32.
-    digest: sha256 (hex) of the file's content.
+    path: of the file. files: (N,) image files, as the file names them. names: of the d numbers. vectors: (N, d)
+        float32. digest: sha256 (hex) of the file's content.
     """
 
     path: Path
@@ -30,22 +30,24 @@ class ConditionFile(NamedTuple):
     digest: str
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
+    def read(cls, path: str | Path, *, key: str = "data.conditions") -> Self:
         """Read a whole file.
+
+        key: the setting that names it, for messages.
 
         Raises:
             UserError: no such file, another format, a number that is not finite, or a file that is named twice.
         """
-        path = _checked(path)
+        path = _checked(path, key)
         try:
             names, files, vectors = _npz(path) if path.suffix.lower() == ".npz" else _text(path)
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"data.conditions={path} cannot be read: {error}. {_forms()}") from error
+            raise UserError(f"{key}={path} cannot be read: {error}. {_forms(key)}") from error
         if not len(files) or not np.isfinite(vectors).all():
             wrong = "a number that is not finite" if len(files) else "no condition vector"
-            raise UserError(f"data.conditions={path} holds {wrong}. {_forms()}")
+            raise UserError(f"{key}={path} holds {wrong}. {_forms(key)}")
         if len(twice := [name for name, count in Counter(files).items() if count > 1]):
-            raise UserError(f"data.conditions={path} names {twice[0]} twice. An image has one condition vector.")
+            raise UserError(f"{key}={path} names {twice[0]} twice. An image has one condition vector.")
         return cls(path, tuple(files), names, vectors, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def rows_of(self, paths: Sequence[str]) -> list[int | None]:
@@ -65,27 +67,28 @@ def condition_names(path: str | Path) -> tuple[str, ...]:
     Raises:
         UserError: no such file, or another format.
     """
-    path = _checked(path)
+    key = "data.conditions"
+    path = _checked(path, key)
     try:
         if path.suffix.lower() == ".npz":
             return _npz(path)[0]
         with path.open(newline="") as file:
             return _header(file, path)
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"data.conditions={path} cannot be read: {error}. {_forms()}") from error
+        raise UserError(f"{key}={path} cannot be read: {error}. {_forms(key)}") from error
 
 
-def _checked(path: str | Path) -> Path:
+def _checked(path: str | Path, key: str) -> Path:
     path = Path(path).expanduser()
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         wrong = f"is of none of the forms {', '.join(SUFFIXES)}" if path.is_file() else "is no file"
-        raise UserError(f"data.conditions={path} {wrong}. {_forms()}")
+        raise UserError(f"{key}={path} {wrong}. {_forms(key)}")
     return path
 
 
-def _forms() -> str:
+def _forms(key: str) -> str:
     return (
-        "Say data.conditions=FILE with a CSV file (a header; the image file first in each row, then its numbers), a "
+        f"Say {key}=FILE with a CSV file (a header; the image file first in each row, then its numbers), a "
         "list as CelebA's list_attr_celeba.txt, or an npz file with arrays files (N,) and conditions (N, d)."
     )
 
@@ -125,7 +128,7 @@ def _header(file: Iterator[str], path: Path) -> tuple[str, ...]:
     if path.suffix.lower() == ".txt":
         names = next(file, "").split()
     else:
-        _, *names = next(csv.reader([first]), [""])
+        names = next(csv.reader([first]), [])[1:]
     if not names or len(set(names)) < len(names):
         raise ValueError("its header names no number, or one twice")
     return tuple(name.strip() for name in names)

@@ -11,13 +11,14 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn.functional import one_hot, pad
 
+from datamodules import checks
 from datamodules.bad_files import OnBadFile
 from datamodules.condition_files import ConditionFile
 from datamodules.digits import Digits
 from datamodules.folder import Files, Folder
 from datamodules.images import ImageData, InMemory
 from datamodules.sources import Pictures, Source, Split, Tensors
-from datamodules.survey import SplitName
+from datamodules.survey import SPLITS, SplitName
 from lightning_gans.core.batches import ConditionedBatch, SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, ImageSize, Natural
@@ -79,7 +80,7 @@ class ConditionedData(ImageData):
         return None
 
     def split(self, name: SplitName) -> ConditionedSplit:
-        return ConditionedSplit(self, super().split(name)._source, self.finish)
+        return ConditionedSplit(self, self.sources[checks.one_of("split", name, SPLITS)], self.finish)
 
     def completed(self, batch: SampleBatch) -> ConditionedBatch:
         """The batch with the condition vectors in the place of their rows."""

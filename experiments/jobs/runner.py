@@ -198,16 +198,21 @@ def _queue_again(settings: Mapping[str, Any], interruption: Interruption, *, adv
 
 
 def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer, about: dict[str, Any]) -> None:
-    """Print what the data module found in its files, and its classes, whose names are exported with the model."""
+    """Print what the data module found in its files, and the names of classes and conditions that are exported."""
     names = getattr(data, "classes", None)
     if names:
         about[class_names.KEY] = [str(one) for one in names]
+    numbers = getattr(data, "condition_names", None)
+    if numbers:
+        about[class_names.CONDITIONS] = [str(one) for one in numbers]
     if not trainer.is_global_zero:
         return
     for note in getattr(data, "notes", list)():
         print(f"{name}: {note}")
     if names:
         print(f"classes: {class_names.listed(about[class_names.KEY])}")
+    if numbers:
+        print(f"conditions: {class_names.listed(about[class_names.CONDITIONS])}")
 
 
 def _end_ranks(trainer: pl.Trainer) -> None:

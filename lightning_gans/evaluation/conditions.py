@@ -1,6 +1,7 @@
 """Agreement of samples with the condition vectors that they were generated for."""
 
 from math import nan
+from typing import Any
 
 import torch
 from sklearn.kernel_ridge import KernelRidge
@@ -80,6 +81,9 @@ class ConditionAgreement:
         with activity("fitting a regression of conditions"):
             self.reader = ConditionReader(torch.cat([batch.x for batch in read(train)]), train.conditions)
         self.data = data
+
+    def facts(self) -> dict[str, Any]:
+        return {}
 
     def floor(self, split: SplitName) -> dict[str, float]:
         """The held-out images in the place of samples."""

@@ -34,7 +34,7 @@ class _Function(nn.Module):
 
 
 def export_onnx(model: Any, path: Path) -> dict[Path, dict[str, tuple[Any, ...]]]:
-    """Write G as an ONNX file: `z` (n, prior.dim) -> `x`; with `label` (n,) int64 or `condition` (n, d) if it takes one.
+    """Write G as an ONNX file: `z` (n, prior.dim) -> `x`; also `label` (n,) int64 or `condition` (n, d).
 
     Any n. A model that infers has a second file, NAME-encoder.onnx: `x` -> `z`, as `model.encode`. Each is compared
     with torch before it takes its place, where onnxruntime is installed.

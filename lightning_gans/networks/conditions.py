@@ -1,7 +1,7 @@
 """Networks that are told a condition vector (Reed et al. 2016, 1605.05396, section 4.1) on DCGAN's layers.
 
-A condition is compressed by a linear layer and a leaky ReLU. G is given it beside the code. D is given it beside its 4x4
-maps, repeated at every place, and mixes both by a convolution of 1x1.
+A condition is compressed by a linear layer and a leaky ReLU. G is given it beside the code. D is given it beside its
+4x4 maps, repeated at every place, and mixes both by a convolution of 1x1.
 """
 
 import torch
