@@ -58,8 +58,9 @@ format: $(STAMP) ## sort imports, mend what ruff can mend, format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-settings: $(STAMP) ## docs/SETTINGS.md anew from the constructors
+settings: $(STAMP) ## docs/SETTINGS.md and the tables of settings in docs/variants anew from the constructors
 	@$(BIN)/python -m experiments.settings > docs/.SETTINGS.md && mv docs/.SETTINGS.md docs/SETTINGS.md
+	@$(BIN)/python -m experiments.settings docs/variants/*.md
 
 bench: $(STAMP) ## our training step against a bare PyTorch loop
 	@$(BIN)/python -m benchmarks.step $(ARGS)
