@@ -1,4 +1,7 @@
-"""`python -m experiments.train`: check everything, then train. See `--help`."""
+"""Train a variant on a data set, or continue its run.
+
+The whole command is checked before anything is built or written. `--help` lists the choices and settings.
+"""
 
 import sys
 

@@ -1,6 +1,7 @@
 """What `pip install .` gives, and that the tested versions meet the floors."""
 
 import configparser
+import importlib
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from experiments import __main__ as commands
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lightning_gans", "datamodules", "experiments")
@@ -53,6 +56,14 @@ def test_malicious_uploads_of_lightning_are_refused(settings, version):
     (lightning,) = (floor for floor in floors(settings) if floor.name == "pytorch-lightning")
     assert version not in lightning.specifier
     assert "2.6.4" in lightning.specifier
+
+
+def test_the_console_script_runs_the_commands(settings):
+    (line,) = settings["options.entry_points"]["console_scripts"].strip().splitlines()
+    script, _, place = line.partition(" = ")
+    module, _, function = place.partition(":")
+    assert script == commands.SCRIPT
+    assert getattr(importlib.import_module(module), function) is commands.main
 
 
 def test_pyproject_holds_the_build_system_alone():

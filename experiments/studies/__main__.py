@@ -1,4 +1,4 @@
-"""`python -m experiments.studies NAME DIR... [out=DIR]`: a study's page from runs that exist."""
+"""Write a study's page and figure from existing runs."""
 
 import sys
 from collections.abc import Sequence
