@@ -29,15 +29,15 @@ class ConvertingModel(nn.Module):
         return converted
 
     def content(self, x: Tensor) -> Tensor:
-        """What is said in samples (N, ...), in eval mode, flat: (N, d)."""
+        """Encode the content of samples (N, ...), in eval mode, flat: (N, d)."""
         return self._in_chunks(self.content_encoder, x).flatten(1)
 
     def speaker(self, x: Tensor) -> Tensor:
-        """Who says samples (N, ...), in eval mode: (N, d)."""
+        """Encode the speakers of samples (N, ...), in eval mode: (N, d)."""
         return self._in_chunks(self.speaker_encoder, x)
 
     def convert(self, x: Tensor, like: Tensor) -> Tensor:
-        """What x says as the speakers of `like` would, in eval mode: (N, ...) twice -> (N, ...)."""
+        """Convert x to the voices of the speakers of `like`, in eval mode: (N, ...) twice -> (N, ...)."""
         return self._in_chunks(self, x, like)
 
     def _in_chunks(self, function: Any, *samples: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class InfoGANModel(EncodingModel):
 
     @property
     def recognition(self) -> nn.Module:
-        """What follows them, Q: (N, feature_dim) -> (N, sum of the codes' dims)."""
+        """Recognition head Q on the discriminator's features: (N, feature_dim) -> (N, sum of the codes' dims)."""
         return cast(nn.Module, self.encoder.head)
 
     def recognise(self, x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class InfoGANModel(EncodingModel):
         return recognised
 
     def by_code(self, c: Tensor) -> tuple[Tensor, ...]:
-        """What belongs to each code, (N, code.dim), of numbers for all codes (N, sum of their dims), or of (z, c)."""
+        """Split numbers for all codes (N, sum of their dims), or (z, c), into a tensor (N, code.dim) for each code."""
         dims = [code.dim for code in self.code_priors]
         parts: tuple[Tensor, ...] = c[:, c.shape[1] - sum(dims) :].split(dims, dim=1)
         return parts

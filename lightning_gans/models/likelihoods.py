@@ -1,4 +1,4 @@
-"""What a decoder's numbers say of a sample: p(x | outputs).
+"""Likelihoods p(x | outputs) of a decoder: Gaussian, Bernoulli and categorical.
 
 Samples are float in [-1, 1] outside and in; a likelihood says which of them there can be (`observe`), what they weigh,
 and which one is shown. Nothing is averaged over pixels: a log-likelihood is of the whole sample.
@@ -29,7 +29,7 @@ class Likelihood(nn.Module, ABC):
         super().__init__()  # torch's takes any arguments
 
     def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
-        """What is modelled of samples x (N, ...) in [-1, 1], which is what an encoder sees: alike in shape and range.
+        """Map samples x (N, ...) in [-1, 1] to the ones that are modelled and encoded, of the same shape and range.
 
         uniform: asked once where it takes random numbers, and not at all where it takes none.
         """

@@ -28,7 +28,7 @@ class PairedModel(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Of the inputs."""
+        """Number of channels of the inputs."""
         return int(self.generator.channels)  # type: ignore[arg-type]
 
     @property

@@ -1,4 +1,4 @@
-"""What ranks documents."""
+"""Models that rank documents for a query."""
 
 from typing import ClassVar
 

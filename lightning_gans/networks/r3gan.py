@@ -24,7 +24,7 @@ GAIN = sqrt(2 / (1 + SLOPE**2))  # keeps variances through a leaky ReLU
 
 
 def _sizes(image_size: int) -> list[int]:
-    """Of the maps, from 4x4 to the image."""
+    """Return the sizes of the feature maps, from 4x4 to the image."""
     if image_size not in IMAGE_SIZES:
         raise ValueError(f"image_size={image_size}: R3GAN's networks are built for {IMAGE_SIZES}")
     return [4 << level for level in range((image_size // 4).bit_length())]

@@ -138,7 +138,7 @@ class CycleGAN(Game):
         return terms
 
     def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-        """What G descends on one discriminator's logits."""
+        """Adversarial loss of G against one discriminator."""
         on_fake = self.judge(discriminator, fake)
         return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.needs_real else None)
 

@@ -93,7 +93,7 @@ class Disentangle(Game):
         return {"loss": cross_entropy(logits, speaker)}
 
     def confusion(self, batch: UtteranceBatch, c: Tensor) -> Tensor:
-        """What E_c descends of the adversary, whose parameters get no gradient here: it does not move."""
+        """Loss of the content encoder E_c against the adversary, whose own parameters get no gradient."""
         return confusion(self.adversary(c))
 
     def loss(self, batch: UtteranceBatch) -> dict[str, Tensor]:

@@ -234,7 +234,7 @@ class IRGAN(Game):
         return terms | self.penalty(self.discriminator_l2, squared)
 
     def reward(self, f: Tensor, batch: RetrievalBatch) -> Tensor:
-        """Of drawing each document, (N, M), from D's scores (N, M)."""
+        """Reward of each document drawn, (N, M), from D's scores (N, M)."""
         return 2 * f.sigmoid() - 1
 
     def generator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:

@@ -245,7 +245,7 @@ class TripleGAN(Game):
         return cross_entropy(self.model.classifier(x_g), y_g)
 
     def regularisers(self, logits: Tensor, *, entropy: float, balance: float) -> dict[str, Tensor]:
-        """Of p_c(y | x), from its logits (N, classes): sure of each sample, and of each class as often."""
+        """Entropy and class-balance regularisers of p_c(y | x), from its logits (N, classes)."""
         terms, log_p = {}, logits.log_softmax(1)
         p = log_p.exp()
         if entropy:

@@ -21,7 +21,7 @@ from lightning_gans.strategies.exchange import average
 
 
 class Terms(NamedTuple):
-    """Of one forward pass of all networks: L_prior and L_llike, (), and Dis's logits, which L_GAN is a function of."""
+    """Loss terms of one forward pass: L_prior and L_llike, (), and Dis's logits, from which L_GAN is computed."""
 
     prior: Tensor
     llike: Tensor
@@ -162,14 +162,14 @@ class VAEGAN(Game):
         return costs
 
     def sits_out(self, player: Literal["Dec", "Dis"], batch: SampleBatch) -> bool:
-        """Whether the equilibrium's rule lets the player's step out."""
+        """Return True if the equilibrium rule skips the player's step."""
         if self.equilibrium is None:
             return False
         return player in resting(self.costs(batch), self.equilibrium, self.margin)
 
 
 def resting(costs: Sequence[float], equilibrium: float, margin: float) -> set[str]:
-    """Who sits out, of Dec and Dis: who is too far ahead; never both (andersbll/autoencoding_beyond_pixels)."""
+    """Return the player of Dec and Dis that is too far ahead and rests (andersbll/autoencoding_beyond_pixels)."""
     dis_ahead = min(costs) < equilibrium - margin
     dec_ahead = max(costs) > equilibrium + margin
     if dis_ahead == dec_ahead:

@@ -143,7 +143,7 @@ class GAN(Game):
         ]
 
     def generator_is_due(self) -> bool:
-        """Whether D has had its steps, where some of its turns are long."""
+        """Return True if D has taken all its steps before the generator's."""
         return generator_moves(self.iteration, steps=self.discriminator_steps, long=self.discriminator_warm_up)
 
     def after_discriminator(self) -> None:
