@@ -40,7 +40,7 @@ LONGEST = 50  # characters of a folder's name
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked for, checked as far as that goes without loading anything."""
+    """Request of the command, checked as far as possible without loading anything."""
 
     run: Path
     out: Path

@@ -173,7 +173,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """What the processor calls itself; its architecture where it says nothing."""
+    """Return the model name of the processor, or else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
