@@ -50,7 +50,7 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
-        """What G descends."""
+        """Loss of the generator."""
 
     @abstractmethod
     def estimate(self, loss: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class Critic(ABC):
 
     @abstractmethod
     def decoder(self, on: Judged) -> Tensor:
-        """What the decoder descends."""
+        """Adversarial loss of the decoder."""
 
     @abstractmethod
     def costs(self, on: Judged) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a speaker's code and a content code are held to."""
+"""Losses that disentangle speaker codes from content codes: confusion and contrastive pairs."""
 
 from math import log
 

@@ -53,7 +53,7 @@ class _Lazy:
 
     @property
     def weight(self) -> float:
-        """Of E ||grad D||^2 in the steps that have it."""
+        """Weight of E ||grad D||^2 in the steps that take the penalty."""
         return self.gamma / 2 * self.every
 
 

@@ -1,4 +1,4 @@
-"""What a variational posterior costs (Kingma & Welling 2013, 1312.6114)."""
+"""KL divergence of a Gaussian posterior to the standard normal (Kingma & Welling 2013, 1312.6114)."""
 
 from torch import Tensor
 
