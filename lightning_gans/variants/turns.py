@@ -7,7 +7,7 @@ PERIOD = 500  # and every so many steps of G one more of these turns
 
 
 def turns_end(generator_steps: int, *, steps: int, long: int) -> int:
-    """Iterations, one a step of D, after which G has moved so often.
+    """Number of iterations (steps of D) after which G has moved `generator_steps` times.
 
     Steps of G number 0 to 24, 500, 1000, ... come after a long turn of D, the others after `steps` (the code of
     Arjovsky et al. 2017, 1701.07875: `gen_iterations < 25 or gen_iterations % 500 == 0`).

@@ -1,4 +1,4 @@
-"""VAE-GAN: an auto-encoder whose error is measured in a discriminator's hidden layer."""
+"""VAE-GAN: a variational autoencoder with a reconstruction error in features of a discriminator."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
@@ -29,7 +29,7 @@ class Terms(NamedTuple):
 
 
 class VAEGAN(Game):
-    """Larsen et al. 2015 (1512.09300), Algorithm 1: Enc, Dec and Dis step at once, by gradients of one pass.
+    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step at once, by gradients of one pass.
 
         z ~ q(z | x) = Enc(x),  x~ = Dec(z),  z_p ~ N(0, I),  x_p = Dec(z_p)
         L_prior = KL(q(z | x) || N(0, I)),  L_llike = 1/2 |Dis_l(x) - Dis_l(x~)|^2
@@ -109,7 +109,7 @@ class VAEGAN(Game):
 
     @shared
     def terms(self, batch: SampleBatch) -> Terms:
-        """All losses of one pass, for all players."""
+        """Loss terms of one forward pass, for all players."""
         x = batch.x
         mean, log_variance = self.model.posterior(x)
         z = mean + (log_variance / 2).exp() * self.draws.normal(*mean.shape)
@@ -149,7 +149,7 @@ class VAEGAN(Game):
 
     @torch.no_grad()
     def diagnose(self, on: Judged, losses: Mapping[str, Tensor]) -> None:
-        """Log Dis's accuracy, where it has one, and the divergence that its loss stands for."""
+        """Log the accuracy of Dis, if it has one, and the divergence that its loss estimates."""
         if (accuracy := self.critic.accuracy(on)) is not None:
             self.monitor("Dis/accuracy", accuracy)
         total = torch.stack(list(losses.values())).sum()
@@ -157,7 +157,7 @@ class VAEGAN(Game):
 
     @shared
     def costs(self, batch: SampleBatch) -> list[float]:
-        """Dis's costs on real samples and on fakes, over all ranks."""
+        """Mean costs of Dis on real samples and on fakes, over all ranks."""
         costs: list[float] = average(self.critic.costs(self.terms(batch).on).detach()).tolist()
         return costs
 
