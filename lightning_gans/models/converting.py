@@ -1,4 +1,4 @@
-"""Two encoders and a decoder: what is said, by whom, and both together again."""
+"""Voice conversion model: a content encoder, a speaker encoder and a decoder."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from lightning_gans.models.generative import CHUNK, evaluating
 
 
 class ConvertingModel(nn.Module):
-    """x = Dec(c, s), c = E_c(x) what is said, s = E_s(x) who says it.
+    """Voice conversion x = Dec(c, s), c = E_c(x) the content, s = E_s(x) the speaker.
 
     Args:
         content_encoder: samples (N, ...) -> c (N, ...).
@@ -24,7 +24,7 @@ class ConvertingModel(nn.Module):
         self.content_encoder, self.speaker_encoder, self.decoder = content_encoder, speaker_encoder, decoder
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """Dec(E_c(x), E_s(like)), with its graph and in the present mode: (N, ...) twice -> (N, ...)."""
+        """Decode E_c(x) with E_s(like), with gradients, in the present mode: (N, ...) twice -> (N, ...)."""
         converted: Tensor = self.decoder(self.content_encoder(x), self.speaker_encoder(like))
         return converted
 
