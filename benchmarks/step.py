@@ -154,7 +154,7 @@ class Turns(pl.Callback):
 
 
 class Terminal(io.StringIO):
-    """Where the progress bar is drawn, unseen."""
+    """Stream that the progress bar is drawn to, unseen."""
 
     def isatty(self) -> bool:
         return True

@@ -321,7 +321,7 @@ def range_note(name: str, extremes: Extremes, levels: Levels) -> str | None:
 
 
 def _place(path: str) -> float:
-    """Where in [0, 1) a file falls: a function of its path alone."""
+    """Map a path to a number in [0, 1), by which files are divided into splits: a function of the path alone."""
     text = unicodedata.normalize("NFC", path).encode(errors="surrogateescape")
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest()) / 2**56
 

@@ -1,4 +1,4 @@
-"""Where raw samples come from: one tensor in memory, or pictures decoded by workers; both give the same batches."""
+"""Sources of raw samples: a tensor in memory, or image files decoded by workers; both give the same batches."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -32,7 +32,7 @@ class Source(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where indices are wanted."""
+        """Device of the indices that `batch` takes."""
         ...
 
     def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
@@ -128,7 +128,7 @@ class Pictures(ABC):
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """What a message calls it."""
+        """Name of a sample in error messages."""
 
     def replaces(self, index: int, other: int) -> bool:
         """Whether file `other` may stand in for an unreadable file `index` of a batch: one of its class."""

@@ -1,6 +1,7 @@
-"""Samples from a run's exported generator, and other uses of a trained model: no Lightning, no Hydra.
+"""Sample from a trained generator; also reconstruct, interpolate, translate, classify, rank and export to ONNX.
 
-Only convert= with a speaker of the training data reads these data, by Lightning's data modules.
+Needs neither Lightning nor Hydra. Only convert= with a speaker of the training data reads these data, by Lightning's
+data modules.
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [truncation=0.7]
                                     [grid=FILE.png] [npz=FILE.npz] [folder=DIR]

@@ -1,4 +1,7 @@
-"""`python -m experiments.train`: check everything, then train. See `--help`."""
+"""Train a variant on a data set, or continue its run.
+
+The whole command is checked before anything is built or written. `--help` lists the choices and settings.
+"""
 
 import sys
 
@@ -170,7 +173,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """What the processor calls itself; its architecture where it says nothing."""
+    """Return the model name of the processor, or else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What config files may compute."""
+"""Resolvers of config files: values computed from the choices of a run."""
 
 import math
 import re
@@ -105,7 +105,7 @@ def decoded_channels(*, _root_: DictConfig) -> Any:
 
 
 def classes(*, _root_: DictConfig) -> int:
-    """How many classes the chosen data have; class folders are counted.
+    """Return the number of classes of the chosen data; class folders are counted.
 
     Raises:
         UserError: they have none, or it is not known before their files are read.
@@ -175,7 +175,7 @@ def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -
 
 
 def code_dim(*, _root_: DictConfig) -> int:
-    """How many numbers the chosen network's codes have together."""
+    """Return the length of the chosen network's codes together."""
     return _dims(_root_.network.model.codes)
 
 
@@ -195,7 +195,9 @@ def kinds(*, _root_: DictConfig) -> int:
 
 
 def speakers(*, _root_: DictConfig) -> Any:
-    """How many speakers the chosen data have; those of a folder are counted. 1 where there is nothing to count: what is
-    wrong with a folder is said by the data when they are read."""
+    """Return the number of speakers of the chosen data; those of a folder are counted.
+
+    1 where there is nothing to count: the data module reports an unusable folder when it reads it.
+    """
     data = _root_.data
     return data.speakers if "speakers" in data else max(1, len(recordings(str(data.root))))

@@ -192,7 +192,7 @@ def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Overr
 
 
 def _is_search(of_hydra: Sequence[Override]) -> bool:
-    """Whether the sweeper chooses values itself, as Optuna does, rather than run every combination."""
+    """Return True if the sweeper chooses values itself, as Optuna does, rather than run every combination."""
     return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
 
 

@@ -58,7 +58,7 @@ log = logging.getLogger("lightning_gans")
 
 
 class Exit(IntEnum):
-    """What the process says when it ends."""
+    """Exit code of a run."""
 
     DONE = 0
     REFUSED = 2

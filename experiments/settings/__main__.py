@@ -1,4 +1,4 @@
-"""The page of settings (`make settings`): names, values, defaults and help, from the constructors that take them.
+"""Print the page of all settings (docs/SETTINGS.md): values, defaults and help, read from the constructors.
 
 With files of pages as arguments, their tables of a variant's settings are made anew in place (`tables.py`).
 """

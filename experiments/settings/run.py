@@ -14,7 +14,7 @@ PRECISIONS = (*"auto 32-true bf16-mixed 16-mixed bf16-true 16-true 64-true bf16"
 
 
 class _Strategy(Choice):
-    """How gradients are exchanged; strategies that divide a module's parameters are refused with the reason."""
+    """Strategy of gradient exchange; strategies that divide a module's parameters are refused with the reason."""
 
     def problem(self, value: Any) -> str | None:
         found = super().problem(value)

@@ -1,4 +1,4 @@
-"""What a study's runs came to, a line each, beside its page: a table grows from day to day and machine to machine."""
+"""Record of a study's runs beside its page, one line each, to which runs of other days and machines are added."""
 
 import csv
 import io
@@ -90,7 +90,7 @@ class Record:
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's configuration alone says in its line."""
+    """Return the columns of a run's line that its configuration determines."""
     return {
         "data": runs.clean(str(config["names"]["data"])),
         "seed": str(int(config["seed"])),
@@ -101,7 +101,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], iterations: int | None = None) -> str:
-    """What the command of these runs says beside the study's name, " data=... seed=1,2".
+    """Return the overrides of a study's command for these runs, such as " data=mnist seed=1,2".
 
     Args:
         lines: of one data set; of each, what `settings_of` gives is enough.

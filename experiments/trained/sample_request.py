@@ -1,4 +1,4 @@
-"""What `experiments.sample` is asked for: key=value arguments, checked as far as that goes without loading anything."""
+"""Request of `experiments.sample`: key=value arguments, checked without loading anything."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -53,7 +53,7 @@ class Request:
 
     @property
     def task(self) -> str:
-        """What is made."""
+        """Task of the request: one of TASKS, or "sample"."""
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
@@ -288,5 +288,5 @@ def _check_folder(folder: Path, n: int) -> None:
 
 
 def file_name(index: int, n: int) -> str:
-    """Of sample `index` of n, in a folder: in their order."""
+    """Return the file name of sample `index` of n, padded so that names sort in order."""
     return f"{index:0{max(5, len(str(n - 1)))}d}.png"

@@ -171,7 +171,7 @@ def _read(path: Path, sha256: str | None) -> State:
 
 
 def _check_hash(path: Path, sha256: str | None) -> None:
-    """Whether the file has the hash that is expected, and the one that its name ends with."""
+    """Check the SHA-256 hash of a weights file against `sha256` and against the hash in its name."""
     expected = (sha256 or "").strip().lower()
     if expected and not re.fullmatch("[0-9a-f]{64}", expected):
         raise UserError(
@@ -213,7 +213,7 @@ def _downloaded() -> Path:
 
 
 def _digest(state: State) -> str:
-    """Of names and values, so that the same weights in another file are the same extractor."""
+    """Return a digest of names and values, so that the same weights in another file are the same extractor."""
     result = hashlib.sha256()
     for name in sorted(state):
         result.update(name.encode())

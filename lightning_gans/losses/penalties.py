@@ -1,4 +1,4 @@
-"""Penalties on the discriminator's gradient, added to what D descends.
+"""Gradient penalties, added to the discriminator's loss.
 
 All are means over samples of a function of each sample's own gradient, in float32: not with batch norm in D, where one
 sample's logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack.
@@ -20,7 +20,7 @@ Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh r
 
 
 class Penalty(Protocol):
-    """A term on D near real (N, ...) and fake (N, ...) samples: scalar, mean over samples."""
+    """Penalty term on D near real (N, ...) and fake (N, ...) samples: scalar, mean over samples."""
 
     def __call__(
         self, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, uniform: Uniform
@@ -28,7 +28,7 @@ class Penalty(Protocol):
 
 
 def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """||grad_x D(x)||^2 of each sample, (N, ...) -> (N,), in float32 and differentiable."""
+    """Squared gradient norm ||grad_x D(x)||^2 of each sample, (N, ...) -> (N,), in float32 and differentiable."""
     with torch.autocast(x.device.type, enabled=False):
         x = exact(x.detach()).requires_grad_()
         # Summing first keeps the samples' gradients apart: each logit depends on its own sample only.
@@ -37,7 +37,7 @@ def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) 
 
 
 def distance_from_one(squared_norm: Tensor) -> Tensor:
-    """(||g|| - 1)^2 of each ||g||^2; the root's slope at 0 is infinite, so it is taken a little away from there."""
+    """Squared distance from one, (||g|| - 1)^2, of each ||g||^2; the square root is taken slightly above 0."""
     return ((squared_norm + 1e-12).sqrt() - 1).square()
 
 
@@ -53,12 +53,12 @@ class _Lazy:
 
     @property
     def weight(self) -> float:
-        """Of E ||grad D||^2 in the steps that have it."""
+        """Weight of E ||grad D||^2 in the steps that take the penalty."""
         return self.gamma / 2 * self.every
 
 
 class R1(_Lazy):
-    """gamma / 2 E_p ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 9).
+    """R1 penalty: gamma / 2 E_p ||grad D(x)||^2 on real samples (Mescheder et al. 2018, 1801.04406, eq. 9).
 
     Args:
         gamma: weight gamma of the penalty.
@@ -72,7 +72,7 @@ class R1(_Lazy):
 
 
 class R2(_Lazy):
-    """gamma / 2 E_q ||grad D(x)||^2 (Mescheder et al. 2018, 1801.04406, eq. 10).
+    """R2 penalty: gamma / 2 E_q ||grad D(x)||^2 on fake samples (Mescheder et al. 2018, 1801.04406, eq. 10).
 
     Args:
         gamma: weight gamma of the penalty.
@@ -101,7 +101,7 @@ class R1R2(_Lazy):
 
 
 class GradientPenalty:
-    """WGAN-GP (Gulrajani et al. 2017, 1704.00028), eq. 3: weight E (||grad D(x')|| - 1)^2.
+    """Gradient penalty of WGAN-GP (Gulrajani et al. 2017, 1704.00028, eq. 3): weight E (||grad D(x')|| - 1)^2.
 
     x' = eps x + (1 - eps) G(z), one eps ~ U(0, 1) for each sample.
 
@@ -126,7 +126,7 @@ class GradientPenalty:
 
 
 class DRAGAN:
-    """Kodali et al. 2017 (1705.07215), eq. 4, points as in the authors' code: weight E (||grad D(x')|| - 1)^2.
+    """DRAGAN penalty at perturbed real samples (Kodali et al. 2017, 1705.07215, eq. 4): weight E (||grad D|| - 1)^2.
 
     x' = x + alpha std / 2 u near real samples alone: std of the whole batch, u ~ U(0, 1) for each number of a sample,
     alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
@@ -142,7 +142,7 @@ class DRAGAN:
         self.weight = weight
 
     def perturbed(self, real: Tensor, uniform: Uniform) -> Tensor:
-        """Points (N, ...) in the box [x, x + std / 2]."""
+        """Perturbed samples (N, ...) in the box [x, x + std / 2]."""
         draws = uniform(1 + real[0].numel()).to(real.dtype)
         alpha, u = draws[:, :1], draws[:, 1:]
         return real + (real.std(correction=0) / 2 * alpha * u).view(real.shape)

@@ -1,4 +1,4 @@
-"""Generators and encoders as ONNX files, for programs without torch. Needs the extra `onnx`."""
+"""ONNX export of generators and encoders, for programs without torch. Needs the extra `onnx`."""
 
 import logging
 import warnings

@@ -1,4 +1,4 @@
-"""One paper per file. Importing this package imports nothing heavy; naming a game does."""
+"""Variants, one paper per file. Importing this package imports nothing heavy; naming a game does."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -12,7 +12,7 @@ from lightning_gans.variants.cgan import ConditionalGAN
 
 
 class ACGAN(ConditionalGAN):
-    """Odena et al. 2016 (1610.09585), eq. 2-3: D is not told the class, it names it.
+    """Auxiliary-classifier GAN (Odena et al. 2016, 1610.09585, eq. 2-3): D classifies samples, real and generated.
 
     L_S = E log P(real | x) + E log P(fake | G(z, y)), L_C = E log P(y | x) + E log P(y | G(z, y)). D ascends L_S + L_C,
     G ascends L_C - L_S; L_S is `loss`. G is rewarded for samples that are easily classified: where classes overlap, it

@@ -1,4 +1,4 @@
-"""Paired translation: a generator that has to answer to an input image."""
+"""Paired image-to-image translation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from lightning_gans.settings import Count, NonNegative, Share
 
 
 class Pix2Pix(Game):
-    """Isola et al. 2017 (1611.07004), eq. 1-4: a conditional GAN whose condition is an image, with an L1 term.
+    """pix2pix (Isola et al. 2017, 1611.07004, eq. 1-4): a conditional GAN whose condition is an image, with an L1 loss.
 
         D: max  E log D(a, b) + E log(1 - D(a, G(a, z)))        G: min  -E log D(a, G(a, z)) + lambda E |b - G(a, z)|_1
 
@@ -86,12 +86,12 @@ class Pix2Pix(Game):
         return [Phase("D", self.discriminator_loss, over=wrong), generator]
 
     def generated(self, batch: PairedBatch) -> Tensor:
-        """An output for each input of the batch, with fresh noise."""
+        """Outputs for the batch's input images, with fresh noise."""
         b: Tensor = self.model(batch.a, self.draws.uniform(len(batch.a), self.model.noise))
         return b
 
     def judge(self, a: Tensor, b: Tensor) -> Tensor:
-        """D's logits on inputs and outputs side by side."""
+        """Logits of D on inputs and outputs side by side."""
         logits: Tensor = self.discriminator(torch.cat([a, b], 1))
         return logits
 

@@ -180,7 +180,7 @@ def bounds_of(member):
 
 
 def compatible(spec, hint):
-    """Whether all that a spec lets through is what an annotation says, bounds, None and literal values included."""
+    """Return True if a spec lets through only values of an annotation: bounds, None and literal values included."""
     members = set(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else {hint}
     optional = type(None) in members
     if isinstance(spec, Optional) != optional:
@@ -287,7 +287,7 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 
 
 def of_images(network):
-    """Whether it is not made for a game on other data, nor a variant's usual one, which the pairs above compose."""
+    """Return True if a network is not made for a game on other data, nor a variant's usual one (composed above)."""
     variant = network.partition("_")[0]
     usual = map(offered.usual_network, shared().options("variant"))
     return network not in (*PLANAR_NETWORKS, *usual) and fitting.plays(variant, offered.data_class("digits"))
