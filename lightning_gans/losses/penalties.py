@@ -1,8 +1,9 @@
 """Penalties on the discriminator's gradient, added to what D descends.
 
-All are means over samples of a function of each sample's own gradient: not with batch norm in D, where one sample's logit
-depends on the others. A sample is what D gives one logit to: with packing, a whole pack. Norms and means are in float32.
-Under autocast the forward and the backward pass of D are in its precision, except for samples of few numbers (`AVERAGING`).
+All are means over samples of a function of each sample's own gradient: not with batch norm in D, where one sample's
+logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack. Norms and means are in
+float32. Under autocast D's forward and backward passes are in its precision, except for samples of few numbers
+(`AVERAGING`).
 
 R1, R2 and both are taken at the samples that D's loss is of, so they need no forward pass of their own
 (`of_norms(squared_norms(logits, x))`); called with a discriminator, they make one.

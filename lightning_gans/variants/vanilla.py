@@ -260,7 +260,7 @@ class GAN(Game):
         if isinstance(self.penalty, SamplePenalty) and all(judged[name][1].requires_grad for name in self.penalty.on):
             squared = [squared_norms(*judged[name]) for name in self.penalty.on]
             # the squared norm of a pack is the sum over its samples
-            packs = [norms.unflatten(0, (-1, self.packing)).sum(1) for norms in squared]
+            packs = [samples.unflatten(0, (-1, self.packing)).sum(1) for samples in squared]
             terms["penalty"] = self.penalty.of_norms(packs)
             batch.x.requires_grad_(False)  # the generator's turn needs no gradient of it
         else:
