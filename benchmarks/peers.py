@@ -1,8 +1,8 @@
 """`python -m benchmarks.peers`: our step against other libraries' and against the limit of a bare loop.
 
-All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on the
-machine matters little. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME RATIO`
-how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
+All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on
+the machine matters little. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
+RATIO` how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
 """
 
 import argparse

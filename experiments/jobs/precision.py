@@ -1,7 +1,8 @@
 """The precision of a run: chosen when it begins, recorded in its configuration, and kept however it goes on.
 
-`trainer.precision` is null for bf16-mixed on CUDA and float32 elsewhere, so that a CPU's bytes do not depend on its kind,
-or auto for the fastest precision that is known to do no harm. Either is resolved once: `names.precision` of config.yaml.
+`trainer.precision=null`, the default: bf16-mixed on CUDA and float32 elsewhere, so that the bytes of a run on a CPU do not
+depend on the kind of CPU. `auto`: the fastest precision that is known to do no harm. Either is resolved once, to
+`names.precision` of config.yaml.
 """
 
 from collections.abc import Mapping

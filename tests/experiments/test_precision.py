@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from experiments.jobs import precision
-from experiments.jobs.preflight import preflight
 from experiments.jobs.precision import choose, kept, of_record, resolved
+from experiments.jobs.preflight import preflight
 from experiments.runs.directory import CONFIG, LAST
 from lightning_gans.core.errors import UserError
 
@@ -103,7 +103,7 @@ def test_another_precision_is_refused(tmp_path, machine):
     machine(bf16=True)
     first = resolved(config_of(tmp_path / "run"))
     begun(tmp_path / "run", first)
-    with pytest.raises(UserError, match="trainer.precision: null there, bf16-mixed here"):
+    with pytest.raises(UserError, match=r"trainer\.precision: null there, bf16-mixed here"):
         config_of(tmp_path / "run", "trainer.precision=bf16-mixed")
     again = kept_config(tmp_path / "run", ["trainer.precision=32-true"])  # the same in other words
     assert again["trainer"] == first["trainer"]
