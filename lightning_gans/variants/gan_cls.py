@@ -79,6 +79,7 @@ class GANCLS(GAN):
     def discriminator_loss(self, batch: Any) -> dict[str, Tensor]:
         with torch.no_grad():
             fake = self.generated(batch)
+        self.watch(batch.x, fake)
         on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, batch)
         terms = self.loss.discriminator(on_real, on_fake)
         if self.wrong_pair_weight:
