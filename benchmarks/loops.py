@@ -1,4 +1,4 @@
-"""What our training step is measured against, written without the framework."""
+"""Bare PyTorch training loops, the baseline of the training step's benchmark."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy

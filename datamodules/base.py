@@ -1,4 +1,4 @@
-"""What every data module is: an iteration number becomes a batch, and nothing about it needs to be stored."""
+"""Base class of data modules: a training batch is a pure function of seed and iteration, so no state is stored."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property

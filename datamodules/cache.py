@@ -18,12 +18,12 @@ WORTH = 2.0  # seconds of preparation from which on keeping pays
 
 
 def folder() -> Path:
-    """Where to keep."""
+    """Return the folder of cached data sets."""
     return cache_folder() / "data"
 
 
 def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
-    """What `prepare` returned when it was last called with this key, or else what it returns now.
+    """Return the data cached under `key`, or prepare and cache them.
 
     One process of a machine prepares while the others wait. A cache that cannot be written is done without.
     """

@@ -66,7 +66,7 @@ def refuse(data: str, image_set: ImageSet, root: Path) -> UserError:
 
 
 def advice() -> str:
-    """What else can be typed."""
+    """Return a sentence with the settings that need no download."""
     return (
         "Say data_dir=DIR with a folder that holds it (as torchvision lays it out, or nested by its name), or take a "
         f"choice that needs no download: data= one of {', '.join(always_there())}, or data=folder with your own images."
@@ -74,7 +74,7 @@ def advice() -> str:
 
 
 def unreachable(addresses: Sequence[str]) -> dict[str, str]:
-    """Which addresses give no answer within PATIENCE, and why. Asked all at once; a name server may hang too."""
+    """Return the addresses without an answer within PATIENCE, with the reasons; all are asked at once."""
     reasons = dict.fromkeys(addresses, f"no answer in {PATIENCE:g} s")
 
     def ask(address: str) -> None:

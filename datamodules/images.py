@@ -1,4 +1,4 @@
-"""What all image data shares: squares of a size, mirroring, in memory or streamed from files."""
+"""Base class of image data: squares of one size, mirrored at random, in memory or streamed from files."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ InMemory = Literal["auto"] | bool
 
 
 class ImageShape(TypedDict):
-    """What every image data module is told, so that several of one shape are made alike: `Digits(**shape)`."""
+    """Settings that all image data modules share, so that several of one shape can be made: `Digits(**shape)`."""
 
     batch_size: int
     image_size: int

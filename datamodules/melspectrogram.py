@@ -34,7 +34,7 @@ class LogMel:
 
     @property
     def samples(self) -> int:
-        """Of the waveform that gives `frames` frames."""
+        """Number of samples of the waveform that gives `frames` frames."""
         return self.window + self.hop * (self.frames - 1)
 
     def __call__(self, waves: Waves) -> Tensor:

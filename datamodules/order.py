@@ -1,4 +1,4 @@
-"""Which samples an iteration sees, and how a labelled set is split: pure functions, so nothing needs to be stored."""
+"""Order of training samples and splits of labelled sets: pure functions of a seed, so nothing is stored."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Where raw samples come from: one tensor in memory, or pictures decoded by workers; both give the same batches."""
+"""Sources of raw samples: a tensor in memory, or image files decoded by workers; both give the same batches."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -32,7 +32,7 @@ class Source(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where indices are wanted."""
+        """Device of the indices that `batch` takes."""
         ...
 
     def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
@@ -128,7 +128,11 @@ class Pictures(ABC):
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """What a message calls it."""
+        """Name of a sample in error messages."""
+
+    def replaces(self, index: int, other: int) -> bool:
+        """Whether file `other` may stand in for an unreadable file `index` of a batch: one of its class."""
+        return self.labels is None or bool(self.labels[other] == self.labels[index])
 
     def extremes(self) -> Extremes | None:
         """The extremes of a few files that are spread over all, where that is asked of them."""
@@ -171,10 +175,9 @@ class _Decoder(Dataset[Any]):
     def _candidates(self, index: int) -> Iterator[int]:
         """The index itself, then the next ones of its class: a bad file does not change a batch's size or labels."""
         yield index
-        labels = self.pictures.labels
         for step in range(1, len(self.pictures) if self.replace else 1):
             other = (index + step) % len(self.pictures)
-            if labels is None or labels[other] == labels[index]:
+            if self.pictures.replaces(index, other):
                 yield other
 
 

@@ -1,4 +1,4 @@
-"""Where the recordings of a folder lie. Imports nothing heavy: configs ask it for the number of speakers."""
+"""Search for the recordings in a folder. Imports nothing heavy: configs ask it for the number of speakers."""
 
 import os
 from collections.abc import Mapping

@@ -183,7 +183,7 @@ def upright_size(picture: Image.Image) -> tuple[int, int]:
 
 
 def is_grey(picture: Image.Image) -> bool:
-    """Whether a picture has no colours, by its mode."""
+    """Return True if an image is grey, by its mode."""
     return picture.mode in GREY_MODES or picture.mode.startswith("I")
 
 

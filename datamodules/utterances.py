@@ -1,4 +1,4 @@
-"""What all speech data share: segments of several speakers, and training batches of them in pairs."""
+"""Base class of speech data: segments of several speakers, and training batches of segments in pairs."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar

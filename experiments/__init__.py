@@ -1,4 +1,4 @@
-"""Commands: `python -m experiments.train`, `.evaluate`, `.sample`, `.augment`, `.compare`, `.studies`."""
+"""Commands: `python -m experiments` lists them, `python -m experiments.train` is the first one."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A labelled synthetic set from a conditional run, and what it is worth beside real labels.
+"""Make a labelled synthetic data set with a conditional run, and measure classifiers trained on it (CAS).
 
 usage: python -m experiments.augment run=DIR out=DIR [n=10000] [seed=0] [shares=0.01,0.1,1] [seeds=3]
                                      [data_dir=DIR] [data.root=DIR ...] [allow=PACKAGE.]
@@ -40,7 +40,7 @@ LONGEST = 50  # characters of a folder's name
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked for, checked as far as that goes without loading anything."""
+    """Request of the command, checked as far as possible without loading anything."""
 
     run: Path
     out: Path

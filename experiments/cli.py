@@ -1,4 +1,4 @@
-"""How a command ends: one paragraph for what a user can mend, and exit codes 0, 2, 3, 130."""
+"""Exit codes (0, 2, 3, 130) and error messages of the commands: a paragraph for errors that a user can mend."""
 
 import argparse
 import errno

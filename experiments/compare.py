@@ -1,4 +1,4 @@
-"""`python -m experiments.compare runs/`: one table of runs, seeds aggregated. Imports no torch."""
+"""Compare runs in a table, aggregated over seeds. Imports no torch."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Measure a run again, or any two sets of images.
+"""Measure FID, KID and other metrics of a run, or of any two sets of images.
 
 usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|validation] [samples=N] [draws=1]
                                       [metrics=NAME] [metrics.weights=FILE] [measures=NAME,NAME] [data_dir=DIR]

@@ -1,4 +1,4 @@
-"""`python -m experiments.sweep`: write a Weights & Biases sweep file, every value of which has been checked.
+"""Write a Weights & Biases sweep file, after a check of every value.
 
 Hydra's own multirun (`experiments.train -m`) needs no server; a W&B sweep is for agents on several machines that take
 the next job from the server, and for its Bayesian search.

@@ -1,4 +1,7 @@
-"""`python -m experiments.train`: check everything, then train. See `--help`."""
+"""Train a variant on a data set, or continue its run.
+
+The whole command is checked before anything is built or written. `--help` lists the choices and settings.
+"""
 
 import sys
 
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments import cli
-from experiments.jobs import command, launch
+from experiments.jobs import command, launch, precision
 from experiments.jobs.preflight import Job, plan
 from experiments.jobs.sweep import page, sweep, write_page
 from experiments.runs.directory import COMMAND, CONFIG, config_text
@@ -82,6 +85,7 @@ def _run(job: Job) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with shown("loading PyTorch") if job.place.leads else nullcontext():
         from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
+    job = replace(job, config=precision.resolved(job.config))
 
     if job.place.leads:
         _warn(job)
@@ -170,7 +174,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """What the processor calls itself; its architecture where it says nothing."""
+    """Return the model name of the processor, or else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

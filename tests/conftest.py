@@ -1,4 +1,4 @@
-"""What every test stands on: one core a process, caches of its own, no network."""
+"""Environment of all tests: one core a process, caches of its own, no network."""
 
 import gc
 import importlib.metadata
@@ -104,5 +104,5 @@ def _signal_handlers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache_dir() -> Path:
-    """Where features, classifiers and real statistics are cached during the tests; shared by all tests of a session."""
+    """Folder of cached features, classifiers and real statistics, shared by all tests of a session."""
     return Path(os.environ["LIGHTNING_GANS_CACHE"])

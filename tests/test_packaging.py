@@ -1,6 +1,10 @@
-"""What `pip install .` gives, and that the tested versions meet the floors."""
+"""Packaging: contents of a wheel, pinned versions against their floors, and the files of the project's habits."""
 
 import configparser
+import importlib
+import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,8 +13,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from experiments import __main__ as commands
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lightning_gans", "datamodules", "experiments")
@@ -55,6 +62,14 @@ def test_malicious_uploads_of_lightning_are_refused(settings, version):
     assert "2.6.4" in lightning.specifier
 
 
+def test_the_console_script_runs_the_commands(settings):
+    (line,) = settings["options.entry_points"]["console_scripts"].strip().splitlines()
+    script, _, place = line.partition(" = ")
+    module, _, function = place.partition(":")
+    assert script == commands.SCRIPT
+    assert getattr(importlib.import_module(module), function) is commands.main
+
+
 def test_pyproject_holds_the_build_system_alone():
     assert set(tomllib.loads((ROOT / "pyproject.toml").read_text())) == {"build-system"}
 
@@ -75,3 +90,70 @@ def test_a_wheel_holds_the_three_packages_with_their_configurations(tmp_path):
     expected = {path.relative_to(source).as_posix() for path in files}
     assert any(name.startswith("experiments/conf/") for name in expected)
     assert held == expected
+
+
+# Habits
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def lint_commands():
+    (line,) = re.findall(r"for check in (.*); do", text("Makefile"))
+    return shlex.split(line)
+
+
+def test_pre_commit_runs_the_commands_of_make_lint():
+    (repository,) = yaml.safe_load(text(".pre-commit-config.yaml"))["repos"]
+    hooks = repository["hooks"]
+    assert [hook["entry"].removeprefix(".venv/bin/") for hook in hooks] == lint_commands()
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert not any(hook["pass_filenames"] for hook in hooks)
+    (venv,) = re.findall(r"^VENV \?= (.*)$", text("Makefile"), flags=re.MULTILINE)
+    assert all(hook["entry"].startswith(f"{venv}/bin/") for hook in hooks)
+
+
+def test_the_workflow_runs_what_anyone_can_run_here():
+    (workflow,) = (ROOT / ".github" / "workflows").iterdir()
+    (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_workflow_tests_the_oldest_python(settings):
+    (workflow,) = (ROOT / ".github" / "workflows").iterdir()
+    (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
+    assert f">={min(job['strategy']['matrix']['python'])}" == settings["options"]["python_requires"]
+
+
+def test_the_citation_is_of_the_present_version(settings):
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert {"cff-version", "message", "title", "authors"} <= {*citation}
+    assert citation["version"] == settings["metadata"]["version"]
+    assert citation["license"] == settings["metadata"]["license"]
+    assert f"## [{citation['version']}] - {citation['date-released']}" in text("CHANGELOG.md")
+
+
+def test_the_changelog_keeps_its_form(settings):
+    titles = re.findall(r"^## (.*)$", text("CHANGELOG.md"), flags=re.MULTILINE)
+    assert titles[0] == "[Unreleased]"
+    assert titles[1].startswith(f"[{settings['metadata']['version']}] - ")
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", title) for title in titles[1:])
+    groups = re.findall(r"^### (.*)$", text("CHANGELOG.md"), flags=re.MULTILINE)
+    assert {*groups} <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_contributing_names_targets_files_and_marks_that_exist(settings):
+    page = text("CONTRIBUTING.md")
+    targets = re.findall(r"^([a-z-]+):", text("Makefile"), flags=re.MULTILINE)
+    named = re.findall(r"(?:`|^ +)make ([a-z-]+)", page, flags=re.MULTILINE)
+    assert len(named) > 5
+    assert {*named} <= {*targets}
+    linked = re.findall(r"\]\(([^):]+)\)|`(tests/[^`]+\.py)`", page)
+    assert [
+        name for pair in linked for name in pair if name and "NAME" not in name and not (ROOT / name).exists()
+    ] == []
+    marks = [line.partition(":")[0] for line in settings["tool:pytest"]["markers"].split("\n") if line]
+    assert re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE) == marks

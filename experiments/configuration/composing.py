@@ -214,7 +214,7 @@ class Composer:
         return [name.removeprefix(f"{folder}/") for name in options if name.startswith(f"{folder}/")]
 
     def is_choice(self, override: Override) -> bool:
-        """Whether an override chooses from a group, rather than sets a value."""
+        """Return True if an override chooses from a group rather than sets a value."""
         key = override.key_or_group
         if not (key in self.groups() or ("/" in key and bool(self.options(key)))):
             return False
@@ -513,7 +513,7 @@ def _following(lines: Sequence[str], found: Composed) -> tuple[str, ...]:
 
 
 def _labelled_images(data: str | None) -> bool:
-    """Whether this choice of data is known to be images with labels; a user's own files are not."""
+    """Return True if a shipped choice of data has images with labels; False for a user's own files."""
     entry = CATALOGUE.get(data or "")
     return (
         entry is not None

@@ -38,7 +38,7 @@ def choices_of(known: Mapping[str, Any]) -> dict[str, str]:
 
 
 def exists(config: DictConfig, key: str) -> bool:
-    """Whether a dotted key is there, whatever it holds."""
+    """Return True if a dotted key exists, whatever its value."""
     try:
         parent, _, last = key.rpartition(".")
         node = OmegaConf.select(config, parent) if parent else config

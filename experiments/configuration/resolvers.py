@@ -1,4 +1,4 @@
-"""What config files may compute."""
+"""Resolvers of config files: values computed from the choices of a run."""
 
 import math
 import re
@@ -9,10 +9,13 @@ import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
+from datamodules.condition_files import condition_names
 from datamodules.speech_files import recordings
 from experiments.configuration.recipes import facts
 from experiments.settings.contents import class_count
 from lightning_gans.core.errors import UserError
+
+EMBEDDED_CONDITIONS = {"digits_attributes": 12}  # data= -> numbers of a condition vector
 
 
 def register() -> None:
@@ -32,6 +35,7 @@ def register() -> None:
         decoded_channels,
         images_or_points,
         classes,
+        condition_dim,
         epochs,
         code_dim,
         noise_and_code_dim,
@@ -101,7 +105,7 @@ def decoded_channels(*, _root_: DictConfig) -> Any:
 
 
 def classes(*, _root_: DictConfig) -> int:
-    """How many classes the chosen data have; class folders are counted.
+    """Return the number of classes of the chosen data; class folders are counted.
 
     Raises:
         UserError: they have none, or it is not known before their files are read.
@@ -121,6 +125,23 @@ def classes(*, _root_: DictConfig) -> int:
             "one folder a class."
         )
     return entry.classes
+
+
+def condition_dim(*, _root_: DictConfig) -> int:
+    """How many numbers a condition vector of the chosen data has; those of a file are counted.
+
+    Raises:
+        UserError: the data have no condition vectors, or the file cannot be read.
+    """
+    data = _root_.data
+    if "conditions" in data:
+        return len(condition_names(str(data.conditions)))
+    if _data_name(_root_) in EMBEDDED_CONDITIONS:
+        return EMBEDDED_CONDITIONS[_data_name(_root_)]
+    raise UserError(
+        f"data={_data_name(_root_)} has no condition vectors. Say data=digits_attributes, or data=attributes "
+        "data.root=DIR data.conditions=FILE with your own; or network.model.condition_dim=N."
+    )
 
 
 def _data_name(root: DictConfig) -> str:
@@ -154,7 +175,7 @@ def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -
 
 
 def code_dim(*, _root_: DictConfig) -> int:
-    """How many numbers the chosen network's codes have together."""
+    """Return the length of the chosen network's codes together."""
     return _dims(_root_.network.model.codes)
 
 
@@ -174,7 +195,9 @@ def kinds(*, _root_: DictConfig) -> int:
 
 
 def speakers(*, _root_: DictConfig) -> Any:
-    """How many speakers the chosen data have; those of a folder are counted. 1 where there is nothing to count: what is
-    wrong with a folder is said by the data when they are read."""
+    """Return the number of speakers of the chosen data; those of a folder are counted.
+
+    1 where there is nothing to count: the data module reports an unusable folder when it reads it.
+    """
     data = _root_.data
     return data.speakers if "speakers" in data else max(1, len(recordings(str(data.root))))

@@ -94,7 +94,7 @@ def tree(arguments: Namespace) -> list[str]:
 
 
 def asks_hydra(argv: Sequence[str]) -> bool:
-    """Whether Hydra answers this command by one of its own pages, without any job."""
+    """Return True if Hydra answers this command by one of its own pages, without any job."""
     asked = parse(argv)
     pages = asked.info, asked.hydra_help, asked.version, asked.shell_completion, asked.cfg in ("hydra", "all")
     return any(pages)

@@ -51,7 +51,7 @@ class Place:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the first process of its run: the one that writes and speaks."""
+        """True for the first process of a run: the one that writes and prints."""
         return self.rank == 0
 
 
@@ -105,7 +105,7 @@ def started(environ: Mapping[str, str], *, nodes: int = 1) -> Place | None:
 
 
 def repeats(error: UserError, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether another process of the same launcher reports this error of the command line as well.
+    """Return True if another process of the same launcher reports this error of the command line as well.
 
     torchrun gives all processes one command line, so the first on each node speaks; a mismatch with the launcher is
     the same for all tasks of srun, so the first task speaks.

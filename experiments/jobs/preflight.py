@@ -15,7 +15,7 @@ from experiments.configuration import help, recipes
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, shared
 from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
-from experiments.jobs import command, launch, local, slurm
+from experiments.jobs import command, launch, local, precision, slurm
 from experiments.jobs.launch import Place
 from experiments.runs.resume import DivergedBefore, Resume, check_resume, recorded
 from experiments.settings import compatibility, validate
@@ -192,7 +192,7 @@ def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Overr
 
 
 def _is_search(of_hydra: Sequence[Override]) -> bool:
-    """Whether the sweeper chooses values itself, as Optuna does, rather than run every combination."""
+    """Return True if the sweeper chooses values itself, as Optuna does, rather than run every combination."""
     return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
 
 
@@ -234,7 +234,7 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     validate.check(config, composed.config, also=[*chosen.config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
     defaults = composed.defaults()
-    config = recorded(config, defaults)
+    config = precision.kept(recorded(config, defaults))
     compatibility.check(config, composed.choices)
     # Jobs that SLURM is to start are ranks there, not here.
     place = Place() if arguments.multirun and arguments.launcher == "slurm" else launch.place(config["trainer"])

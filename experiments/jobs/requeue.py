@@ -22,7 +22,7 @@ SECONDS = 60  # for a command of SLURM's
 
 
 def in_batch_job(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether this process belongs to a job of SLURM that no other program queues again."""
+    """Return True if this process belongs to a job of SLURM that no other program requeues."""
     environ = os.environ if environ is None else environ
     return "SLURM_JOB_ID" in environ and "SUBMITIT_EXECUTOR" not in environ
 

@@ -74,7 +74,7 @@ def settings(
 
 
 def installed() -> bool:
-    """Whether jobs can be submitted from this machine."""
+    """Return True if jobs can be submitted from this machine."""
     return shutil.which("sbatch") is not None and shutil.which("srun") is not None
 
 
@@ -106,7 +106,7 @@ def _words(size: tuple[int, int, str]) -> str:
 
 
 def _wants_gpus(accelerator: str, launcher: Mapping[str, Any]) -> bool:
-    """Whether a job is to ask for GPUs: with trainer.accelerator=auto, if the partition has any."""
+    """Return True if a job asks for GPUs: with trainer.accelerator=auto, if the partition has any."""
     if accelerator != "auto":
         return accelerator in ("gpu", "cuda")
     partition = launcher.get("partition")
@@ -116,7 +116,7 @@ def _wants_gpus(accelerator: str, launcher: Mapping[str, Any]) -> bool:
 
 
 def _given_gpus(launcher: Mapping[str, Any], said: Collection[str], devices: int) -> bool:
-    """Whether the command line asks for the GPUs in another way, as many as the trainer wants."""
+    """Return True if the command line asks for the GPUs in another way, as many as the trainer wants."""
     gres = str(launcher.get("gres") or "")
     if "gres" in said and "gpu" in gres:
         number = re.search(r"gpu(?::[^:,]+)?:(\d+)", gres)
@@ -184,7 +184,7 @@ def _ask(*command: str) -> str:
 
 
 def in_job() -> bool:
-    """Whether this process is a task of a job that submitit has submitted to SLURM."""
+    """Return True if this process is a task of a job that submitit has submitted to SLURM."""
     return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
 
 

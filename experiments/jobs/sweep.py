@@ -125,7 +125,7 @@ def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
 
 
 def _of_submitit(error: Exception) -> bool:
-    """Whether a job's process has ended without a result."""
+    """Return True if an error is submitit's of a job that has ended without a result."""
     from submitit.core import utils
 
     return isinstance(error, utils.FailedJobError | utils.UncompletedJobError)

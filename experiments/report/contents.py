@@ -130,7 +130,7 @@ def _settings(members: Sequence[Run], notes: list[str]) -> dict[str, Any]:
 
 
 def _repeated(key: str, texts: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a value of the variant is one of a group that it was given: variant.model of network.model."""
+    """Return True if a value of the variant repeats one of a group: variant.model of network.model."""
     group, _, rest = key.partition(".")
     sources = (f"network.{rest}", rest, f"objective.{rest.removeprefix('loss.')}") if group == "variant" else ()
     return any(texts.get(source) == texts[key] for source in sources)

@@ -77,7 +77,7 @@ def short_key(key: str, keys: Collection[str]) -> str:
 
 
 def is_unnamed(key: str) -> bool:
-    """Whether a setting is left out of a run's name."""
+    """Return True if a setting is left out of a run's name."""
     return key in UNNAMED or key.partition(".")[0] in ("logger", "callbacks", "trainer", "metrics", "hydra", "names")
 
 
@@ -108,7 +108,7 @@ class Summary:
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """What config.yaml holds: the resolved configuration, enough to run it again."""
+    """Return the text of config.yaml: the resolved configuration, enough to repeat the run."""
     text: str = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
@@ -147,7 +147,7 @@ def newest_iteration(run_dir: Path) -> int:
 
 
 def read_summary(run_dir: Path) -> Summary | None:
-    """What a run has come to, or None where it has not said.
+    """Return the summary of a run; None if it has none yet.
 
     Raises:
         UserError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""What a run came to, in words and a table, from its summary.json alone. Imports no torch."""
+"""Final report of a run in words and a table, from its summary.json alone. Imports no torch."""
 
 import contextlib
 import os
@@ -156,7 +156,7 @@ def _arrow(better: Better | None, arrows: bool) -> str:
 
 
 def _about(summary: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the figures are of: under `evaluation`, or under `fid`."""
+    """Return the protocol of the scores, kept under `evaluation`, or under `fid` in older runs."""
     return _group(summary, "evaluation") or _group(summary, "fid")
 
 
@@ -209,7 +209,7 @@ def _places(run_dir: Path) -> list[tuple[str, str]]:
 
 
 def _commands(run_dir: Path) -> dict[str, str]:
-    """What to type next, by what for."""
+    """Return the commands that fit a run, by purpose."""
     commands = dict(abilities.commands(run_dir))
     runs = f"{run_dir.parent}{os.sep}" if run_dir.parent != Path() else "."
     commands["compare runs"] = f"python -m experiments.compare {shlex.quote(runs)}"

@@ -1,4 +1,4 @@
-"""What a run directory holds, and whether this command may go on with it; from plain files, before anything heavy."""
+"""State of a run's directory and the check whether a command may resume there; from plain files, before torch."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -105,7 +105,7 @@ def check_resume(
     leads: bool = True,
     defaults: Collection[str] = (),
 ) -> Resume:
-    """How a run with this resolved configuration begins in `run_dir`.
+    """Return the way in which a run with this resolved configuration begins in `run_dir`: new, resumed or refused.
 
     Args:
         leads: False on other processes than the first, which find what the first one has just begun.
@@ -165,7 +165,7 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, defaults: Collection[st
 
 
 def has_begun(run_dir: Path) -> bool:
-    """Whether any file in `run_dir` shows that an iteration has run; if not, the folder is free for any run."""
+    """Return True if a file in `run_dir` shows that an iteration has run; otherwise any run may use the folder."""
     try:
         summary = runs.read_summary(run_dir)
     except UserError:
@@ -179,7 +179,7 @@ def has_begun(run_dir: Path) -> bool:
 
 
 def _is_done(run_dir: Path, summary: runs.Summary | None, iterations: int) -> bool:
-    """Whether nothing is left to do. Exported weights that are missing are: the last checkpoint gives them."""
+    """Return True if the run is complete; missing exported weights are remade from the last checkpoint."""
     if summary is None or summary.status != "finished" or iterations > summary.iterations:
         return False
     export = run_dir / runs.EXPORT
@@ -279,9 +279,10 @@ def source_of(source: Path) -> Path:
 
 
 def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
-    """What a run may not change when it goes on; settings that follow `iterations` count with it.
+    """Return the settings that differ and must not when a run is resumed, with those that follow `iterations`.
 
-    Folders of data are compared as seen from the working directory: config.yaml has them absolute.
+    Folders of data are compared as seen from the working directory: config.yaml has them absolute. Older versions
+    recorded trainer.precision=auto for the choice that is null now.
     """
     here, there = dict(flatten(places.absolute(config))), dict(flatten(places.absolute(stored)))
     budget = there.get("iterations"), here.get("iterations")
@@ -290,7 +291,8 @@ def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Di
         pair = there.get(key, MISSING), here.get(key, MISSING)
         # A setting that came after the run was begun, and is not made use of, is no difference.
         unused = pair in ((MISSING, None), (None, MISSING))
-        if pair[0] == pair[1] or unused or is_free(key) or (pair == budget and key != "iterations"):
+        older = key == "trainer.precision" and pair == ("auto", None) and "names.precision" not in there
+        if pair[0] == pair[1] or unused or older or is_free(key) or (pair == budget and key != "iterations"):
             continue
         found.append(Difference(key, *pair))
     return found

@@ -161,7 +161,7 @@ def _defined(found: Found | None) -> Iterator[Spec | None]:
 
 
 def _is_built(found: Class) -> bool:
-    """Whether objects of a class come from a constructor alone: those of an enumeration or of text do not."""
+    """Return True if objects of a class come from its constructor alone: not of an enumeration or of text."""
     names = [ast.unparse(base).rpartition(".")[2] for base in found.node.bases]
     return not any(name in SIMPLE or name in ("NamedTuple", "TypedDict") or name.endswith("Enum") for name in names)
 

@@ -137,7 +137,7 @@ def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None
 
 
 def _equal(value: Any, default: Any) -> bool:
-    """Whether a value of a file is a constructor's default, which may be a tuple where files have lists."""
+    """Return True if a value of a file equals a constructor's default, which may be a tuple where files have lists."""
     return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 

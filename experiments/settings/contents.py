@@ -69,7 +69,7 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def class_count(root: str) -> int:
-    """How many classes a folder of images has.
+    """Return the number of classes of a folder of images.
 
     Raises:
         UserError: it is no folder, or has none.
@@ -119,12 +119,12 @@ def _folders_of_images(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is(data: Any, name: str) -> bool:
-    """Whether a node makes a data module of this class of `datamodules`: "folder.Folder"."""
+    """Return True if a node makes a data module of this class of `datamodules`: "folder.Folder"."""
     return any(f"{found.module}.{found.name}" == f"datamodules.{name}" for found in lineage(target(data))[:1])
 
 
 def _any_image(folder: str) -> bool:
-    """Whether there is an image file below; the first one ends the search.
+    """Return True if there is an image file below; the first one ends the search.
 
     Raises:
         UserError: a folder cannot be read.

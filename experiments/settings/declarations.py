@@ -18,7 +18,7 @@ def target(node: Any) -> str:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a class belongs to this project."""
+    """Return True if a class belongs to this project."""
     return name.partition(".")[0] in OURS
 
 
@@ -40,12 +40,12 @@ def names(name: str, attribute: str) -> tuple[str, ...]:
 
 
 def says(name: str, attribute: str) -> bool:
-    """Whether a class declares that it is so."""
+    """Return True if a class declares the attribute to be true."""
     return declared(subject(name), attribute) is True
 
 
 def holds(node: Any, attribute: str) -> bool:
-    """Whether a class declares that it is so, or that it is under settings that the node has: "norm=spectral".
+    """Return True if a class declares the attribute, at all or under settings that the node has: "norm=spectral".
 
     A setting without a value ("spectral_norm") is one that is neither false, null nor 0.
     """
@@ -85,7 +85,7 @@ def role(model: str) -> str | None:
 
 
 def suits(model: str, needed: str) -> bool:
-    """Whether a model is what a game needs: has the methods of a protocol, or is of a class and made for its task."""
+    """Return True if a model fits a game: it has a protocol's methods, or is of a class and made for its task."""
     order, wanted = lineage(model), lineage(needed)
     if not order or not wanted:
         return True
@@ -95,7 +95,7 @@ def suits(model: str, needed: str) -> bool:
 
 
 def satisfies(model: str, protocol: str) -> bool | None:
-    """Whether a class has all methods and attributes of a protocol; None where the source of either cannot be read."""
+    """Return True if a class has all methods and attributes of a protocol; None if a source cannot be read."""
     order, wanted = lineage(model), lineage(protocol)
     if not order or not wanted:
         return None
@@ -122,5 +122,5 @@ def _methods(order: tuple[Class, ...]) -> Iterator[str]:
 
 
 def gives(data: str, batch: str, contents: str) -> bool:
-    """Whether a data module declares that it gives such batches with such contents."""
+    """Return True if a data module declares that it gives such batches with such contents."""
     return names(data, "batch") == (batch,) and names(data, "contents") == (contents,)

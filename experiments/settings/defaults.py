@@ -30,7 +30,7 @@ def fill(config: DictConfig) -> frozenset[str]:
 
 
 def knows(config: DictConfig, key: str) -> bool:
-    """Whether a dotted key is a setting of a configuration: it is there, or the class at its place takes it."""
+    """Return True if a dotted key is a setting of a configuration: it is there, or the class at its place takes it."""
     place, _, last = key.rpartition(".")
     if place == "trainer":
         return True  # flags of Lightning's Trainer, which `validate` knows
@@ -73,7 +73,7 @@ def _target(node: DictConfig) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a file of settings can hold a value as it is."""
+    """Return True if a file of settings can hold a value as it is."""
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     if isinstance(value, dict):

@@ -18,7 +18,7 @@ ENCODING = "lightning_gans.models.inference.EncodingModel"
 
 
 def takes(part: str, data: str) -> bool:
-    """Whether a class takes what a data module gives; a declaration that is missing on either side says nothing."""
+    """Return True if a class takes what a data module gives; a missing declaration on either side lets it through."""
     return all(
         not wanted or not given or bool(set(wanted) & set(given))
         for wanted, given in ((names(part, kind), names(data, kind)) for kind in ("batch", "contents"))
@@ -26,7 +26,7 @@ def takes(part: str, data: str) -> bool:
 
 
 def plays(variant: str, data: str) -> bool:
-    """Whether a variant plays on such data: its game takes them, and its own network or one of its recipes does."""
+    """Return True if a variant trains on such data: its game takes them, and its network or one of its recipes does."""
     game, network = offered.variant_class(variant), offered.usual_network(variant)
     if game and not takes(game, data):
         return False
@@ -45,7 +45,7 @@ def _parts(node: object) -> Iterable[str]:
 
 
 def _has_recipe(variant: str, data: str) -> bool:
-    """Whether a recipe of the variant is for data that give the same."""
+    """Return True if a recipe of the variant is for data with the same batches and contents."""
     given = _given(data)
     return any(_given(offered.data_class(name)) == given for name in offered.recipes(variant) if name in CATALOGUE)
 
@@ -133,7 +133,7 @@ def untold(choices: Choices) -> str:
 
 
 def told_network(choices: Choices, game: str) -> str:
-    """Which networks go with a game that tells the class."""
+    """Name the networks that go with a class-conditional game."""
     fitting = [
         name
         for name in offered.files("network")

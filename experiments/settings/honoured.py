@@ -40,7 +40,7 @@ def ignored(target: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _complete(order: Sequence[Class]) -> bool:
-    """Whether the lineage ends with the game, and holds every base that is no framework's."""
+    """Return True if the lineage ends with the game and has every base that is no framework's."""
     if f"{order[-1].module}.{order[-1].name}" != GAME if order else True:
         return False
     return all(
@@ -76,7 +76,7 @@ class _Reading:
         self._reach()
 
     def honours(self, start: int, name: str) -> bool:
-        """Whether the setting, as the constructor from `start` on takes it, is read or handed to what is."""
+        """Return True if the setting, as the constructor from `start` on takes it, is read or handed to its reader."""
         place = next((i for i in range(start, len(self.order)) if self._takes(i, name)), None)
         init = _init(self.order[place]) if place is not None else None
         if place is None or init is None or place == len(self.order) - 1:
@@ -151,7 +151,7 @@ class _Reading:
                 self.tells = False
 
     def _counts(self, node: ast.Attribute, parents: Mapping[int, ast.AST], silent: set[int]) -> bool:
-        """Whether this use of an attribute changes what is descended, and is no look at what kind of part it is."""
+        """Return True if this use of an attribute changes the losses, rather than asks for the kind of part it is."""
         parent = parents[id(node)]
         if node.attr not in self.types:
             return True
@@ -186,12 +186,12 @@ def _given(method: ast.FunctionDef, me: str) -> Iterator[ast.Call]:
 
 
 def _is_computed(call: ast.Call) -> bool:
-    """Whether a call reads an attribute whose name stands nowhere."""
+    """Return True if a call reads an attribute whose name is computed."""
     return ast.unparse(call.func) == "getattr"
 
 
 class _Flows:
-    """Where a constructor's argument goes.
+    """Uses of a constructor's argument.
 
     attributes: of the game, that are made of it. handed_on: arguments of the base's constructor that are. is_used: it
     is given to something else, or refused.

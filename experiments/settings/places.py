@@ -113,7 +113,7 @@ def _spec(argument: Argument) -> Spec:
 
 
 def _is_folder(argument: Argument, value: Any) -> bool:
-    """Whether a text that may be the name of a data set is a folder."""
+    """Return True if a text that may be the name of a data set is a folder."""
     takes_sets = type(_spec(argument)) is Text and (argument.default is None or argument.default in CATALOGUE)
     if not takes_sets or not isinstance(value, str) or not value or value in CATALOGUE:
         return False

@@ -98,7 +98,7 @@ class Class:
 
 
 def root(top: str) -> tuple[str, ...]:
-    """Where a top-level package or module lies; empty where there is no source. A dotted name would import it."""
+    """Return the folders of a top-level package or module; empty without a source. A dotted name would import it."""
     return _root(top, (os.getcwd(), *sys.path))
 
 
@@ -261,7 +261,7 @@ def origin(expression: ast.AST, module: str) -> str:
 
 
 def is_foreign(expression: ast.AST, module: str) -> bool:
-    """Whether a name is of Python's own library or of a framework that `module` is not part of."""
+    """Return True if a name is of Python's own library or of a framework that `module` is not part of."""
     top = origin(expression, module).partition(".")[0]
     return top != module.partition(".")[0] and (top in FRAMEWORKS or top in sys.stdlib_module_names)
 

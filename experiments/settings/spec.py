@@ -17,11 +17,11 @@ class Spec:
     help: str = ""
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with `value`, as the end of a sentence, or None."""
+        """Return the reason why `value` does not fit, as the end of a sentence; None if it fits."""
         return None
 
     def allowed(self) -> str:
-        """What fits, as a noun."""
+        """Return the allowed values, as a noun."""
         return "anything"
 
 
@@ -154,7 +154,7 @@ class Optional(Spec):
 
 @dataclass(frozen=True)
 class OneOf(Spec):
-    """What any of `specs` allows."""
+    """Union of `specs`: any value that one of them allows."""
 
     specs: tuple[Spec, ...]
 

@@ -146,7 +146,7 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _interpolated(composed: DictConfig | None, key: str) -> bool:
-    """Whether a setting only follows another: it, or a group that it is in, is an interpolation."""
+    """Return True if a setting only follows another: it, or a group that it is in, is an interpolation."""
     node: Any = composed
     for part in key.split("."):
         name: Any = int(part) if isinstance(node, ListConfig) else part

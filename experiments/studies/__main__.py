@@ -1,4 +1,4 @@
-"""`python -m experiments.studies NAME DIR... [out=DIR]`: a study's page from runs that exist."""
+"""Write a study's page and figure from existing runs."""
 
 import sys
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _trains(name: str) -> bool:
-    """Whether the study has jobs; one that trains nothing is made without runs."""
+    """Return True if the study has training jobs; one without jobs is made without runs."""
     text = (Path(conf.__path__[0]) / "experiment" / "study" / f"{name}.yaml").read_text(encoding="utf-8")
     return bool(yaml.safe_load(text)["study"]["jobs"])
 

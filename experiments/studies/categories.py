@@ -1,4 +1,4 @@
-"""How well the categories that InfoGAN finds without labels sort the classes, seed by seed."""
+"""Study of InfoGAN's categorical code: classification error of the categories found without labels, by seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

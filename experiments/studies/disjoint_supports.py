@@ -1,4 +1,4 @@
-"""What D's training estimates between two distributions that share no point, against their distance."""
+"""Study of disjoint supports: D's divergence estimates for shifted point masses, against their distance."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What adversarially learned inference knows without labels: neighbours among its features, and its reconstructions."""
+"""Study of learned inference (BiGAN, ALI): nearest neighbours of features, and reconstructions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -77,7 +77,7 @@ samples, and `packing1` one; its batch is counted in packs (256), and its figure
 
 @dataclass
 class Runs:
-    """What the seeds of one game came to: modes, high-quality share and reverse KL of each that lasted."""
+    """Results of one game over seeds: modes, high-quality share and reverse KL of each run that finished."""
 
     last: list[tuple[float, ...]]
     lost: int

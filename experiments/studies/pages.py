@@ -1,4 +1,4 @@
-"""What every study's report needs: what runs logged, and a page with a figure."""
+"""Helpers of study reports: logged values of runs, and a page with a figure."""
 
 import csv
 import io
@@ -72,7 +72,7 @@ def by_data(run_dirs: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def summary_of(run_dir: Path) -> runs.Summary:
-    """What came of a run that has finished."""
+    """Return the summary of a finished run."""
     summary = runs.read_summary(run_dir)
     assert summary is not None, run_dir
     return summary

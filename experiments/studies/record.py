@@ -1,4 +1,4 @@
-"""What a study's runs came to, a line each, beside its page: a table grows from day to day and machine to machine."""
+"""Record of a study's runs beside its page, one line each, to which runs of other days and machines are added."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.jobs.precision import of_record
 from experiments.runs import directory as runs
 from experiments.studies.pages import config_of, summary_of
 from experiments.trained.comparison import Run
@@ -90,18 +91,18 @@ class Record:
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's configuration alone says in its line."""
+    """Return the columns of a run's line that its configuration determines."""
     return {
         "data": runs.clean(str(config["names"]["data"])),
         "seed": str(int(config["seed"])),
         "iterations": str(int(config["iterations"])),
         "batch_size": str(int(config["data"]["batch_size"])),
-        "precision": runs.clean(str(config["trainer"]["precision"])),
+        "precision": runs.clean(of_record(config)),
     }
 
 
 def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], iterations: int | None = None) -> str:
-    """What the command of these runs says beside the study's name, " data=... seed=1,2".
+    """Return the overrides of a study's command for these runs, such as " data=mnist seed=1,2".
 
     Args:
         lines: of one data set; of each, what `settings_of` gives is enough.
@@ -141,7 +142,7 @@ def _written(value: float | str | None) -> str:
 
 def _recipe(run: Run) -> str:
     """A digest of what was run: alike for every seed and place, not for every precision."""
-    return runs.digest(f"{run.configuration} {run.config['trainer']['precision']}")
+    return runs.digest(f"{run.configuration} {of_record(run.config)}")
 
 
 def _budget(line: Line) -> str:

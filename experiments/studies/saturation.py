@@ -1,4 +1,4 @@
-"""What the minimax and the non-saturating objective leave a generator that starts badly."""
+"""Study of saturation: gradients of the minimax and the non-saturating objective for a poor generator."""
 
 from collections.abc import Sequence
 from pathlib import Path

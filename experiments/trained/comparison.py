@@ -64,7 +64,7 @@ class Run:
 
     @property
     def protocol(self) -> tuple[str, ...]:
-        """What its figures are of: runs that differ here have figures that cannot be compared."""
+        """Evaluation protocol of the run; runs of different protocols cannot be compared."""
         about = self.summary.all.get("evaluation")
         about = about if isinstance(about, Mapping) else {}
         return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
@@ -111,7 +111,7 @@ class Stats:
         return cls(len(values), median(values), fmean(values), std, error)
 
     def near(self, other: "Stats") -> bool:
-        """Whether the medians differ by less than two standard errors of their difference."""
+        """Return True if the medians differ by less than two standard errors of their difference."""
         if self.error is None or other.error is None:
             return False
         return abs(self.median - other.median) < 2 * hypot(self.error, other.error)

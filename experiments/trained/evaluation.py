@@ -128,7 +128,7 @@ def _found(request: Request, scoring: Any, model: Any, data: Any, iteration: int
 
 
 def _samples(config: Mapping[str, Any], split: str) -> int | None:
-    """How many samples the run was measured by on a split; None for as many as there are real ones."""
+    """Return the number of samples that a run was scored with on a split; None for as many as real ones."""
     settings = dict(flatten(config))
     names = ("test_samples", "samples") if split == "test" else ("samples",)
     for key in (f"callbacks.evaluation.{name}" for name in names):

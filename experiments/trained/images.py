@@ -110,7 +110,7 @@ class Images:
         return places(self.key, self.path, self.files, out)
 
     def told(self, done: str) -> str:
-        """How many images were read, and what was `done` to them."""
+        """Return a sentence with the number of images read and what was `done` to them."""
         n = len(self.files) - len(self.skipped)
         return f"{n:,} image{'s' * (n > 1)} of {self.path} {done}"
 

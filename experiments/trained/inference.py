@@ -1,4 +1,4 @@
-"""What `experiments.sample` does with samples that it is shown: reconstruct, interpolate between, traverse, encode."""
+"""Reconstruction, interpolation, traversal and encoding of given samples, for `experiments.sample`."""
 
 import zipfile
 import zlib

@@ -31,7 +31,7 @@ class Section:
 
     @property
     def one_line(self) -> bool:
-        """Whether a figure and its error fit in one line, since no row has a deviation over seeds."""
+        """Return True if value and error fit in one line, since no row has a deviation over seeds."""
         return all(len(row.runs) == 1 for row in self.rows)
 
     @property
@@ -59,7 +59,7 @@ class Section:
         return direction(self.rows, metric)
 
     def mark(self, stats: Stats, metric: str, kind: str) -> Literal["best", "near", ""]:
-        """Whether these are the best of the column, or do not differ from them by two standard errors."""
+        """Mark the best of a column, and those within two standard errors of it."""
         best = self._best[metric, kind]
         if best is None:
             return ""
@@ -147,7 +147,7 @@ def _directories(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
 
 
 def overview(found: Sequence[Section]) -> Iterator[str]:
-    """How many rows and runs there are, how they ended, and which settings all rows share."""
+    """Yield lines with the numbers of rows and runs, their statuses, and the settings that all rows share."""
     rows = [row for section in found for row in section.rows]
     runs = [run for row in rows for run in row.runs]
     statuses = counted(run.status for run in runs)
@@ -169,7 +169,7 @@ def counted_runs(row: Row) -> str:
 
 
 def is_whole(section: Section) -> bool:
-    """Whether all runs have done the iterations of their configurations, which are the same."""
+    """Return True if all runs have finished the iterations of their configurations, which are the same."""
     asked = {run.config.get("iterations") for row in section.rows for run in row.runs}
     done = {run.summary.iterations for row in section.rows for run in row.runs}
     return len(asked) == 1 and asked == done

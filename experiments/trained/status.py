@@ -33,7 +33,7 @@ def status_of(run_dir: Path, written: str) -> str:
 
 
 def is_held(lock: Path) -> bool | None:
-    """Whether another process holds a record lock on `lock`; False without such a file, None where nothing tells.
+    """Return True if another process holds a record lock on `lock`; None if the file system cannot tell.
 
     Not for a process that trains: one that opens and closes the file of its own lock loses the lock.
     """

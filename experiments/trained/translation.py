@@ -1,4 +1,4 @@
-"""What `experiments.sample` does with images and a run that translates: each becomes one of the other domain."""
+"""Translation of images to the other domain (CycleGAN, pix2pix), for `experiments.sample`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

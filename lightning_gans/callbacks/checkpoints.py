@@ -141,7 +141,7 @@ class Checkpoints(Checkpoint):
         write_card(folder, self.spec, self._exported, report)
 
     def _keep_best(self, newest: Path, run_dir: Path, game: Game) -> None:
-        """Where `newest`, which is intact, is the best one so far, let best.ckpt be a copy of it."""
+        """Copy `newest`, an intact checkpoint, to best.ckpt if it has the best value of the headline metric so far."""
         best = run_dir / "checkpoints" / "best.ckpt"
         if not game.scores.is_best(game.headline, game.iteration) or not newest.is_file():
             return

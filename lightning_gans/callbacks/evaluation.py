@@ -84,7 +84,7 @@ class Evaluation(pl.Callback):
         return headline
 
     def facts(self) -> dict[str, Any]:
-        """What the numbers are of: extractor, sample count, reference and floor."""
+        """Return the protocol of the scores: extractor, sample count, reference and floor."""
         facts = self.scoring.facts()
         return facts | {"floor": self.floor} if self.scoring.quality is not None or self.floor else facts
 
@@ -175,7 +175,7 @@ class Evaluation(pl.Callback):
 
 
 def _can_monitor(callback: pl.Callback, trainer: pl.Trainer, game: Game) -> bool:
-    """Whether there is what a callback monitors, if anything; a loss is there once losses have been read.
+    """Return True if the metric or loss that a callback monitors is available, or if it monitors none.
 
     Raises:
         UserError: there is no such metric or loss.

@@ -51,7 +51,7 @@ class Pictures(pl.Callback, Generic[Read]):
         self.pending = bool(state_dict["pending"])
 
     def applies(self, game: Any, data: object) -> bool:
-        """Whether there is anything to draw of this game on these data (None: batches without a data module)."""
+        """Return True if the picture can be drawn of this game and data (None: batches without a data module)."""
         raise NotImplementedError
 
     def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Read) -> None:
@@ -136,7 +136,7 @@ def early(every: int) -> set[int]:
 
 
 def folder(trainer: pl.Trainer) -> Path:
-    """Where a run's pictures are."""
+    """Return the folder of a run's pictures."""
     return Path(trainer.default_root_dir) / "samples"
 
 

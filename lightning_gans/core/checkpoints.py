@@ -165,14 +165,14 @@ def _verify(path: str | PathLike[str], file: IO[bytes]) -> None:
 
 
 def _ends(file: IO[bytes]) -> bool:
-    """Whether an archive ends as torch ends it, without a comment: nothing has been cut off or zeroed there."""
+    """Return True if an archive ends as torch ends it, without a comment: the end is neither cut off nor zeroed."""
     file.seek(-_END, 2)
     end = file.read()
     return end.startswith(zipfile.stringEndArchive) and end.endswith(bytes(_LENGTH))  # type: ignore[attr-defined]
 
 
 def _checks(archive: zipfile.ZipFile) -> bool:
-    """Whether every entry of an archive without a seal has its checksum."""
+    """Verify the checksum of every entry of an archive without a seal."""
     return archive.testzip() is None
 
 

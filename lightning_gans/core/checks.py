@@ -1,4 +1,4 @@
-"""What has to hold before a game begins."""
+"""Checks of players, phases and batches before training begins."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain

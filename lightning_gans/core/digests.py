@@ -31,7 +31,7 @@ def _bytes(tensor: Any) -> Any:
 
 
 def matches(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> bool:
-    """Whether a file's tensors and metadata are those that its digest was taken of; files without one are believed."""
+    """Return True if tensors and metadata have the digest that the file holds; files without a digest are accepted."""
     text = dict(metadata or {})
     known = text.pop(KEY, None)
     return known is None or known == digest_of(tensors, text)

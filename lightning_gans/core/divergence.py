@@ -137,7 +137,7 @@ class Trail:
         return Diverged(message, cause=cause, player=player)
 
     def _first_here(self) -> tuple[tuple[int, int], str, Cause, str] | None:
-        """Of this rank's first event that is not finite: (iteration, place), message, cause and player to blame."""
+        """Find this rank's first event that is not finite: (iteration, place), message, cause and player to blame."""
         grown: tuple[Event, float] | None = None
         for place, event in enumerate(map(Event._make, self._events)):
             size = event.size()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Evidence(NamedTuple):
-    """What one evaluation saw.
+    """Evidence of one evaluation: scores, features and probabilities of the samples, and the floor of real ones.
 
     scores: metric values by name, with their standard errors as `<name>_se`.
     features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index;
@@ -35,5 +35,5 @@ class EvaluationListener(Protocol):
 
 
 def due(game: Any, every: int) -> bool:
-    """Whether something done every `every` iterations, and at the end of the run, is to be done now."""
+    """Return True after each `every` iterations and after the last one."""
     return bool(game.iteration % every == 0 or game.iteration == game.iterations)

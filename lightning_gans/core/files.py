@@ -14,7 +14,7 @@ from lightning_gans.core.errors import UserError
 
 
 def cache_folder() -> Path:
-    """Where what is computed once for all runs is kept: LIGHTNING_GANS_CACHE, or ~/.cache/lightning-gans."""
+    """Return the cache folder that all runs share: LIGHTNING_GANS_CACHE, or ~/.cache/lightning-gans."""
     return Path(os.environ.get("LIGHTNING_GANS_CACHE") or "~/.cache/lightning-gans").expanduser()
 
 

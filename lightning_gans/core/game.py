@@ -111,7 +111,7 @@ class Game(pl.LightningModule):
     # What a variant says
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
-        """Who plays: each player's modules or parameters, by the paper's letters."""
+        """Return each player's modules or parameters, by the paper's letters ("G", "D")."""
         raise NotImplementedError
 
     def phases(self) -> Sequence[Phase | Update]:
@@ -152,7 +152,7 @@ class Game(pl.LightningModule):
         return {player: sum(p.numel() for p in parameters) for player, parameters in self._owned.items()}
 
     def learning_rates(self) -> dict[str, float]:
-        """Of each player that moves in the stage of the newest iteration."""
+        """Learning rate of each player that moves in the stage of the newest iteration."""
         optimizers = self._optimizers[self.stage_at(max(self.iteration - 1, 0))]
         return {player: float(optimizer.param_groups[0]["lr"]) for player, optimizer in optimizers.items()}
 
@@ -287,7 +287,7 @@ class Game(pl.LightningModule):
         return next((i for i, end in enumerate(self._ends) if iteration < end), len(self._ends) - 1)
 
     def stage_batches(self) -> list[tuple[str, int]]:
-        """Which training stream feeds each stage, and the iteration at which it ends."""
+        """Training stream of each stage, and the iteration at which the stage ends."""
         return [(stage.batches, end) for (stage, _, _), end in zip(self._stages, self._ends, strict=True)]
 
     def on_train_start(self) -> None:

@@ -26,7 +26,7 @@ class Aborted(BaseException):
 
 
 def requested(error: BaseException) -> bool:
-    """Whether an exception comes from a request to stop, and not from a fault."""
+    """Return True if an exception comes from a request to stop, and not from a fault."""
     return isinstance(error, StopRequested | Aborted | KeyboardInterrupt)
 
 
@@ -89,7 +89,7 @@ class Interruption:
             signal.signal(number, self._handle)
 
     def agree(self, device: torch.device) -> bool:
-        """Whether any process of the run was asked to stop; every process asks, at the same place of the run."""
+        """Return True if any process of the run was asked to stop; every process calls it at the same place."""
         self.agreed = self.agreed or any_says(bool(self.received), device)
         return self.agreed
 
@@ -164,7 +164,7 @@ def poll() -> None:
 
 
 def stopping() -> bool:
-    """Whether the processes of the run have agreed to stop: what would take time is left to the next start."""
+    """Return True once the processes have agreed to stop; work that takes time is left to the next start."""
     return _active is not None and _active.agreed
 
 

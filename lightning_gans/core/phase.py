@@ -19,7 +19,7 @@ def always() -> bool:
 
 
 class Phase(NamedTuple):
-    """Whose parameters move, and down which loss.
+    """Phase of an iteration: the player whose parameters move, and the loss that it descends.
 
     player: a key of the game's `players()`, in the paper's letters.
     loss: batch -> loss terms by name; their sum is descended. None: the phase sits this iteration out (only where
@@ -69,7 +69,7 @@ class Stage(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PlayerSettings:
-    """How one player descends.
+    """Optimizer, learning-rate schedule and gradient clipping of one player.
 
     Args:
         optimizer: parameters -> optimizer; None freezes the player, and its phases sit out.
@@ -88,7 +88,7 @@ class PlayerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What a run asks of any game.
+    """Training settings of any game: budget, batch size, optimizers of the players, seed and EMA.
 
     Args:
         iterations: the run's budget in training batches, all stages together.

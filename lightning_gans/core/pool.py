@@ -1,4 +1,4 @@
-"""What earlier iterations generated, kept for later ones: in the checkpoint, and the same on every process."""
+"""Image pool and replay buffer of earlier samples, as registered buffers: checkpointed and equal on every process."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def query(self, fresh: Tensor, uniform: Tensor) -> Tensor:
-        """What D is shown in the place of generated images (N, C, H, W); detached.
+        """Images (N, C, H, W) for D: generated ones, part of them replaced by earlier ones from the pool; detached.
 
         uniform: (N, 2), U(0, 1): whether an old one is shown, and which.
         """
@@ -79,7 +79,7 @@ class ImagePool(nn.Module):
 
 
 class ReplayBuffer(nn.Module):
-    """Where Markov chains go on from (Du & Mordatch 2019, 1903.08689, section 3.2): the ends of earlier chains.
+    """Replay buffer of the ends of Markov chains (Du & Mordatch 2019, 1903.08689, section 3.2).
 
     A ring: the newest ends take the place of the oldest. Like the pool above it is read as the last commit left it.
 
@@ -105,7 +105,7 @@ class ReplayBuffer(nn.Module):
 
     @torch.no_grad()
     def starts(self, fresh: Tensor, uniform: Tensor) -> Tensor:
-        """Where chains begin, (N, *shape): at `fresh` samples or at stored ones.
+        """Initial states of chains, (N, *shape): `fresh` samples or stored ones.
 
         uniform: (N, 2), U(0, 1): whether a chain begins anew, and which stored sample it goes on from otherwise.
         """

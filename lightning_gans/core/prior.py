@@ -53,7 +53,7 @@ class Prior(ABC):
 
     @abstractmethod
     def axes(self, steps: int) -> list["Axis"]:
-        """What a traversal walks along, one after the other: all of what a code can say, in about `steps` steps."""
+        """Axes of a latent traversal, one after the other: all numbers of a code, in about `steps` steps each."""
 
 
 def _positive(name: str, value: int) -> int:

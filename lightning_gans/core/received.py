@@ -41,7 +41,7 @@ def _escaped(character: str) -> str:
 
 
 def is_allowed(target: str, allow: Sequence[str]) -> bool:
-    """Whether a dotted name is one of `allow`, or lies in a module or package of them; a trailing dot is optional."""
+    """Return True if a dotted name is one of `allow` or lies in a module of them; a trailing dot is optional."""
     return any(f"{target}.".startswith(f"{name.rstrip('.')}.") for name in allow if name.strip("."))
 
 

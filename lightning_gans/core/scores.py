@@ -44,7 +44,7 @@ class Scores:
         self._scores = {names.get(name, name): score for name, score in self._scores.items()}
 
     def is_best(self, name: str, iteration: int) -> bool:
-        """Whether the best value of `name` so far was measured after `iteration` iterations."""
+        """Return True if the best value of `name` so far was measured after `iteration` iterations."""
         return name in self._scores and self._scores[name].best_iteration == iteration
 
     def __contains__(self, name: str) -> bool:

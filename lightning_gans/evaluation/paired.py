@@ -26,7 +26,7 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
     needs=GeneratesFromImages,
 )
 def output_error(model: GeneratesFromImages, data: HasParts, split: SplitName) -> dict[str, Estimate]:
-    """How near outputs are to the true ones of held-out inputs; `noise_l1`: how far two draws for an input differ.
+    """L1 distance, PSNR and SSIM between outputs and the true ones of held-out inputs; `noise_l1`, their diversity.
 
     SSIM as in Wang et al. 2004, and PSNR of each image, with a range of 2.
     """
@@ -54,7 +54,7 @@ def _pairs(data: HasParts, split: SplitName) -> Iterator[tuple[int, Tensor, Tens
 
 
 def _ssim(made: Tensor, b: Tensor) -> Tensor:
-    """Of each image, (N,); by a narrower window in images of less than 11 pixels, which is that of Wang et al."""
+    """Return the SSIM of each image, (N,); the window of Wang et al., a narrower one below 11 pixels."""
     sigma = 1.5 if b.shape[-1] >= 11 else 0.9
     found = structural_similarity_index_measure(made, b, data_range=2.0, sigma=sigma, reduction="none")
     assert isinstance(found, Tensor)
@@ -67,7 +67,7 @@ def _ssim(made: Tensor, b: Tensor) -> Tensor:
     needs=GeneratesFromImages,
 )
 class OutputQuality:
-    """How far outputs for held-out inputs look like real outputs, by features of the outputs' own extractor."""
+    """FID of outputs for held-out inputs against real outputs, and the share that keeps the true output's label."""
 
     def __init__(self) -> None:
         self.extractor: Extractor | None = None

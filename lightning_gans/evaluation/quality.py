@@ -96,12 +96,12 @@ class SampleQuality:
         return f"fid{self.suffix}" if self.modes is None else "mode_score"
 
     def count(self, split: SplitName) -> int:
-        """How many samples are drawn to be compared with `split`; as of the test split where that is empty."""
+        """Return the number of generated samples compared with `split`, or with the test split if it is empty."""
         chosen = self.test_samples if split == "test" and self.test_samples else self.samples
         return chosen or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
     def floor_samples(self, split: SplitName) -> int:
-        """How many real samples each draw of a floor has: as many as are generated, or all where there are fewer."""
+        """Return the number of real samples in a draw of the floor: as many as are generated, at most all."""
         return min(self.count(split), sum(len(part.features) for part in self.held_out.values()))
 
     def floor(self, split: SplitName) -> dict[str, float]:

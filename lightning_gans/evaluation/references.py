@@ -86,7 +86,7 @@ def known_floor(folder: Path, key: Sequence[object], compute: Callable[[], dict[
 
 
 def _chosen(n: int) -> Tensor:
-    """Of which of n samples the features are kept, (n,) bool."""
+    """Choose the samples whose features are kept, as a mask (n,) of bool."""
     chosen = torch.zeros(n, dtype=torch.bool)
     chosen[torch.randperm(n, generator=stream("reference"))[:FEATURES_KEPT]] = True
     return chosen

@@ -67,7 +67,7 @@ def cycle(model: Translates, data: HasParts, split: SplitName) -> Estimate | Non
     needs=Translates,
 )
 class TranslationQuality:
-    """How far translations look like their target domain, and whether they are still of their source's class.
+    """FID of translations in each direction, and the share of translations that keep the class of their source.
 
     Held-out images of each domain are translated. Per direction, by features of the target domain's own extractor:
     `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is (in the
@@ -153,7 +153,7 @@ class TranslationQuality:
         return scores
 
     def _classes(self) -> int:
-        """How many classes both domains have in common; 0 where theirs are not the same."""
+        """Return the number of classes that both domains share; 0 if their classes differ."""
         a, b = (self.domains[domain].classes for domain in ("a", "b"))
         return len(a) if a and a == b else 0
 

@@ -26,7 +26,7 @@ class Kept(NamedTuple):
 
 
 def kept(path: Path, prepare: Callable[[], Kept]) -> Kept:
-    """What lies in `path` (.safetensors) and in the record beside it (.json), or else what `prepare` returns.
+    """Return the tensors cached in `path` (.safetensors) with their record (.json), or prepare and cache them.
 
     A pair of files that is damaged, incomplete or does not belong together is prepared again. While one process
     prepares, others that want the same wait. A folder that cannot be written costs a warning and the next

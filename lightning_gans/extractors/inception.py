@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lightning_gans.core.batches import PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
+from lightning_gans.core.batches import ConditionedBatch, PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
 from lightning_gans.extractors.base import Features, in_chunks
@@ -55,7 +55,7 @@ class InceptionExtractor:
         UserError: torch-fidelity is missing, the weights cannot be had, have another hash, or are another network's.
     """
 
-    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, PairedBatch)
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, ConditionedBatch, PairedBatch)
     contents: ClassVar[tuple[str, ...]] = ("images",)
     feature_dim = 2048
     classes = 1008
@@ -171,7 +171,7 @@ def _read(path: Path, sha256: str | None) -> State:
 
 
 def _check_hash(path: Path, sha256: str | None) -> None:
-    """Whether the file has the hash that is expected, and the one that its name ends with."""
+    """Check the SHA-256 hash of a weights file against `sha256` and against the hash in its name."""
     expected = (sha256 or "").strip().lower()
     if expected and not re.fullmatch("[0-9a-f]{64}", expected):
         raise UserError(
@@ -213,7 +213,7 @@ def _downloaded() -> Path:
 
 
 def _digest(state: State) -> str:
-    """Of names and values, so that the same weights in another file are the same extractor."""
+    """Return a digest of names and values, so that the same weights in another file are the same extractor."""
     result = hashlib.sha256()
     for name in sorted(state):
         result.update(name.encode())

@@ -15,7 +15,7 @@ from lightning_gans.networks.classifier import ConvClassifier
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the classifier is trained: AdamW on one cycle of the learning rate, slightly moved images.
+    """Training settings of the classifier: AdamW, one cycle of the learning rate, slightly moved images.
 
     version: raise it when code here changes what comes out, and every cached classifier is trained anew.
     passes: over the training images, but at least `least` and at most `most` images in all.

@@ -1,4 +1,4 @@
-"""Whether Weights & Biases can be talked to, found out without a prompt and within seconds."""
+"""Choice between online and offline logging to Weights & Biases, without a prompt and within seconds."""
 
 import http.client
 import netrc
@@ -25,7 +25,7 @@ _MODES: dict[str, Mode] = {
 
 
 class Choice(NamedTuple):
-    """How to log. complaint: why not as it was asked or could be expected, in words for the user; None where it is."""
+    """Mode of logging. complaint: a reason for the user if the mode is not the one asked for or expected."""
 
     mode: Mode
     complaint: str | None = None
@@ -59,7 +59,7 @@ def choose(
 
 
 def logged_in(url: str) -> bool:
-    """Whether there are credentials for the server; it is not asked whether it takes them."""
+    """Return True if there are credentials for the server; they are not verified."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     aliases = [HOST] if (urlsplit(url).hostname or "").endswith((".coreweave.com", ".wandb.ai")) else []
@@ -75,7 +75,7 @@ def logged_in(url: str) -> bool:
 
 
 def answers(url: str, patience: float = PATIENCE) -> bool:
-    """Whether the server says anything at all within so many seconds, through the proxies that are set."""
+    """Return True if the server answers within `patience` seconds, through the proxies that are set."""
     heard = threading.Event()
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""Adversarial losses on logits: what D descends on real and fake samples, what G descends.
+"""Adversarial losses: pure functions of D's logits on real and fake samples, for D and for G.
 
 Logits are raw discriminator outputs of any shape; every loss is a mean over all of them, in a form that is stable for
 logits of any size, and computed in float32 where the network that gave them ran in less. sp is softplus:
@@ -21,7 +21,7 @@ _ON_LOGITS = ("real", "fake", "discriminator", "generator", "accuracy")
 
 
 class AdversarialLoss(ABC):
-    """A game on logits. D descends the sum of `discriminator(D(x), D(G(z)))`.
+    """Base class of adversarial losses. D minimises the sum of `discriminator(D(x), D(G(z)))`.
 
     divergence: what `estimate` approaches.
     needs_real: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
@@ -46,15 +46,15 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
-        """Terms of what D descends."""
+        """Loss terms of the discriminator, by name."""
 
     @abstractmethod
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
-        """What G descends."""
+        """Loss of the generator."""
 
     @abstractmethod
     def estimate(self, loss: Tensor) -> Tensor:
-        """The divergence that D's loss (the sum of its terms) stands for, in nats where it is an f-divergence."""
+        """Divergence estimated by D's loss (the sum of its terms), in nats if it is an f-divergence."""
 
     def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:
         """Share of the logits on the right side of the boundary."""
@@ -65,7 +65,7 @@ class AdversarialLoss(ABC):
 
 
 class SeparableLoss(AdversarialLoss):
-    """Real and fake logits are judged apart: D descends `real(D(x)) + fake(D(G(z)))`, G `generator(D(G(z)))`."""
+    """Loss with separate terms for real and fake logits: D minimises `real(D(x)) + fake(D(G(z)))`."""
 
     @abstractmethod
     def real(self, logits: Tensor) -> Tensor: ...
@@ -93,21 +93,21 @@ class _CrossEntropy(SeparableLoss):
 
 
 class Minimax(_CrossEntropy):
-    """Goodfellow et al. 2014 (1406.2661), eq. 1: G descends log(1 - sigmoid(D)), which saturates when D is sure."""
+    """Minimax loss (Goodfellow et al. 2014, 1406.2661, eq. 1): G minimises log(1 - sigmoid(D)), which saturates."""
 
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
         return -softplus(on_fake).mean()
 
 
 class NonSaturating(_CrossEntropy):
-    """Goodfellow et al. 2014 (1406.2661), section 3: G descends -log sigmoid(D), strong when D is sure."""
+    """Non-saturating loss (Goodfellow et al. 2014, 1406.2661, section 3): G minimises -log sigmoid(D)."""
 
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
         return softplus(-on_fake).mean()
 
 
 class LeastSquares(SeparableLoss):
-    """Mao et al. 2016 (1611.04076), eq. 9: D regresses to b on real and a on fake samples, G pulls its own to c.
+    """Least-squares loss (Mao et al. 2016, 1611.04076, eq. 9): D regresses to b on real and a on fake samples, G to c.
 
     (a, b, c) = (0, 1, 1) is the scheme of the authors' code; (-1, 1, 0) makes G descend Pearson's chi2(p + q || 2 q).
     At D's optimum (b p + a q) / (p + q), its loss stands for the Vincze-Le Cam divergence, 1/2 int (p - q)^2 / (p + q),
@@ -142,7 +142,7 @@ class LeastSquares(SeparableLoss):
 
 
 class Hinge(SeparableLoss):
-    """Geometric GAN (Lim & Ye 2017, 1705.02894), eq. 12-13; SN-GAN's (Miyato et al. 2018), eq. 16-17.
+    """Hinge loss: Geometric GAN (Lim & Ye 2017, 1705.02894), eq. 12-13; SN-GAN (Miyato et al. 2018), eq. 16-17.
 
     D stops at a margin of 1; G moves its samples along D's normal, with a gradient that never saturates. At D's optimum
     sign(p - q) its loss is 2 - 2 TV(p, q).
@@ -164,7 +164,7 @@ class Hinge(SeparableLoss):
 
 
 class Wasserstein(SeparableLoss):
-    """Arjovsky et al. 2017 (1701.07875), eq. 2 and Algorithm 1: the critic tells means apart.
+    """Wasserstein loss (Arjovsky et al. 2017, 1701.07875, eq. 2 and Algorithm 1): difference of the critic's means.
 
     Needs a critic held (nearly) 1-Lipschitz, by clipping, a gradient penalty or spectral normalisation; its gap is then
     an estimate of K W1(p, q), K being the constant it is held to.
@@ -207,7 +207,7 @@ class _RelativisticLoss(AdversarialLoss):
 
 
 class RelativisticPairing(_RelativisticLoss):
-    """RpGAN: Jolicoeur-Martineau 2018, eq. 8-9; the objective of R3GAN (Huang et al. 2025, 2501.05441, eq. 2).
+    """Relativistic pairing loss, RpGAN (Jolicoeur-Martineau 2018, eq. 8-9); R3GAN's (2501.05441, eq. 2).
 
     Real and fake are compared pair by pair, in the order of the batch. D* = log p / q + C, for any C.
     """
@@ -225,7 +225,7 @@ class RelativisticPairing(_RelativisticLoss):
 
 
 class RelativisticAverage(_RelativisticLoss):
-    """RaGAN: Jolicoeur-Martineau 2018, eq. 10-11: each sample against the mean of the other kind, for both players.
+    """Relativistic average loss, RaGAN (Jolicoeur-Martineau 2018, eq. 10-11): samples against the other kind's mean.
 
     A function of the whole batch: on several processes each compares within its own part.
     """

@@ -9,13 +9,13 @@ from lightning_gans.settings import Positive
 
 
 class Constraint(Protocol):
-    """Brings a network's parameters back to where they may be, in place."""
+    """Constraint: projects a network's parameters onto an allowed set, in place."""
 
     def __call__(self, network: nn.Module) -> None: ...
 
 
 class WeightClip:
-    """Every parameter into [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1).
+    """Weight clipping to [-bound, bound], biases too (Arjovsky et al. 2017, 1701.07875, Algorithm 1).
 
     Args:
         bound: largest absolute value of a weight.
@@ -33,7 +33,7 @@ class WeightClip:
 
 
 def onto_ball(v: Tensor, p: Literal[1, 2, "inf"]) -> Tensor:
-    """The nearest point (m,) to v (m,) of the l_p unit ball; p = 1 by sorting (Duchi et al. 2008, figure 1)."""
+    """Project v (m,) onto the l_p unit ball; p = 1 by sorting (Duchi et al. 2008, figure 1)."""
     if p == "inf":
         return v.clamp(-1, 1)
     if p == 2:
@@ -48,7 +48,7 @@ def onto_ball(v: Tensor, p: Literal[1, 2, "inf"]) -> Tensor:
 
 
 def onto_stiefel(x: Tensor) -> Tensor:
-    """x (m, k), k <= m, with its columns made orthonormal: Q of x = Q R with the diagonal of R above 0.
+    """Orthonormalise the columns of x (m, k), k <= m: Q of x = Q R with the diagonal of R above 0.
 
     Without that choice of signs Q's columns turn over from one step to the next, and a moving average means nothing.
     """

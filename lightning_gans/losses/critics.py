@@ -1,4 +1,4 @@
-"""Critics that judge two kinds of fakes: what is decoded of the prior's codes, and of samples' own.
+"""Losses of critics that judge two kinds of fakes: samples from prior codes, and reconstructions.
 
 D's logits are (N, outputs) for each kind; every term is a mean over the batch. The decoder descends the mean over both
 kinds of fakes.
@@ -17,7 +17,7 @@ from lightning_gans.losses.precision import exact
 
 
 class Judged(NamedTuple):
-    """D's logits, (N, outputs) each, on samples x, generated x_p = Dec(z_p) and reconstructed x~ = Dec(Enc(x))."""
+    """Logits of D, (N, outputs) each, on samples x, generated x_p = Dec(z_p) and reconstructed x~ = Dec(Enc(x))."""
 
     real: Tensor
     generated: Tensor
@@ -25,7 +25,7 @@ class Judged(NamedTuple):
 
 
 class Critic(ABC):
-    """L_GAN of VAE-GAN. D descends the sum of `discriminator(...)`, the decoder `decoder(...)`.
+    """Adversarial loss L_GAN of VAE-GAN. D minimises the sum of `discriminator(...)`, the decoder `decoder(...)`.
 
     outputs: D's logits for each sample. divergence, over: as an AdversarialLoss has them.
     """
@@ -36,19 +36,19 @@ class Critic(ABC):
 
     @abstractmethod
     def discriminator(self, on: Judged) -> dict[str, Tensor]:
-        """Terms of what D descends, by the kind of sample."""
+        """Loss terms of D, by the kind of sample."""
 
     @abstractmethod
     def decoder(self, on: Judged) -> Tensor:
-        """What the decoder descends."""
+        """Adversarial loss of the decoder."""
 
     @abstractmethod
     def costs(self, on: Judged) -> Tensor:
-        """D's mean cost on real samples, and on fakes of both kinds: (2,). What the equilibrium's rule looks at."""
+        """Mean cost of D on real samples and on fakes of both kinds: (2,), for the equilibrium rule."""
 
     @abstractmethod
     def estimate(self, loss: Tensor) -> Tensor:
-        """The divergence that D's loss (the sum of its terms) stands for."""
+        """Divergence estimated by D's loss (the sum of its terms)."""
 
     @abstractmethod
     def accuracy(self, on: Judged) -> Tensor | None:
@@ -56,7 +56,7 @@ class Critic(ABC):
 
 
 class Binary(Critic):
-    """Real or fake, under any adversarial loss (Larsen et al. 2015, 1512.09300, eq. 7).
+    """Binary critic, real or fake, under any adversarial loss (Larsen et al. 2015, 1512.09300, eq. 7).
 
     The fakes weigh 1/2 each against the real samples' 1, as in the paper's code (its plain sum would put D's optimum at
     1/3 for equal distributions): the game is against their even mixture, and all that is known of `loss` holds of it.
@@ -96,7 +96,7 @@ class Binary(Critic):
 
 
 class ThreeWay(Critic):
-    """Real, generated or reconstructed: a softmax over three kinds; the decoder wants "real" of both of its own.
+    """Three-way critic: a softmax over real, generated and reconstructed; the decoder wants "real" for both of its own.
 
     At D's optimum, the softmax of the kinds' log densities, its loss is 3 log 3 - 3 JSD of the three distributions,
     which lies in [0, log 3].

@@ -1,4 +1,4 @@
-"""What a speaker's code and a content code are held to."""
+"""Losses that disentangle speaker codes from content codes: confusion and contrastive pairs."""
 
 from math import log
 
@@ -9,7 +9,7 @@ from lightning_gans.losses.precision import exact
 
 
 def confusion(logits: Tensor) -> Tensor:
-    """KL(uniform || softmax(logits)), in nats: how far a classifier is from knowing nothing; (N, S) -> (), 0 or more.
+    """Confusion loss KL(uniform || softmax(logits)) in nats, 0 for a classifier at chance: (N, S) -> ().
 
     The cross-entropy towards the uniform distribution (Tzeng et al. 2015, 1510.02192, eq. 3) less log S. The negative
     cross-entropy of the true class has no lower bound, and is won by making the classifier confidently wrong.
@@ -18,11 +18,11 @@ def confusion(logits: Tensor) -> Tensor:
 
 
 def same(a: Tensor, b: Tensor) -> Tensor:
-    """Mean of |a - b|^2 over pairs of codes of one speaker; (N, d) twice -> ()."""
+    """Distance of same-speaker codes: mean of |a - b|^2 over pairs; (N, d) twice -> ()."""
     return (a - b).square().sum(1).mean()
 
 
 def different(a: Tensor, b: Tensor, *, margin: float) -> Tensor:
-    """Mean of max(0, margin - |a - b|)^2 over pairs of codes of two speakers (Hadsell et al. 2006); (N, d) -> ()."""
+    """Contrastive loss of codes of two speakers: mean of max(0, margin - |a - b|)^2 (Hadsell et al. 2006)."""
     missing: Tensor = (margin - torch.linalg.vector_norm(a - b, dim=1)).clamp_min(0)
     return missing.square().mean()

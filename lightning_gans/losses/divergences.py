@@ -22,7 +22,7 @@ from lightning_gans.settings import Gt, Lt
 
 
 class FDivergence(SeparableLoss):
-    """D descends -E_p g_f(V(x)) + E_z f*(g_f(V(G(z)))), G descends -E_z g_f(V(G(z))).
+    """Loss of an f-divergence: D minimises -E_p g_f(V(x)) + E_z f*(g_f(V(G(z)))), G -E_z g_f(V(G(z))).
 
     threshold: f'(1), the critic's value where p = q; `boundary` is its logit.
     """

@@ -24,15 +24,15 @@ def gaussian_log_density(mean: Tensor, code: Tensor, *, std: float = 1.0) -> Ten
 
 
 def categorical_entropy(categories: int) -> float:
-    """H of a uniform choice."""
+    """Entropy of a uniform choice."""
     return log(categories)
 
 
 def uniform_entropy(dim: int, bound: float) -> float:
-    """H of U(-bound, bound) in `dim` dimensions."""
+    """Entropy of U(-bound, bound) in `dim` dimensions."""
     return dim * log(2 * bound)
 
 
 def normal_entropy(dim: int) -> float:
-    """H of N(0, I) in `dim` dimensions."""
+    """Entropy of N(0, I) in `dim` dimensions."""
     return dim / 2 * log(2 * pi * e)

@@ -29,7 +29,7 @@ CONJUGATE: dict[Norm, Norm] = {1: "inf", 2: 2, "inf": 1}
 
 
 class Matching(AdversarialLoss, nn.Module):
-    """E_p f - E_q f for the critic f(Phi(x)) that the statistic allows: D ascends it and G descends it.
+    """Integral probability metric E_p f - E_q f, f a critic on features Phi(x): D maximises it, G minimises it.
 
     features: m, how many features D offers. `needs_real` where f is found from the batch, real and fake.
     """
@@ -43,10 +43,10 @@ class Matching(AdversarialLoss, nn.Module):
 
     @abstractmethod
     def critic(self, real: Tensor, fake: Tensor | None) -> Critic:
-        """f, for features (N, m) of real and fake samples."""
+        """Critic values f for features (N, m) of real and fake samples."""
 
     def project(self) -> None:
-        """Bring v, U and V back to where they may be, in place."""
+        """Project v, U and V onto their constraints, in place."""
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
         with torch.autocast(on_real.device.type, enabled=False):
@@ -68,12 +68,12 @@ class Matching(AdversarialLoss, nn.Module):
 
 
 def mean_difference(real: Tensor, fake: Tensor) -> Tensor:
-    """dMu (m,) of features (N, m) each."""
+    """Mean difference dMu (m,) of features (N, m) each."""
     return real.mean(0) - fake.mean(0)
 
 
 def best_direction(difference: Tensor, q: Norm) -> Tensor:
-    """The v (m,) of the dual ball with <v, dMu> = ||dMu||_q."""
+    """Best direction v (m,) of the dual ball, with <v, dMu> = ||dMu||_q."""
     if q == 1:
         return difference.sign()
     if q == 2:
@@ -84,7 +84,7 @@ def best_direction(difference: Tensor, q: Norm) -> Tensor:
 
 
 class MeanMatching(Matching):
-    """IPM_mu,q in its primal form: f(x) = <v, Phi(x)>, v in the unit ball of l_p.
+    """Mean matching IPM_mu,q in its primal form: f(x) = <v, Phi(x)>, v in the unit ball of l_p.
 
     Args:
         features: number m of features.
@@ -106,7 +106,7 @@ class MeanMatching(Matching):
 
 
 class DualMeanMatching(Matching):
-    """IPM_mu,q in its dual form: D and G play on ||dMu||_q.
+    """Mean matching IPM_mu,q in its dual form: D and G play on ||dMu||_q.
 
     Args:
         features: number m of features.
@@ -135,12 +135,12 @@ def _known(q: Norm) -> Norm:
 
 
 def covariance_difference(real: Tensor, fake: Tensor) -> Tensor:
-    """dSigma (m, m) of features (N, m) each: means of the samples' outer products."""
+    """Covariance difference dSigma (m, m) of features (N, m) each: means of the samples' outer products."""
     return real.T @ real / len(real) - fake.T @ fake / len(fake)
 
 
 def best_frames(real: Tensor, fake: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """U, V (m, k) with Tr U^T dSigma V = sum of the k largest singular values of dSigma.
+    """Best frames U, V (m, k), with Tr U^T dSigma V = sum of the k largest singular values of dSigma.
 
     dSigma = A^T S A for the 2 N samples A and signs S, so it is decomposed in the space that they span, which has
     min(m, 2 N) dimensions: fewer columns than k come back where that has fewer, and nothing is missing from the sum.
@@ -156,7 +156,7 @@ def best_frames(real: Tensor, fake: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 class CovarianceMatching(Matching):
-    """IPM_Sigma in its primal form: f(x) = <U^T Phi(x), V^T Phi(x)>, U and V with k orthonormal columns.
+    """Covariance matching IPM_Sigma, primal: f(x) = <U^T Phi(x), V^T Phi(x)>, U and V with k orthonormal columns.
 
     Args:
         features: number m of features.
@@ -179,7 +179,7 @@ class CovarianceMatching(Matching):
 
 
 class DualCovarianceMatching(Matching):
-    """IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma.
+    """Covariance matching IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma.
 
     Args:
         features: number m of features.

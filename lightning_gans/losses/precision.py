@@ -1,4 +1,4 @@
-"""Losses in float32, whatever precision the networks run in.
+"""Float32 losses, whatever the precision of the networks.
 
 bf16 has three digits: a difference of two means of logits, an exponential or a cross-entropy near its optimum has none
 left. Autocast widens some of the operations on some devices; losses do not leave it to that.
@@ -16,12 +16,12 @@ R = TypeVar("R")
 
 
 def exact(x: Tensor) -> Tensor:
-    """x in float32; as it is where it is float32 or float64."""
+    """Convert x to float32; float32 and float64 stay as they are."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def on_exact(loss: Callable[P, R]) -> Callable[P, R]:
-    """The same loss, given its tensors in float32 at least."""
+    """Wrap a loss so that its tensors are converted to float32 at least."""
 
     @wraps(loss)
     def widened(*args: P.args, **kwargs: P.kwargs) -> R:

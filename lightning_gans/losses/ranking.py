@@ -1,4 +1,4 @@
-"""Distributions over documents, draws from them, and what is descended by those draws."""
+"""Policies over documents, draws from them, and their losses (policy gradient, pairwise logistic)."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ from lightning_gans.losses.precision import exact
 
 
 def log_policy(scores: Tensor, candidate: Tensor, *, temperature: float = 1.0) -> Tensor:
-    """log p(d | q) = log softmax(scores / temperature) over the candidates, -inf elsewhere; all (N, M)."""
+    """Log policy log p(d | q) = log softmax(scores / temperature) over the candidates, -inf elsewhere; all (N, M)."""
     return (exact(scores) / temperature).masked_fill(~candidate, -torch.inf).log_softmax(dim=1)
 
 
 def draw(weights: Tensor, uniform: Tensor) -> Tensor:
-    """Documents with probabilities proportional to `weights`: (N, M), uniform (N, S) in [0, 1) -> (N, S) int64.
+    """Draw documents with probabilities proportional to `weights`: (N, M), uniform (N, S) in [0, 1) -> (N, S) int64.
 
     By the inverse of the distribution function in float64, whose rounding cannot reach a document of no weight.
     """
@@ -22,7 +22,7 @@ def draw(weights: Tensor, uniform: Tensor) -> Tensor:
 
 
 def importance_mixture(policy: Tensor, relevant: Tensor, share: float) -> Tensor:
-    """p_n = (1 - share) p_theta + share p_true, which is uniform over the relevant (geek-ai/irgan); all (N, M)."""
+    """Importance-sampling mixture p_n = (1 - share) p_theta + share p_true (geek-ai/irgan); all (N, M)."""
     true = relevant.to(policy) / relevant.sum(dim=1, keepdim=True).clamp(min=1)
     return (1 - share) * policy + share * true
 
@@ -30,7 +30,7 @@ def importance_mixture(policy: Tensor, relevant: Tensor, share: float) -> Tensor
 def policy_gradient(
     log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: Tensor, *, share: Tensor | float = 1.0
 ) -> Tensor:
-    """Minus the mean of p_theta / p_n (r - b) log p_theta(d), (): its gradient is that of -E_{p_theta}[r] in the mean.
+    """Policy-gradient loss, (): minus the mean of p_theta / p_n (r - b) log p_theta(d), a gradient of -E_{p_theta}[r].
 
     Weight and advantage are constants (IRGAN, eq. 5, with the importance weights of its code).
 
@@ -48,12 +48,12 @@ def policy_gradient(
 
 
 def pairwise_logistic(better: Tensor, worse: Tensor) -> Tensor:
-    """-log s(better - worse), of any shape (BPR, Rendle et al. 2009; RankNet)."""
+    """Pairwise logistic loss -log s(better - worse), of any shape (BPR, Rendle et al. 2009; RankNet)."""
     return -logsigmoid(exact(better - worse))
 
 
 def hardest(scores: Tensor, of: int) -> Tensor:
-    """Places of the highest score among each `of`: scores (N, S * of) -> (N, S) int64.
+    """Index of the highest score among each `of`: scores (N, S * of) -> (N, S) int64.
 
     Dynamic negative sampling (Zhang et al. 2013).
     """

@@ -1,4 +1,4 @@
-"""Gradient reversal (Ganin and Lempitsky 2015, 1409.7495): a layer that is the identity on the way there alone."""
+"""Gradient reversal layer (Ganin and Lempitsky 2015, 1409.7495): identity forward, reversed gradient backward."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class _Reversal(Function):
 
 
 def reverse_gradient(x: Tensor, weight: float) -> Tensor:
-    """x itself, of any shape; what comes back through it is -weight times the gradient.
+    """Return x, of any shape; its gradient is multiplied by -weight.
 
     So whatever lies above descends its loss as if this were not there, and what lies below ascends `weight` times it.
     """

@@ -1,4 +1,4 @@
-"""What a variational posterior costs (Kingma & Welling 2013, 1312.6114)."""
+"""KL divergence of a Gaussian posterior to the standard normal (Kingma & Welling 2013, 1312.6114)."""
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def with_free_bits(kl: Tensor, free: float) -> Tensor:
-    """The KL where `free` nats of each dimension cost the same as none: (N, d) -> ().
+    """KL divergence with `free` nats of each dimension at no cost (free bits): (N, d) -> ().
 
     sum over d of max(free, mean over the batch) (Kingma et al. 2016, 1606.04934, eq. 16, each dimension a group of its
     own). A dimension below `free` has no gradient. It is a function of the whole batch.

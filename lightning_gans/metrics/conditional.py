@@ -1,4 +1,4 @@
-"""Whether samples are of the class that was asked for, and how near each class is to the real one."""
+"""Metrics of conditional samples: label accuracy, and the FID of each class (intra-FID)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
 
 @dataclass(frozen=True, eq=False)
 class ClassReference:
-    """What the samples of each class are measured against.
+    """Reference statistics of each class, for the intra-FID.
 
     statistics: of the real samples of each class 0 .. K - 1.
     held_out: by split, the labels (m,) of its held-out features.

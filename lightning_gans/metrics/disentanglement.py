@@ -36,7 +36,7 @@ class Recogniser:
             self._fitted.fit(_flat(x), labels.cpu().numpy())
 
     def __call__(self, x: Tensor) -> Tensor:
-        """What samples (N, ...) are taken for: (N,) int64."""
+        """Predict the classes of samples (N, ...): (N,) int64."""
         return torch.from_numpy(self._fitted.predict(_flat(x))).long()
 
 
@@ -91,7 +91,7 @@ PROBES: Mapping[str, Fits] = {
 
 
 def discrete(codes: Tensor) -> bool:
-    """Whether codes (N, ...) repeat: fewer than half of them are distinct."""
+    """Return True if codes (N, ...) repeat: fewer than half of them are distinct."""
     return len(codes.flatten(1).unique(dim=0)) < REPEATED * len(codes)
 
 

@@ -106,7 +106,7 @@ class _Screen:
 
 
 def _distances(a: Tensor, b: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """Of row i of a and row j of b, for each pair (i, j): (P,) float64."""
+    """Return the distance between row i of a and row j of b for each pair (i, j): (P,) float64."""
     count = max(_NUMBERS // a.shape[1], 1)
     parts = zip(i.split(count), j.split(count), strict=True)
     return torch.cat([torch.linalg.vector_norm(a[rows].double() - b[others].double(), dim=1) for rows, others in parts])

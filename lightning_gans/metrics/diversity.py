@@ -1,4 +1,4 @@
-"""How samples are spread over the classes that a classifier finds among them."""
+"""Class coverage and evenness of samples, by the predictions of a classifier."""
 
 from math import log, sqrt
 
@@ -11,7 +11,7 @@ SHARE = 0.1  # a class is covered with this share of the samples that a uniform 
 
 
 def class_counts(probabilities: Tensor) -> Tensor:
-    """How many of probabilities (N, K) are largest for each class: (K,) int64."""
+    """Count the samples predicted as each class, from probabilities (N, K): (K,) int64."""
     return torch.bincount(probabilities.detach().argmax(1).cpu(), minlength=probabilities.shape[1])
 
 

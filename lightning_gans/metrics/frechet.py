@@ -132,7 +132,7 @@ class FeatureStatistics:
 
     @property
     def finite(self) -> bool:
-        """Whether no NaN or infinity came in."""
+        """Return True if no NaN or infinity came in."""
         return bool(self.mean.isfinite().all() and self.scatter.isfinite().all())
 
 

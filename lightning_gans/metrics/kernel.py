@@ -34,7 +34,7 @@ class _Kernel:
         return product.square().mul_(product) if self.degree == 3 else product.pow_(self.degree)
 
     def diagonal(self, a: Tensor) -> Tensor:
-        """Of each row with itself: (N,)."""
+        """Return the kernel of each row with itself: (N,)."""
         return (self.gamma * a.square().sum(1) + self.coef0).pow(self.degree)
 
 

@@ -26,7 +26,7 @@ class ModeCoverage(NamedTuple):
 
 
 def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
-    """How well points (N, d) cover a mixture of equal Gaussians at `centres` (K, d) of standard deviation `std`.
+    """Modes captured and share of high-quality samples, of points (N, d) from equal Gaussians at `centres` (K, d).
 
     A sample is of high quality within 3 std of its nearest centre; a mode is captured if it is the nearest centre of at
     least one such sample; reverse_kl is KL(histogram of those samples over modes || uniform). Empty modes add nothing

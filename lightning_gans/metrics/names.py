@@ -110,7 +110,7 @@ def metric(name: str) -> Metric:
 
 
 def is_better(better: Better, a: float, b: float) -> bool:
-    """Whether `a` is strictly better than `b` where `better` is the better direction; NaN is worse than any number."""
+    """Return True if `a` is strictly better than `b` in the direction `better`; NaN is worse than any number."""
     if math.isnan(a) or math.isnan(b):
         return not math.isnan(a)
     return a < b if better == "lower" else a > b

@@ -1,4 +1,4 @@
-"""What can be read from a code: nearest neighbours, linear probes, and categories matched to classes."""
+"""Metrics of latent codes: nearest neighbours, linear probes, and categories matched to classes."""
 
 from collections.abc import Callable, Iterator
 

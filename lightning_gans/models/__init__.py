@@ -1,4 +1,4 @@
-"""Plain modules that sample, and their way to disk and back."""
+"""Models: networks with a prior that sample, and their export to disk and back."""
 
 from lightning_gans.models.conditional import ConditionalGenerativeModel
 from lightning_gans.models.export import load_generator, save_generator

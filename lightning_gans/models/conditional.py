@@ -1,4 +1,4 @@
-"""A generator that is told the class, and its prior."""
+"""Conditional generative model: a generator that takes the class, and its prior."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -23,7 +23,7 @@ Label = int | Sequence[int] | Tensor
 
 
 class ConditionalGenerativeModel(GenerativeModel):
-    """x = G(z, y), z ~ p(z), y one of `classes` (Mirza & Osindero 2014, 1411.1784).
+    """Conditional generator x = G(z, y), z ~ p(z), y one of `classes` (Mirza & Osindero 2014, 1411.1784).
 
     Labels that are not given are drawn uniformly, and keyed like the codes: code and label of a sample follow from
     (seed, index) alone, and a label that is given changes no code.

@@ -1,4 +1,4 @@
-"""Two encoders and a decoder: what is said, by whom, and both together again."""
+"""Voice conversion model: a content encoder, a speaker encoder and a decoder."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from lightning_gans.models.generative import CHUNK, evaluating
 
 
 class ConvertingModel(nn.Module):
-    """x = Dec(c, s), c = E_c(x) what is said, s = E_s(x) who says it.
+    """Voice conversion x = Dec(c, s), c = E_c(x) the content, s = E_s(x) the speaker.
 
     Args:
         content_encoder: samples (N, ...) -> c (N, ...).
@@ -24,20 +24,20 @@ class ConvertingModel(nn.Module):
         self.content_encoder, self.speaker_encoder, self.decoder = content_encoder, speaker_encoder, decoder
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """Dec(E_c(x), E_s(like)), with its graph and in the present mode: (N, ...) twice -> (N, ...)."""
+        """Decode E_c(x) with E_s(like), with gradients, in the present mode: (N, ...) twice -> (N, ...)."""
         converted: Tensor = self.decoder(self.content_encoder(x), self.speaker_encoder(like))
         return converted
 
     def content(self, x: Tensor) -> Tensor:
-        """What is said in samples (N, ...), in eval mode, flat: (N, d)."""
+        """Encode the content of samples (N, ...), in eval mode, flat: (N, d)."""
         return self._in_chunks(self.content_encoder, x).flatten(1)
 
     def speaker(self, x: Tensor) -> Tensor:
-        """Who says samples (N, ...), in eval mode: (N, d)."""
+        """Encode the speakers of samples (N, ...), in eval mode: (N, d)."""
         return self._in_chunks(self.speaker_encoder, x)
 
     def convert(self, x: Tensor, like: Tensor) -> Tensor:
-        """What x says as the speakers of `like` would, in eval mode: (N, ...) twice -> (N, ...)."""
+        """Convert x to the voices of the speakers of `like`, in eval mode: (N, ...) twice -> (N, ...)."""
         return self._in_chunks(self, x, like)
 
     def _in_chunks(self, function: Any, *samples: Tensor) -> Tensor:

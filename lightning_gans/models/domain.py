@@ -1,4 +1,4 @@
-"""A classifier that is to work in a second domain, where it has seen no labels."""
+"""Domain-adaptation model: a classifier for a second domain that has no labels."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -11,7 +11,7 @@ from lightning_gans.settings import Count
 
 
 class DomainModel(nn.Module):
-    """y(f(x)), the class of x, and d(f(x)), the domain it seems to be of.
+    """Domain-adaptation classifier: class y(f(x)) and domain d(f(x)) of x.
 
     Args:
         network: f, y and d as its `features`, `label` and `domain`.
@@ -33,16 +33,16 @@ class DomainModel(nn.Module):
 
     @torch.no_grad()
     def centre(self, mean: Tensor) -> None:
-        """Take this mean, (C, 1, 1), off all images from now on."""
+        """Set the mean, (C, 1, 1), that is subtracted from all images from now on."""
         self.mean.copy_(mean)
 
     def extract(self, x: Tensor) -> Tensor:
-        """f, with its graph and in the present mode: images (N, C, H, W) in [-1, 1] -> (N, f)."""
+        """Features f, with gradients, in the present mode: images (N, C, H, W) in [-1, 1] -> (N, f)."""
         features: Tensor = self.network.features(x - self.mean)  # type: ignore[operator]
         return features
 
     def features(self, x: Tensor) -> Tensor:
-        """f of images (N, C, H, W), in eval mode: (N, f)."""
+        """Features f of images (N, C, H, W), in eval mode: (N, f)."""
         return self._in_chunks(self.extract, x)
 
     def classify(self, x: Tensor) -> Tensor:

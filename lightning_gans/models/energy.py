@@ -1,4 +1,4 @@
-"""A discriminator that generates by itself: samples are found by going up its score."""
+"""Energy-based model, sampled by Langevin dynamics on the score of its discriminator."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -13,7 +13,7 @@ from lightning_gans.settings import Count, NonNegative, Positive, Shape
 
 
 class EnergyModel(nn.Module):
-    """p(x) ~ exp(-E(x)) with E = -D, and Langevin chains that sample from it (Du & Mordatch 2019, 1903.08689, eq. 1).
+    """Energy-based model p(x) ~ exp(-E(x)), E = -D, with Langevin sampling (Du & Mordatch 2019, 1903.08689, eq. 1).
 
     One step of a chain, in this order: x + N(0, noise^2); x - step_size * clip(dE/dx, +-clip); clipped to [low, high].
     With noise = sqrt(eps), step_size = eps / 2 and no clipping this is unadjusted Langevin dynamics at temperature 1;
@@ -58,7 +58,7 @@ class EnergyModel(nn.Module):
         self.low, self.high = low, high
 
     def energy(self, x: Tensor) -> Tensor:
-        """E(x) = -D(x): (N, *shape) -> (N,)."""
+        """Energy E(x) = -D(x): (N, *shape) -> (N,)."""
         energy: Tensor = -self.discriminator(x).flatten(1).sum(1)
         return energy
 
@@ -66,11 +66,11 @@ class EnergyModel(nn.Module):
         return self.energy(x)
 
     def begin(self, uniform: Tensor) -> Tensor:
-        """U(0, 1) -> uniform over the box."""
+        """Map U(0, 1) to uniform initial states in the box."""
         return uniform * (self.high - self.low) + self.low
 
     def descend(self, x: Tensor, noise: Tensor) -> Tensor:
-        """One step of each chain; detached from the one before and from D's parameters.
+        """One Langevin step of each chain; detached from the step before and from D's parameters.
 
         Args:
             x: (N, *shape).
@@ -84,13 +84,13 @@ class EnergyModel(nn.Module):
         return (x.detach() - self.step_size * gradient).clamp_(self.low, self.high)
 
     def chain(self, x: Tensor, steps: int, noise: Callable[[], Tensor]) -> Tensor:
-        """The ends of chains of `steps` steps from x (N, *shape), detached; `noise` gives N(0, 1) of that shape."""
+        """Ends of chains of `steps` steps from x (N, *shape), detached; `noise` gives N(0, 1) of that shape."""
         for _ in range(steps):
             x = self.descend(x, noise())
         return x
 
     def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """The ends of chains from uniform noise, of global indices start .. start + n - 1: (n, *shape), float.
+        """Samples of global indices start .. start + n - 1: ends of chains from uniform noise, (n, *shape), float.
 
         Runs in eval mode. Equal (seed, index) give equal samples whatever n and start.
         """
@@ -99,7 +99,7 @@ class EnergyModel(nn.Module):
         return torch.cat(ends)[start - first * CHUNK :][:n]
 
     def inpaint(self, x: Tensor, known: Tensor, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Samples whose known numbers are given and whose other numbers come from chains (section 4.3).
+        """Inpaint: samples with the given numbers known and all others drawn by chains (section 4.3).
 
         The known numbers stand still in every step; the others begin as uniform noise. Runs in eval mode. Row i has the
         noise of sample start + i of `seed`.
@@ -130,13 +130,13 @@ class EnergyModel(nn.Module):
         return torch.cat(ends)
 
     def evolution(self, n: int, frames: int, *, seed: int = 0) -> Tensor:
-        """The first n samples' chains at `frames` times, evenly spaced from noise to end: (n, frames, *shape)."""
+        """Chains of the first n samples at `frames` times, evenly spaced from noise to end: (n, frames, *shape)."""
         times = torch.linspace(0, self.steps, frames).round().int().tolist()
         chunks = range(-(-n // CHUNK))
         return torch.cat([self.pictured(chunk, times, seed=seed) for chunk in chunks])[:n]
 
     def pictured(self, chunk: int, times: Sequence[int], *, seed: int = 0) -> Tensor:
-        """Samples chunk * 64 .. chunk * 64 + 63 after so many steps each: (64, len(times), *shape)."""
+        """States of samples chunk * 64 .. chunk * 64 + 63 after so many steps each: (64, len(times), *shape)."""
         draws = stream(seed, "chain", chunk)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
         seen: dict[int, Tensor] = {}

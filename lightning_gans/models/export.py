@@ -1,4 +1,4 @@
-"""A model on disk: weights.safetensors, model.yaml and a model card. No pickle, no data, no Lightning."""
+"""Export of a model: weights.safetensors, model.yaml and a model card. No pickle, no data, no Lightning."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +72,7 @@ def _spec(folder: Path) -> Any:
 
 
 def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> nn.Module:
-    """The model of an exported folder, or of a run's folder, in eval mode; sample with `.sample(16, seed=0)`.
+    """Load the model of an exported folder, or of a run's folder, in eval mode; sample with `.sample(16, seed=0)`.
 
     Args:
         path: a folder with model.yaml and weights.safetensors, a run's folder that holds `generator/`, or a small
@@ -111,7 +111,7 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
 
 
 def described(path: str | PathLike[str]) -> dict[str, Any]:
-    """The content of an export's model.yaml: `model`, the description, and `about`, facts beside it (a dictionary).
+    """Read an export's model.yaml: `model`, the description, and `about`, facts beside it (a dictionary).
 
     Raises:
         UserError: no export there, or a file that is no description.
@@ -139,7 +139,7 @@ def _folder(path: Path) -> Path:
 
 
 def stored_shapes(file: Path) -> dict[str, Shape]:
-    """The shape of each tensor in a safetensors file, from its header; it is as large as the header says.
+    """Read the shape of each tensor from the header of a safetensors file, which is as large as the header says.
 
     Raises:
         UserError: it is no such file.

@@ -1,4 +1,4 @@
-"""A generator and its prior: all that sampling needs."""
+"""Generative model: a generator and its prior, all that sampling needs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ PATHS: tuple[Path, ...] = ("spherical", "linear")
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Within, `model` is in eval mode and keeps no graph; afterwards it is in the mode it was in."""
+    """Context: `model` is in eval mode without gradients; afterwards it is in the mode it was in."""
     was_training = model.training
     try:
         with torch.no_grad():
@@ -33,7 +33,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def undisturbed(network: nn.Module) -> Iterator[None]:
-    """Within, `network` drops and draws nothing and keeps no graph: eval mode, but norms by the statistics of a batch.
+    """Context: no dropout, no noise, no gradients in `network`; norms use the statistics of the batch.
 
     Afterwards it is in the mode it was in.
     """
@@ -45,7 +45,7 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def reestimating(network: nn.Module) -> Iterator[None]:
-    """Within, batch norms take their statistics anew: plain means over the batches that `network` is given.
+    """Context: batch norms re-estimate their statistics, as plain means over the batches that `network` is given.
 
     All else is in eval mode, as when the statistics are used. Afterwards all is in the mode it was in.
     """
@@ -65,19 +65,19 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 
 
 def norms(network: nn.Module) -> list[BatchNorm]:
-    """Its batch norms."""
+    """Batch-norm layers of a network."""
     return [module for module in network.modules() if isinstance(module, BatchNorm)]
 
 
 def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Batch-norm statistics of `network` for its present weights, from batches of its inputs."""
+    """Re-estimate the batch-norm statistics of `network` for its present weights, from batches of its inputs."""
     with reestimating(network):
         for batch in batches:
             network(batch)
 
 
 class GenerativeModel(nn.Module):
-    """x = G(z), z ~ p(z). Sampling noise is drawn on the CPU and keyed by (seed, chunk): the same on every device.
+    """Generator x = G(z), z ~ p(z), with noise keyed by (seed, chunk) and drawn on the CPU: the same on every device.
 
     Args:
         generator: network, z (N, prior.dim) -> samples (N, ...).
@@ -98,7 +98,7 @@ class GenerativeModel(nn.Module):
         return x
 
     def codes(self, chunk: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
-        """The codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), where the model is.
+        """Latent codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), on the model's device.
 
         truncation: threshold beyond which the numbers of a normal prior are drawn again; see `Prior.truncated`.
         """
@@ -131,7 +131,7 @@ class GenerativeModel(nn.Module):
     def interpolate(
         self, rows: int, steps: int, *, seed: int = 0, path: Path = "spherical", truncation: float | None = None
     ) -> Tensor:
-        """Samples along paths between pairs of codes, 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
+        """Interpolate: samples along paths between codes 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
 
         Args:
             path: "spherical": direction along a great circle and norm along a line, since a straight line between
@@ -158,7 +158,7 @@ class GenerativeModel(nn.Module):
     def paths(
         self, rows: int, steps: int, *, seed: int = 0, path: Path = "spherical", truncation: float | None = None
     ) -> Tensor:
-        """The codes that `interpolate` goes along, (rows, steps, prior.dim).
+        """Latent codes along the paths of `interpolate`, (rows, steps, prior.dim).
 
         Raises:
             ValueError: no such path.

@@ -1,4 +1,4 @@
-"""A generator and an encoder, which go from codes to samples and back."""
+"""Models that infer: a generator, its prior and an encoder."""
 
 from collections.abc import Iterable
 from math import sqrt
@@ -14,7 +14,7 @@ from lightning_gans.models.generative import CHUNK, GenerativeModel, evaluating,
 
 
 class EncodingModel(GenerativeModel):
-    """x = G(z), z ~ p(z), and an encoder E(x) that says something of z.
+    """Generator x = G(z) with an encoder E(x) of the latent code or of a part of it.
 
     Args:
         generator: z (N, prior.dim) -> samples (N, ...).
@@ -27,16 +27,16 @@ class EncodingModel(GenerativeModel):
         self.encoder = encoder
 
     def code(self, x: Tensor) -> Tensor:
-        """E(x), with its graph and in the present mode: (N, ...) -> (N, d)."""
+        """Encode with gradients, in the present mode: E(x), (N, ...) -> (N, d)."""
         z: Tensor = self.encoder(x)
         return z
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of samples (N, ...), in eval mode: (N, d)."""
+        """Encode samples (N, ...), in eval mode: (N, d)."""
         return self._in_chunks(self.code, x)
 
     def features(self, x: Tensor) -> Tensor:
-        """The encoder's last hidden layer on samples (N, ...), in eval mode: (N, feature_dim)."""
+        """Features of samples (N, ...): the encoder's last hidden layer, in eval mode: (N, feature_dim)."""
         return self._in_chunks(self.encoder.features, x)
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
@@ -50,7 +50,7 @@ class EncodingModel(GenerativeModel):
 
 
 class InferenceModel(EncodingModel):
-    """x = G(z), z ~ p(z), and z = E(x).
+    """Generator x = G(z) and encoder z = E(x), which reconstruct samples.
 
     Args:
         generator: z (N, prior.dim) -> samples (N, ...).
@@ -60,11 +60,11 @@ class InferenceModel(EncodingModel):
     role: ClassVar[str | None] = "inference"
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """G(E(x)) of samples (N, ...), in eval mode: (N, ...)."""
+        """Reconstruct samples (N, ...): G(E(x)), in eval mode: (N, ...)."""
         return self._in_chunks(lambda part: self(self.code(part)), x)
 
     def between(self, a: Tensor, b: Tensor, steps: int) -> Tensor:
-        """G((1 - t) E(a) + t E(b)), t from 0 to 1, of samples (N, ...): (N, steps, ...)."""
+        """Interpolate between samples (N, ...): G((1 - t) E(a) + t E(b)), t from 0 to 1: (N, steps, ...)."""
         t = torch.linspace(0, 1, steps).to(a)[None, :, None]
         paths = torch.lerp(self.encode(a)[:, None], self.encode(b)[:, None], t)
         x: Tensor = self._in_chunks(self, paths.flatten(0, 1)).unflatten(0, (len(a), steps))
@@ -76,7 +76,7 @@ class InferenceModel(EncodingModel):
 
 
 class AutoencodingModel(InferenceModel):
-    """An InferenceModel whose generator decodes the encoder's codes in training, and never the prior's."""
+    """Autoencoder: an InferenceModel whose generator decodes only the encoder's codes in training."""
 
     role: ClassVar[str | None] = "autoencoding"
 
@@ -88,7 +88,7 @@ class AutoencodingModel(InferenceModel):
 
 
 class BoundedInferenceModel(InferenceModel):
-    """z = bound (2 F(a) - 1), a = E(x): codes inside the support of the prior U(-bound, bound).
+    """Inference model with bounded codes z = bound (2 F(a) - 1), a = E(x), for the prior U(-bound, bound).
 
     Args:
         generator: network, z (N, prior.dim) -> samples (N, ...).
@@ -125,7 +125,7 @@ class BoundedInferenceModel(InferenceModel):
 
 
 class GaussianInferenceModel(InferenceModel):
-    """x = G(z), and q(z | x) = N(mean, diag exp(log variance)) from an encoder (N, ...) -> (N, 2 prior.dim).
+    """Inference model with a Gaussian posterior q(z | x), from an encoder (N, ...) -> (N, 2 prior.dim).
 
     A sample's code is the mean.
     """
@@ -142,7 +142,7 @@ class GaussianInferenceModel(InferenceModel):
 
     @torch.no_grad()
     def drawn_codes(self, x: Tensor, key: int) -> Tensor:
-        """z ~ q(z | x) in eval mode, (N, prior.dim); random numbers are keyed by `key`."""
+        """Sample codes z ~ q(z | x) in eval mode, (N, prior.dim); random numbers are keyed by `key`."""
         with evaluating(self.encoder):
             mean, log_variance = self.posterior(x)
         noise = torch.randn(mean.shape, generator=stream("calibration codes", key)).to(mean)

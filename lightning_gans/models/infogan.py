@@ -1,4 +1,4 @@
-"""A generator that is fed noise and codes, and a network that recognises the codes."""
+"""InfoGAN model: a generator of noise and codes, and a recognition network of the codes."""
 
 from collections.abc import Sequence
 from typing import ClassVar, cast
@@ -11,7 +11,7 @@ from lightning_gans.models.inference import EncodingModel
 
 
 class InfoGANModel(EncodingModel):
-    """x = G(z, c), z ~ noise, c ~ codes, and q(c | x) (Chen et al. 2016, 1606.03657).
+    """InfoGAN model x = G(z, c), z ~ noise, c ~ codes, with q(c | x) (Chen et al. 2016, 1606.03657).
 
     The prior is noise and codes side by side. q is a categorical distribution for a categorical code, and a Gaussian of
     variance 1 for any other; where there is a categorical code, the first one sorts samples into `categories`.
@@ -51,7 +51,7 @@ class InfoGANModel(EncodingModel):
 
     @property
     def recognition(self) -> nn.Module:
-        """What follows them, Q: (N, feature_dim) -> (N, sum of the codes' dims)."""
+        """Recognition head Q on the discriminator's features: (N, feature_dim) -> (N, sum of the codes' dims)."""
         return cast(nn.Module, self.encoder.head)
 
     def recognise(self, x: Tensor) -> Tensor:
@@ -60,13 +60,13 @@ class InfoGANModel(EncodingModel):
         return recognised
 
     def by_code(self, c: Tensor) -> tuple[Tensor, ...]:
-        """What belongs to each code, (N, code.dim), of numbers for all codes (N, sum of their dims), or of (z, c)."""
+        """Split numbers for all codes (N, sum of their dims), or (z, c), into a tensor (N, code.dim) for each code."""
         dims = [code.dim for code in self.code_priors]
         parts: tuple[Tensor, ...] = c[:, c.shape[1] - sum(dims) :].split(dims, dim=1)
         return parts
 
     def code(self, x: Tensor) -> Tensor:
-        """E of c under q(c | x), probabilities and means side by side: (N, ...) -> (N, sum of the codes' dims)."""
+        """Mean of c under q(c | x), probabilities and means side by side: (N, ...) -> (N, sum of the codes' dims)."""
         expected = [
             part.softmax(1) if isinstance(code, Categorical) else part
             for code, part in zip(self.code_priors, self.by_code(self.recognise(x)), strict=True)
@@ -78,7 +78,7 @@ class InfoGANModel(EncodingModel):
         return self.by_code(self.encode(x))[self._categorical].argmax(1)
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Sample `start` of `seed` with one code after the other moved, noise held: (axes, steps, ...)."""
+        """Latent traversal: sample `start` of `seed` with one code moved at a time, noise fixed: (axes, steps, ...)."""
         axes = [axis for axis in self.prior.axes(steps) if axis.first >= self.noise.dim]
         return self.traversed(axes, seed=seed, start=start)
 

@@ -1,4 +1,4 @@
-"""What a decoder's numbers say of a sample: p(x | outputs).
+"""Likelihoods p(x | outputs) of a decoder: Gaussian, Bernoulli and categorical.
 
 Samples are float in [-1, 1] outside and in; a likelihood says which of them there can be (`observe`), what they weigh,
 and which one is shown. Nothing is averaged over pixels: a log-likelihood is of the whole sample.
@@ -23,13 +23,13 @@ LEVELS = 256
 
 
 class Likelihood(nn.Module, ABC):
-    """p(x | outputs), independent over pixels and channels given the decoder's outputs."""
+    """Likelihood p(x | outputs), independent over pixels and channels given the decoder's outputs."""
 
     def __init__(self) -> None:
         super().__init__()  # torch's takes any arguments
 
     def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
-        """What is modelled of samples x (N, ...) in [-1, 1], which is what an encoder sees: alike in shape and range.
+        """Map samples x (N, ...) in [-1, 1] to the ones that are modelled and encoded, of the same shape and range.
 
         uniform: asked once where it takes random numbers, and not at all where it takes none.
         """
@@ -37,15 +37,15 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
-        """log p in nats, summed over all numbers of a sample: outputs, observed (N, ...) -> (N,)."""
+        """Log-likelihood in nats, summed over all numbers of a sample: outputs, observed (N, ...) -> (N,)."""
 
     @abstractmethod
     def mean(self, outputs: Tensor) -> Tensor:
-        """E[x | outputs] (N, ...), in [-1, 1] where the samples are: what is shown."""
+        """Mean E[x | outputs] (N, ...), in [-1, 1] where the samples are: the image that is shown."""
 
 
 class Gaussian(Likelihood):
-    """x ~ N(outputs, std^2) for every number: a density over x in units in which images span [-1, 1].
+    """Gaussian likelihood x ~ N(outputs, std^2) of every number: a density over x in [-1, 1] units.
 
     For images that span [0, 1], the log-density is larger by log 2 a number. A tanh decoder gives means in range; a
     linear one is for points.
@@ -77,7 +77,7 @@ class Gaussian(Likelihood):
 
 
 class Bernoulli(Likelihood):
-    """Binary pixels, -1 or 1, with logits `outputs`: a probability, so that log p <= 0.
+    """Bernoulli likelihood of binary pixels, -1 or 1, with logits `outputs`: a probability, so that log p <= 0.
 
     Args:
         binarize: binarisation of grey values; None: they are taken as probabilities. "stochastic": each pixel is 1 with

@@ -1,4 +1,4 @@
-"""A generator of images for input images."""
+"""Paired translation model: a generator of images from input images."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ CHUNK = 16  # images at a time; the noise is drawn for so many
 
 
 class PairedModel(nn.Module):
-    """b = G(a, z), z ~ U[0, 1): an output image for each input image, with noise where the network has any.
+    """Paired translator b = G(a, z), z ~ U[0, 1): an output image for each input image.
 
     Args:
         generator: network (images (N, A, H, W), noise (N, generator.noise)) -> images (N, B, H, W), or without noise if
@@ -28,7 +28,7 @@ class PairedModel(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Of the inputs."""
+        """Number of channels of the inputs."""
         return int(self.generator.channels)  # type: ignore[arg-type]
 
     @property
@@ -39,7 +39,7 @@ class PairedModel(nn.Module):
 
     @property
     def noise(self) -> int:
-        """Numbers of z."""
+        """Length of z."""
         return int(getattr(self.generator, "noise", 0))
 
     def forward(self, a: Tensor, z: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class PairedModel(nn.Module):
             )
 
     def generate(self, x: Tensor, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Outputs for images (N, A, H, W), float in [-1, 1], in eval mode: (N, B, H, W).
+        """Generate outputs for images (N, A, H, W), float in [-1, 1], in eval mode: (N, B, H, W).
 
         Row i has the noise of (seed, start + i), the same whatever is generated beside it.
 

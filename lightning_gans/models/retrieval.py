@@ -1,4 +1,4 @@
-"""What ranks documents."""
+"""Models that rank documents for a query."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from lightning_gans.settings import Count
 
 
 class RankingModel(nn.Module):
-    """A network's scores as a ranking; IRGAN's p(d | q) is their softmax.
+    """Ranking model: documents in the order of a network's scores; IRGAN's p(d | q) is their softmax.
 
     Args:
         generator: queries (N, ...) -> scores (N, documents).
@@ -41,7 +41,7 @@ class RankingModel(nn.Module):
 
 
 class FixedRanking(nn.Module):
-    """The same scores for every query: popularity, for one.
+    """Baseline ranking with the same scores for every query, such as popularity.
 
     Args:
         scores: (documents,).
@@ -59,7 +59,7 @@ class FixedRanking(nn.Module):
 
 
 class Lookup:
-    """A network's scores of some documents for each query.
+    """Lookup of a network's scores of some documents for each query.
 
     Args:
         network: queries (N, ...) -> scores (N, M).

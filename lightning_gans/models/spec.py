@@ -1,4 +1,4 @@
-"""Objects from plain dictionaries: {"_target_": "package.module.Class", argument: value or such a dictionary}."""
+"""Construction of objects from plain dictionaries: {"_target_": "package.module.Class", argument: value}."""
 
 import functools
 import importlib
@@ -19,7 +19,7 @@ PLACES = ("lightning_gans.networks.", "lightning_gans.models.", "lightning_gans.
 
 @functools.cache
 def exportable() -> Mapping[str, type]:
-    """The classes that a description from a stranger may name: the networks, models and priors of this package.
+    """Classes that a description from a stranger may name: the networks, models and priors of this package.
 
     By dotted name, as defined in the modules of `lightning_gans.networks`, `lightning_gans.models` and
     `lightning_gans.core.prior`; networks also as `lightning_gans.networks` exports them. A name in a file is looked up
@@ -45,7 +45,7 @@ def _is_part(found: object, module: str) -> bool:
 
 
 def build(spec: Any, *, allow: Sequence[str] = (), trusted: bool = False) -> Any:
-    """The object that `spec` describes; nested dictionaries with a `_target_` are built first.
+    """Build the object that `spec` describes; nested dictionaries with a `_target_` are built first.
 
     Args:
         allow: modules or packages outside the list (`exportable`) whose networks, models and priors may be named, e.g.

@@ -29,7 +29,7 @@ class TranslationModel(nn.Module):
         self.b2a = b2a
 
     def channels(self, direction: Direction) -> int:
-        """Of the images that are taken in a direction."""
+        """Number of channels of the images that are translated in a direction."""
         return int(getattr(self, direction).channels)
 
     def check(self, height: int, width: int) -> None:

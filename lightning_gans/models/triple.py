@@ -1,4 +1,4 @@
-"""A generator that is told the class, and a classifier that tells it."""
+"""Triple-GAN model: a conditional generator and a classifier."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -13,7 +13,7 @@ from lightning_gans.settings import Count
 
 
 class TripleModel(ConditionalGenerativeModel):
-    """x = G(z, y), z ~ p(z), and p_c(y | x) from C (Li et al. 2017, 1703.02291).
+    """Triple-GAN model x = G(z, y), z ~ p(z), and a classifier p_c(y | x) (Li et al. 2017, 1703.02291).
 
     Args:
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
@@ -33,7 +33,7 @@ class TripleModel(ConditionalGenerativeModel):
         reestimate(self.classifier, batches)
 
     def classify(self, x: Tensor) -> Tensor:
-        """p_c(y | x) of samples (N, ...), in eval mode and without a graph: (N, classes)."""
+        """Classify samples (N, ...): p_c(y | x), in eval mode without gradients: (N, classes)."""
         like = next((p for p in self.parameters() if p.is_floating_point()), x)
         with evaluating(self):
             return torch.cat([self.classifier(part.to(like)).softmax(1) for part in x.split(CHUNK)])

@@ -1,4 +1,4 @@
-"""VAE-GAN's encoder and decoder."""
+"""VAE-GAN model: encoder and decoder."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -12,7 +12,7 @@ from lightning_gans.models.inference import GaussianInferenceModel
 
 
 class VAEGANModel(GaussianInferenceModel):
-    """A GaussianInferenceModel whose generator decodes codes of samples and of the prior in one batch (1512.09300)."""
+    """VAE-GAN model, whose generator decodes codes of samples and of the prior in one batch (1512.09300)."""
 
     role: ClassVar[str | None] = "autoencoding with a learned similarity"
 

@@ -1,4 +1,4 @@
-"""A generator, an encoder and a likelihood: a density, known by its bounds."""
+"""Variational autoencoder model: a generator, an encoder and a likelihood."""
 
 from collections.abc import Iterable
 from math import log
@@ -19,7 +19,7 @@ ROWS = 512  # codes decoded at a time, so that an estimate takes the memory of o
 
 
 class VariationalModel(GaussianInferenceModel):
-    """p(x) = E p(x | z), z ~ N(0, I), and q(z | x) (Kingma & Welling 2013, 1312.6114).
+    """Variational autoencoder p(x) = E p(x | z), z ~ N(0, I), with q(z | x) (Kingma & Welling 2013, 1312.6114).
 
     The generator decodes a code to what the likelihood asks for; G(z) is the mean of p(x | z).
 
@@ -99,7 +99,7 @@ class VariationalModel(GaussianInferenceModel):
 
     @torch.no_grad()
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Both networks' statistics: the generator decodes the encoder's codes in training, and never the prior's."""
+        """Re-estimate the statistics of both networks; the generator decodes only the encoder's codes in training."""
         observed = []
         for number, x in enumerate(batches):
             generator = stream("calibration", number)

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what D sees is changed, real and generated alike, lest D learn the data by heart.
+"""Differentiable augmentation (DiffAugment, ADA) of real and generated images alike, against overfitting of D.
 
 Zhao et al. 2020 (2006.10738), section 4: D(T(x)) and D(T(G(z))) in both players' losses. T is differentiable, so G
 learns through it and, unlike with augmented data, does not learn to make changed images. `Adaptive` finds out how much
@@ -17,7 +17,7 @@ from lightning_gans.settings import Ge, Le, Positive, Share
 
 
 class Augmentation(ABC):
-    """A differentiable change of images: (N, C, H, W) and (N, numbers) from U(0, 1) -> (N, C, H, W).
+    """Base class of augmentations: (N, C, H, W) and (N, numbers) from U(0, 1) -> (N, C, H, W), differentiable.
 
     numbers: uniform random numbers an image takes.
     """
@@ -35,7 +35,7 @@ def _check(augmentation: object, x: Tensor) -> None:
 
 
 class Translation(Augmentation):
-    """Shift each image by a whole number of pixels, up to `ratio` of its size each way.
+    """Translation of each image by a whole number of pixels, up to `ratio` of its size each way.
 
     The paper's ratio: 1/8. The authors' code fills with zeros.
 
@@ -70,7 +70,7 @@ class Translation(Augmentation):
 
 
 class Color(Augmentation):
-    """Brightness, saturation and contrast, as in the authors' code.
+    """Random brightness, saturation and contrast, as in the authors' code.
 
     Brightness: x + U(-1/2, 1/2). Saturation: colours U(0, 2) times as far from each pixel's grey. Contrast: pixels
     U(1/2, 3/2) times as far from the image's mean.
@@ -90,7 +90,7 @@ class Color(Augmentation):
 
 
 class Cutout(Augmentation):
-    """A square of `ratio` of the image's size is grey (0); its centre is any pixel, so it may reach over the edge.
+    """Cutout: a grey square (0) of `ratio` of the image's size, centred on any pixel.
 
     The paper's ratio: 1/2.
 
@@ -121,7 +121,7 @@ class Cutout(Augmentation):
 
 
 class Composition(Augmentation):
-    """One after the other, each with numbers of its own.
+    """Augmentations in sequence, each with random numbers of its own.
 
     Args:
         parts: augmentations, applied in this order.
@@ -138,7 +138,7 @@ class Composition(Augmentation):
 
 
 class Sometimes(nn.Module):
-    """Each part with probability p, image by image.
+    """Augmentations applied with probability p each, image by image.
 
     Args:
         parts: augmentations, in this order.
@@ -167,7 +167,7 @@ class Sometimes(nn.Module):
 
 
 class Rising(Sometimes):
-    """p along half a cosine from 0 to `end` over the run, as in R3GAN's code (Huang et al. 2025, 2501.05441: to 0.55).
+    """Schedule of p along half a cosine from 0 to `end` over the run (R3GAN, Huang et al. 2025, 2501.05441: to 0.55).
 
     Args:
         parts: augmentations, applied in this order, each with probability p.
@@ -179,12 +179,12 @@ class Rising(Sometimes):
         self.end = end
 
     def follow(self, progress: float) -> None:
-        """Take the p of this share of the run, in [0, 1]."""
+        """Set p to that of this share of the run, in [0, 1]."""
         self.p.fill_(self.end * (1 - cos(pi * progress)) / 2)
 
 
 class Adaptive(Sometimes):
-    """p follows how sure D is (Karras et al. 2020, section 3).
+    """Adaptive p by the overfitting of D (ADA: Karras et al. 2020, section 3).
 
     r = E sign(D(x)) over real samples, as D saw them, is 0 where D knows nothing of them and 1 where it has learnt them
     by heart. p begins at 0; after each step of D it rises where r is above `target` and falls where it is below. The
@@ -208,12 +208,12 @@ class Adaptive(Sometimes):
 
     @torch.no_grad()
     def observe(self, margins: Tensor) -> None:
-        """Note how far D's logits on real samples, any shape, lie above what separates real from fake."""
+        """Record the margins of D's logits on real samples, any shape, above the real-fake boundary."""
         self.signs += torch.stack([margins.sign().mean(), torch.ones_like(self.p)]).to(self.signs)
 
     @torch.no_grad()
     def adapt(self, average: Callable[[Tensor], Tensor], *, images: int) -> None:
-        """Adjust p by what was observed since it last was: `average` is over ranks, `images` of all of them."""
+        """Adjust p by the margins recorded since the last call: `average` is over ranks, `images` of all of them."""
         total, count = average(self.signs).unbind()
         r = total / count.clamp_min(1)
         self.p = (self.p + (r - self.target).sign() * (count > 0) * (images / self.speed)).clamp(0, 1)

@@ -18,7 +18,7 @@ Heads = tuple[Tensor, Tensor]
 
 
 class AuxiliaryMLPDiscriminator(MLPDiscriminator):
-    """x (N, *sample_shape) -> logits (N, 1), class logits (N, classes).
+    """AC-GAN perceptron discriminator: x (N, *sample_shape) -> logits (N, 1), class logits (N, classes).
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -40,7 +40,7 @@ class AuxiliaryMLPDiscriminator(MLPDiscriminator):
 
 
 class AuxiliaryDCGANDiscriminator(DCGANDiscriminator):
-    """Images (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes).
+    """AC-GAN DCGAN discriminator: (N, channels, image_size, image_size) -> logits (N, 1), class logits (N, classes).
 
     Args:
         channels: channels of the images.

@@ -27,7 +27,7 @@ def _widths(width: int, image_size: int) -> list[int]:
 
 
 def initialize_dcgan(module: nn.Module) -> None:
-    """Weights N(0, 0.02), gains of norms N(1, 0.02), biases 0 (section 4)."""
+    """Initialise as DCGAN (section 4): weights N(0, 0.02), gains of norms N(1, 0.02), biases 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -38,7 +38,7 @@ def initialize_dcgan(module: nn.Module) -> None:
 
 
 class DCGANGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, channels, image_size, image_size).
+    """DCGAN generator: z (N, latent_dim) -> images (N, channels, image_size, image_size).
 
     Args:
         latent_dim: length of a latent code z.
@@ -99,7 +99,7 @@ def _norm(name: Norm, width: int) -> list[nn.Module]:
 
 
 class DCGANDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size) -> logits (N, 1).
+    """DCGAN discriminator: images (N, channels, image_size, image_size) -> logits (N, 1).
 
     Args:
         channels: channels of the images.
@@ -137,7 +137,7 @@ class DCGANDiscriminator(nn.Module):
 
     @property
     def features(self) -> nn.Sequential:
-        """Images -> (N, feature_dim), the 4x4 maps, which the logits are linear in."""
+        """Features, the 4x4 maps in which the logits are linear: images -> (N, feature_dim)."""
         return nn.Sequential(*self.layers[:-2], nn.Flatten())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Features f with two heads, the label predictor y and the domain classifier d (Ganin et al. 2016, 1505.07818).
+"""DANN's networks: features f with two heads, labels y and domains d (Ganin et al. 2016, 1505.07818).
 
 None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the
 game. A norm of each image by itself does neither.
@@ -14,7 +14,7 @@ from lightning_gans.settings import Count, Fraction, Ge
 
 
 class DomainNetwork(nn.Module):
-    """f: images (N, C, S, S) -> (N, feature_dim). y: -> logits (N, classes). d: -> logits (N, 2), source and target.
+    """Feature extractor and heads: f (N, C, S, S) -> (N, feature_dim), y -> (N, classes), d -> (N, 2) logits.
 
     Args:
         features: f, flat at its end.
@@ -40,7 +40,7 @@ class DomainNetwork(nn.Module):
 
 
 class MNISTDomainNetwork(DomainNetwork):
-    """The paper's for MNIST (figure 4a): two convolutions 5x5 without padding, 32 and 48 maps, each with pooling by 2.
+    """DANN for MNIST (figure 4a): two convolutions 5x5 without padding, 32 and 48 maps, each with pooling by 2.
 
     28 pixels and 3 channels make f 40,880, y 88,010 and d 77,102 parameters.
 
@@ -63,7 +63,7 @@ class MNISTDomainNetwork(DomainNetwork):
 
 
 class SVHNDomainNetwork(DomainNetwork):
-    """The paper's for street numbers, as far as figure 4b tells: padded convolutions 5x5, pooling 3x3 in steps of 2.
+    """DANN for SVHN (figure 4b, as far as it tells): padded convolutions 5x5, pooling 3x3 in steps of 2.
 
     Args:
         channels: channels of the images.
@@ -103,7 +103,7 @@ class SVHNDomainNetwork(DomainNetwork):
 
 
 class SmallDomainNetwork(DomainNetwork):
-    """For digits of 8 to 32 pixels: two padded convolutions 3x3 with pooling by 2, and the heads of the MNIST network.
+    """Small DANN for 8 to 32 pixels: two padded convolutions 3x3, pooling by 2, heads of the MNIST network.
 
     Args:
         channels: channels of the images.

@@ -24,7 +24,7 @@ def _checked(moments: int, normalize: bool) -> None:
 
 
 class MLPEncoder(nn.Module):
-    """x (N, *sample_shape) -> (N, moments * code_dim) through `depth` LeakyReLU(0.2) layers of `width`.
+    """Perceptron encoder: x (N, *sample_shape) -> (N, moments * code_dim), `depth` LeakyReLU(0.2) layers of `width`.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -66,7 +66,7 @@ class MLPEncoder(nn.Module):
 
 
 class DCGANEncoder(nn.Module):
-    """Images (N, channels, image_size, image_size) -> (N, moments * code_dim): DCGAN's discriminator with another end.
+    """DCGAN encoder: images (N, channels, image_size, image_size) -> (N, moments * code_dim).
 
     Args:
         channels: channels of the images.

@@ -32,7 +32,7 @@ def _initialize(network: nn.Module, width: int) -> None:
 
 
 class InfoGANGenerator(nn.Module):
-    """(z, c) (N, latent_dim) -> images (N, channels, image_size, image_size) in [-1, 1].
+    """InfoGAN generator: (z, c) (N, latent_dim) -> images (N, channels, image_size, image_size) in [-1, 1].
 
     A layer of 16 width units, a map of 2 width channels at a quarter of the size, and one of width at half of it.
 
@@ -72,7 +72,7 @@ class InfoGANGenerator(nn.Module):
 
 
 class InfoGANEncoder(nn.Module):
-    """Images (N, channels, image_size, image_size) -> numbers of q(c | x) (N, code_dim).
+    """InfoGAN encoder: images (N, channels, image_size, image_size) -> parameters of q(c | x) (N, code_dim).
 
     `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one more of its own.
 
@@ -123,7 +123,7 @@ class InfoGANEncoder(nn.Module):
 
 
 class InfoGANJudge(nn.Module):
-    """D's own layer: the features (N, 16 width) of an InfoGANEncoder -> logits (N, 1).
+    """Real-fake head of D on the features (N, 16 width) of an InfoGANEncoder: -> logits (N, 1).
 
     Args:
         width: width of the encoder, which has 16 times as many features.

@@ -1,4 +1,4 @@
-"""Initial weights other than those that a network's own paper gives it."""
+"""Weight initialisations that replace a network's own."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -16,14 +16,14 @@ LAYERS = (
 
 
 class Initialization(ABC):
-    """Draws the weights of every linear layer and convolution of a network anew, and sets their biases to 0.
+    """Initialisation: redraws the weights of every linear layer and convolution of a network, and sets biases to 0.
 
     Norms and embeddings stay as they are. Under spectral or weight normalisation it is the weights below that are new.
     """
 
     @abstractmethod
     def draw(self, weight: Tensor) -> None:
-        """New numbers for a weight (outputs, inputs, ...), in place, from torch's global generator."""
+        """Redraw a weight (outputs, inputs, ...) in place, from torch's global generator."""
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> int:
@@ -45,7 +45,7 @@ class Initialization(ABC):
 
 
 class Normal(Initialization):
-    """N(0, std^2); 0.02 is DCGAN's (Radford et al. 2015, 1511.06434).
+    """Normal initialisation N(0, std^2); 0.02 is DCGAN's (Radford et al. 2015, 1511.06434).
 
     Args:
         std: standard deviation of every weight.
@@ -59,7 +59,7 @@ class Normal(Initialization):
 
 
 class Xavier(Initialization):
-    """U(-a, a), a = gain sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010), as in SN-GAN's networks.
+    """Xavier (Glorot) initialisation U(-a, a), a = gain sqrt(6 / (inputs + outputs)) (2010), as in SN-GAN's networks.
 
     Args:
         gain: factor on Glorot's bound.
@@ -73,7 +73,7 @@ class Xavier(Initialization):
 
 
 class He(Initialization):
-    """N(0, 2 / ((1 + slope^2) inputs)), for layers before a leaky ReLU of that slope (He et al. 2015, 1502.01852).
+    """He initialisation N(0, 2 / ((1 + slope^2) inputs)), for layers before a leaky ReLU (He et al. 2015, 1502.01852).
 
     Args:
         slope: slope of the leaky ReLUs below 0; 0 for ReLUs.
@@ -87,7 +87,7 @@ class He(Initialization):
 
 
 class Orthogonal(Initialization):
-    """A random orthogonal matrix times `gain` (Saxe et al. 2014, 1312.6120); BigGAN's, and LSGAN's for points (1.4).
+    """Orthogonal initialisation times `gain` (Saxe et al. 2014, 1312.6120); BigGAN's, and LSGAN's for points (1.4).
 
     Args:
         gain: singular value of every weight.

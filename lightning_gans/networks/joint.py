@@ -29,14 +29,14 @@ class _ToldTheCode(nn.Module):
 
 
 class InUnitRange(nn.Module):
-    """Images (N, ...) in [-1, 1] -> (N, numbers) in [0, 1], where black, and what dropout drops, is 0."""
+    """Rescaling of images (N, ...) from [-1, 1] to (N, numbers) in [0, 1], so that dropout makes pixels black."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(1).add(1).div(2)
 
 
 class JointMLPDiscriminator(nn.Module):
-    """x (N, *sample_shape), z (N, code_dim) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`.
+    """Joint perceptron discriminator: x (N, *sample_shape), z (N, code_dim) -> logits (N, 1).
 
     The first sees x alone; each later one is told z, as in BiGAN's perceptrons.
 
@@ -94,7 +94,7 @@ def _perceptron(dims: Sequence[int], dropout: float) -> nn.Sequential:
 
 
 class JointDCGANDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size), z (N, code_dim) -> logits (N, 1): two towers and what joins them.
+    """Joint DCGAN discriminator: images (N, channels, image_size, image_size), z (N, code_dim) -> logits (N, 1).
 
     ALI's plan (Dumoulin et al. 2016, 1606.00704, table 3) on DCGAN's layers: a tower of x to 8 `width` numbers, a
     perceptron of z to as many, and one of both through two layers of 16 `width`. At width 64 those are the paper's 512

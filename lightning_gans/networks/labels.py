@@ -1,4 +1,4 @@
-"""What networks that are told the class have in common."""
+"""Checks of the labels that class-conditional networks are given."""
 
 from torch import Tensor
 

@@ -12,7 +12,7 @@ from lightning_gans.settings import Count, Fraction, Natural, Shape
 
 
 class MLPGenerator(nn.Module):
-    """z (N, latent_dim) -> (N, *sample_shape) through `depth` ReLU layers of `width`.
+    """Perceptron generator: z (N, latent_dim) -> (N, *sample_shape) through `depth` ReLU layers of `width`.
 
     Args:
         latent_dim: length of a latent code z.
@@ -51,7 +51,7 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """x (N, *sample_shape) -> logits (N, 1) through `depth` LeakyReLU(0.2) layers of `width`, each after dropout.
+    """Perceptron discriminator: x (N, *sample_shape) -> logits (N, 1), `depth` LeakyReLU(0.2) layers and dropout.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -71,7 +71,7 @@ class MLPDiscriminator(nn.Module):
 
     @property
     def features(self) -> nn.Sequential:
-        """x -> (N, feature_dim), what the logits are linear in."""
+        """Features of the last hidden layer, in which the logits are linear: x -> (N, feature_dim)."""
         return self.layers[:-1]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class MLPDiscriminator(nn.Module):
 
 
 class Maxout(nn.Module):
-    """The largest of `pieces` linear maps, unit by unit (Goodfellow et al. 2013): (N, inputs) -> (N, units)."""
+    """Maxout layer, the largest of `pieces` linear maps (Goodfellow et al. 2013): (N, inputs) -> (N, units)."""
 
     def __init__(self, *, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Maxout(nn.Module):
 
 
 class MaxoutDiscriminator(nn.Module):
-    """x (N, *sample_shape) -> logits (N, 1): maxout layers under dropout, as in Goodfellow et al. 2014 (code).
+    """Maxout discriminator with dropout: x (N, *sample_shape) -> logits (N, 1), as in Goodfellow et al. 2014 (code).
 
     Paper, MNIST: two layers of 240 units x 5 pieces, dropout 0.2 on the input and 0.5 on hidden units.
 
@@ -128,7 +128,7 @@ class MaxoutDiscriminator(nn.Module):
 
 
 class AffineGenerator(nn.Module):
-    """x = shift + scale z, constants: a generator whose distribution is known, (N, d) -> (N, d).
+    """Affine generator x = shift + scale z with constants, whose distribution is known: (N, d) -> (N, d).
 
     Args:
         scale: initial factor of each coordinate.

@@ -24,7 +24,7 @@ GAIN = sqrt(2 / (1 + SLOPE**2))  # keeps variances through a leaky ReLU
 
 
 def _sizes(image_size: int) -> list[int]:
-    """Of the maps, from 4x4 to the image."""
+    """Return the sizes of the feature maps, from 4x4 to the image."""
     if image_size not in IMAGE_SIZES:
         raise ValueError(f"image_size={image_size}: R3GAN's networks are built for {IMAGE_SIZES}")
     return [4 << level for level in range((image_size // 4).bit_length())]
@@ -41,7 +41,7 @@ def _width(width: int, size: int) -> int:
 
 
 def scaled(layer: L, gain: float = 1.0) -> L:
-    """The layer with weights N(0, gain^2 / fan-in) and biases of 0."""
+    """Initialise a layer with weights N(0, gain^2 / fan-in) and biases of 0; return it."""
     nn.init.normal_(layer.weight, 0.0, gain / sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -62,7 +62,7 @@ FIX_UP = "have no norms and rest on Fix-up initialisation, their residual branch
 
 
 class FixUpBlock(nn.Module):
-    """x + a grouped bottleneck turned inside out: 1x1, `groups` of 3x3, 1x1, leaky ReLUs between; size and width kept.
+    """Residual block without norms: inverted bottleneck, 1x1, `groups` of 3x3, 1x1, leaky ReLUs; size and width kept.
 
     Fix-up initialisation (Zhang et al. 2019, 1901.09321): the last convolution is 0, and the others are scaled by
     L^(-1/4), L being the residual blocks of the network, so that it starts as the identity and no norm is needed.
@@ -82,7 +82,7 @@ class FixUpBlock(nn.Module):
 
 
 class Resample(nn.Module):
-    """Bilinear: (N, inputs, S, S) -> (N, outputs, 2 S, 2 S), or S / 2; zeros beyond the edge.
+    """Bilinear resampling: (N, inputs, S, S) -> (N, outputs, 2 S, 2 S), or S / 2; zeros beyond the edge.
 
     [1, 2, 1] on the finer grid, widened by the grid's own step to [1, 3, 3, 1]. Widths change by a 1x1 convolution, on
     the smaller map.
@@ -109,7 +109,7 @@ class Resample(nn.Module):
 
 
 class R3GANGenerator(nn.Module):
-    """z (N, latent_dim) and, with `classes`, labels (N,) -> images (N, channels, image_size, image_size).
+    """R3GAN generator: z (N, latent_dim), labels (N,) with `classes` -> images (N, channels, image_size, image_size).
 
     No tanh: images are linear in the last maps in training, and cut to [-1, 1] in eval mode.
 
@@ -166,7 +166,7 @@ class R3GANGenerator(nn.Module):
 
 
 class R3GANDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1); mirrors G.
+    """R3GAN discriminator: images (N, channels, image_size, image_size), labels (N,) with `classes` -> logits (N, 1).
 
     Args:
         channels: channels of the images.

@@ -32,7 +32,7 @@ def _doublings(image_size: int, start: int) -> int:
 
 
 def glorot(layer: L, gain: float = 1.0) -> L:
-    """The layer with Glorot-uniform weights times `gain`, and biases of 0."""
+    """Initialise a layer with Glorot-uniform weights times `gain` and biases of 0; return it."""
     nn.init.xavier_uniform_(layer.weight, gain)
     if not isinstance(layer, nn.Embedding) and layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -44,7 +44,7 @@ def _convolution(inputs: int, outputs: int, *, kernel: int = 3, gain: float = 1.
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm; with `classes`, each class has a gain and a shift of its own (Dumoulin et al. 2017, 1610.07629).
+    """Batch norm, conditional with `classes`: a gain and a shift for each class (Dumoulin et al. 2017, 1610.07629).
 
     Maps (N, C, H, W) and, with classes, labels (N,) -> (N, C, H, W).
     """
@@ -181,7 +181,7 @@ class ResNetDiscriminator(nn.Module):
                     spectrally_normalized(layer)
 
     def features(self, x: Tensor) -> Tensor:
-        """phi(x): images (N, channels, image_size, image_size) -> (N, width)."""
+        """Features phi(x): images (N, channels, image_size, image_size) -> (N, width)."""
         maps = relu(self.blocks(x))
         return maps.mean((2, 3)) if self.pool == "mean" else maps.sum((2, 3))
 

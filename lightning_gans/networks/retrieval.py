@@ -1,4 +1,4 @@
-"""Scores of documents for queries."""
+"""Scorers of documents for queries, IRGAN's networks."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from lightning_gans.settings import Count, NonNegative, Positive
 
 
 class MatrixFactorisation(nn.Module):
-    """score(q, d) = u_q . v_d + b_d; IRGAN's network for item recommendation (geek-ai/irgan).
+    """Matrix factorisation score(q, d) = u_q . v_d + b_d; IRGAN's network for recommendation (geek-ai/irgan).
 
     query: (N,) int64 numbers -> (N, documents).
 
@@ -36,14 +36,14 @@ class MatrixFactorisation(nn.Module):
         return score
 
     def pairs(self, query: Tensor, document: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of some documents alone, (|v_d|^2 + b_d^2) / 2 and |u_q|^2 / 2 (`ScoresPairs`)."""
+        """Scores of some documents only, (|v_d|^2 + b_d^2) / 2 and |u_q|^2 / 2 (`ScoresPairs`)."""
         u = self.query(query)[:, None]
         v, b = embedding(document, self.document.weight), self.document.bias[document]
         return (u * v).sum(2) + b, (v.square().sum(2) + b.square()) / 2, u.square().sum(2) / 2
 
 
 class FeatureScorer(nn.Module):
-    """One hidden layer of tanh on what describes a document for a query; IRGAN's network for LETOR.
+    """Feature scorer with one hidden layer of tanh; IRGAN's network for LETOR.
 
     query: features (N, M, features) -> (N, M).
 

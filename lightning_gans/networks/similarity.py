@@ -15,7 +15,7 @@ Judgement = tuple[Tensor, Tensor]
 
 
 def _after_activation(layers: nn.Sequential, level: int) -> int:
-    """How many of the layers lead to the hidden layer of that level, its activation included."""
+    """Return the number of layers up to the hidden layer of that level, its activation included."""
     activations = [number for number, layer in enumerate(layers) if isinstance(layer, nn.LeakyReLU)]
     if not 1 <= level <= len(activations):
         raise ValueError(

@@ -28,7 +28,7 @@ _clock = _Clock()
 
 
 class SpectralNorm(nn.Module):
-    """W -> W / sigma(W), sigma = u^T W v: W a matrix of one row per output, u and v constants to the gradient.
+    """Spectral normalisation W -> W / sigma(W), sigma = u^T W v: W a matrix of one row per output, u and v constants.
 
     Algorithm 1 of the paper: one power iteration an update, from a u that is kept with the weights. New weights get
     `FIRST_ITERATIONS` of them, because u^T W v of a random u and v is noise around 0, which G would divide by until D
@@ -50,13 +50,13 @@ class SpectralNorm(nn.Module):
         self._moved_at: int | None = None
 
     def estimate(self, weight: Tensor) -> None:
-        """Find u and v of weights that no optimizer's step led to: new, redrawn or loaded in part."""
+        """Estimate u and v of weights that no optimizer step led to: new, redrawn or loaded in part."""
         for _ in range(FIRST_ITERATIONS):
             self.iterate(weight)
 
     @torch.no_grad()
     def iterate(self, weight: Tensor) -> None:
-        """One power iteration: v = W^T u, u = W v, both of length 1."""
+        """Power iteration: v = W^T u, u = W v, both of length 1."""
         matrix = weight.flatten(1)
         self.v.copy_(normalize(matrix.T @ self.u, dim=0, eps=1e-12))
         self.u.copy_(normalize(matrix @ self.v, dim=0, eps=1e-12))
@@ -72,7 +72,7 @@ class SpectralNorm(nn.Module):
 
 
 def spectrally_normalized(module: M) -> M:
-    """The convolution, linear layer or embedding itself, its weight spectrally normalised from now on."""
+    """Apply spectral normalisation to a convolution, linear layer or embedding; return it."""
     weight = module.weight
     if not isinstance(weight, Tensor):
         raise TypeError(f"{type(module).__name__} has no weight to normalise")
@@ -82,7 +82,7 @@ def spectrally_normalized(module: M) -> M:
 
 
 def estimate_norms(network: nn.Module) -> None:
-    """Find u and v of every spectrally normalised weight of a network anew, after its weights were replaced."""
+    """Estimate u and v of every spectrally normalised weight of a network, after its weights were replaced."""
     for module in network.modules():
         if isinstance(module, parametrize.ParametrizationList):
             for parametrization in module:

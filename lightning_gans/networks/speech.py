@@ -25,7 +25,7 @@ def _layers(mels: int, width: int, *, norm: bool = False) -> nn.Sequential:
 
 
 class ContentEncoder(nn.Module):
-    """x (N, mels, frames) -> c (N, content_dim, frames / 4), a code for every four frames.
+    """Content encoder: x (N, mels, frames) -> c (N, content_dim, frames / 4), a code for every four frames.
 
     Args:
         mels: mel bands of a spectrogram.
@@ -76,7 +76,7 @@ def _rounded(x: Tensor, levels: int) -> Tensor:
 
 
 class SpeakerEncoder(nn.Module):
-    """x (N, mels, frames) -> s (N, speaker_dim), from a mean over time.
+    """Speaker encoder: x (N, mels, frames) -> s (N, speaker_dim), from a mean over time.
 
     Args:
         mels: mel bands of a spectrogram.
@@ -95,7 +95,7 @@ class SpeakerEncoder(nn.Module):
 
 
 class SpeechDecoder(nn.Module):
-    """c (N, content_dim, frames / 4), s (N, speaker_dim) -> (N, mels, frames); every layer is told s.
+    """Speech decoder: c (N, content_dim, frames / 4), s (N, speaker_dim) -> (N, mels, frames), s joined to every layer.
 
     Args:
         mels: mel bands of a spectrogram.
@@ -157,7 +157,7 @@ class _Judge(nn.Module):
 
 
 class SpeakerClassifier(_Judge):
-    """c (N, content_dim, steps) -> logits (N, speakers), from all of the code.
+    """Speaker classifier: c (N, content_dim, steps) -> logits (N, speakers), from the whole code.
 
     Args:
         content_dim: length of a content code, every four frames or of a segment.
@@ -188,7 +188,7 @@ class SpeakerClassifier(_Judge):
 
 
 class PairDiscriminator(_Judge):
-    """c_i, c_j (N, content_dim, steps) -> logits (N,) of their being one speaker's, from all of both codes.
+    """Pair discriminator: c_i, c_j (N, content_dim, steps) -> logits (N,) of one speaker, from both whole codes.
 
     Args:
         content_dim: length of a content code, every four frames or of a segment.

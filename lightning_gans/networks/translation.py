@@ -21,7 +21,7 @@ def _initialize(module: nn.Module) -> None:
 
 
 class ResNetTranslator(nn.Module):
-    """Images (N, channels, H, W) -> images (N, out_channels, H, W) in [-1, 1]: Johnson et al. 2016's residual network.
+    """ResNet translator (Johnson et al. 2016): images (N, channels, H, W) -> (N, out_channels, H, W) in [-1, 1].
 
     A 7x7 convolution, `downsamplings` convolutions of stride 2 that double the maps, residual blocks at that size, and
     the way back. H and W are multiples of `multiple` and at least `least`.
@@ -70,7 +70,7 @@ class ResNetTranslator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x plus two 3x3 convolutions of it, mirrored at the edges: (N, width, H, W) -> the same; H and W of 2 or more."""
+    """Residual block of two mirrored 3x3 convolutions: (N, width, H, W) -> the same; H and W of 2 or more."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def _normed(convolution: nn.Module, width: int) -> list[nn.Module]:
 
 
 class PatchDiscriminator(nn.Module):
-    """Images (N, channels, S, S) -> logits (N, 1, s, s), each of a patch: Isola et al. 2016 (1611.07004), PatchGAN.
+    """PatchGAN discriminator (Isola et al. 2016, 1611.07004): images (N, channels, S, S) -> logits (N, 1, s, s).
 
     4x4 convolutions, `layers` of stride 2 and two of stride 1. A logit sees `receptive_field` pixels: 16, 34 or 70 with
     1, 2 or 3 layers.

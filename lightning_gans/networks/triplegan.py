@@ -19,7 +19,7 @@ from lightning_gans.settings import Count, Fraction, Ge, NonNegative, Shape
 
 
 class TripleGenerator(nn.Module):
-    """z (N, latent_dim), labels (N,) -> images (N, *sample_shape) in [-1, 1]: y joined to each of three layers.
+    """Triple-GAN generator: z (N, latent_dim), labels (N,) -> images (N, *sample_shape); y joined to three layers.
 
     Hidden layers are batch-normed without gain, and softplus; the last one's weights are normalised. Paper: width 500
     and z ~ U(0, 1)^100; its sigmoid, for images in [0, 1], is tanh here.
@@ -59,7 +59,7 @@ class _Centred(nn.Module):
 
 
 class Noise(nn.Module):
-    """x + N(0, std^2) in training, x otherwise."""
+    """Gaussian noise in training: x + N(0, std^2); x in evaluation mode."""
 
     def __init__(self, std: float) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class TripleDiscriminator(nn.Module):
 
 
 class TripleClassifier(nn.Module):
-    """Images (N, channels, S, S) in [-1, 1], S from 8 on -> class logits (N, classes).
+    """Triple-GAN classifier: images (N, channels, S, S) in [-1, 1], S from 8 on -> class logits (N, classes).
 
     5x5 convolution of `width`, pool, dropout; two 3x3 of twice that, pool, dropout; two of four times that; the mean
     over the map; a linear layer. Each convolution with batch norm and ReLU. Paper: width 32; two of the convolutions

@@ -13,7 +13,7 @@ MOST_MAPS = 8  # times the width
 
 
 class UNet(nn.Module):
-    """Images (N, channels, S, S) and noise z (N, noise) -> images (N, out_channels, S, S) in [-1, 1].
+    """U-Net: images (N, channels, S, S), noise z (N, noise) -> images (N, out_channels, S, S) in [-1, 1].
 
     4x4 convolutions of stride 2 halve the size until one pixel is left, and transposed ones double it again. Each of
     these is also shown the maps of its size from the way down (skip connections). The noise is dropout in the innermost

@@ -29,7 +29,7 @@ def to_uint8(x: Tensor) -> Tensor:
 
 
 def is_picture(sample_shape: Sequence[int]) -> bool:
-    """Whether samples of this shape can be shown: images (C, H, W), or points on the line or the plane, (1,), (2,)."""
+    """Return True if samples of this shape can be drawn: images (C, H, W), or points on a line or plane, (1,), (2,)."""
     return len(sample_shape) == 3 or tuple(sample_shape) in ((1,), (2,))
 
 

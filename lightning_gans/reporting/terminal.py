@@ -58,7 +58,7 @@ class Activity:
         return None if self.total is None else min(self.done / max(self.total, 1e-9), 1.0)
 
     def progress(self) -> str:
-        """How far it is: 512/5,000 of what is counted, 12% of all else; empty where nothing is known yet."""
+        """Progress in words: 512/5,000 of counted things, 12% of all else; empty if nothing is known yet."""
         if self.total is None or not self.done:
             return ""
         return f"{self.done:,.0f}/{self.total:,.0f}" if self.total > 1 else f"{self.share:.0%}"

@@ -12,7 +12,7 @@ from lightning_gans.variants.cgan import ConditionalGAN
 
 
 class ACGAN(ConditionalGAN):
-    """Odena et al. 2016 (1610.09585), eq. 2-3: D is not told the class, it names it.
+    """Auxiliary-classifier GAN (Odena et al. 2016, 1610.09585, eq. 2-3): D classifies samples, real and generated.
 
     L_S = E log P(real | x) + E log P(fake | G(z, y)), L_C = E log P(y | x) + E log P(y | G(z, y)). D ascends L_S + L_C,
     G ascends L_C - L_S; L_S is `loss`. G is rewarded for samples that are easily classified: where classes overlap, it
@@ -54,6 +54,7 @@ class ACGAN(ConditionalGAN):
         places = self.places(batch)
         with torch.no_grad():
             fake = self.generated(places)
+        self.watch(batch.x, fake)
         label, weight = self.labels(batch, len(batch.x)), self.discriminator_class_weight
         (on_real, real_class), (on_fake, fake_class) = self.heads(batch.x), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)

@@ -11,7 +11,7 @@ from lightning_gans.variants.bigan import BiGAN
 
 
 class ALI(BiGAN):
-    """Dumoulin et al. 2016 (1606.00704), Algorithm 1: BiGAN's game with a stochastic encoder.
+    """Adversarially learned inference (Dumoulin et al. 2016, 1606.00704, Algorithm 1): BiGAN with a stochastic encoder.
 
     D is shown (x, z^) with z^ = mean + exp(log variance / 2) eps, eps ~ N(0, I), through which E's gradient goes, and
     (G(z), z). Losses are sums over both kinds of pairs, without BiGAN's 1/2.
@@ -37,7 +37,7 @@ class ALI(BiGAN):
         super().__init__(**settings)
 
     def inferred(self, x: Tensor) -> Tensor:
-        """z^ ~ q(z | x), reparametrised."""
+        """Sample codes z^ ~ q(z | x) by reparametrisation."""
         mean, log_variance = self.model.posterior(x)
         deviation = (log_variance / 2).exp()
         self.monitor("E/deviation", deviation.detach().mean())

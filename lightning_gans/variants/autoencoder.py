@@ -1,4 +1,4 @@
-"""The auto-encoder, without an adversary."""
+"""Autoencoder, a baseline without an adversary."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -12,7 +12,7 @@ from lightning_gans.models.inference import AutoencodingModel
 
 
 class Autoencoder(Game):
-    """One player descends the error between samples and what is decoded of their codes, E |x - G(E(x))|^2.
+    """Autoencoder: encoder and generator minimise the reconstruction error E |x - G(E(x))|^2.
 
     Nothing makes its codes fill the prior: `sample` decodes codes that the encoder may never give.
 

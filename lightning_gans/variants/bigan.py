@@ -15,7 +15,7 @@ from lightning_gans.models.inference import InferenceModel
 
 
 class BiGAN(Game):
-    """Donahue et al. 2016 (1605.09782): D tells pairs (x, E(x)) from pairs (G(z), z), and at its optimum E inverts G.
+    """Bidirectional GAN (Donahue et al. 2016, 1605.09782): D judges pairs (x, E(x)) and (G(z), z); E comes to invert G.
 
     D, E and G step at once, by gradients of one pass over one batch. E and G descend the losses with the labels
     inverted (section 2.3; the authors' code): each by its own pairs, E towards the generator's side, G towards the
@@ -54,12 +54,12 @@ class BiGAN(Game):
         ]
 
     def inferred(self, x: Tensor) -> Tensor:
-        """The codes that D is shown beside samples: (N, ...) -> (N, prior.dim)."""
+        """Codes of samples, as D is shown them: (N, ...) -> (N, prior.dim)."""
         return self.model.code(x)
 
     @shared
     def judged(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
-        """D's logits on (x, E(x)) and (G(z), z), once for the three players."""
+        """Logits of D on (x, E(x)) and (G(z), z), computed once for the three players."""
         z = self.noise(self.model.prior, len(batch.x))
         return self.discriminator(batch.x, self.inferred(batch.x)), self.discriminator(self.model(z), z)
 

@@ -14,7 +14,7 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class ConditionalGAN(GAN):
-    """Mirza & Osindero 2014 (1411.1784), eq. 2: the game of `GAN` on pairs, D(x, y) and G(z, y).
+    """Conditional GAN (Mirza & Osindero 2014, 1411.1784, eq. 2): generator G(z, y) and discriminator D(x, y).
 
     Labels are the batch's: real pairs are (x, y), generated ones (G(z, y), y), the same y for G and for D. How the
     networks take them is theirs: joined to their input (networks.concatenation), or as a projection in D and batch-norm
@@ -81,7 +81,7 @@ class ConditionalGAN(GAN):
             )
 
     def labels(self, batch: SampleBatch, n: int) -> Tensor:
-        """y for n samples that stand in the places of the batch's, once or several times over: (n,)."""
+        """Labels y of n generated samples: those of the batch, repeated as needed: (n,)."""
         if batch.label is None:
             raise UserError(_no_labels(self))
         return batch.label.repeat(n // len(batch.label))
@@ -103,7 +103,7 @@ class ConditionalGAN(GAN):
         return logits
 
     def logits(self, x: Tensor) -> Tensor | None:
-        """None: D is told the class as well."""
+        """Return None: D needs the class as well as the sample."""
         return None
 
 

@@ -18,14 +18,14 @@ from lightning_gans.settings import Count, Natural, NonNegative, Shape
 
 
 class Translated(NamedTuple):
-    """b: A's images taken to B. a: B's taken to A."""
+    """Translated images. b: A's images translated to B; a: B's translated to A."""
 
     b: Tensor
     a: Tensor
 
 
 class CycleGAN(Game):
-    """Zhu et al. 2017 (1703.10593), eq. 1-3, with the identity term of section 5.2: what goes there comes back.
+    """CycleGAN (Zhu et al. 2017, 1703.10593, eq. 1-3): cycle consistency, with the identity term of section 5.2.
 
     G: both translators, under one optimizer. D: both discriminators, under another. They step at once, on the same
     translations, as in the authors' code, which takes G's step first and shows D what G made before it; of those, D is
@@ -119,11 +119,11 @@ class CycleGAN(Game):
 
     @shared
     def translated(self, batch: UnpairedBatch) -> Translated:
-        """Both translations, once for both players."""
+        """Translations in both directions, computed once for both players."""
         return Translated(b=self.model.a2b(batch.a), a=self.model.b2a(batch.b))
 
     def generator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
-        """Fool D_B and D_A; come back; leave what is already of the target domain as it is."""
+        """Loss of both generators: adversarial terms, cycle consistency and the identity term."""
         fake = self.translated(batch)
         terms = {
             "adversarial_a2b": self.adversarial_weight * self.fooled(self.discriminator_b, fake.b, batch.b),
@@ -138,19 +138,19 @@ class CycleGAN(Game):
         return terms
 
     def fooled(self, discriminator: nn.Module, fake: Tensor, real: Tensor) -> Tensor:
-        """What G descends on one discriminator's logits."""
+        """Adversarial loss of G against one discriminator."""
         on_fake = self.judge(discriminator, fake)
         return self.loss.generator(on_fake, self.judge(discriminator, real) if self.loss.needs_real else None)
 
     def judge(self, discriminator: nn.Module, x: Tensor) -> Tensor:
-        """A discriminator's logits on images, augmented where they are to be."""
+        """Logits of a discriminator on images, augmented if the game augments."""
         if self.augment is not None:
             x = self.augment(x, self.draws.uniform(len(x), self.augment.numbers))
         logits: Tensor = discriminator(x)
         return logits
 
     def discriminator_loss(self, batch: UnpairedBatch) -> dict[str, Tensor]:
-        """Each D tells its domain's images from translations, new and old."""
+        """Loss of both discriminators: images of the domain against translations, new and pooled."""
         fake = self.translated(batch)
         terms: dict[str, Tensor] = {}
         for domain, discriminator, pool, real, new in (
@@ -168,7 +168,7 @@ class CycleGAN(Game):
         return terms
 
     def keep(self) -> None:
-        """After D's step: the new translations of all processes go to the pools."""
+        """Store the new translations of all processes in the image pools, after D's step."""
         for pool in (self.pool_a, self.pool_b):
             if pool.size:
                 pool.commit(self.gather)

@@ -18,7 +18,7 @@ from lightning_gans.settings import NonNegative
 
 
 class DANN(Game):
-    """Ganin et al. 2016 (1505.07818), eq. 9 and section 4.2: f, y and d in one backward pass, by gradient reversal.
+    """Domain-adversarial neural network (Ganin et al. 2016, 1505.07818, eq. 9): gradient reversal, one backward pass.
 
         E(f, y, d) = L_y(f, y; source) - lambda (L_d(f, d; source) + L_d(f, d; target))
 
@@ -57,7 +57,7 @@ class DANN(Game):
         self.steepness = steepness
 
     def on_fit_start(self) -> None:
-        """Tell the model what to take off its inputs; without a data module, nothing."""
+        """Set the mean image that the model subtracts from its inputs; without a data module, nothing."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "mean"):
             self.model.centre(data.mean)
@@ -70,7 +70,7 @@ class DANN(Game):
 
     @property
     def adaptation(self) -> float:
-        """lambda of this iteration."""
+        """Weight lambda of the domain loss in this iteration."""
         return self.adaptation_weight * saturating(self.iteration / self.iterations, steepness=self.steepness)
 
     def loss(self, batch: DomainBatch) -> dict[str, Tensor]:
@@ -79,11 +79,11 @@ class DANN(Game):
         return {"label": self.label_loss(source, batch.label), "domain": self.domain_loss(*reversed_)}
 
     def label_loss(self, source: Tensor, label: Tensor) -> Tensor:
-        """L_y of features (N, f) and labels (N,): cross-entropy."""
+        """Label loss L_y of features (N, f) and labels (N,): cross-entropy."""
         return cross_entropy(self.model.network.label(source), label)  # type: ignore[operator]
 
     def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
-        """L_d of features, (N, f) each: the sum of both domains' mean cross-entropies (eq. 9).
+        """Domain loss L_d of features, (N, f) each: the sum of both domains' mean cross-entropies (eq. 9).
 
         2 log 2 where the domains cannot be told apart.
         """
@@ -97,7 +97,7 @@ class DANN(Game):
 
 
 class DANNAlternating(DANN):
-    """The same game by turns, without the reversal: d descends L_d on features that stand still, then f and y move.
+    """DANN with alternating updates and no reversal: d descends L_d on fixed features, then f and y move.
 
     f and y descend L_y - lambda L_d (eq. 10), of the same batch and the d that has just moved.
     """

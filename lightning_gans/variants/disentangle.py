@@ -17,8 +17,9 @@ from lightning_gans.settings import Count, Natural, NonNegative
 
 
 class Disentangle(Game):
-    """Two encoders and a decoder against a speaker classifier C of content codes (Chou et al. 2018, 1804.02812; the
-    speaker encoder and its pairs are Chen et al.'s, 1807.08089).
+    """Content and speaker encoders trained against a speaker classifier C of content codes.
+
+    Chou et al. 2018 (1804.02812); the speaker encoder and its pairs are those of Chen et al. 2018 (1807.08089).
 
     An iteration is a step of C, which descends the cross-entropy of the speaker given c = E_c(x). After every k of them
     E_c, E_s and Dec descend together
@@ -81,11 +82,11 @@ class Disentangle(Game):
 
     @property
     def weight(self) -> float:
-        """w_conf in this iteration."""
+        """Weight w_conf of the confusion loss in this iteration."""
         return self.confusion_weight * min(1.0, (self.iteration + 1) / (self.confusion_warmup + 1))
 
     def adversary_loss(self, batch: UtteranceBatch) -> dict[str, Tensor]:
-        """C's cross-entropy on detached codes."""
+        """Cross-entropy of the speaker classifier C on detached content codes."""
         with torch.no_grad():
             c = self.model.content_encoder(torch.cat([batch.x, batch.partner]))
         logits, speaker = self.adversary(c), torch.cat([batch.speaker, batch.speaker])
@@ -93,7 +94,7 @@ class Disentangle(Game):
         return {"loss": cross_entropy(logits, speaker)}
 
     def confusion(self, batch: UtteranceBatch, c: Tensor) -> Tensor:
-        """What E_c descends of the adversary, whose parameters get no gradient here: it does not move."""
+        """Loss of the content encoder E_c against the adversary, whose own parameters get no gradient."""
         return confusion(self.adversary(c))
 
     def loss(self, batch: UtteranceBatch) -> dict[str, Tensor]:
@@ -108,7 +109,7 @@ class Disentangle(Game):
 
 
 class DisentanglePairs(Disentangle):
-    """The same against T, which tells whether two content codes are one speaker's (Chen et al. 2018, 1807.08089).
+    """Disentanglement against T, which tells if two content codes are of one speaker (Chen et al. 2018, 1807.08089).
 
     T descends -log T(c, c') - log(1 - T(c, c'')); E_c descends -log T(c, c''): codes of two speakers are to look like
     those of one. Speakers need no names and no number.

@@ -1,4 +1,4 @@
-"""A discriminator without a generator."""
+"""Energy-based model: a discriminator trained without a generator."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -17,7 +17,7 @@ from lightning_gans.settings import Count, NonNegative, Share
 
 
 class EnergyBased(Game):
-    """Du & Mordatch 2019 (1903.08689), Algorithm 1: D is its own generator, its negatives are where its score leads.
+    """Energy-based model (Du & Mordatch 2019, 1903.08689, Algorithm 1); negatives are drawn by Langevin dynamics on D.
 
     Each iteration takes Langevin chains a few steps further, from where earlier ones ended or, for some, from noise;
     then D scores data high and the chains' ends low. With the Wasserstein objective that is the gradient of the
@@ -69,7 +69,7 @@ class EnergyBased(Game):
         return [Phase("D", self.discriminator_loss, after=lambda: self.replay.commit(self.gather), over=self.loss.over)]
 
     def negatives(self, n: int) -> Tensor:
-        """The ends of n chains, detached: what D itself takes for data."""
+        """Negative samples: the ends of n Langevin chains, detached."""
         shape = self.model.shape
         fresh = self.model.begin(self.draws.uniform(n, *shape))
         start = self.replay.starts(fresh, self.draws.uniform(n, 2))
@@ -78,7 +78,7 @@ class EnergyBased(Game):
         return ends
 
     def positives(self, x: Tensor) -> Tensor:
-        """Data (N, *shape) as D is shown them: with noise, within the chains' box."""
+        """Positive samples (N, *shape): data with noise, clamped to the chains' box."""
         if not self.data_noise:
             return x
         noisy = x + self.data_noise * self.draws.normal(*x.shape).to(x)

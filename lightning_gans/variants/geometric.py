@@ -14,7 +14,7 @@ LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # whose logits are linear
 
 
 class GeometricGAN(GAN):
-    """Lim & Ye 2017 (1705.02894), eq. 12-13: D's last layer w is a support vector machine on D's features.
+    """Geometric GAN (Lim & Ye 2017, 1705.02894, eq. 12-13): D's last layer w is a support vector machine.
 
     D descends ||w||^2 / 2 + C sum_i of the hinge losses of the batch's n pairs, which is n C times
 
@@ -46,7 +46,7 @@ class GeometricGAN(GAN):
         self._last = layers[-1:]  # a list, so that it is not registered a second time: it is D's
 
     def last_weight(self) -> Tensor:
-        """w, as it is stored: under spectral or weight normalisation, before that."""
+        """Weight w of D's last layer, before spectral or weight normalisation."""
         layer = self._last[0]
         if parametrize.is_parametrized(layer, "weight"):
             stored: Any = layer.parametrizations

@@ -22,7 +22,7 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class InfoGAN(GAN):
-    """Chen et al. 2016 (1606.03657), eq. 6: min_{G, Q} max_D V(D, G) - lambda L_I(G, Q), codes without labels.
+    """InfoGAN (Chen et al. 2016, 1606.03657, eq. 6): min_{G, Q} max_D V(D, G) - lambda L_I(G, Q), codes without labels.
 
     L_I = E log q(c | G(z, c)) + H(c) bounds the mutual information of codes and samples from below. Q stands on D's
     layers, so the player D owns both and, as in the paper's code, descends its own loss - lambda L_I on the fakes that
@@ -75,7 +75,7 @@ class InfoGAN(GAN):
 
     @property
     def weight(self) -> float:
-        """lambda in this iteration."""
+        """Weight lambda of the mutual information in this iteration."""
         return self.information_weight * min(1.0, (self.iteration + 1) / (self.information_warmup + 1))
 
     def players(self) -> dict[str, list[nn.Module]]:
@@ -87,7 +87,7 @@ class InfoGAN(GAN):
             self.constraint(self.model.trunk)
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits (N, 1) and the numbers of q(c | x) on samples (N, ...)."""
+        """Logits (N, 1) of D and parameters of q(c | x) for samples (N, ...)."""
         features = self.model.trunk(self.seen(x))
         return self.discriminator(features), self.model.recognition(features)
 
@@ -99,6 +99,7 @@ class InfoGAN(GAN):
         z = self.noise(self.model.prior, len(batch.x))
         with torch.no_grad():
             fake = self.model(z)
+        self.watch(batch.x, fake)
         on_real, (on_fake, recognised) = self.judge(batch.x, batch), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)
         terms = self.completed(terms, on_real, on_fake, batch, fake)
@@ -114,7 +115,7 @@ class InfoGAN(GAN):
         }
 
     def information(self, player: str, recognised: Tensor, z: Tensor) -> Tensor:
-        """L_I of all codes, from the numbers of q(c | x) and the (z, c) that x was made from; each code's is logged."""
+        """Mutual-information bound L_I of all codes, given q(c | x) and the (z, c) of x; each code's is logged."""
         total = torch.zeros_like(recognised[0, 0])
         parts = zip(self.model.code_priors, self.model.by_code(recognised), self.model.by_code(z), strict=True)
         for number, (prior, found, code) in enumerate(parts, start=1):
@@ -126,7 +127,7 @@ class InfoGAN(GAN):
 
 
 def log_density_and_entropy(prior: Prior, recognised: Tensor, code: Tensor) -> tuple[Tensor, float]:
-    """E log q(c | x) and H(c) of one code: numbers of q and codes that were drawn from `prior`, both (N, prior.dim)."""
+    """Mean log density E log q(c | x) and entropy H(c) of one code: parameters and drawn codes, both (N, prior.dim)."""
     if isinstance(prior, Categorical):
         return categorical_log_density(recognised, code), categorical_entropy(prior.dim)
     entropy = uniform_entropy(prior.dim, prior.bound) if isinstance(prior, Uniform) else normal_entropy(prior.dim)

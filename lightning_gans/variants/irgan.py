@@ -34,7 +34,7 @@ KEYED = 512  # rows whose negatives come from one random stream
 
 
 class IRGAN(Game):
-    """Wang et al. 2017 (1705.10513), Algorithm 1 and eq. 1-5, pointwise, with what the code geek-ai/irgan adds.
+    """IRGAN (Wang et al. 2017, 1705.10513, Algorithm 1 and eq. 1-5), pointwise, with the additions of geek-ai/irgan.
 
         p_theta(d | q) = softmax(g_theta(q, d) / temperature)
         D descends  E_{d ~ p_true} sp(-f(q, d)) + E_{d ~ p_theta} sp(f(q, d))
@@ -125,7 +125,7 @@ class IRGAN(Game):
         self.register_buffer("initialisation", parameters_to_vector(model.parameters()).detach().clone())
 
     def scorers(self) -> Mapping[str, nn.Module]:
-        """Each player's network, queries (N, ...) -> scores (N, M)."""
+        """Scorer of each player: queries (N, ...) -> scores (N, M)."""
         return {"D": self.discriminator, "G": self.model.generator}
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
@@ -149,7 +149,7 @@ class IRGAN(Game):
     # Whose turn it is
 
     def position(self) -> tuple[int, float]:
-        """The round, and how far it has gone, in [0, 1)."""
+        """Round of the game, and the progress within it, in [0, 1)."""
         start = self.stage_batches()[0][1] if 0 < self.pretraining < 1 else 0
         length = self.iterations - start
         done = (self.iteration - start) * min(self.rounds, max(1, length // SHORTEST)) / length
@@ -164,7 +164,7 @@ class IRGAN(Game):
         return lambda batch: self.dns_loss(batch, self.scorers()[player])
 
     def positives(self, batch: RetrievalBatch) -> tuple[Tensor, Tensor]:
-        """Positives (N, S) that a row learns from, and the weight of each in its loss, (N, S): draws, or its own."""
+        """Positive documents (N, S) for each row, and the weight of each in its loss, (N, S)."""
         if batch.positive is None:
             drawn = draw(batch.relevant, self.draws.uniform(len(batch.relevant), self.samples))
             return drawn, torch.full_like(drawn, 1 / self.samples, dtype=torch.float32)
@@ -172,7 +172,7 @@ class IRGAN(Game):
         return own.clamp(min=0), (own >= 0) / self.samples
 
     def dns_loss(self, batch: RetrievalBatch, scorer: nn.Module) -> dict[str, Tensor]:
-        """Each positive against the hardest of a few documents that are not known to be relevant."""
+        """Loss of dynamic negative sampling: each positive against the hardest of a few unlabelled documents."""
         positive, weight = self.positives(batch)
         n = positive.shape[1] * self.dns_negatives
         negative = draw(batch.candidate & ~batch.relevant, self.draws.uniform(len(positive), n))
@@ -187,7 +187,7 @@ class IRGAN(Game):
         return {"l2": l2 * squares} if l2 else {}
 
     def keep(self) -> None:
-        """The evaluated player as DNS leaves it, to be measured beside the game's."""
+        """Keep the evaluated player after DNS pre-training, as a baseline."""
         self.initialisation.copy_(parameters_to_vector(self.model.parameters()).detach())
 
     def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
@@ -203,11 +203,11 @@ class IRGAN(Game):
     # The game
 
     def drawable(self, batch: RetrievalBatch) -> Tensor:
-        """Documents (N, M) that G draws from."""
+        """Mask (N, M) of the documents that G may draw."""
         return batch.candidate
 
     def negatives(self, batch: RetrievalBatch) -> Tensor:
-        """Documents (N, S) from p_theta, one for each of `positives`; a row keeps its own until the next resampling."""
+        """Negative documents (N, S) drawn from p_theta, one for each positive; kept until the next resampling."""
         turn, done = self.position()
         key = self.seed, "negatives", turn, int(done / self.discriminator_share * self.resamplings)
         n = self.samples * (1 if batch.positive is None else batch.positive.shape[1])
@@ -217,7 +217,7 @@ class IRGAN(Game):
         return draw(log_p.exp(), _keyed(key, batch.number.cpu(), n).to(log_p))
 
     def true(self, batch: RetrievalBatch) -> tuple[Tensor, Tensor]:
-        """Documents (N, S) and their weights: all of p_true, or a row's own positives."""
+        """True documents (N, S) and their weights: all of p_true, or a row's own positives."""
         if batch.positive is not None:
             return batch.positive.clamp(min=0), (batch.positive >= 0).float()
         every = torch.arange(batch.relevant.shape[1], device=batch.relevant.device).expand_as(batch.relevant)
@@ -234,7 +234,7 @@ class IRGAN(Game):
         return terms | self.penalty(self.discriminator_l2, squared)
 
     def reward(self, f: Tensor, batch: RetrievalBatch) -> Tensor:
-        """Of drawing each document, (N, M), from D's scores (N, M)."""
+        """Reward of each document drawn, (N, M), from D's scores (N, M)."""
         return 2 * f.sigmoid() - 1
 
     def generator_loss(self, batch: RetrievalBatch) -> dict[str, Tensor]:
@@ -254,7 +254,7 @@ class IRGAN(Game):
 
 
 class PairwiseIRGAN(IRGAN):
-    """Section 2.3: D judges pairs, f(q, d+) above f(q, d-), and G draws the d- that is hardest to tell from d+.
+    """Pairwise IRGAN (section 2.3): D judges f(q, d+) above f(q, d-), and G draws the hardest d-.
 
     D descends E -log s(f(d+) - f(d-)); G's reward is log s(f(d-) - f(d+)), as in the code. Both begin from DNS. The
     ranking that is evaluated and exported is D's, and D is never shown a known positive as a negative, as in the code.
@@ -285,13 +285,13 @@ class PairwiseIRGAN(IRGAN):
         return {"loss": loss} | self.penalty(self.discriminator_l2, summed(queries + squares + others, weight))
 
     def reward(self, f: Tensor, batch: RetrievalBatch) -> Tensor:
-        """Against one relevant document, drawn for each query."""
+        """Reward of each document against one relevant document, drawn for each query."""
         positive = draw(batch.relevant, self.draws.uniform(len(f), 1))
         return logsigmoid(f - f.gather(1, positive))
 
 
 def summed(loss: Tensor, weight: Tensor | float) -> Tensor:
-    """The weighted sum over a row, (N, S) -> the mean over rows, ()."""
+    """Weighted sum over a row, (N, S), and mean over rows: ()."""
     return (loss * weight).sum(1).mean()
 
 

@@ -15,7 +15,7 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class McGAN(GAN):
-    """Mroueh et al. 2017 (1702.08398), Algorithms 1 and 2: an IPM on features Phi_w of D that match their statistics.
+    """McGAN (Mroueh et al. 2017, 1702.08398, Algorithms 1 and 2): an IPM on mean and covariance of D's features Phi.
 
     n_c steps of D, each on fresh data and noise: up the matching's gradient in (v | U, V) and w, then
 
@@ -56,12 +56,12 @@ class McGAN(GAN):
         return [phase._replace(over=over) for phase in super().phases()]
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
-        """Phi (N, m); of the whole batch where the matching is a function of it."""
+        """Features Phi (N, m) of samples; of the whole global batch for a matching that needs it."""
         phi = super().judge(x, batch)
         return self.gather(phi) if self.loss.needs_real else phi
 
     def logits(self, x: Tensor) -> Tensor | None:
-        """None: Phi is compared by its statistics over samples."""
+        """Return None: Phi is compared by its statistics over samples, so single samples have no logit."""
         return None
 
     def after_discriminator(self) -> None:

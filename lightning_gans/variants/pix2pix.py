@@ -1,4 +1,4 @@
-"""Paired translation: a generator that has to answer to an input image."""
+"""Paired image-to-image translation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -12,12 +12,13 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.losses.mismatch import with_wrong_pairs
 from lightning_gans.models.paired import PairedModel
 from lightning_gans.settings import Count, NonNegative, Share
 
 
 class Pix2Pix(Game):
-    """Isola et al. 2017 (1611.07004), eq. 1-4: a conditional GAN whose condition is an image, with an L1 term.
+    """pix2pix (Isola et al. 2017, 1611.07004, eq. 1-4): a conditional GAN whose condition is an image, with an L1 loss.
 
         D: max  E log D(a, b) + E log(1 - D(a, G(a, z)))        G: min  -E log D(a, G(a, z)) + lambda E |b - G(a, z)|_1
 
@@ -85,12 +86,12 @@ class Pix2Pix(Game):
         return [Phase("D", self.discriminator_loss, over=wrong), generator]
 
     def generated(self, batch: PairedBatch) -> Tensor:
-        """An output for each input of the batch, with fresh noise."""
+        """Outputs for the batch's input images, with fresh noise."""
         b: Tensor = self.model(batch.a, self.draws.uniform(len(batch.a), self.model.noise))
         return b
 
     def judge(self, a: Tensor, b: Tensor) -> Tensor:
-        """D's logits on inputs and outputs side by side."""
+        """Logits of D on inputs and outputs side by side."""
         logits: Tensor = self.discriminator(torch.cat([a, b], 1))
         return logits
 
@@ -102,9 +103,7 @@ class Pix2Pix(Game):
         if self.wrong_pair_weight:
             on_wrong = self.judge(batch.a.roll(1, 0), batch.b)
             wrong = self.loss.discriminator(on_real, on_wrong)
-            share = self.wrong_pair_weight
-            terms = {name: (1 - share) * term for name, term in terms.items()}
-            terms |= {f"wrong_{name}": share * term for name, term in wrong.items()}
+            terms = with_wrong_pairs(terms, wrong, share=self.wrong_pair_weight)
         accuracy = self.loss.accuracy(on_real.detach(), on_fake.detach())
         if accuracy is not None:
             self.monitor("D/accuracy", accuracy)

@@ -11,7 +11,7 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class R3GAN(GAN):
-    """Huang et al. 2025 (2501.05441): relativistic pairing with R1 and R2 in every step, and cosine schedules.
+    """R3GAN (Huang et al. 2025, 2501.05441): relativistic pairing loss, R1 and R2 in every step, cosine schedules.
 
     The game is vanilla's with another loss and penalty:
 
@@ -26,7 +26,7 @@ class R3GAN(GAN):
 
     @cached_property
     def gamma(self) -> float:
-        """The penalty's, at the beginning of the run."""
+        """Initial gamma of the penalty."""
         return self.penalty.gamma if isinstance(self.penalty, R1 | R2 | R1R2) else 0.0
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -39,7 +39,7 @@ class R3GAN(GAN):
 
 
 class ConditionalR3GAN(R3GAN, ConditionalGAN):
-    """R3GAN's schedules on `ConditionalGAN`'s pairs (x, y): the class-conditional form that the paper has for CIFAR-10.
+    """Class-conditional R3GAN, on pairs (x, y) as in the paper's CIFAR-10 runs.
 
     In the authors' networks G reads an embedding of the class beside z, and D's logit is <e_y, phi(x)>. Real and
     generated samples that are compared with each other have the same class.

@@ -1,4 +1,4 @@
-"""Triple generative adversarial nets."""
+"""Triple-GAN: semi-supervised classification and conditional generation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
@@ -21,7 +21,7 @@ ClassifierLabels = Literal["argmax", "sampled", "all"]
 
 
 class TripleGAN(Game):
-    """Li et al. 2017 (1703.02291), Algorithm 1: D judges pairs (x, y) of the data, of a classifier and of a generator.
+    """Triple-GAN (Li et al. 2017, 1703.02291, Algorithm 1): D judges pairs (x, y) of data, classifier and generator.
 
     min_{C, G} max_D  E_p log D(x, y) + alpha E_{p_c} log(1 - D(x, y)) + (1 - alpha) E_{p_g} log(1 - D(x, y)), with
     p_c = p(x) p_c(y | x) and p_g = p(y) p_g(x | y), so that D* = p / (p + alpha p_c + (1 - alpha) p_g). C also descends
@@ -157,16 +157,16 @@ class TripleGAN(Game):
     # Pairs
 
     def generated(self, n: int) -> tuple[Tensor, Tensor]:
-        """(x_g, y_g): y ~ p(y), uniform, and x = G(z, y)."""
+        """Generated pairs (x_g, y_g): y uniform, x = G(z, y)."""
         y = self.drawn_labels(n)
         return self.model(self.noise(self.model.prior, n), y), y
 
     def drawn_labels(self, n: int) -> Tensor:
-        """(n,) from p(y)."""
+        """Labels (n,) drawn from p(y)."""
         return (self.draws.uniform(n) * self.model.classes).long().clamp_(max=self.model.classes - 1)
 
     def chosen(self, p: Tensor) -> Tensor:
-        """The labels y_c that C's pairs take by p_c(y | x) (N, classes): (N, 1), or all of them, (N, classes)."""
+        """Labels y_c of the classifier's pairs, from p_c(y | x) (N, classes): (N, 1), or all of them, (N, classes)."""
         if self.classifier_labels == "all":
             return torch.arange(p.shape[1], device=p.device).expand(len(p), -1)
         if self.classifier_labels == "argmax":
@@ -175,7 +175,7 @@ class TripleGAN(Game):
         return drawn.clamp_(max=p.shape[1] - 1)
 
     def of_classifier(self, verdict: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """The mean over x of sum_y weight * verdict(D(x, y)), for the labels y and weights (N, k) of each x."""
+        """Mean over x of sum_y weight * verdict(D(x, y)), for the labels y and weights (N, k) of each x."""
         logits = self.discriminator(x.repeat_interleave(y.shape[1], 0), y.flatten())
         each = torch.vmap(verdict)(logits.flatten()).view_as(weight)  # a loss is a mean: here of one logit
         return (weight * each).sum(1).mean()
@@ -233,19 +233,19 @@ class TripleGAN(Game):
         return terms
 
     def supervised(self, batch: SemiSupervisedBatch) -> Tensor:
-        """R_L = E_p[-log p_c(y | x)]."""
+        """Supervised loss R_L = E_p[-log p_c(y | x)] on labelled data."""
         logits = self.model.classifier(batch.x)
         self.monitor("C/accuracy", (logits.detach().argmax(1) == batch.label).float().mean())
         return cross_entropy(logits, batch.label)
 
     def pseudo_discriminative(self, n: int) -> Tensor:
-        """R_P = E_{p_g}[-log p_c(y | x)]: G's samples are data here."""
+        """Pseudo-discriminative loss R_P = E_{p_g}[-log p_c(y | x)] of the classifier on G's samples."""
         with torch.no_grad():
             x_g, y_g = self.generated(n)
         return cross_entropy(self.model.classifier(x_g), y_g)
 
     def regularisers(self, logits: Tensor, *, entropy: float, balance: float) -> dict[str, Tensor]:
-        """Of p_c(y | x), from its logits (N, classes): sure of each sample, and of each class as often."""
+        """Entropy and class-balance regularisers of p_c(y | x), from its logits (N, classes)."""
         terms, log_p = {}, logits.log_softmax(1)
         p = log_p.exp()
         if entropy:
@@ -255,7 +255,7 @@ class TripleGAN(Game):
         return terms
 
     def consistency(self, p: Tensor, x: Tensor) -> Tensor:
-        """The squared distance of p_c(y | x) to that of another pass, which stands still."""
+        """Consistency loss: squared distance of p_c(y | x) to that of a second pass without gradient."""
         with torch.no_grad():
             target = self.model.classifier(x).softmax(1)
         distance: Tensor = (p - target).square().sum(1).mean()
@@ -265,7 +265,7 @@ class TripleGAN(Game):
 
     @property
     def pseudo_now(self) -> float:
-        """alpha_P in this iteration."""
+        """Weight alpha_P of the pseudo-discriminative loss in this iteration."""
         since = self.iteration / self.iterations - self.pseudo_start
         risen = min(1.0, since / self.pseudo_ramp) if self.pseudo_ramp else 1.0
         return self.pseudo_weight * risen if since >= 0 else 0.0

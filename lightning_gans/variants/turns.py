@@ -1,4 +1,4 @@
-"""Whose turn it is: steps of the discriminator before each step of the generator."""
+"""Schedule of turns: steps of the discriminator before each step of the generator."""
 
 from bisect import bisect_left
 
@@ -7,7 +7,7 @@ PERIOD = 500  # and every so many steps of G one more of these turns
 
 
 def turns_end(generator_steps: int, *, steps: int, long: int) -> int:
-    """Iterations, one a step of D, after which G has moved so often.
+    """Number of iterations (steps of D) after which G has moved `generator_steps` times.
 
     Steps of G number 0 to 24, 500, 1000, ... come after a long turn of D, the others after `steps` (the code of
     Arjovsky et al. 2017, 1701.07875: `gen_iterations < 25 or gen_iterations % 500 == 0`).
@@ -19,7 +19,7 @@ def turns_end(generator_steps: int, *, steps: int, long: int) -> int:
 
 
 def generator_moves(iteration: int, *, steps: int, long: int) -> bool:
-    """Whether a turn of D ends with this iteration, a function of its number alone, so that a run can be continued."""
+    """Return True if a turn of D ends with this iteration; a function of its number, so a run can be continued."""
     done = iteration + 1
     moved = bisect_left(range(done + 1), done, key=lambda moves: turns_end(moves, steps=steps, long=long))
     return turns_end(moved, steps=steps, long=long) == done

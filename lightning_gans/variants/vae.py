@@ -1,4 +1,4 @@
-"""The variational auto-encoder (Kingma & Welling 2013), without an adversary."""
+"""Variational autoencoder (Kingma & Welling 2013), a baseline without an adversary."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -15,7 +15,7 @@ from lightning_gans.settings import NonNegative
 
 
 class VAE(Game):
-    """Kingma & Welling 2013 (1312.6114), Algorithm 1: encoder and decoder ascend the evidence lower bound.
+    """Variational autoencoder (Kingma & Welling 2013, 1312.6114, Algorithm 1): both networks maximise the ELBO.
 
     One player descends -E_q log p(x | z) + beta KL(q(z | x) || p(z)) by reparametrised codes, one a sample; both are
     sums over pixels and dimensions, in nats a sample, and "VAE/elbo" is their bound whatever beta and free bits are.

@@ -1,4 +1,4 @@
-"""VAE-GAN: an auto-encoder whose error is measured in a discriminator's hidden layer."""
+"""VAE-GAN: a variational autoencoder with a reconstruction error in features of a discriminator."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple
@@ -21,7 +21,7 @@ from lightning_gans.strategies.exchange import average
 
 
 class Terms(NamedTuple):
-    """Of one forward pass of all networks: L_prior and L_llike, (), and Dis's logits, which L_GAN is a function of."""
+    """Loss terms of one forward pass: L_prior and L_llike, (), and Dis's logits, from which L_GAN is computed."""
 
     prior: Tensor
     llike: Tensor
@@ -29,7 +29,7 @@ class Terms(NamedTuple):
 
 
 class VAEGAN(Game):
-    """Larsen et al. 2015 (1512.09300), Algorithm 1: Enc, Dec and Dis step at once, by gradients of one pass.
+    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step at once, by gradients of one pass.
 
         z ~ q(z | x) = Enc(x),  x~ = Dec(z),  z_p ~ N(0, I),  x_p = Dec(z_p)
         L_prior = KL(q(z | x) || N(0, I)),  L_llike = 1/2 |Dis_l(x) - Dis_l(x~)|^2
@@ -109,7 +109,7 @@ class VAEGAN(Game):
 
     @shared
     def terms(self, batch: SampleBatch) -> Terms:
-        """All losses of one pass, for all players."""
+        """Loss terms of one forward pass, for all players."""
         x = batch.x
         mean, log_variance = self.model.posterior(x)
         z = mean + (log_variance / 2).exp() * self.draws.normal(*mean.shape)
@@ -149,7 +149,7 @@ class VAEGAN(Game):
 
     @torch.no_grad()
     def diagnose(self, on: Judged, losses: Mapping[str, Tensor]) -> None:
-        """Log Dis's accuracy, where it has one, and the divergence that its loss stands for."""
+        """Log the accuracy of Dis, if it has one, and the divergence that its loss estimates."""
         if (accuracy := self.critic.accuracy(on)) is not None:
             self.monitor("Dis/accuracy", accuracy)
         total = torch.stack(list(losses.values())).sum()
@@ -157,19 +157,19 @@ class VAEGAN(Game):
 
     @shared
     def costs(self, batch: SampleBatch) -> list[float]:
-        """Dis's costs on real samples and on fakes, over all ranks."""
+        """Mean costs of Dis on real samples and on fakes, over all ranks."""
         costs: list[float] = average(self.critic.costs(self.terms(batch).on).detach()).tolist()
         return costs
 
     def sits_out(self, player: Literal["Dec", "Dis"], batch: SampleBatch) -> bool:
-        """Whether the equilibrium's rule lets the player's step out."""
+        """Return True if the equilibrium rule skips the player's step."""
         if self.equilibrium is None:
             return False
         return player in resting(self.costs(batch), self.equilibrium, self.margin)
 
 
 def resting(costs: Sequence[float], equilibrium: float, margin: float) -> set[str]:
-    """Who sits out, of Dec and Dis: who is too far ahead; never both (andersbll/autoencoding_beyond_pixels)."""
+    """Return the player of Dec and Dis that is too far ahead and rests (andersbll/autoencoding_beyond_pixels)."""
     dis_ahead = min(costs) < equilibrium - margin
     dec_ahead = max(costs) > equilibrium + margin
     if dis_ahead == dec_ahead:

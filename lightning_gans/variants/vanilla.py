@@ -1,4 +1,4 @@
-"""Generative adversarial nets."""
+"""GAN: the two-player game that most variants build on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from lightning_gans.core.phase import Phase, Training
 from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
-from lightning_gans.losses.penalties import Penalty
+from lightning_gans.losses.penalties import Penalty, SamplePenalty, needs_float32, squared_norms
 from lightning_gans.models.generative import GenerativeModel, norms
 from lightning_gans.settings import Count, Natural
 from lightning_gans.strategies.exchange import average
@@ -23,7 +23,7 @@ from lightning_gans.variants.turns import generator_moves
 
 
 class GAN(Game):
-    """Goodfellow et al. 2014 (1406.2661), Algorithm 1: k steps of D, each on fresh data and noise, then one of G.
+    """GAN (Goodfellow et al. 2014, 1406.2661, Algorithm 1): k steps of D on fresh data and noise, then one step of G.
 
     Every later paper that changes what D or G descends, what holds D back, or what D is shown is this game with another
     loss, penalty, constraint, augmentation or packing.
@@ -143,41 +143,41 @@ class GAN(Game):
         ]
 
     def generator_is_due(self) -> bool:
-        """Whether D has had its steps, where some of its turns are long."""
+        """Return True if D has taken all its steps before the generator's."""
         return generator_moves(self.iteration, steps=self.discriminator_steps, long=self.discriminator_warm_up)
 
     def after_discriminator(self) -> None:
-        """After each step of D: its weights go back to where they may be, and the augmentation follows what it saw."""
+        """Project D's weights onto the constraint and adapt the augmentation, after each step of D."""
         if self.constraint is not None:
             self.constraint(self.discriminator)
         if isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
 
     def places(self, batch: SampleBatch, *, batches: int = 1) -> SampleBatch:
-        """The batch in whose places generated samples stand, `batches` times as many; labels may be their own."""
+        """Batch whose labels the generated samples take, `batches` times as large."""
         return batch
 
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
-        """Fresh samples, `batches` for each one of the batch."""
+        """Generate fresh samples, `batches` for each one of the batch."""
         x: Tensor = self.model(self.noise(self.model.prior, batches * len(batch.x)))
         return x
 
     def seen(self, x: Tensor) -> Tensor:
-        """Samples (N, C, ...) as D is shown them: augmented, and packed to (N / m, m C, ...)."""
+        """Augment samples (N, C, ...) and pack them to (N / m, m C, ...): the input of D."""
         if self.augment is not None:
             x = self.augment(x, self.draws.uniform(len(x), self.augment.numbers))
         return self.packed(x)
 
     def packed(self, x: Tensor) -> Tensor:
-        """Samples (N, C, ...) -> packs (N / m, m C, ...)."""
+        """Pack samples: (N, C, ...) -> (N / m, m C, ...) (PacGAN)."""
         return x.unflatten(0, (-1, self.packing)).flatten(1, 2) if self.packing > 1 else x
 
     def unpacked(self, packs: Tensor) -> Tensor:
-        """Packs (N / m, m C, ...) -> samples (N, C, ...)."""
+        """Unpack samples: (N / m, m C, ...) -> (N, C, ...)."""
         return packs.unflatten(1, (self.packing, -1)).flatten(0, 1) if self.packing > 1 else packs
 
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
-        """D's logits on samples, real or generated, that stand in the places of the batch's."""
+        """Logits of D on real or generated samples; labels are those of the batch."""
         logits: Tensor = self.discriminator(self.seen(x))
         return logits
 
@@ -196,7 +196,7 @@ class GAN(Game):
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor | None:
-        """D's logits (N,) on samples (N, ...), evaluation mode and no augmentation; None where D judges packs."""
+        """Logits (N,) of D on samples (N, ...), in evaluation mode without augmentation; None if D judges packs."""
         if self.packing > 1:
             return None
         with self._judging():
@@ -204,7 +204,7 @@ class GAN(Game):
 
     @property
     def boundary(self) -> float | None:
-        """The logit that separates real from generated samples; None for a critic."""
+        """Logit that separates real from generated samples; None for a critic."""
         return self.loss.boundary
 
     @contextmanager
@@ -225,32 +225,57 @@ class GAN(Game):
         places = self.places(batch)
         with torch.no_grad():
             fake = self.generated(places)
+        self.watch(batch.x, fake)
         # Two passes: batch norm must not see real and fake samples together.
         on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, places)
         terms = self.loss.discriminator(on_real, on_fake)
         return self.completed(terms, on_real, on_fake, batch, fake)
 
+    def watch(self, real: Tensor, fake: Tensor) -> None:
+        """Keep the gradient of D at the samples that the penalty of this step is at; before D judges them.
+
+        The penalty then reads it from the graph of the loss. Otherwise it makes forward passes of its own.
+        """
+        if isinstance(self.penalty, SamplePenalty) and self.penalty_is_due() and not needs_float32(self.packed(real)):
+            for name, x in (("real", real), ("fake", fake)):
+                if name in self.penalty.on and not x.requires_grad:
+                    x.requires_grad_()
+
+    def penalty_is_due(self) -> bool:
+        """Whether this step of D has its penalty, which may be taken in every k-th alone."""
+        return (self.iteration // self.generator_steps) % getattr(self.penalty, "every", 1) == 0
+
     def completed(
         self, terms: dict[str, Tensor], on_real: Tensor, on_fake: Tensor, batch: SampleBatch, fake: Tensor
     ) -> dict[str, Tensor]:
-        """The loss's terms with the penalty on D's gradient; every loss of D ends here, where its logits are logged."""
+        """Loss terms of D with the gradient penalty added and the accuracy logged; every loss of D ends here."""
         self.diagnose(on_real, on_fake, terms)
         self.observe(on_real)
-        if self.penalty is not None:
-            steps = self.iteration // self.generator_steps
-            due = steps % getattr(self.penalty, "every", 1) == 0
-            terms["penalty"] = self.gradient_penalty(batch, fake) if due else on_real.new_zeros(())
+        if self.penalty is None:
+            return terms
+        if not self.penalty_is_due():
+            terms["penalty"] = on_real.new_zeros(())
+            return terms
+        judged = {"real": (on_real, batch.x), "fake": (on_fake, fake)}
+        if isinstance(self.penalty, SamplePenalty) and all(judged[name][1].requires_grad for name in self.penalty.on):
+            squared = [squared_norms(*judged[name]) for name in self.penalty.on]
+            # the squared norm of a pack is the sum over its samples
+            packs = [samples.unflatten(0, (-1, self.packing)).sum(1) for samples in squared]
+            terms["penalty"] = self.penalty.of_norms(packs)
+            batch.x.requires_grad_(False)  # the generator's turn needs no gradient of it
+        else:
+            terms["penalty"] = self.gradient_penalty(batch, fake)
         return terms
 
     def gradient_penalty(self, batch: SampleBatch, fake: Tensor) -> Tensor:
-        """The penalty with a pack as D's sample: the norm is over all of its numbers, and its points are of packs."""
+        """Gradient penalty of D on packs: the norm is over a whole pack, and interpolated points are packs."""
         assert self.penalty is not None
         real, fake = self.packed(batch.x), self.packed(fake)
         uniform = partial(self.draws.uniform, len(real))
         return self.penalty(lambda packs: self.judge(self.unpacked(packs), batch), real, fake, uniform)
 
     def diagnose(self, on_real: Tensor, on_fake: Tensor, terms: Mapping[str, Tensor]) -> None:
-        """Log D's accuracy, where it has one, and the divergence that its loss stands for."""
+        """Log D's accuracy, if it has one, and the divergence that its loss estimates."""
         with torch.no_grad():
             accuracy = self.loss.accuracy(on_real, on_fake)
             if accuracy is not None:
@@ -258,7 +283,7 @@ class GAN(Game):
             self.monitor(f"D/{self.loss.divergence}", self.loss.estimate(sum(terms.values())))  # type: ignore[arg-type]
 
     def observe(self, on_real: Tensor) -> None:
-        """Show an adaptive augmentation how D judges real samples; every loss of D with its logits calls this."""
+        """Update an adaptive augmentation with D's logits on real samples; every loss of D calls this."""
         if isinstance(self.augment, AdaptiveAugmentation) and self.loss.boundary is not None:
             self.augment.observe(on_real.detach() - self.loss.boundary)
             self.monitor("D/augment", self.augment.p)

@@ -15,7 +15,7 @@ def names() -> list[str]:
 
 
 def is_of_zoo(path: Path) -> bool:
-    """Whether a path means one of these: zoo/NAME, where no such folder lies in the working directory."""
+    """Return True if a path names a shipped generator (zoo/NAME) and is no path of the working directory."""
     return len(path.parts) == 2 and path.parts[0] == NAME and not path.exists()
 
 

@@ -36,7 +36,7 @@ def path(tmp_path):
 
 
 def noticed(path):
-    """Whether damage is noticed, by a sentence."""
+    """Return True if damage is noticed, by a sentence."""
     try:
         checkpoints.verify(path)
     except DamagedCheckpoint as error:

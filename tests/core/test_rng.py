@@ -49,7 +49,7 @@ def test_isolated_blocks_leave_the_global_state_alone():
 
 
 def draw_all(draws):
-    """What a phase of one iteration might draw, for four samples of a shard."""
+    """Random draws of a phase of one iteration, for four samples of a shard."""
     mixed = Mixed(parts=[Normal(dim=2), Uniform(dim=1)])
     return [draws.sample(mixed.sample, 4), draws.uniform(4), draws.normal(4, 1, 3), draws.uniform(4)]
 

@@ -29,7 +29,7 @@ def made(root, photos, **settings):
 
 
 def greys(data, split):
-    """Which photographs the images of a split were blended with."""
+    """Indices of the photographs that the images of a split were blended with."""
     digits = Vision(name="mnist", root=str(data.digits.root), image_size=28, channels=3).sources[split].x.int()
     x = data.sources[split].x.int()
     assert x.shape == digits.shape

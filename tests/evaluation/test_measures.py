@@ -1,4 +1,4 @@
-"""What an evaluation measures of a model that can do more than sample."""
+"""Measures of models that can do more than sample."""
 
 from types import SimpleNamespace
 
@@ -90,7 +90,7 @@ def test_categories_are_matched_to_classes():
 
 
 def nll(n):
-    """Of samples whose log-likelihoods are 0 ... n - 1."""
+    """Negative log-likelihood of samples whose log-likelihoods are 0 ... n - 1."""
     return {"nll": pytest.approx(-(n - 1) / 2), "nll_se": pytest.approx((n * (n + 1) / 12) ** 0.5 / n**0.5, rel=1e-6)}
 
 

@@ -1,4 +1,4 @@
-"""What a model that is told the class is measured by, beside what any other is."""
+"""Sample quality of class-conditional models, beside the metrics of all models."""
 
 import math
 

@@ -82,7 +82,7 @@ def accepted(arguments):
 
 @pytest.mark.parametrize("arguments", COMMANDS)
 def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
-    """Of a study, the first and the last job."""
+    """Compose the command; the first and the last job of a study."""
     monkeypatch.chdir(tmp_path)
     for name in ("cat", "dog"):  # class folders are counted
         (tmp_path / "photos" / name).mkdir(parents=True)

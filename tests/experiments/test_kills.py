@@ -49,7 +49,7 @@ APART = 2  # of them, of the command itself; the others are of processes that fi
 
 
 def written(run):
-    """When the newest checkpoint was written; None before the first."""
+    """Time at which the newest checkpoint was written; None before the first."""
     try:
         return (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which processes make a run: the launcher's, where the trainer wants as many; otherwise one of its own."""
+"""Processes of a run: the launcher's if the trainer wants as many, otherwise one of its own."""
 
 import os
 import signal

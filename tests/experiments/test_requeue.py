@@ -1,4 +1,4 @@
-"""When a batch job of SLURM is queued again: what SLURM 22.05 says of a job for each reason to stop."""
+"""Requeueing of batch jobs: answers of SLURM 22.05 for each reason to stop."""
 
 import os
 import signal

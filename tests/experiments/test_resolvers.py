@@ -1,4 +1,4 @@
-"""What config files compute of the choices of a run."""
+"""Resolvers of config files, for the choices of a run."""
 
 import pytest
 

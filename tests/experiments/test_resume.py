@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and which directories are free; from files in any state."""
+"""Checkpoint that a run is resumed from, and directories that are free; from files in any state."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What a run is called, and whether a command may go on in its directory."""
+"""Names of runs, and whether a command may resume in a run's directory."""
 
 import json
 import os

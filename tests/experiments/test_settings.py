@@ -147,14 +147,14 @@ def test_a_default_is_allowed(target):
 
 def test_torch_is_not_imported_and_the_shipped_classes_are_read_at_once():
     code = (
-        "import sys, time; from experiments.settings.signatures import signature; start = time.perf_counter()\n"
+        "import sys, time; from experiments.settings.signatures import signature; start = time.process_time()\n"
         f"for target in {SHIPPED!r}: assert signature(target)\n"
-        "print(time.perf_counter() - start, [name for name in ('torch', 'datamodules.base') if name in sys.modules])"
+        "print(time.process_time() - start, [name for name in ('torch', 'datamodules.base') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     seconds, _, imported = told.strip().partition(" ")
     assert imported == "[]"
-    assert float(seconds) < 10  # about half a second on an idle core
+    assert float(seconds) < 10  # of CPU time; about half a second
 
 
 def hints_of(found):
@@ -180,7 +180,7 @@ def bounds_of(member):
 
 
 def compatible(spec, hint):
-    """Whether all that a spec lets through is what an annotation says, bounds, None and literal values included."""
+    """Return True if a spec lets through only values of an annotation: bounds, None and literal values included."""
     members = set(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else {hint}
     optional = type(None) in members
     if isinstance(spec, Optional) != optional:
@@ -287,7 +287,7 @@ def test_every_file_composes_and_is_valid(variant, data, others, tmp_path, monke
 
 
 def of_images(network):
-    """Whether it is not made for a game on other data, nor a variant's usual one, which the pairs above compose."""
+    """Return True if a network is not made for a game on other data, nor a variant's usual one (composed above)."""
     variant = network.partition("_")[0]
     usual = map(offered.usual_network, shared().options("variant"))
     return network not in (*PLANAR_NETWORKS, *usual) and fitting.plays(variant, offered.data_class("digits"))

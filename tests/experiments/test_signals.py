@@ -47,7 +47,7 @@ def same(run, undisturbed):
 
 
 def iterations(run):
-    """How far the newest checkpoint is, by what the run says of itself."""
+    """Iterations of the newest checkpoint, as the run prints them."""
     file = run / "summary.json"
     return json.loads(file.read_text())["iterations"] if file.is_file() else 0
 

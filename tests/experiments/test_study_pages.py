@@ -1,4 +1,4 @@
-"""What the studies' pages say of their runs."""
+"""Pages of studies about their runs."""
 
 import csv
 import json

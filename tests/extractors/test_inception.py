@@ -77,7 +77,7 @@ def test_weights_are_downloaded_into_the_hub_folder(tmp_path: Path, monkeypatch:
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
-    """Of (N, d) from (N, d), relative to how far the N images are from each other."""
+    """Distance of (N, d) from (N, d), relative to the distances between the N images."""
     spread = (expected - expected.mean(0)).norm()
     assert spread > 1e-2 * expected.norm()
     return ((found - expected).norm() / spread).item()

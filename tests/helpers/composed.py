@@ -31,7 +31,7 @@ SMALL = {
 def composed(
     variant: str, *overrides: str, iterations: int = 12, small: bool = True, image_size: int = 8
 ) -> dict[str, Any]:
-    """What `python -m experiments.train variant=... <overrides>` would run, resolved and plain."""
+    """Compose the configuration of `python -m experiments.train variant=... <overrides>`, resolved and plain."""
     found = unresolved(variant, *overrides, iterations=iterations, small=small, image_size=image_size)
     return shared().resolve(found)
 

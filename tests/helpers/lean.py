@@ -54,7 +54,7 @@ class Without:
 
 
 def digest(model: Any) -> str:
-    """Of 70 samples, bit by bit."""
+    """Digest of 70 samples, bit by bit."""
     import hashlib
 
     return hashlib.sha256(repr(model.sample(70, seed=5).double().flatten().tolist()).encode()).hexdigest()

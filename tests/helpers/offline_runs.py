@@ -1,4 +1,4 @@
-"""What W&B's offline files of a run hold, read with W&B's own `wandb leet inspect`."""
+"""Reader of W&B's offline files of a run, by W&B's own `wandb leet inspect`."""
 
 import json
 import subprocess

@@ -17,7 +17,7 @@ Work = Callable[[Path, dict[str, Any]], dict[str, Any]]
 
 
 def on_ranks(work: Work, folder: Path, job: dict[str, Any], *, world: int = 2) -> list[dict[str, Any]]:
-    """What `work(folder, job)` returns (tensors and plain values) on each of `world` processes, in rank order.
+    """Return the results of `work(folder, job)` (tensors and plain values) on `world` processes, in rank order.
 
     Lightning finds the processes there, as under torchrun: its trainers need `devices=world`.
     """

@@ -1,4 +1,4 @@
-"""Whether two runs came to the same: every file, less what is measured with a clock or says where it lies."""
+"""Comparison of two runs: every file, less clock times and paths."""
 
 import csv
 import json

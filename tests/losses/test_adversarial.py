@@ -146,7 +146,7 @@ def test_each_is_compared_with_the_mean_of_the_others():
     loss, (real, fake) = RelativisticAverage(), pair_of_logits()
 
     def expected(real, fake):
-        """Of mean sp(E fake - real) + mean sp(fake - E real)."""
+        """Gradients of mean sp(E fake - real) + mean sp(fake - E real)."""
         on_real, on_fake = (fake.mean() - real).sigmoid(), (fake - real.mean()).sigmoid()
         return -(on_real + on_fake.mean()) / 5, (on_fake + on_real.mean()) / 5
 

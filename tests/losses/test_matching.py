@@ -35,7 +35,7 @@ def ipm(matching, real, fake):
 
 
 def ascended(matching, real, fake, *, steps, rate):
-    """What steps of gradient ascent come to, one parameter after the other, each step followed by the projection."""
+    """Result of steps of gradient ascent, one parameter after the other, each step followed by the projection."""
     matching = matching.double()
     matching.project()
     parameters = list(matching.parameters())

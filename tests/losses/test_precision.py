@@ -27,7 +27,7 @@ LOSSES = [
 
 
 def outputs(seed, *shape):
-    """What a network gives in bf16, and the same numbers in float32."""
+    """Outputs of a network in bf16, and the same numbers in float32."""
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).mul(3).bfloat16()
     return x, x.float()
 

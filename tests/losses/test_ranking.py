@@ -28,7 +28,7 @@ def exact():
 
 
 def estimates(share, *, baseline, key, n=DRAWS):
-    """Of that gradient, one for each of n draws, (n, 8): each is w (r - b) (p - one-hot)."""
+    """Estimates of that gradient, one for each of n draws, (n, 8): each is w (r - b) (p - one-hot)."""
     log_p = log_policy(SCORES, ALL)
     p = log_p.exp()
     proposal = importance_mixture(p, RELEVANT, share)

@@ -1,4 +1,4 @@
-"""Where each objective's D ends between P = N(0, 1) and Q = N(0.5, 1.2^2): its least loss, shape and divergence."""
+"""Optimum of each objective's D between P = N(0, 1) and Q = N(0.5, 1.2^2): least loss, shape and divergence."""
 
 from math import log
 

@@ -1,4 +1,4 @@
-"""What is read from codes, against cases whose answer is known."""
+"""Metrics of latent codes, against cases whose answer is known."""
 
 import pytest
 import torch

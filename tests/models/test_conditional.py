@@ -25,7 +25,7 @@ SPEC = {
 
 
 class Told(nn.Module):
-    """What comes out is what went in: the code and the label, side by side."""
+    """Identity network: its output is its input, the code and the label side by side."""
 
     def forward(self, z, label):
         return torch.cat([z, label[:, None].to(z)], dim=1)

@@ -97,7 +97,7 @@ class Correlated(nn.Module):
 
 
 def test_unknown_numbers_are_sampled_given_the_known_ones():
-    """Of a normal pair, x_1 given x_0 is N(0.8 x_0, 1 - 0.8^2); Langevin steps of finite length change its variance."""
+    """For a normal pair, x_1 given x_0 is N(0.8 x_0, 1 - 0.8^2); finite Langevin steps change its variance."""
     eps, given = 0.1, 1.5
     model = EnergyModel(
         discriminator=Correlated(), shape=(2,), steps=60, step_size=eps / 2, noise=eps**0.5, low=-9.0, high=9.0

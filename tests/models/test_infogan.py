@@ -1,4 +1,4 @@
-"""What a model of noise and codes gives and infers, and what it does not claim to."""
+"""Model of noise and codes: samples, inferred codes, and the protocols that it does not satisfy."""
 
 import pytest
 import torch

@@ -113,7 +113,7 @@ def test_other_sizes_are_refused(size):
     "norm, alone", [("batch", False), *((n, True) for n in "layer instance none spectral".split())]
 )
 def test_samples_are_judged_alone_but_for_batch_norm(norm, alone):
-    """What a penalty on each sample's gradient needs."""
+    """Assumption of penalties on each sample's gradient."""
     network, x = discriminator(image_size=16, norm=norm), noise(4, 3, 16, 16).requires_grad_()
     (gradient,) = torch.autograd.grad(network(x)[0].sum(), x, create_graph=True)
     strangers = gradient[1:].abs().max().item()

@@ -55,7 +55,7 @@ def test_the_code_is_added_before_the_norm():
 
 
 def test_images_may_be_seen_in_the_unit_range():
-    """Where dropout drops a pixel, it is black, as most are."""
+    """Dropout makes a pixel black, as most pixels are."""
     network, x, z = mlp(unit_range=True, batch_norm=False), noise(6, 1, 4, 4).tanh(), noise(6, 3)
     plain = mlp(batch_norm=False)
     torch.testing.assert_close(network(x, z), plain((x + 1) / 2, z))

@@ -105,7 +105,7 @@ def test_the_gradient_is_orthogonal_to_the_weight(kind):
 
 
 def moved(layer, act):
-    """Whether u and v moved; they never do one without the other."""
+    """Return True if u and v moved; they never do one without the other."""
     _, norm = parts(layer)
     before = norm.u.clone(), norm.v.clone()
     act()

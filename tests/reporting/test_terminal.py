@@ -45,7 +45,7 @@ def terminal(width: int = 80, encoding: str = "utf-8") -> Console:
 
 
 def written(console: Console) -> str:
-    """What was sent, in lines, whatever moved the cursor between them."""
+    """Lines that were sent, whatever moved the cursor between them."""
     assert isinstance(console.file, io.StringIO)
     lines = re.split(r"(?:\x1b\[[0-9;?]*[A-Za-z]|[\r\n])+", console.file.getvalue())
     return "".join(f"{line}\n" for line in lines if line)

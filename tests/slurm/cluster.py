@@ -129,7 +129,7 @@ class Cluster:
         return set(self.run("sinfo", "--noheader", "--Node", "--format=%T", check=False).split())
 
     def run(self, *command: str, check: bool = True, cwd: Path | None = None) -> str:
-        """What a command prints."""
+        """Output of a command."""
         done = subprocess.run(
             command, env=os.environ | self.environ, cwd=cwd, capture_output=True, text=True, timeout=60
         )
@@ -141,7 +141,7 @@ class Cluster:
         return self.run("sbatch", "--parsable", *command, cwd=cwd).strip()
 
     def job(self, number: str) -> dict[str, str]:
-        """What `scontrol show job` says of a job."""
+        """Fields of `scontrol show job`."""
         said = self.run("scontrol", "--oneliner", "show", "job", number, check=False)
         return dict(re.findall(r"(\w+)=(\S*)", said.partition("\n")[0]))
 

@@ -65,7 +65,7 @@ class Train:
         return process
 
     def ended(self, process, *, code=0, seconds=240):
-        """What it has printed at its end."""
+        """Output of a process at its end."""
         said, _ = process.communicate(timeout=seconds)
         assert code in (process.returncode, None), f"{said}\n{self.told()}"
         return said

@@ -1,4 +1,4 @@
-"""What is exchanged in an iteration: the gradients of the players that move, each once a phase, and no others'."""
+"""Gradient exchange of an iteration: the moving players' gradients, once a phase, and no others'."""
 
 import pytest
 

@@ -66,7 +66,7 @@ def resumed(folder, config, checkpoint):
 
 
 def scores(configs):
-    """Of untrained weights, by name of the measure."""
+    """Scores of untrained weights, by name of the measure."""
     images, points = game_of(configs["dcgan"]).evaluated_model(), game_of(configs["points"]).evaluated_model()
     return {
         "images": measure(RandomConvolutions(), torch.rand(400, 1, 8, 8, generator=stream("real")) * 2 - 1, images),

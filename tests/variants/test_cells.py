@@ -29,7 +29,7 @@ LIPSCHITZ = {"sngan"}  # critics that are held without a penalty
 
 
 def refusal(objective, penalty, network):
-    """How the sentence about a cell that means nothing begins, or None."""
+    """Beginning of the message that refuses an invalid combination; None if it is valid."""
     if penalty != "none" and network == "dcgan":
         return f"penalty={penalty} is a function of each sample's own gradient"
     if objective == "wasserstein" and penalty == "none" and network not in LIPSCHITZ:
@@ -46,7 +46,7 @@ part = cache(lambda *overrides: composed("vanilla", *overrides, iterations=3))
 
 
 def configuration(objective, penalty, network):
-    """What `objective= penalty= network=` compose to: every choice composed once, as composing takes the time."""
+    """Composition of `objective= penalty= network=`: every choice composed once, as composing takes the time."""
     config = part(*NETWORKS[network])
     loss, term = part(f"objective={objective}")["objective"], part(f"penalty={penalty}")["penalty"]
     return config | {"objective": loss, "penalty": term, "variant": config["variant"] | {"loss": loss, "penalty": term}}

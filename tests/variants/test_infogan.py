@@ -98,7 +98,7 @@ def moved(game):
 
 
 def test_q_is_asked_for_the_code_that_made_the_sample(tmp_path):
-    """Where all is known L_I is log 5, 2 (log 2 - log(2 pi) / 2) and 1/2; of codes drawn anew it would be below 0."""
+    """Known codes give L_I of log 5, 2 (log 2 - log(2 pi) / 2) and 1/2; codes drawn anew would give one below 0."""
     losses = play(known(), [batch()], tmp_path).read_losses()
     for player in "DG":
         assert losses[f"{player}/information_c1"] == pytest.approx(log(K), rel=1e-5)

@@ -1,4 +1,4 @@
-"""What holds for every variant there is, from its own configuration: a new one is tested by being there."""
+"""Tests of every registered variant from its own configuration; a new variant needs no list."""
 
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ SAVED_AT = 5
 
 
 class Movements(pl.Callback):
-    """Whose parameters every optimizer step changed.
+    """Parameters that every optimizer step changed.
 
     steps: (the optimizer's player, {player: names of its parameters that changed}). strays: parameters that moved
     between two steps and were not of the player who had just moved, who may project them.

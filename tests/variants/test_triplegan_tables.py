@@ -29,7 +29,7 @@ P_C = torch.tensor([[3, 2, 1], [1, 4, 1], [2, 2, 2]]) / 6.0  # p_c(y | x)
 
 
 class Every(Prior):
-    """Which symbol each class gives: 0.5, 0.25 and 0.25 of the codes are the class's own symbol and the next two."""
+    """Prior over symbols: 0.5, 0.25 and 0.25 of the codes are the class's own symbol and the next two."""
 
     dim = 1
 

@@ -79,7 +79,7 @@ def networks(game):
 
 
 def moves(folder, **settings):
-    """How each player's parameters changed in one iteration."""
+    """Changes of each player's parameters in one iteration."""
     game = vae_gan(**settings)
     start = deepcopy(networks(game))
     play(game, batches(), folder)
@@ -250,7 +250,7 @@ def test_a_sample_and_its_reconstruction_are_augmented_alike(tmp_path):
 
 
 def who_moved(folder, costs, **options):
-    """Of players whose Dis costs this rank `costs`."""
+    """Names of the players that moved where Dis costs this rank `costs`."""
     game = vae_gan(equilibrium=0.68, margin=0.35)
     game.critic.costs = lambda on: torch.tensor(costs, dtype=torch.float64)
     start = deepcopy(networks(game))

@@ -1,4 +1,4 @@
-"""Whether two sets of images can be compared. Imports no torch."""
+"""Checks that two sets of images can be compared. Imports no torch."""
 
 import zipfile
 from collections.abc import Iterable

@@ -93,7 +93,7 @@ def _described(images: Mapping[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that figures depend on; those that are not installed are left out."""
+    """Return the versions of Python and of the installed packages that scores depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

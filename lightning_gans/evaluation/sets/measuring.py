@@ -284,7 +284,7 @@ def _memorised(generated: ImageSet, reference: Side, protocol: Protocol | None) 
 
 
 def _first(n: int, wanted: int) -> slice | Tensor:
-    """Which of n samples distances are of: as many as wanted, at equal distances (a set may be sorted by class)."""
+    """Choose the samples for distances: as many as wanted, at equal steps (a set may be sorted by class)."""
     return slice(None) if wanted >= n else torch.arange(wanted) * n // wanted
 
 

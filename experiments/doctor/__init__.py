@@ -1,0 +1,1 @@
+"""Checks of this machine: installation, hardware and surroundings of a run."""
