@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
 
 class Recognisers(NamedTuple):
-    """Fitted to real training samples alone. content: None where what is said is not known."""
+    """Recognisers of content and speaker, fitted to real training samples. content: None without content labels."""
 
     content: Recogniser | None
     speaker: Recogniser
