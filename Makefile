@@ -12,7 +12,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-ddp test-slurm test-hydra lint format settings bench compare clean
+.PHONY: help setup train test test-slow test-ddp test-slurm test-hydra lint format settings docs bench compare clean
 
 help: ## this list
 	@echo "usage: make TARGET [ARGS='...']"
@@ -58,8 +58,12 @@ format: $(STAMP) ## sort imports, mend what ruff can mend, format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-settings: $(STAMP) ## docs/SETTINGS.md anew from the constructors
+settings: $(STAMP) ## docs/SETTINGS.md and the tables of settings in docs/variants anew from the constructors
 	@$(BIN)/python -m experiments.settings > docs/.SETTINGS.md && mv docs/.SETTINGS.md docs/SETTINGS.md
+	@$(BIN)/python -m experiments.settings docs/variants/*.md
+
+docs: $(STAMP) ## the pages as a site in site/, to be read without a network; ARGS=serve shows them as they change
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs $(or $(ARGS),build --strict)
 
 bench: $(STAMP) ## our training step against a bare PyTorch loop
 	@$(BIN)/python -m benchmarks.step $(ARGS)

@@ -32,6 +32,7 @@ from lightning_gans.callbacks.stop import GracefulStop
 from lightning_gans.callbacks.summary import RunSummary
 from lightning_gans.callbacks.training_log import TrainingLog
 from lightning_gans.core.errors import UserError
+from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Interruption
 from lightning_gans.core.prior import Normal
 from lightning_gans.losses.adversarial import NonSaturating
@@ -167,15 +168,23 @@ def wall_time() -> float:
     return time.perf_counter()
 
 
-def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[Turns, int]:
-    """Run one comparison in a run directory that is then removed: what it took, and images an iteration."""
+def fit(
+    overrides: Sequence[str], turns: pl.Callback, *, threads: int | None, change: Callable[[Game], Game] | None = None
+) -> Game:
+    """Train as the command does, in a run directory that is then removed, until `turns` stops it.
+
+    Args:
+        overrides: of `experiments.train`.
+        change: the game that is trained, made of that of the configuration.
+    """
     with tempfile.TemporaryDirectory() as folder, Terminal() as terminal:
         fixed = f"iterations={NEVER}", "logger=none", "metrics=none", f"run_dir={folder}/run"
-        (job,) = preflight([*case.overrides, *fixed])
+        (job,) = preflight([*overrides, *fixed])
         trainer_settings = job.config["trainer"]
         torch.set_num_threads(threads or trainer_settings["threads"] or THREADS)
         game, data = make_game(job.config), build(job.config["data"], trusted=True)
-        turns = Turns(case, **turns_settings)
+        if change is not None:
+            game = change(game)
         callbacks = [
             GracefulStop(Interruption()),
             TrainingLog(every=trainer_settings["log_every"]),
@@ -187,7 +196,14 @@ def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[
             turns,
         ]
         make_trainer(trainer_settings, Path(folder, "run"), callbacks, []).fit(game, datamodule=data)
-        return turns, game.training_settings.batch_size
+        return game
+
+
+def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[Turns, int]:
+    """Run one comparison: what it took, and images an iteration."""
+    turns = Turns(case, **turns_settings)
+    game = fit(case.overrides, turns, threads=threads)
+    return turns, game.training_settings.batch_size
 
 
 THREADS = torch.get_num_threads()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datamodules.base import DataModule, Modes
+    from datamodules.conditioned import Attributes, DigitsAttributes
     from datamodules.digits import Digits
     from datamodules.domains import Domains, EmbeddedDomains
     from datamodules.folder import Folder
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "DataModule": "base",
     "Modes": "base",
+    "Attributes": "conditioned",
     "Digits": "digits",
+    "DigitsAttributes": "conditioned",
     "DigitsEdges": "paired",
     "DigitsHalves": "paired",
     "DigitsShifted": "shifted",
@@ -56,8 +59,10 @@ _HOMES = {
 
 __all__ = [
     "MNISTM",
+    "Attributes",
     "DataModule",
     "Digits",
+    "DigitsAttributes",
     "DigitsEdges",
     "DigitsHalves",
     "DigitsRetrieval",

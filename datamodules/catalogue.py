@@ -10,6 +10,7 @@ IN_WORDS = {
     ("DomainBatch", "images"): "a labelled source and an unlabelled target",
     ("SemiSupervisedBatch", "images"): "images of which few are labelled",
     ("UnpairedBatch", "images"): "images of two domains",
+    ("ConditionedBatch", "images"): "images with condition vectors",
     ("PairedBatch", "images"): "images in pairs, an input and its output",
     ("UtteranceBatch", ""): "utterances of several speakers",
     ("RetrievalBatch", ""): "queries and the documents that are relevant to them",
@@ -90,6 +91,10 @@ CATALOGUE: dict[str, Data] = {
         "DigitsUnpaired", False, "half of the digits against the other half on photographs, RGB", 10, Images(718, 8, 3)
     ),
     "unpaired": Data("Unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
+    "digits_attributes": Data(
+        "DigitsAttributes", False, "the digits with stroke width, slant and class", 10, Images(1_437, 8, 1)
+    ),
+    "attributes": Data("Attributes", False, "your own images with condition vectors: attributes, embeddings", None),
     "digits_edges": Data("DigitsEdges", False, "outlines of digits to digits, grey", 10, Images(1_437, 8, 1)),
     "digits_halves": Data("DigitsHalves", False, "left halves of digits to digits, grey", 10, Images(1_437, 8, 1)),
     "paired": Data("Paired", False, "your own pairs of images, in folders A/ and B/ or side by side", None),

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 import torch
 from sklearn.datasets import load_digits
+from torch import Tensor
 
 from datamodules import pixels
 from datamodules.images import ImageData
 from datamodules.order import held_out
 from datamodules.sources import Source, Tensors
+from datamodules.survey import SplitName
 from lightning_gans.settings import Channels, Count, ImageSize, Natural
 
 
@@ -55,10 +57,10 @@ class Digits(ImageData):
         everything = Tensors(
             pixels.fit(native, size=self.image_size, channels=self.channels), torch.from_numpy(digits.target).long()
         )
-        rest, test = held_out(len(everything), 180, "split", "digits", "test")
+        return {name: everything.take(rows) for name, rows in self.rows(len(everything)).items()}
+
+    def rows(self, total: int) -> dict[SplitName, Tensor]:
+        """Places of the images of each split among all `total` of them."""
+        rest, test = held_out(total, 180, "split", "digits", "test")
         train, validation = held_out(len(rest), self.held(180, len(rest)), "split", "digits", "validation")
-        return {
-            "train": everything.take(rest[train]),
-            "validation": everything.take(rest[validation]),
-            "test": everything.take(test),
-        }
+        return {"train": rest[train], "validation": rest[validation], "test": test}

@@ -278,11 +278,7 @@ class Folder(ImageData):
         lines = [
             counted(counts, dict(zip(names, of_class.tolist(), strict=True)) if isinstance(of_class, Tensor) else {})
         ]
-        if loose := strays(self._all):
-            more = f" and {len(loose) - 1:,} more images lie" if len(loose) > 1 else " lies"
-            lines.append(f"class folders are ignored: {printable(loose[0].path, 40)}{more} beside them")
-        elif not names and all(file.folder for file in self._all):
-            lines.append(f"the only class folder, {printable(self._all[0].folder, 40)}, is ignored: labels need two")
+        lines += self._notes_on_classes()
         if labels["train"] is not None:
             lacking = [name for number, name in enumerate(names) if not (labels["train"] == number).any()]
             lines += [listed(f"{len(lacking)} classes have no training image", lacking)] if lacking else []
@@ -291,6 +287,15 @@ class Folder(ImageData):
         train = self.sources["train"]
         lines += one_colour(train.x, paths["train"]) if isinstance(train, Tensors) else []
         return lines + repeated(counts["train"], self.batch_size)
+
+    def _notes_on_classes(self) -> list[str]:
+        """Why class folders are ignored, where there are any."""
+        if loose := strays(self._all):
+            more = f" and {len(loose) - 1:,} more images lie" if len(loose) > 1 else " lies"
+            return [f"class folders are ignored: {printable(loose[0].path, 40)}{more} beside them"]
+        if not self.classes and all(file.folder for file in self._all):
+            return [f"the only class folder, {printable(self._all[0].folder, 40)}, is ignored: labels need two"]
+        return []
 
     def check_levels(self, extremes: Extremes | None) -> None:
         if extremes is None:

@@ -130,6 +130,10 @@ class Pictures(ABC):
     def name(self, index: int) -> str:
         """Name of a sample in error messages."""
 
+    def replaces(self, index: int, other: int) -> bool:
+        """Whether file `other` may stand in for an unreadable file `index` of a batch: one of its class."""
+        return self.labels is None or bool(self.labels[other] == self.labels[index])
+
     def extremes(self) -> Extremes | None:
         """The extremes of a few files that are spread over all, where that is asked of them."""
         return None
@@ -171,10 +175,9 @@ class _Decoder(Dataset[Any]):
     def _candidates(self, index: int) -> Iterator[int]:
         """The index itself, then the next ones of its class: a bad file does not change a batch's size or labels."""
         yield index
-        labels = self.pictures.labels
         for step in range(1, len(self.pictures) if self.replace else 1):
             other = (index + step) % len(self.pictures)
-            if labels is None or labels[other] == labels[index]:
+            if self.pictures.replaces(index, other):
                 yield other
 
 

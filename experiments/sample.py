@@ -5,6 +5,7 @@ data modules.
 
 usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [truncation=0.7]
                                     [grid=FILE.png] [npz=FILE.npz] [folder=DIR]
+                                    [condition=NAME=VALUE,...|FILE]
                                     [path=spherical|linear] [steps=8] [gif=FILE.gif] [video=FILE.mp4]
                                     [which=last|best] [allow=PACKAGE.]
                                     [reconstruct=IN | interpolate=IN | traverse=INDEX | encode=IN] [steps=8]
@@ -20,6 +21,9 @@ usage: python -m experiments.sample run=DIR [n=64] [seed=0] [label=CLASS] [trunc
   seed    of the noise (0); the same seed gives the same files, byte by byte, and the first samples of a larger n
   label   of which class, by its name or its number from 0 on (a name wins where both fit), where the run's model is
           told the class; without it, classes at random
+  condition  of a run of gan_cls: numbers of the condition vector by name, as slant=10,digit_3=1, or a file of
+          condition vectors as data.conditions (sample i has its row i). A value that training conditions have chooses
+          among these; any other takes the place of theirs. Without it, training conditions at random
   truncation  numbers of a normal code beyond +-truncation are drawn again (Brock et al. 2018): samples vary less, and
           each is likelier to look real
   grid    a picture: images side by side (the first 1,024), points scattered
@@ -33,7 +37,8 @@ Any generator of codes shows what lies between its samples, and what its codes s
   path      n rows of samples along paths between pairs of codes, all of one class where the model is told it:
             spherical (along a great circle, as far from 0 as codes are) or linear (a straight line)
   traverse  sample INDEX of `seed`, a row for each of the first 10 numbers of its code, which moves along it, all else
-            held; of a run with an encoder a row for each number, of infogan one for each of its codes
+            held; of a run with an encoder a row for each number, of infogan one for each of its codes, of gan_cls one
+            for each number of its condition
   steps     of a path, or along an axis (8; with gif or video 48)
   gif       an animation of the steps of path=, interpolate= or traverse=, there and back
   video     the same as MP4 (pip install 'lightning-gans[video]')
@@ -98,6 +103,7 @@ run=zoo/NAME go to samples/zoo-NAME/.
 
   python -m experiments.sample run=runs/acgan-digits-0 n=64 seed=0 grid=digits.png
   python -m experiments.sample run=zoo/digits label=3 truncation=0.7
+  python -m experiments.sample run=runs/gan_cls-digits_attributes-0 condition=digit_3=1,slant=15
   python -m experiments.sample run=runs/dcgan-digits-0 path=spherical n=16 gif=morphing.gif
   python -m experiments.sample run=runs/vae-digits-0 reconstruct=my_digits/ grid=pairs.png
   python -m experiments.sample run=runs/cyclegan-unpaired-0 translate=apples/ out=oranges/ direction=a2b
@@ -116,7 +122,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import cli
 from experiments.settings.suggest import did_you_mean, nearest
-from experiments.trained import inference, paths, uses
+from experiments.trained import conditions, inference, paths, uses
 from experiments.trained.loading import load_model, using
 from experiments.trained.progress import shown
 from experiments.trained.sample_request import OUTPUTS, Request, file_name, parse
@@ -158,10 +164,13 @@ def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
 def chunks(model: Any, n: int, *, seed: int, **chosen: Any) -> Iterator[Any]:
     """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d).
 
-    chosen: `label`, `truncation` where they were given.
+    chosen: `label`, `truncation` where they were given, and `condition`, a row for each sample.
     """
+    told = chosen.pop("condition", None)
     for start in range(0, n, STEP):
-        yield _stored(model.sample(min(STEP, n - start), seed=seed, start=start, **chosen))
+        rows = min(STEP, n - start)
+        own = {} if told is None else {"condition": told[start : start + rows]}
+        yield _stored(model.sample(rows, seed=seed, start=start, **own, **chosen))
 
 
 def _stored(x: Any) -> Any:
@@ -211,7 +220,8 @@ def main(argv: Sequence[str]) -> int:
         model, iteration = load_model(request.run, request.which, allow=request.allow, watched=request.task != "onnx")
     uses.need(request, model)
     label = label_of(request, model)
-    chosen = {"label": None if label is None else label[0], "truncation": request.truncation}
+    told = conditions.of(request, model)
+    chosen = {"label": None if label is None else label[0], "condition": told, "truncation": request.truncation}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     start = time.monotonic()
     if request.task in uses.USES:
@@ -223,6 +233,7 @@ def main(argv: Sequence[str]) -> int:
     seconds = time.monotonic() - start
     facts = ["x".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]}-D", f"seed {request.seed}", request.which]
     facts += [f"class {label[1]}"] if label else []
+    facts += [f"condition {request.condition}"] if request.condition is not None else []
     facts += [f"truncation {request.truncation:g}"] if request.truncation is not None else []
     facts += [f"iteration {iteration:,}"] if iteration is not None else []
     cli.tell(f"{request.n:,} sample{'s' * (request.n > 1)} of {request.run} ({', '.join(facts)}) in {seconds:.1f} s:")

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments import cli
-from experiments.jobs import command, launch
+from experiments.jobs import command, launch, precision
 from experiments.jobs.preflight import Job, plan
 from experiments.jobs.sweep import page, sweep, write_page
 from experiments.runs.directory import COMMAND, CONFIG, config_text
@@ -85,6 +85,7 @@ def _run(job: Job) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with shown("loading PyTorch") if job.place.leads else nullcontext():
         from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
+    job = replace(job, config=precision.resolved(job.config))
 
     if job.place.leads:
         _warn(job)

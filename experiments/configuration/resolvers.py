@@ -9,10 +9,13 @@ import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
+from datamodules.condition_files import condition_names
 from datamodules.speech_files import recordings
 from experiments.configuration.recipes import facts
 from experiments.settings.contents import class_count
 from lightning_gans.core.errors import UserError
+
+EMBEDDED_CONDITIONS = {"digits_attributes": 12}  # data= -> numbers of a condition vector
 
 
 def register() -> None:
@@ -32,6 +35,7 @@ def register() -> None:
         decoded_channels,
         images_or_points,
         classes,
+        condition_dim,
         epochs,
         code_dim,
         noise_and_code_dim,
@@ -121,6 +125,23 @@ def classes(*, _root_: DictConfig) -> int:
             "one folder a class."
         )
     return entry.classes
+
+
+def condition_dim(*, _root_: DictConfig) -> int:
+    """How many numbers a condition vector of the chosen data has; those of a file are counted.
+
+    Raises:
+        UserError: the data have no condition vectors, or the file cannot be read.
+    """
+    data = _root_.data
+    if "conditions" in data:
+        return len(condition_names(str(data.conditions)))
+    if _data_name(_root_) in EMBEDDED_CONDITIONS:
+        return EMBEDDED_CONDITIONS[_data_name(_root_)]
+    raise UserError(
+        f"data={_data_name(_root_)} has no condition vectors. Say data=digits_attributes, or data=attributes "
+        "data.root=DIR data.conditions=FILE with your own; or network.model.condition_dim=N."
+    )
 
 
 def _data_name(root: DictConfig) -> str:

@@ -15,7 +15,7 @@ from experiments.configuration import help, recipes
 from experiments.configuration.composing import CONFIG_NAME, CONFIG_PATH, Composed, Composer, shared
 from experiments.configuration.messages import exists
 from experiments.configuration.names import FILLED_IN, named
-from experiments.jobs import command, launch, local, slurm
+from experiments.jobs import command, launch, local, precision, slurm
 from experiments.jobs.launch import Place
 from experiments.runs.resume import DivergedBefore, Resume, check_resume, recorded
 from experiments.settings import compatibility, validate
@@ -234,7 +234,7 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     validate.check(config, composed.config, also=[*chosen.config, *FILLED_IN])
     config["run_dir"] = str(Path(str(config["run_dir"])).expanduser())
     defaults = composed.defaults()
-    config = recorded(config, defaults)
+    config = precision.kept(recorded(config, defaults))
     compatibility.check(config, composed.choices)
     # Jobs that SLURM is to start are ranks there, not here.
     place = Place() if arguments.multirun and arguments.launcher == "slurm" else launch.place(config["trainer"])

@@ -23,6 +23,7 @@ from experiments.jobs import launch, requeue
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
+from experiments.jobs.precision import choose, resolved
 from experiments.report.of_run import leave
 from experiments.runs.resume import source_of
 from experiments.settings.trainer import check as check_flags
@@ -86,6 +87,7 @@ def run(
         UserError: the pieces do not fit each other.
     """
     quiet_libraries()
+    config = resolved(config)
     place = launch.place(config["trainer"])
     check_devices(config["trainer"], launched=place.launcher is not None)
     # Lightning has taken it from any rank variable there is.
@@ -120,8 +122,8 @@ def _run(
     origin: Mapping[str, str],
 ) -> Exit:
     run_dir = Path(config["run_dir"])
-    settings, flags = config["callbacks"], config["trainer"]
-    check_flags(flags)
+    settings, flags = config["callbacks"], {**config["trainer"], "precision": config["names"]["precision"]}
+    check_flags(config["trainer"])
     given = make_callbacks(settings)
     with activity("starting the loggers"):
         loggers = make_loggers(config["logger"]) if launch.place(flags).leads else []
@@ -198,16 +200,21 @@ def _queue_again(settings: Mapping[str, Any], interruption: Interruption, *, adv
 
 
 def _tell(data: pl.LightningDataModule, name: str, trainer: pl.Trainer, about: dict[str, Any]) -> None:
-    """Print what the data module found in its files, and its classes, whose names are exported with the model."""
+    """Print what the data module found in its files, and the names of classes and conditions that are exported."""
     names = getattr(data, "classes", None)
     if names:
         about[class_names.KEY] = [str(one) for one in names]
+    numbers = getattr(data, "condition_names", None)
+    if numbers:
+        about[class_names.CONDITIONS] = [str(one) for one in numbers]
     if not trainer.is_global_zero:
         return
     for note in getattr(data, "notes", list)():
         print(f"{name}: {note}")
     if names:
         print(f"classes: {class_names.listed(about[class_names.KEY])}")
+    if numbers:
+        print(f"conditions: {class_names.listed(about[class_names.CONDITIONS])}")
 
 
 def _end_ranks(trainer: pl.Trainer) -> None:
@@ -278,7 +285,7 @@ def make_trainer(
             devices=_devices(settings, place),
             num_nodes=place.nodes,
             strategy=PlayerDDPStrategy() if players else settings["strategy"],
-            precision=_precision(settings),
+            precision=choose(settings["precision"], settings["accelerator"]),
             plugins=[AtomicCheckpointIO(), _environment(place)],
             profiler=profiler,
             detect_anomaly=settings.get("detect_anomaly", False),
@@ -326,13 +333,6 @@ def _environment(place: launch.Place) -> GivenProcesses:
         address=place.address,
         port=place.port,
     )
-
-
-def _precision(settings: Mapping[str, Any]) -> Any:
-    if settings["precision"] != "auto":
-        return settings["precision"]
-    on_cuda = settings["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if on_cuda and torch.cuda.is_bf16_supported() else "32-true"
 
 
 def warm_start(game: Game, source: Path) -> None:

@@ -281,7 +281,8 @@ def source_of(source: Path) -> Path:
 def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
     """Return the settings that differ and must not when a run is resumed, with those that follow `iterations`.
 
-    Folders of data are compared as seen from the working directory: config.yaml has them absolute.
+    Folders of data are compared as seen from the working directory: config.yaml has them absolute. Older versions
+    recorded trainer.precision=auto for the choice that is null now.
     """
     here, there = dict(flatten(places.absolute(config))), dict(flatten(places.absolute(stored)))
     budget = there.get("iterations"), here.get("iterations")
@@ -290,7 +291,8 @@ def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Di
         pair = there.get(key, MISSING), here.get(key, MISSING)
         # A setting that came after the run was begun, and is not made use of, is no difference.
         unused = pair in ((MISSING, None), (None, MISSING))
-        if pair[0] == pair[1] or unused or is_free(key) or (pair == budget and key != "iterations"):
+        older = key == "trainer.precision" and pair == ("auto", None) and "names.precision" not in there
+        if pair[0] == pair[1] or unused or older or is_free(key) or (pair == budget and key != "iterations"):
             continue
         found.append(Difference(key, *pair))
     return found

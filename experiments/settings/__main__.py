@@ -1,5 +1,9 @@
-"""Print the page of all settings (docs/SETTINGS.md): values, defaults and help, read from the constructors."""
+"""Print the page of all settings (docs/SETTINGS.md): values, defaults and help, read from the constructors.
 
+With files of pages as arguments, their tables of a variant's settings are made anew in place (`tables.py`).
+"""
+
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ import experiments
 from experiments.settings.run import PLACES, TOP
 from experiments.settings.signatures import REQUIRED, UNKNOWN, signature
 from experiments.settings.spec import Spec, plain
+from experiments.settings.tables import refresh
 
 CONF = Path(experiments.__file__).parent / "conf"
 HEAD = """\
@@ -79,4 +84,7 @@ def _table(rows: Iterator[tuple[str, Spec, Any]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(page()).rstrip())
+    if pages := sys.argv[1:]:
+        refresh(pages)
+    else:
+        print("\n".join(page()).rstrip())

@@ -87,7 +87,11 @@ PLACES: dict[str, Place] = {
                 help="players: one process per device, every player's gradients averaged; auto: that for several "
                 "processes. No strategy of Lightning's does so",
             ),
-            "precision": Choice(PRECISIONS, help="auto: bf16-mixed on CUDA, 32-true elsewhere"),
+            "precision": Optional(
+                Choice(PRECISIONS),
+                help="null: bf16-mixed on CUDA, 32-true elsewhere; auto: bf16-mixed also on CPUs with AVX512-BF16 or "
+                "AMX, for recipes that are as good in it",
+            ),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
             "requeue": Bool(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.jobs.precision import of_record
 from experiments.runs import directory as runs
 from experiments.studies.pages import config_of, summary_of
 from experiments.trained.comparison import Run
@@ -96,7 +97,7 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
         "seed": str(int(config["seed"])),
         "iterations": str(int(config["iterations"])),
         "batch_size": str(int(config["data"]["batch_size"])),
-        "precision": runs.clean(str(config["trainer"]["precision"])),
+        "precision": runs.clean(of_record(config)),
     }
 
 
@@ -141,7 +142,7 @@ def _written(value: float | str | None) -> str:
 
 def _recipe(run: Run) -> str:
     """A digest of what was run: alike for every seed and place, not for every precision."""
-    return runs.digest(f"{run.configuration} {run.config['trainer']['precision']}")
+    return runs.digest(f"{run.configuration} {of_record(run.config)}")
 
 
 def _budget(line: Line) -> str:

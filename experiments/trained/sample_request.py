@@ -24,6 +24,7 @@ class Request:
     n: int = 64
     seed: int = 0
     label: str | None = None  # a class's name or number
+    condition: str | None = None  # numbers of a condition vector by name, or a file of condition vectors
     grid: Path | None = None
     npz: Path | None = None
     folder: Path | None = None
@@ -106,6 +107,7 @@ def parse(arguments: Sequence[str]) -> Request:
         n=whole("n", given.get("n", _usual_n(given)), least=1),
         seed=whole("seed", given.get("seed", "0"), least=0),
         label=given.get("label"),
+        condition=given.get("condition"),
         grid=_file("grid", given.get("grid"), ".png"),
         npz=_file("npz", given.get("npz"), ".npz"),
         folder=None if "folder" not in given else Path(given["folder"]),
@@ -149,6 +151,7 @@ def parse(arguments: Sequence[str]) -> Request:
         return replace(request, grid=samples / f"{request.task}.png")
     name = request.path or ("sample" if which == "last" else which)
     of_class = "" if request.label is None else f"-label{clean(request.label)}"
+    of_class += "" if request.condition is None else f"-{clean(request.condition.replace('=', ''))}"
     cut = "" if request.truncation is None else f"-truncation{request.truncation:g}"
     return replace(request, grid=samples / f"{name}-seed{request.seed}{of_class}{cut}.png")
 
@@ -176,6 +179,10 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
         need("onnx")
     if request.task not in ("sample", "path", "traverse") and request.label is not None:
         raise UserError(f"label={request.label}: a sample's class is not chosen with {request.task}=. Leave label out.")
+    if request.task != "sample" and request.condition is not None:
+        raise UserError(
+            f"condition={request.condition}: a condition is not chosen with {request.task}=. Leave condition out."
+        )
     if request.task not in ("sample", "path") and request.truncation is not None:
         raise UserError(
             f"truncation={request.truncation:g}: codes are not truncated with {request.task}=. Leave truncation out."

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 
-from lightning_gans.core.batches import SampleBatch
+from lightning_gans.core.batches import ConditionedBatch, SampleBatch
 from lightning_gans.core.events import Evidence
-from lightning_gans.core.protocols import DetectsMemorisation, Samples, SamplesByLabel
+from lightning_gans.core.protocols import DetectsMemorisation, Samples, SamplesByCondition, SamplesByLabel
 
 log = logging.getLogger("lightning_gans")
 
@@ -45,7 +44,7 @@ class MemorisationWatch(pl.Callback):
         if not len(held_out) >= LEAST or len(train) > SMALL:
             return
         real = [next(split.at_most(SAMPLES).batches(SAMPLES)) for split in (train, held_out)]
-        batches = [_on(game.device, batch.x, batch.label) for batch in real]
+        batches = [_on(game.device, batch) for batch in real]
         generated = _generated(game.evaluated_model(), game.device)
         if generated is None:
             return
@@ -70,12 +69,16 @@ class MemorisationWatch(pl.Callback):
         self.warnings = [*state_dict.get("warnings", ())]  # checkpoints of version 0.1 have none
 
 
-def _generated(model: Any, device: torch.device) -> SampleBatch | None:
-    """Samples with the classes that they were drawn for, on the device of D."""
+def _generated(model: Any, device: torch.device) -> Any:
+    """Samples with the classes or conditions that they were drawn for, on the device of D."""
     if not isinstance(model, Samples):
         return None
-    return _on(device, model.sample(SAMPLES), model.labels(SAMPLES) if isinstance(model, SamplesByLabel) else None)
+    x = model.sample(SAMPLES)
+    if isinstance(model, SamplesByCondition):
+        return _on(device, ConditionedBatch(x, model.conditions(SAMPLES)))
+    return _on(device, SampleBatch(x, model.labels(SAMPLES) if isinstance(model, SamplesByLabel) else None))
 
 
-def _on(device: torch.device, x: Tensor, label: Tensor | None) -> SampleBatch:
-    return SampleBatch(x.to(device), None if label is None else label.to(device))
+def _on(device: torch.device, batch: Any) -> Any:
+    """The same batch with its tensors on a device."""
+    return type(batch)(*(None if column is None else column.to(device) for column in batch))

@@ -18,6 +18,17 @@ class SampleBatch(NamedTuple):
     label: Tensor | None = None
 
 
+class ConditionedBatch(NamedTuple):
+    """Images with condition vectors, attributes or embeddings of captions.
+
+    x: (N, C, H, W), float in [-1, 1]. condition: (N, d), float, in the data's own units. label: (N,) int64, or None.
+    """
+
+    x: Tensor
+    condition: Tensor
+    label: Tensor | None = None
+
+
 class UnpairedBatch(NamedTuple):
     """Batch of unpaired images of two domains: (N, C, H, W), float in [-1, 1]."""
 

@@ -40,6 +40,13 @@ class SampleSplit(Split[SampleBatch], Protocol):
         ...
 
 
+class ConditionedSplit(SampleSplit, Protocol):
+    """Images with their condition vectors, (N, d)."""
+
+    @property
+    def conditions(self) -> Tensor: ...
+
+
 class SpeechSplit(SampleSplit, Protocol):
     """Split of log-mel segments with their speakers, (N,) int64."""
 
@@ -104,6 +111,14 @@ class HasDomains(Protocol):
 
     @property
     def domains(self) -> Mapping[str, Data]: ...
+
+
+@runtime_checkable
+class HasConditions(HasSplits[ConditionedSplit], Protocol):
+    """Images with condition vectors: attributes, or embeddings of captions. condition_names: of the numbers."""
+
+    @property
+    def condition_names(self) -> tuple[str, ...]: ...
 
 
 SpeechData = HasSplits[SpeechSplit]  # log-mel segments of several speakers

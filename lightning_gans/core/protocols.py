@@ -1,11 +1,9 @@
 """Protocols of models and of parts of a game: a model's abilities, never its class."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
-
-from lightning_gans.core.batches import SampleBatch
 
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
@@ -32,6 +30,20 @@ class SamplesByLabel(Protocol):
     ) -> Tensor: ...
 
     def labels(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
+
+
+@runtime_checkable
+class SamplesByCondition(Protocol):
+    """Model that samples for condition vectors of `condition_dim` numbers, in the data's own units.
+
+    Without a condition it draws them: `conditions` says which, (n, condition_dim).
+    """
+
+    condition_dim: int
+
+    def sample(self, n: int, *, condition: Any = None, seed: int = 0, start: int = 0) -> Tensor: ...
+
+    def conditions(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
 
 
 @runtime_checkable
@@ -77,9 +89,12 @@ class CalibratesOnSamples(Protocol):
 
 @runtime_checkable
 class DetectsMemorisation(Protocol):
-    """Game that measures overfitting of D. 0: held-out samples look real to D; 1: they look generated."""
+    """Game that measures overfitting of D. 0: held-out samples look real to D; 1: they look generated.
 
-    def memorisation(self, train: SampleBatch, held_out: SampleBatch, generated: SampleBatch) -> float: ...
+    Batches are of the game's own type.
+    """
+
+    def memorisation(self, train: Any, held_out: Any, generated: Any) -> float: ...
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lightning_gans.core.batches import PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
+from lightning_gans.core.batches import ConditionedBatch, PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
 from lightning_gans.core.data import Data, SampleSplit
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
@@ -33,7 +33,7 @@ class ClassifierExtractor:
         accuracy: on the data's validation split, 0 to 1; None where that is empty.
     """
 
-    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, PairedBatch)
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, ConditionedBatch, PairedBatch)
     contents: ClassVar[tuple[str, ...]] = ("images",)
     suffix = "_classifier"
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lightning_gans.core.batches import PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
+from lightning_gans.core.batches import ConditionedBatch, PairedBatch, SampleBatch, SemiSupervisedBatch, UnpairedBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import isolated
 from lightning_gans.extractors.base import Features, in_chunks
@@ -55,7 +55,7 @@ class InceptionExtractor:
         UserError: torch-fidelity is missing, the weights cannot be had, have another hash, or are another network's.
     """
 
-    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, PairedBatch)
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, ConditionedBatch, PairedBatch)
     contents: ClassVar[tuple[str, ...]] = ("images",)
     feature_dim = 2048
     classes = 1008

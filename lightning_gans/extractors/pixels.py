@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from lightning_gans.core.batches import PairedBatch, SampleBatch, UnpairedBatch
+from lightning_gans.core.batches import ConditionedBatch, PairedBatch, SampleBatch, UnpairedBatch
 from lightning_gans.extractors.base import Features
 
 SIDE = 8
@@ -21,7 +21,7 @@ class PixelExtractor:
         channels: 1 (grey) or 3 (RGB).
     """
 
-    batch: ClassVar[tuple[type, ...]] = (SampleBatch, UnpairedBatch, PairedBatch)
+    batch: ClassVar[tuple[type, ...]] = (SampleBatch, UnpairedBatch, ConditionedBatch, PairedBatch)
     contents: ClassVar[tuple[str, ...]] = ("images",)
     name = "pixels"
     classes = None

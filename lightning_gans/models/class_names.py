@@ -1,4 +1,7 @@
-"""Names of the classes that a model is told, as its description (model.yaml) keeps them. Imports no torch."""
+"""Names of classes and of numbers of a condition vector, as a model's description (model.yaml) keeps them.
+
+Imports no torch.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +10,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable
 
 KEY = "classes"  # of the facts beside a description
+CONDITIONS = "condition_names"  # those of the numbers of a condition vector
 LONGEST = 200  # characters of a name
 SHOWN = 12
 
@@ -19,14 +23,15 @@ def listed(names: Sequence[str]) -> str:
     return " ".join(shown)
 
 
-def received(about: Mapping[str, Any], classes: int) -> tuple[str, ...]:
+def received(about: Mapping[str, Any], classes: int, key: str = KEY) -> tuple[str, ...]:
     """The names in the facts beside a description, which may come from a stranger; none where they do not fit.
 
     Args:
         about: facts, from a file.
         classes: how many the model is told.
+        key: of the fact: `KEY` or `CONDITIONS`.
     """
-    names = about.get(KEY)
+    names = about.get(key)
     if not isinstance(names, list) or len(names) != classes:
         return ()
     if not all(isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable() for name in names):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
 from lightning_gans.core.files import atomic
-from lightning_gans.core.protocols import Encodes, SamplesByLabel, SamplesFromCodes
+from lightning_gans.core.protocols import Encodes, SamplesByCondition, SamplesByLabel, SamplesFromCodes
 from lightning_gans.models.generative import evaluating
 
 TOLERANCE = 1e-4  # of the largest output: what the file and torch may differ by
@@ -34,7 +34,7 @@ class _Function(nn.Module):
 
 
 def export_onnx(model: Any, path: Path) -> dict[Path, dict[str, tuple[Any, ...]]]:
-    """Write G as an ONNX file: `z` (n, prior.dim), and `label` (n,) int64 where it is told the class -> `x`.
+    """Write G as an ONNX file: `z` (n, prior.dim) -> `x`; also `label` (n,) int64 or `condition` (n, d).
 
     Any n. A model that infers has a second file, NAME-encoder.onnx: `x` -> `z`, as `model.encode`. Each is compared
     with torch before it takes its place, where onnxruntime is installed.
@@ -58,6 +58,8 @@ def export_onnx(model: Any, path: Path) -> dict[Path, dict[str, tuple[Any, ...]]
         inputs = {"z": z}
         if isinstance(able, SamplesByLabel):
             inputs["label"] = model.labels(len(z)).to(z.device)
+        if isinstance(able, SamplesByCondition):
+            inputs["condition"] = model.conditions(len(z)).to(z.device)
         x = model(*inputs.values())
         written = {path: _write(model, model, inputs, "x", x, path)}
         if isinstance(able, Encodes):

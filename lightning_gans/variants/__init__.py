@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lightning_gans.variants.disentangle import Disentangle, DisentanglePairs
     from lightning_gans.variants.energy import EnergyBased
     from lightning_gans.variants.fgan import FGAN
+    from lightning_gans.variants.gan_cls import GANCLS
     from lightning_gans.variants.geometric import GeometricGAN
     from lightning_gans.variants.infogan import InfoGAN
     from lightning_gans.variants.irgan import IRGAN, PairwiseIRGAN
@@ -37,6 +38,7 @@ _MODULES = {
     "disentangle": "Disentangle DisentanglePairs",
     "energy": "EnergyBased",
     "fgan": "FGAN",
+    "gan_cls": "GANCLS",
     "geometric": "GeometricGAN",
     "infogan": "InfoGAN",
     "irgan": "IRGAN PairwiseIRGAN",
@@ -57,6 +59,7 @@ __all__ = [
     "DANN",
     "FGAN",
     "GAN",
+    "GANCLS",
     "IRGAN",
     "R3GAN",
     "VAE",

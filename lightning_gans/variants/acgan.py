@@ -54,6 +54,7 @@ class ACGAN(ConditionalGAN):
         places = self.places(batch)
         with torch.no_grad():
             fake = self.generated(places)
+        self.watch(batch.x, fake)
         label, weight = self.labels(batch, len(batch.x)), self.discriminator_class_weight
         (on_real, real_class), (on_fake, fake_class) = self.heads(batch.x), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)

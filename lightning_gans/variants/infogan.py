@@ -99,6 +99,7 @@ class InfoGAN(GAN):
         z = self.noise(self.model.prior, len(batch.x))
         with torch.no_grad():
             fake = self.model(z)
+        self.watch(batch.x, fake)
         on_real, (on_fake, recognised) = self.judge(batch.x, batch), self.heads(fake)
         terms = self.loss.discriminator(on_real, on_fake)
         terms = self.completed(terms, on_real, on_fake, batch, fake)

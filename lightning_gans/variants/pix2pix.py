@@ -12,6 +12,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.core.phase import Phase, Training
 from lightning_gans.losses.adversarial import AdversarialLoss
+from lightning_gans.losses.mismatch import with_wrong_pairs
 from lightning_gans.models.paired import PairedModel
 from lightning_gans.settings import Count, NonNegative, Share
 
@@ -102,9 +103,7 @@ class Pix2Pix(Game):
         if self.wrong_pair_weight:
             on_wrong = self.judge(batch.a.roll(1, 0), batch.b)
             wrong = self.loss.discriminator(on_real, on_wrong)
-            share = self.wrong_pair_weight
-            terms = {name: (1 - share) * term for name, term in terms.items()}
-            terms |= {f"wrong_{name}": share * term for name, term in wrong.items()}
+            terms = with_wrong_pairs(terms, wrong, share=self.wrong_pair_weight)
         accuracy = self.loss.accuracy(on_real.detach(), on_fake.detach())
         if accuracy is not None:
             self.monitor("D/accuracy", accuracy)

@@ -15,7 +15,7 @@ from lightning_gans.core.phase import Phase, Training
 from lightning_gans.core.protocols import AdaptiveAugmentation, DiscriminatorAugmentation
 from lightning_gans.losses.adversarial import AdversarialLoss
 from lightning_gans.losses.constraints import Constraint
-from lightning_gans.losses.penalties import Penalty
+from lightning_gans.losses.penalties import Penalty, SamplePenalty, needs_float32, squared_norms
 from lightning_gans.models.generative import GenerativeModel, norms
 from lightning_gans.settings import Count, Natural
 from lightning_gans.strategies.exchange import average
@@ -225,10 +225,25 @@ class GAN(Game):
         places = self.places(batch)
         with torch.no_grad():
             fake = self.generated(places)
+        self.watch(batch.x, fake)
         # Two passes: batch norm must not see real and fake samples together.
         on_real, on_fake = self.judge(batch.x, batch), self.judge(fake, places)
         terms = self.loss.discriminator(on_real, on_fake)
         return self.completed(terms, on_real, on_fake, batch, fake)
+
+    def watch(self, real: Tensor, fake: Tensor) -> None:
+        """Keep the gradient of D at the samples that the penalty of this step is at; before D judges them.
+
+        The penalty then reads it from the graph of the loss. Otherwise it makes forward passes of its own.
+        """
+        if isinstance(self.penalty, SamplePenalty) and self.penalty_is_due() and not needs_float32(self.packed(real)):
+            for name, x in (("real", real), ("fake", fake)):
+                if name in self.penalty.on and not x.requires_grad:
+                    x.requires_grad_()
+
+    def penalty_is_due(self) -> bool:
+        """Whether this step of D has its penalty, which may be taken in every k-th alone."""
+        return (self.iteration // self.generator_steps) % getattr(self.penalty, "every", 1) == 0
 
     def completed(
         self, terms: dict[str, Tensor], on_real: Tensor, on_fake: Tensor, batch: SampleBatch, fake: Tensor
@@ -236,10 +251,20 @@ class GAN(Game):
         """Loss terms of D with the gradient penalty added and the accuracy logged; every loss of D ends here."""
         self.diagnose(on_real, on_fake, terms)
         self.observe(on_real)
-        if self.penalty is not None:
-            steps = self.iteration // self.generator_steps
-            due = steps % getattr(self.penalty, "every", 1) == 0
-            terms["penalty"] = self.gradient_penalty(batch, fake) if due else on_real.new_zeros(())
+        if self.penalty is None:
+            return terms
+        if not self.penalty_is_due():
+            terms["penalty"] = on_real.new_zeros(())
+            return terms
+        judged = {"real": (on_real, batch.x), "fake": (on_fake, fake)}
+        if isinstance(self.penalty, SamplePenalty) and all(judged[name][1].requires_grad for name in self.penalty.on):
+            squared = [squared_norms(*judged[name]) for name in self.penalty.on]
+            # the squared norm of a pack is the sum over its samples
+            packs = [samples.unflatten(0, (-1, self.packing)).sum(1) for samples in squared]
+            terms["penalty"] = self.penalty.of_norms(packs)
+            batch.x.requires_grad_(False)  # the generator's turn needs no gradient of it
+        else:
+            terms["penalty"] = self.gradient_penalty(batch, fake)
         return terms
 
     def gradient_penalty(self, batch: SampleBatch, fake: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""docs/ADDING_A_VARIANT.md and docs/ADDING_DATA.md: their files and commands as they stand."""
+"""The tutorials of a variant, a data set and a loss: their files and commands as they stand."""
 
 import json
 
@@ -11,11 +11,12 @@ from tests.helpers.documents import DOCS, read_page, run_command
     "page, files, runs",
     [
         (
-            "ADDING_A_VARIANT.md",
+            "tutorials/variant.md",
             {"my_gans/least_squares.py", "conf/variant/least_squares.yaml"},
             {"least_squares-ring-0", "least_squares-ring-packing2-r1-0"},
         ),
-        ("ADDING_DATA.md", {"my_waves.py", "conf/data/waves.yaml"}, {"wgan_gp-waves-0", "short"}),
+        ("tutorials/data_set.md", {"my_waves.py", "conf/data/waves.yaml"}, {"wgan_gp-waves-0", "short"}),
+        ("tutorials/loss.md", {"my_losses.py", "conf/objective/exponential.yaml"}, {"exponential", "flat"}),
     ],
 )
 def test_the_files_and_commands_of_a_page(page, files, runs, tmp_path):

@@ -1,4 +1,4 @@
-"""docs/ADDING_A_METRIC.md: its files and commands as they stand, and the metric wherever shipped ones appear."""
+"""docs/tutorials/metric.md: its files and commands as they stand, and the metric wherever shipped ones appear."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.documents import DOCS, read_page, run_command
 from tests.helpers.offline_runs import read_offline_run
 
-PAGE = read_page(DOCS / "ADDING_A_METRIC.md")
+PAGE = read_page(DOCS / "tutorials" / "metric.md")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The lines of README's Python section and the notebook run as they stand, with a smaller budget."""
+"""README's Python section, the tutorial from Python and the notebooks run as they stand, with a smaller budget."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 from torch.optim import Adam
 
 from datamodules import Digits
@@ -36,14 +37,15 @@ def lines():
     return block
 
 
-def cells():
-    notebook = json.loads((ROOT / "notebooks" / "first_gan.ipynb").read_text())
+def cells(name):
+    notebook = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())
     return [(cell["cell_type"], "".join(cell["source"]), cell) for cell in notebook["cells"]]
 
 
-def executed(source, **names):
-    assert source.count(BUDGET) == 1
-    exec(compile(source.replace(BUDGET, f"iterations={ITERATIONS}"), "<page>", "exec"), names)
+def executed(source, budget=BUDGET):
+    assert source.count(budget) == 1
+    names = {}
+    exec(compile(source.replace(budget, f"iterations={ITERATIONS}"), "<page>", "exec"), names)
     return names
 
 
@@ -108,18 +110,41 @@ def test_convolutions_train_to_the_weights_of_the_command(folder, launcher):
     assert_same_weights(game, folder / "run")
 
 
-def test_the_notebook_runs(folder):
-    code = [source for kind, source, _ in cells() if kind == "code"]
-    made = executed("\n".join(code))
+def code_of(name):
+    return "\n".join(source for kind, source, _ in cells(name) if kind == "code")
+
+
+def test_the_first_notebook_runs(folder):
+    made = executed(code_of("first_gan"))
     assert made["game"].iteration == ITERATIONS
     assert made["fake"].shape == (2000, 2)
 
 
-def test_the_notebook_holds_no_output_and_says_what_it_does():
-    kinds = [kind for kind, _, _ in cells()]
+def test_the_notebook_of_objectives_runs(folder):
+    made = executed(code_of("comparing_objectives"))
+    assert [game.iteration for game in made["games"].values()] == [ITERATIONS] * 3
+    first, *others = (made["samples"][name] for name in made["objectives"])
+    assert not any(torch.equal(first, other) for other in others)
+    assert set(made["scores"]) == set(made["objectives"])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
+def test_a_notebook_holds_no_output_and_says_what_it_does(name):
+    kinds = [kind for kind, _, _ in cells(name)]
     assert kinds.count("markdown") >= kinds.count("code")
-    for kind, source, cell in cells():
+    for kind, source, cell in cells(name):
         assert source.strip()
         if kind == "code":
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
+
+
+def test_the_tutorial_from_python_runs(folder, capsys):
+    for name, grey in (("samples", 60), ("photos", 200)):
+        (folder / name).mkdir()
+        for number in range(4):
+            Image.new("RGB", (16, 16), (grey + number,) * 3).save(folder / name / f"{number}.png")
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/tutorials/from_python.md").read_text(), re.M | re.S)
+    made = executed("\n".join(blocks), budget="iterations=500")
+    assert made["x"].shape == (16, 2)
+    assert "fid_pixels" in capsys.readouterr().out

@@ -83,7 +83,7 @@ def test_the_discriminator_descends_it():
     torch.testing.assert_close(weight.grad, 4 * weight.detach())
 
 
-def test_autocast_does_not_reach_it():
+def test_autocast_does_not_reach_it_for_points():
     network = nn.Linear(3, 1)
     x = rows(4, 3).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -91,6 +91,17 @@ def test_autocast_does_not_reach_it():
         halves = squared_gradient_norm(network, x.bfloat16())
     assert norms.dtype == halves.dtype == torch.float32
     torch.testing.assert_close(norms, network.weight.square().sum().expand(4), rtol=1e-6, atol=0)
+
+
+def test_autocast_reaches_the_passes_for_images_and_not_the_norm():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(144, 1))
+    x = rows(4, 1, 12, 12).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        norms = squared_gradient_norm(network, x)
+    assert norms.dtype == torch.float32
+    weight = network[1].weight
+    torch.testing.assert_close(norms, weight.bfloat16().float().square().sum().expand(4), rtol=1e-6, atol=0)
+    torch.testing.assert_close(norms, weight.square().sum().expand(4), rtol=1e-2, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1])

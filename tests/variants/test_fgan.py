@@ -61,7 +61,7 @@ def test_one_pass_gives_both_players_their_gradients(name, penalised, tmp_path):
     play(game, Ring(batch_size=4), tmp_path)
     (z,), shown = game.model.generator.given, game.discriminator.given
     real, fake = shown[0], g(z)
-    assert len(shown) == 2 + penalised  # the penalty looks at the real samples once more
+    assert len(shown) == 2  # the penalty is of the pass that the loss makes
     torch.testing.assert_close(shown[1], fake)
     on_real, on_fake = d(real), d(fake)
     d_loss = loss.composite(on_fake).mean() - loss.activation(on_real).mean()

@@ -1,0 +1,179 @@
+"""A generator that is told a condition vector, and its prior."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gans.core.prior import Prior
+from lightning_gans.core.rng import stream
+from lightning_gans.models.generative import (
+    CALIBRATION_CHUNKS,
+    CHUNK,
+    TOGETHER,
+    GenerativeModel,
+    Path,
+    evaluating,
+    reestimating,
+)
+from lightning_gans.settings import Count
+
+MOST_AXES = 32  # numbers of a condition that a traversal moves
+
+
+class ConditionedModel(GenerativeModel):
+    """x = G(z, c), z ~ p(z), c a vector of attributes or the embedding of a caption (Reed et al. 2016, 1605.05396).
+
+    Conditions are in the data's own units. The networks are given them standardised by the means and standard
+    deviations of the training conditions. Conditions that are not given are drawn from `bank`, training conditions
+    that the model keeps, and keyed like the codes: code and condition of a sample follow from (seed, index) alone.
+
+    Args:
+        generator: z (N, prior.dim), c (N, condition_dim), standardised -> samples (N, ...).
+        prior: distribution of latent codes.
+        condition_dim: numbers of a condition vector.
+        bank_size: training conditions that are kept with the weights.
+    """
+
+    bank: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, *, generator: nn.Module, prior: Prior, condition_dim: Count, bank_size: Count = 1024) -> None:
+        super().__init__(generator=generator, prior=prior)
+        for name, value in (("condition_dim", condition_dim), ("bank_size", bank_size)):
+            if value < 1:
+                raise ValueError(f"{name}={value}: at least 1")
+        self.condition_dim, self.bank_size = condition_dim, bank_size
+        self.register_buffer("bank", torch.zeros(bank_size, condition_dim))
+        self.register_buffer("mean", torch.zeros(condition_dim))
+        self.register_buffer("std", torch.ones(condition_dim))
+
+    @torch.no_grad()
+    def fit_conditions(self, conditions: Tensor) -> None:
+        """Take means, standard deviations and the bank from training conditions (M, condition_dim), M at least 1."""
+        conditions = conditions.to(self.bank)
+        chosen = torch.randperm(len(conditions), generator=stream("conditions"))
+        self.bank.copy_(conditions[chosen.repeat(-(-self.bank_size // len(chosen)))[: self.bank_size]])
+        std = conditions.std(0, correction=0)
+        self.mean.copy_(conditions.mean(0))
+        self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
+
+    def standardised(self, condition: Tensor) -> Tensor:
+        """(N, condition_dim) in the data's units -> the same with mean 0 and standard deviation 1 over training."""
+        return (condition.to(self.mean) - self.mean) / self.std
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, prior.dim), (N, condition_dim) in the data's units -> (N, *sample_shape)."""
+        x: Tensor = self.generator(z, self.standardised(condition))
+        return x
+
+    def drawn(self, uniform: Tensor) -> Tensor:
+        """Conditions of the bank, one for each of `uniform` (N,) in [0, 1): (N, condition_dim)."""
+        rows = (uniform * self.bank_size).long().clamp(max=self.bank_size - 1)
+        return self.bank[rows.to(self.bank.device)]
+
+    def conditions(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """The conditions that `sample` draws for indices start .. start + n - 1: (n, condition_dim)."""
+        first, last = start // CHUNK, -(-(start + n) // CHUNK)
+        uniform = [
+            torch.rand(CHUNK, generator=stream(seed, "condition", chunk))
+            for chunk in range(first, max(last, first + 1))
+        ]
+        return self.drawn(torch.cat(uniform)[start - first * CHUNK :][:n])
+
+    def sample(
+        self,
+        n: int,
+        *,
+        condition: Any = None,
+        seed: int = 0,
+        start: int = 0,
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Samples of global indices start .. start + n - 1: (n, *sample_shape), float; images in [-1, 1].
+
+        Runs in eval mode. Equal (seed, index, condition, truncation) give equal samples whatever n and start.
+
+        Args:
+            condition: (condition_dim,), one for all, or (n, condition_dim), in the data's units; None draws them from
+                the bank, see `conditions`.
+            truncation: numbers of a normal code beyond +-truncation are drawn again, as in `GenerativeModel.sample`.
+
+        Raises:
+            ValueError: conditions of another shape, or not finite.
+            UserError: the prior cannot be truncated.
+        """
+        first = start // CHUNK
+        before = start - first * CHUNK
+        whole = max(-(-(before + n) // CHUNK), 1) * CHUNK  # a sample is always made beside the 63 others of its chunk
+        conditions = self.conditions(whole, seed=seed, start=first * CHUNK)
+        if condition is not None:
+            conditions[before : before + n] = self._checked(condition, n)
+        with evaluating(self):
+            made = [self._chunk(first + i, part, seed, truncation) for i, part in enumerate(conditions.split(CHUNK))]
+        return torch.cat(made)[before:][:n]
+
+    def _chunk(self, chunk: int, conditions: Tensor, seed: int, truncation: float | None = None) -> Tensor:
+        z = self.codes(chunk, seed=seed, truncation=truncation)
+        x: Tensor = self(z, conditions.to(z.device))
+        return x
+
+    def interpolate(
+        self,
+        rows: int,
+        steps: int,
+        *,
+        condition: Any = None,
+        seed: int = 0,
+        path: Path = "spherical",
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Samples along paths between codes 2 i and 2 i + 1 in row i, of one condition: (rows, steps, *sample_shape).
+
+        Args:
+            condition: one for all rows, or one for each; None: that of sample 2 i.
+            path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
+            truncation: of the codes at the ends, as for `sample`.
+        """
+        given = self.conditions(2 * rows, seed=seed)[::2] if condition is None else self._checked(condition, rows)
+        with evaluating(self):
+            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
+            told = given.to(z).expand(rows, -1).repeat_interleave(steps, 0)
+            parts = zip(z.split(TOGETHER), told.split(TOGETHER), strict=True)
+            x = torch.cat([self(part, of) for part, of in parts])
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
+
+    def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
+        """Sample `start` of `seed` with one number of its condition after the other moved: (axes, steps, *shape).
+
+        A number goes from its smallest to its largest value in the bank; code and other numbers are held. The first 32
+        numbers that vary are axes.
+        """
+        low, high = self.bank.amin(0), self.bank.amax(0)
+        axes = (high > low).nonzero()[:MOST_AXES, 0].tolist()
+        with evaluating(self):
+            z = self.codes(start // CHUNK, seed=seed)[start % CHUNK]
+            own = self.conditions(1, seed=seed, start=start)[0]
+            rows = []
+            for axis in axes:
+                moved = own.repeat(steps, 1)
+                moved[:, axis] = torch.linspace(float(low[axis]), float(high[axis]), steps).to(moved)
+                rows.append(self(z.repeat(steps, 1), moved))
+        return torch.stack(rows)
+
+    def calibrate(self) -> None:
+        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and conditions."""
+        with reestimating(self.generator):
+            for chunk in range(CALIBRATION_CHUNKS):
+                self._chunk(chunk, self.conditions(CHUNK, seed=-1, start=chunk * CHUNK), -1)
+
+    def _checked(self, condition: Any, n: int) -> Tensor:
+        given = torch.as_tensor(condition, dtype=torch.float32).to(self.bank)
+        if given.shape not in ((self.condition_dim,), (n, self.condition_dim)) or not bool(given.isfinite().all()):
+            raise ValueError(
+                f"condition: {self.condition_dim} finite numbers, or {n} rows of them; this is of shape "
+                f"{tuple(given.shape)}."
+            )
+        return given
