@@ -19,7 +19,7 @@ class SampleBatch(NamedTuple):
 
 
 class ConditionedBatch(NamedTuple):
-    """Images with condition vectors, attributes or embeddings of captions.
+    """Batch of images with condition vectors: attributes, or embeddings of captions.
 
     x: (N, C, H, W), float in [-1, 1]. condition: (N, d), float, in the data's own units. label: (N,) int64, or None.
     """

@@ -41,7 +41,7 @@ class SampleSplit(Split[SampleBatch], Protocol):
 
 
 class ConditionedSplit(SampleSplit, Protocol):
-    """Images with their condition vectors, (N, d)."""
+    """Split of images with their condition vectors, (N, d)."""
 
     @property
     def conditions(self) -> Tensor: ...
