@@ -17,7 +17,7 @@ usage: python -m experiments.evaluate run=DIR [which=last|best] [split=test|vali
             inception, classifier (of the reference's labels) or pixels (inception)
   metrics.  a setting of the extractor: metrics.weights=FILE for Inception's weights, where they cannot be downloaded
   measures  measures of your own beside the usual ones: my_metrics.sharpness, or my_metrics for all of a file
-            (docs/ADDING_A_METRIC.md); a run's own are not imported unless they are named here
+            (docs/tutorials/metric.md); a run's own are not imported unless they are named here
   data_dir  where the data sets lie, if not where they lay in training
   data.     any setting of the data: data.root=DIR for a folder that has moved; of two sets data.image_size=32,
             data.channels=3, data.holdout=0
