@@ -63,7 +63,7 @@ def choose(word: Any, accelerator: str, *, checked: bool = False) -> str | int:
 
 
 def fast_bf16() -> bool:
-    """Whether this CPU has instructions for products of bf16."""
+    """Return True if this CPU has instructions for products of bf16."""
     import torch
 
     ask = getattr(torch.cpu, "get_capabilities", None)  # younger than the oldest torch that is supported
@@ -79,7 +79,7 @@ def of_record(config: Mapping[str, Any]) -> str:
 
 
 def _is_checked(config: Mapping[str, Any]) -> bool:
-    """Whether the run has a recipe of `CHECKED`, with its networks."""
+    """Return True if the run has a recipe of `CHECKED`, with its networks."""
     names = config["names"]
     network = CHECKED.get(str(names.get("recipe")))
     return network is not None and (names.get("choices") or {}).get("network") == network

@@ -242,7 +242,7 @@ class GAN(Game):
                     x.requires_grad_()
 
     def penalty_is_due(self) -> bool:
-        """Whether this step of D has its penalty, which may be taken in every k-th alone."""
+        """Return True if this step of D takes its penalty, which may be due in every k-th step only."""
         return (self.iteration // self.generator_steps) % getattr(self.penalty, "every", 1) == 0
 
     def completed(
