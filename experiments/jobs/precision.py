@@ -1,6 +1,6 @@
 """The precision of a run: chosen when it begins, recorded in its configuration, and kept however it goes on.
 
-`trainer.precision=null`, the default: bf16-mixed on CUDA and float32 elsewhere, so that the bytes of a run on a CPU do not
+`trainer.precision=null`, the default: bf16-mixed on CUDA, float32 elsewhere, so that the bytes of a run on a CPU do not
 depend on the kind of CPU. `auto`: the fastest precision that is known to do no harm. Either is resolved once, to
 `names.precision` of config.yaml.
 """
