@@ -32,7 +32,7 @@ STEPS = 10  # as many as classes
 
 
 class Walk(NamedTuple):
-    """What an axis does, means over samples; shares in [0, 1]."""
+    """Effect of an axis, means over samples; shares in [0, 1]."""
 
     information: float
     changes: float
@@ -40,7 +40,7 @@ class Walk(NamedTuple):
 
 
 def measured(images: Tensor, classes: Tensor, *, among: int) -> Walk:
-    """Of images (starts, steps, ...) along one axis and their classes (starts, steps), 0 .. among - 1."""
+    """Measure a walk: images (starts, steps, ...) along one axis and their classes (starts, steps), 0 .. among - 1."""
     steps = classes.shape[1]
     joint = torch.stack([torch.bincount(of_step, minlength=among) for of_step in classes.T]).double()
     joint /= joint.sum()

@@ -26,7 +26,7 @@ class Modes(NamedTuple):
 
 
 class DataModule(pl.LightningDataModule):
-    """Splits, and training batches in an order that is a pure function of (seed, iteration).
+    """Data module with three splits, and training batches in an order that is a pure function of (seed, iteration).
 
     A subclass gives `read()`, `sample_shape`, `classes` and `fingerprint`; where samples are stored otherwise than a
     network sees them, `finish`; where training batches are to vary, `augment`.
@@ -69,7 +69,7 @@ class DataModule(pl.LightningDataModule):
         raise NotImplementedError
 
     def finish(self, raw: Tensor) -> Tensor:
-        """Stored samples -> what a network sees."""
+        """Convert stored samples to the network's input."""
         return raw
 
     def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:

@@ -1,4 +1,4 @@
-"""The choices of `data=`, known without importing torch."""
+"""Catalogue of the choices of `data=`, known without importing torch."""
 
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Images(NamedTuple):
 
 
 class Data(NamedTuple):
-    """One choice.
+    """Choice of `data=`: its data module and the facts known about it.
 
     module: the data module that it makes: a name that `datamodules` exports, or FILE.CLASS of a file in it.
     needs_download: its files are fetched, unless data_dir already holds them.

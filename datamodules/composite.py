@@ -1,4 +1,4 @@
-"""Data of several parts, each a data module of its own, drawn independently of one another."""
+"""Composite data modules: several parts, each a data module, drawn independently of one another."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: real, labelled, and there without a download."""
+"""Handwritten digits of scikit-learn: real, labelled, without a download."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from lightning_gans.settings import Channels, Count, ImageSize, Natural
 
 
 class Digits(ImageData):
-    """1,797 digits of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
+    """Handwritten digits: 1,797 of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
     8x8 pixels with 17 levels, resized by antialiased bicubic. Split by class: 1,437 train, 180 validation, 180 test.
 

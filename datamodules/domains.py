@@ -1,4 +1,4 @@
-"""A labelled source and a target whose labels are there to measure by alone."""
+"""Domain adaptation data: a labelled source, and a target whose labels are for evaluation only."""
 
 import warnings
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ MEAN_OF = 5000  # training images of each domain
 
 
 class Domains(Composite):
-    """Batches of a labelled source beside an unlabelled target: half of `batch_size` is of the one, half of the other.
+    """Domain adaptation data: half of `batch_size` from a labelled source, half from an unlabelled target.
 
     `parts["source"]` and `parts["target"]` have splits of their own; the labels of the target, where it has any, are in
     its splits and in no batch.
@@ -135,7 +135,7 @@ class Domains(Composite):
 
 
 class EmbeddedDomains(Domains):
-    """The same with sets that are there without a download.
+    """Domain adaptation data from built-in sets, without a download.
 
     Args:
         source: labelled domain: `digits`, `digits_shifted` or `digits_textured`, or a directory.

@@ -1,4 +1,4 @@
-"""Getting a well-known set from the network, or saying quickly and fully why not."""
+"""Download of well-known data sets, or a quick and full reason why it fails."""
 
 import importlib.util
 import shutil

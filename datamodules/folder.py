@@ -1,4 +1,4 @@
-"""Any folder of images."""
+"""Data module of any folder of images."""
 
 import hashlib
 import unicodedata
@@ -77,7 +77,7 @@ class Files(Pictures):
 
 
 class Folder(ImageData):
-    """Image files below `root`, searched to any depth.
+    """Image folder: image files below `root`, at any depth.
 
     Grey, RGB, RGBA, palette, CMYK and 16-bit files of any shape become squares: turned upright (EXIF), laid on white
     where transparent, the centre square resized by antialiased bicubic. Grey files of 16 and 32 bits and of floats are

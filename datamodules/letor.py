@@ -1,4 +1,4 @@
-"""LETOR: queries that come with a list of documents, each described by numbers."""
+"""LETOR: queries with a list of documents each, described by features."""
 
 import hashlib
 import math

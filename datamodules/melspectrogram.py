@@ -1,4 +1,4 @@
-"""Sound as log-mel spectrograms, and back."""
+"""Log-mel spectrograms of sound, and their inverse."""
 
 import io
 import math

@@ -25,7 +25,7 @@ MOST = 500  # photographs of each split that are read
 
 
 class MNISTM(ImageData):
-    """MNIST's digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
+    """MNIST-M: MNIST's digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
 
     Ganin et al. 2016 (1505.07818), section 5.2.4, who take BSDS500's photographs. The splits are MNIST's. Those of the
     photographs are their folders train/, val/ and test/, or made by a hash of each file's path, so that no photograph

@@ -1,4 +1,4 @@
-"""Images in pairs: an input and the output that belongs to it."""
+"""Paired images: an input and the output that belongs to it."""
 
 import hashlib
 import warnings
@@ -146,7 +146,7 @@ class _DigitPairs(PairedData):
 
 
 class DigitsEdges(_DigitPairs):
-    """From the outline of a digit to the digit.
+    """Pairs from the outline of a digit to the digit.
 
     The outline: pixels that lie within one of the edge of what is brighter than mid-grey, white on black.
 
@@ -168,7 +168,7 @@ class DigitsEdges(_DigitPairs):
 
 
 class DigitsHalves(_DigitPairs):
-    """From the left half of a digit to the digit: the right half of the input is mid-grey.
+    """Pairs from the left half of a digit to the digit; the right half of the input is mid-grey.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -188,7 +188,7 @@ class DigitsHalves(_DigitPairs):
 
 
 class PhotosGrey(PairedData):
-    """From a grey patch to its colours: patches of scikit-learn's two photographs, 2,000 / 200 / 200.
+    """Pairs from a grey patch to its colours: patches of scikit-learn's two photographs, 2,000 / 200 / 200.
 
     Patches of a split come from a part of the photographs that no other split sees: the first 60 %, the next 20 % and
     the last 20 % of their width. They are squares of 64 pixels, resized.

@@ -1,4 +1,4 @@
-"""Densities on the plane and the line: exact samples, known modes, seconds to train."""
+"""Planar data: densities on the plane and the line, with exact samples and known modes."""
 
 import hashlib
 import inspect
@@ -24,7 +24,7 @@ SIZES: dict[SplitName, int] = {"train": 100_000, "validation": 10_000, "test": 1
 
 
 class Planar(DataModule):
-    """A density with 100,000 training, 10,000 validation and 10,000 test points, fixed for all seeds.
+    """Planar density with 100,000 training, 10,000 validation and 10,000 test points, fixed for all seeds.
 
     A subclass gives `draw`; all its hyperparameters are attributes of the same name.
 
@@ -63,7 +63,7 @@ class Planar(DataModule):
 
 
 class Mixture(Planar):
-    """Equally likely Gaussians, each a mode and a class.
+    """Gaussian mixture: equally likely Gaussians, each a mode and a class.
 
     Args:
         centres: (K, d).
@@ -93,7 +93,7 @@ class Mixture(Planar):
 
 
 class Ring(Mixture):
-    """Eight Gaussians on a circle (Lin et al. 2018, PacGAN, 1712.04086, section 4.1: radius 1, std 0.01).
+    """Ring of eight Gaussians (Lin et al. 2018, PacGAN, 1712.04086, section 4.1: radius 1, std 0.01).
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -118,7 +118,7 @@ class Ring(Mixture):
 
 
 class Grid(Mixture):
-    """25 Gaussians on a square grid, centres at -4, -2, 0, 2, 4 (PacGAN, 1712.04086, section 4.1: std 0.05).
+    """Grid of 25 Gaussians, centres at -4, -2, 0, 2, 4 (PacGAN, 1712.04086, section 4.1: std 0.05).
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -135,7 +135,7 @@ class Grid(Mixture):
 
 
 class TwoPoints(Mixture):
-    """Point masses at (-1, 0) and (1, 0): any f-divergence from a generator with a density is at its maximum.
+    """Two point masses at (-1, 0) and (1, 0): f-divergences from a generator with a density are at their maximum.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -152,7 +152,7 @@ class TwoPoints(Mixture):
 
 
 class RefPair(Planar):
-    """P = N(0, 1) on the line, of a pair whose Q = N(0.5, 1.2^2) a network stands for: all divergences are known.
+    """Reference pair P = N(0, 1) on the line; a network stands for Q = N(0.5, 1.2^2): all divergences are known.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -171,7 +171,7 @@ class RefPair(Planar):
 
 
 class Spiral(Planar):
-    """Two interleaved Archimedean arms of one and a half turns, out to radius 1; the label is the arm.
+    """Spiral of two interleaved Archimedean arms, 1.5 turns, out to radius 1; the label is the arm.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -198,7 +198,7 @@ class Spiral(Planar):
 
 
 class SwissRoll(Planar):
-    """The rolled sheet seen from its edge, as in Gulrajani et al. 2017 (1704.00028), figure 1; it has no modes.
+    """Swiss roll, a rolled sheet seen from its edge (Gulrajani et al. 2017, 1704.00028, figure 1); without modes.
 
     t = 1.5 pi (1 + 2 u), u ~ U(0, 1); (t cos t, t sin t) / 7.5 plus noise.
 

@@ -1,4 +1,4 @@
-"""Queries and documents: what all retrieval data share, and the digits as their own search engine."""
+"""Retrieval data, queries and documents: base class, and digits as their own search engine."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ def filled(rows: Sequence[Sequence[int] | Tensor]) -> Tensor:
 
 
 class Retrieval(DataModule):
-    """Batches of queries. A subclass's `read` gives `Judged` splits.
+    """Retrieval data: batches of queries. A subclass's `read` gives `Judged` splits.
 
     Attributes:
         popularity: (M,) how many training queries each document is relevant to; None where documents are not shared.
@@ -173,7 +173,7 @@ def numbered_splits(
 
 
 class DigitsRetrieval(Retrieval):
-    """Digits seen through noise ask for digits of their class: a pair is described by how far its pixels are apart.
+    """Digit retrieval: noisy digits query digits of their class, by features of pixel differences.
 
     `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always
     the same. What is known of a query is few documents of its class; the others of its class are held out, half for

@@ -1,4 +1,4 @@
-"""Images of which few are labelled: the whole set without its labels, and beside it the few that keep theirs."""
+"""Semi-supervised data: all images without labels, and the few that keep theirs."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -22,7 +22,7 @@ from lightning_gans.settings import Channels, Count, ImageSize, MNISTImageSize, 
 
 
 class SemiSupervised(Composite):
-    """Every training image without its label, and a class-balanced draw of them that keep theirs.
+    """Semi-supervised images: every training image without its label, and a class-balanced draw with labels.
 
     A batch has `batch_size` labelled images, and twice `unlabelled_batches` times as many from the whole of the
     training split, the labelled ones among them, in two draws. Each of the three is an independent stream. Validation
@@ -150,7 +150,7 @@ class _Few(DataModule):
 
 
 class DigitsSemi(SemiSupervised):
-    """scikit-learn's digits, few of them labelled.
+    """Semi-supervised digits of scikit-learn.
 
     Args:
         batch_size: labelled images in a global batch, of all processes together.
@@ -182,7 +182,7 @@ class DigitsSemi(SemiSupervised):
 
 
 class VisionSemi(SemiSupervised):
-    """One of torchvision's labelled sets, few of its images labelled.
+    """Semi-supervised image sets of torchvision.
 
     Args:
         name: labelled set, as `Vision` has it: mnist, fashion_mnist, svhn, cifar10, ...

@@ -1,4 +1,4 @@
-"""Thicker handwritten digits on clouds: a shift of domain that is there without a download."""
+"""Shifted digits, thicker and on clouds: a domain shift without a download."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ GRAIN = 1 / 16  # standard deviation of their blur, as a share of the image
 
 
 class DigitsShifted(Digits):
-    """The digits of `Digits`, split alike, thicker and before blurred noise that is up to four fifths as bright.
+    """Shifted digits: those of `Digits`, split alike, thicker, before blurred noise up to four fifths as bright.
 
     Strokes are a sixteenth of the image (a pixel at least) wider on either side. Each pixel is the brighter of digit
     and background, so that all of the digit is seen. Every image keeps its background, and no two splits share one.

@@ -131,7 +131,7 @@ class Pictures(ABC):
         """Name of a sample in error messages."""
 
     def replaces(self, index: int, other: int) -> bool:
-        """Whether file `other` may stand in for an unreadable file `index` of a batch: one of its class."""
+        """Return True if file `other` may replace an unreadable file `index` of a batch: one of its class."""
         return self.labels is None or bool(self.labels[other] == self.labels[index])
 
     def extremes(self) -> Extremes | None:

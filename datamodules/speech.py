@@ -1,4 +1,4 @@
-"""Recordings of several speakers, one folder each."""
+"""Speech recordings of several speakers, one folder each."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
 
 
 class Speech(SpeechData):
-    """Sound files below root/<speaker>/, in any format that libsndfile reads, cut into segments side by side.
+    """Speech folder: sound files below root/<speaker>/, in any format of libsndfile, cut into segments.
 
     `root` may be a copy of VCTK or LibriSpeech as it comes (VCTK's sample rate is 48,000 Hz, LibriSpeech's 16,000).
 

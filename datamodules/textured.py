@@ -1,4 +1,4 @@
-"""Handwritten digits on photographs: a second look of the same ten classes, there without a download."""
+"""Textured digits, on photographs: a second domain of the same ten classes, without a download."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ EDGES: dict[str, tuple[float, float]] = {"train": (0.0, 0.6), "validation": (0.6
 
 
 class DigitsTextured(Digits):
-    """The digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
+    """Textured digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
 
     MNIST-M's recipe (Ganin et al. 2016, 1505.07818, section 5.2.4) on scikit-learn's digits and its two sample
     photographs. The splits are those of `Digits`; the patches of one split come from a part of the photographs, side by

@@ -1,4 +1,4 @@
-"""Two domains of images without pairs."""
+"""Unpaired images of two domains."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -71,7 +71,7 @@ class _Pair(Composite):
 
 
 class Unpaired(_Pair):
-    """Two folders or sets of images, or one folder with trainA, trainB, testA and testB in it.
+    """Unpaired images: two folders or sets of images, or one folder with trainA, trainB, testA and testB.
 
     Args:
         a: domain A: a directory, or the name of a set of images (as `mnist`); None where `root` is given.
@@ -199,7 +199,7 @@ class DomainFolder(Folder):
 
 
 class DigitsUnpaired(_Pair):
-    """A: handwritten digits as RGB. B: digits blended with patches of photographs. No digit is in both.
+    """Unpaired digits. A: digits as RGB; B: digits blended with patches of photographs. No digit is in both.
 
     `Digits` and `DigitsTextured` hold the same digits in the same splits. Of the training digits A has every other one
     and B those between, so that no image of A is the answer to one of B; held-out digits are the same in both, as

@@ -1,4 +1,4 @@
-"""torchvision's image sets, read from wherever their files lie."""
+"""Image sets of torchvision, read from wherever their files lie."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ CELEBA_ENDS: dict[SplitName, int] = {
 
 
 class Vision(ImageData):
-    """MNIST and its kin, USPS, SVHN, CIFAR, STL-10 (labelled part), CelebA or LSUN.
+    """Image set of torchvision: MNIST and its kin, USPS, SVHN, CIFAR, STL-10 (labelled), CelebA or LSUN.
 
     Test is the official test set (LSUN: its validation set), validation a part of the official training set, split by
     class (CelebA: the official one). Images whose native size is another are resized by antialiased bicubic, after

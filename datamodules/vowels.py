@@ -144,7 +144,7 @@ def utterances(voice: Voice, vowel: int, jitter: Tensor, *, sample_rate: int, sa
 
 
 class Vowels(SpeechData):
-    """Ten vowels of men, women and children, synthesised from Peterson & Barney's table of 1952.
+    """Synthetic vowels: ten vowels of men, women and children, from Peterson & Barney's table of 1952.
 
     A speaker has a pitch and a vocal-tract length of his own, an utterance jitters around them: 30 of each vowel of
     each speaker to train on, 10 to validate, 10 to test. Always the same ones.

@@ -157,3 +157,11 @@ def test_contributing_names_targets_files_and_marks_that_exist(settings):
     ] == []
     marks = [line.partition(":")[0] for line in settings["tool:pytest"]["markers"].split("\n") if line]
     assert re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE) == marks
+
+
+def test_pages_that_sources_name_exist():
+    """`docs/NAME.md` in docstrings, messages and comments of configurations."""
+    files = [file for name in PACKAGES for kind in ("*.py", "*.yaml") for file in (ROOT / name).rglob(kind)]
+    named = {page for file in files for page in re.findall(r"\bdocs/[\w/]+\.md\b", file.read_text(encoding="utf-8"))}
+    assert len(named) > 5
+    assert sorted(page for page in named if not (ROOT / page).is_file()) == []

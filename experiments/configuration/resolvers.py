@@ -128,7 +128,7 @@ def classes(*, _root_: DictConfig) -> int:
 
 
 def condition_dim(*, _root_: DictConfig) -> int:
-    """How many numbers a condition vector of the chosen data has; those of a file are counted.
+    """Return the length of a condition vector of the chosen data; the columns of a file are counted.
 
     Raises:
         UserError: the data have no condition vectors, or the file cannot be read.

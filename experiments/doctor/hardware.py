@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from experiments.doctor.finding import Finding, hint
+from experiments.jobs.precision import FEATURES, choose, fast_bf16
 
 DRIVER = Path("/dev/nvidiactl")  # there with a driver of NVIDIA's
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of a period, or "max"
@@ -15,7 +16,7 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of a peri
 def processor() -> Finding:
     """Compare the threads of a process with the cores that it may use."""
     cores, threads = usable_cores(), torch.get_num_threads()
-    bf16 = [name for name in ("avx512_bf16", "amx_bf16") if _instructions().get(name)]
+    bf16 = [name for name in FEATURES if _instructions().get(name)]
     text = ", ".join([f"{cores} cores", f"{threads} threads", torch.backends.cpu.get_cpu_capability(), *bf16])
     if threads > cores:
         return hint("CPU", text, f"More threads than cores are slow: say trainer.threads={cores}")
@@ -53,16 +54,17 @@ def gpus() -> Iterator[Finding]:
 
 
 def precision() -> Finding:
-    """Advise on `trainer.precision`, whose default is bf16-mixed on CUDA and 32-true elsewhere."""
+    """Tell the default of `trainer.precision` on this machine, and advise on another one."""
+    usual = choose(None, "auto")
     if torch.cuda.is_available():
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Finding("precision", "bf16-mixed by default; trainer.precision=32-true is slower and exact")
-        return hint("precision", "bf16-mixed by default, emulated by this GPU", "Say trainer.precision=32-true")
+        if usual == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            return hint("precision", f"{usual} by default, emulated by this GPU", "Say trainer.precision=32-true")
+        return Finding("precision", f"{usual} by default; trainer.precision=32-true is slower and exact")
     if torch.backends.mps.is_available():
-        return Finding("precision", "32-true by default")
-    if any(_instructions().get(name) for name in ("avx512_bf16", "amx_bf16")):
-        return Finding("precision", "32-true by default; trainer.precision=bf16-mixed may be faster for wide networks")
-    return Finding("precision", "32-true by default; bf16-mixed is slower on this processor")
+        return Finding("precision", f"{usual} by default")
+    if fast_bf16():
+        return Finding("precision", f"{usual} by default; trainer.precision=bf16-mixed may be faster for wide networks")
+    return Finding("precision", f"{usual} by default; bf16-mixed is slower on this processor")
 
 
 def _instructions() -> Mapping[str, object]:

@@ -1,6 +1,6 @@
 """The precision of a run: chosen when it begins, recorded in its configuration, and kept however it goes on.
 
-`trainer.precision=null`, the default: bf16-mixed on CUDA and float32 elsewhere, so that the bytes of a run on a CPU do not
+`trainer.precision=null`, the default: bf16-mixed on CUDA, float32 elsewhere, so that the bytes of a run on a CPU do not
 depend on the kind of CPU. `auto`: the fastest precision that is known to do no harm. Either is resolved once, to
 `names.precision` of config.yaml.
 """
@@ -63,7 +63,7 @@ def choose(word: Any, accelerator: str, *, checked: bool = False) -> str | int:
 
 
 def fast_bf16() -> bool:
-    """Whether this CPU has instructions for products of bf16."""
+    """Return True if this CPU has instructions for products of bf16."""
     import torch
 
     ask = getattr(torch.cpu, "get_capabilities", None)  # younger than the oldest torch that is supported
@@ -79,7 +79,7 @@ def of_record(config: Mapping[str, Any]) -> str:
 
 
 def _is_checked(config: Mapping[str, Any]) -> bool:
-    """Whether the run has a recipe of `CHECKED`, with its networks."""
+    """Return True if the run has a recipe of `CHECKED`, with its networks."""
     names = config["names"]
     network = CHECKED.get(str(names.get("recipe")))
     return network is not None and (names.get("choices") or {}).get("network") == network

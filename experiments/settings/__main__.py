@@ -1,5 +1,7 @@
 """Print the page of all settings (docs/SETTINGS.md): values, defaults and help, read from the constructors.
 
+usage: python -m experiments.settings [FILE.md ...]
+
 With files of pages as arguments, their tables of a variant's settings are made anew in place (`tables.py`).
 """
 
@@ -84,7 +86,9 @@ def _table(rows: Iterator[tuple[str, Spec, Any]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    if pages := sys.argv[1:]:
+    if {"-h", "--help"} & {*sys.argv[1:]}:
+        print((__doc__ or "").strip())
+    elif pages := sys.argv[1:]:
         refresh(pages)
     else:
         print("\n".join(page()).rstrip())

@@ -103,7 +103,7 @@ def _parts(place: str, written: Any, value: Any) -> Iterator[Row]:
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[Row]:
-    """What is usually set of `Training`: docs/SETTINGS.md has all of it."""
+    """Rows of the usual settings of `Training`; docs/SETTINGS.md has all of them."""
     for player, settings in training["players"].items():
         yield from _player(f"variant.training.players.{player}", settings)
     taken = signature(str(training["_target_"]))

@@ -71,7 +71,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def told(config: Mapping[str, Any]) -> str:
-    """What a run's D is told: a key of `ORDER`."""
+    """Input of a run's D: a key of `ORDER`."""
     if not config["network"]["discriminator"]["embedding_dim"]:
         return "ignores"
     return "matches" if config["variant"]["wrong_pair_weight"] else "sees"

@@ -1,4 +1,4 @@
-"""Chains: pictures of a model that generates by descending its own energy."""
+"""Chains: pictures of the Langevin chains of an energy-based model."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ POINTS = 1000  # real ones
 
 @picture
 class Chains(Pictures[Data | None]):
-    """Draws the chains of a model that descends its own energy, into run_dir/samples.
+    """Draws the Langevin chains of an energy-based model into run_dir/samples.
 
     Images: at the end chains.png, a row for each chain from noise (left) to its end (right). Points on the plane: every
     `every` iterations and at the end energy-00002000.png, the energy surface with the data and the paths of a few

@@ -34,7 +34,7 @@ CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the rank
 
 
 class Checkpoints(Checkpoint):
-    """Save last.ckpt every so many iterations or minutes, at every new best score, on a stop and at the end.
+    """Saves last.ckpt every so many iterations or minutes, at each new best score, on a stop and at the end.
 
     With each one the exported generator/ is rewritten from the evaluated weights, with a model card, which gets the
     scores on the test split and a picture of samples at the end. best.ckpt is the checkpoint with the best value of the
@@ -69,7 +69,7 @@ class Checkpoints(Checkpoint):
         self._scores_before = pl_module.scores.state_dict()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Finish what the sitting before left: an evaluation that has been repeated now, or a save that was killed."""
+        """Complete the save or the evaluation that the killed process before left."""
         assert isinstance(pl_module, Game)
         if not pl_module.iteration or trainer.ckpt_path is None:
             return

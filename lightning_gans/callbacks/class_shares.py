@@ -12,7 +12,7 @@ from lightning_gans.reporting.charts import class_figure
 
 @picture
 class ClassShares(Pictures[Any]):
-    """Draws classes.png at each evaluation, over the one before: the share of each class, generated and real.
+    """Draws classes.png at each evaluation: the share of each class, among generated and real samples.
 
     Classes of generated samples are the classifier's likeliest (`metrics=classifier`), real ones the training labels.
     """

@@ -1,4 +1,4 @@
-"""Collapse watch: warnings about uneven classes, samples of little variety and a saturated discriminator."""
+"""Warnings of mode collapse: uneven classes, little variety, a saturated discriminator."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ MOST = 50  # warnings that are kept
 
 
 class CollapseWatch(pl.Callback):
-    """Warns, once until it has cleared, of what an evaluation shows to be going wrong.
+    """Warns of mode collapse and of a saturated discriminator, once until it has cleared.
 
     Classes that are missing or rare among the samples; samples that cover little of what real ones do (recall and
     coverage far below those of held-out real samples, while the samples themselves look real); a discriminator that is
@@ -38,7 +38,7 @@ class CollapseWatch(pl.Callback):
         self._told: set[str] = set()
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
-        """Look at one evaluation; called on every rank, speaks on rank 0."""
+        """Check one evaluation; called on every rank, prints on rank 0."""
         if "D/accuracy" in game.latest:
             self._accuracy = [*self._accuracy, float(game.latest["D/accuracy"])][-EVALUATIONS:]
         if not trainer.is_global_zero:
@@ -65,7 +65,7 @@ class CollapseWatch(pl.Callback):
 
 
 def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | None:
-    """A warning where classes are missing among the samples, or much more uneven than among real ones; else None.
+    """Return a warning if classes are missing among the samples or much more uneven than among real ones.
 
     names: of the data's classes; where the classifier has others, it says nothing of them.
     """
@@ -91,7 +91,7 @@ def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | N
 
 
 def little_variety(evidence: Evidence) -> str | None:
-    """A warning where samples look real and cover little of what real ones do; else None.
+    """Return a warning if precision is high and recall or coverage low: samples look real and vary little.
 
     Samples that do not look real yet cover little as well, which says nothing of collapse: precision tells them apart.
     """

@@ -14,7 +14,7 @@ from lightning_gans.reporting.images import image_grid
 
 @picture
 class Conditions(Pictures[HasConditions]):
-    """Draws what the evaluated model generates for condition vectors of held-out images, into run_dir/samples.
+    """Draws samples for condition vectors of held-out images into run_dir/samples.
 
     Every `every` iterations and at the end, conditions-00002000.png: in each row a held-out image, and samples for its
     condition that differ in their codes.

@@ -20,7 +20,7 @@ SOUNDS = 4  # conversions that can be listened to
 
 @picture
 class Conversions(Pictures[SpeechData]):
-    """Draws conversions of held-out samples (mels, frames), into run_dir/samples.
+    """Draws conversions of held-out samples (mels, frames) into run_dir/samples.
 
     Every `every` iterations and at the end, conversions-00002000.png: columns of a source, an utterance of the target
     speaker, and the conversion below them, low frequencies at the bottom. At the end, for the first four of them,

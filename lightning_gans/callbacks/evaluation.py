@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Evaluation(pl.Callback):
-    """Measure the evaluated weights and tell the scores, the loggers and every EvaluationListener.
+    """Evaluates the averaged weights and reports the scores to loggers and every EvaluationListener.
 
     It takes the place of Lightning's validation loop: scores go to `trainer.callback_metrics` by the names that loggers
     see (`eval/fid`), and then the hook `on_validation_end` of every callback is called, so that EarlyStopping and

@@ -1,4 +1,4 @@
-"""Exported generators, as loggers are told of them."""
+"""Notices of exported generators to loggers."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from lightning_gans.core.game import Game
 
 
 def tell_generator(trainer: pl.Trainer, game: Game, folder: Path) -> None:
-    """Tell each logger that has `log_generator(folder, iteration, aliases, facts)` of an export that is complete.
+    """Notify each logger that has `log_generator(folder, iteration, aliases, facts)` of a complete export.
 
     Facts are the newest value of each metric, the protocol of the evaluation, and the images seen.
     """

@@ -1,4 +1,4 @@
-"""Memorisation watch: a discriminator that has learned a small training set by heart."""
+"""Warning of an overfitted discriminator, which memorises a small training set."""
 
 import logging
 from typing import Any
@@ -20,7 +20,7 @@ LEAST = 10  # held-out samples
 
 
 class MemorisationWatch(pl.Callback):
-    """Warns once if D takes held-out real samples for generated ones and not those that it was trained on.
+    """Warns once if D takes held-out real samples for generated ones, but not its training samples (overfitting).
 
     At each evaluation of a run on at most 20,000 training samples, D judges 256 training, held-out and generated
     samples; the sign is r_v of Karras et al. 2020 (2006.06676) above 0.6 at two evaluations running.
@@ -35,7 +35,7 @@ class MemorisationWatch(pl.Callback):
         self._told = False
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
-        """Look at one evaluation; rank 0 alone."""
+        """Check one evaluation; rank 0 alone."""
         data = getattr(trainer, "datamodule", None)
         able = isinstance(game, DetectsMemorisation)
         if not trainer.is_global_zero or self._told or not able or data is None:

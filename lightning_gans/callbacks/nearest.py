@@ -1,4 +1,4 @@
-"""Nearest training images: generated images beside those that they resemble most."""
+"""Nearest training images of generated images, to see memorisation."""
 
 from typing import Any
 

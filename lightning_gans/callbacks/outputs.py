@@ -1,4 +1,4 @@
-"""Outputs: pictures of held-out inputs, of what is generated for them, and of the true outputs."""
+"""Outputs: pictures of held-out inputs, generated outputs and true outputs."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from lightning_gans.reporting.images import gif, image_grid
 
 @picture
 class Outputs(Pictures[HasParts]):
-    """Draws what the evaluated model generates for held-out inputs, into run_dir/samples.
+    """Draws the evaluated model's outputs for held-out inputs into run_dir/samples.
 
     Every `every` iterations and at the end, outputs-00002000.png: columns of one input each, in groups of four rows:
     the input, two outputs that differ in their noise, and the true output; without noise, groups of three. At the end

@@ -22,7 +22,7 @@ Read = TypeVar("Read")  # the data that `draw` reads
 
 
 class Pictures(pl.Callback, Generic[Read]):
-    """Draws every `every` iterations and at the end, on the first process alone.
+    """Base class of pictures: draws every `every` iterations and at the end, on the first process alone.
 
     A subclass says of which games (`applies`) and what (`draw`); the decorator `@picture` registers it. Pictures of a
     `series` have the iteration in their name, NAME-00002000.png; a resumed run removes those that it draws again. A run
@@ -60,7 +60,7 @@ class Pictures(pl.Callback, Generic[Read]):
 
     @property
     def title(self) -> str:
-        """The subject of the picture in words: the name of the class."""
+        """Title of the picture: the name of the class."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).lower()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -109,7 +109,7 @@ def picture(target: Class) -> Class:
 
 
 def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Pictures[Any]]:
-    """One of each shipped picture, and those named in `also`.
+    """Make one of each shipped picture, and those named in `also`.
 
     Args:
         settings: `every`, `rows`, `columns` and `seed` of all.
@@ -131,7 +131,7 @@ def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str
 
 
 def early(every: int) -> set[int]:
-    """The iterations of the frames between iteration 0 and `every`: each half of the one behind it."""
+    """Return the iterations of the frames between 0 and `every`: each half of the next."""
     return {every >> halvings for halvings in range(1, HALVINGS + 1)} - {0}
 
 
@@ -141,18 +141,18 @@ def folder(trainer: pl.Trainer) -> Path:
 
 
 def drawn(trainer: pl.Trainer, name: str) -> list[Path]:
-    """The pictures of a series so far, in the order of their iterations."""
+    """Return the pictures of a series so far, in the order of their iterations."""
     found = folder(trainer).glob(f"{name}-*.png")
     return sorted((path for path in found if path.stem.removeprefix(f"{name}-").isdigit()), key=iteration_of)
 
 
 def iteration_of(path: Path) -> int:
-    """The iteration in a picture's name."""
+    """Return the iteration in a picture's name."""
     return int(path.stem.rpartition("-")[2])
 
 
 def log_picture(trainer: Any, name: str, path: Path, iteration: int) -> None:
-    """Hand a picture's file to every logger that takes pictures; to be called where it was written, on rank 0."""
+    """Send a picture's file to every logger that takes pictures; called where it was written, on rank 0."""
     for logger in trainer.loggers:
         if hasattr(logger, "log_picture"):
             logger.log_picture(name, path, iteration)

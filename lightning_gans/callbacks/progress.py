@@ -21,7 +21,7 @@ WINDOW = 20  # looks over which the speed is taken
 
 
 class Progress(pl.Callback):
-    """A bar in iterations over the whole run; in a pipe or a file, a plain line now and then. Rank 0 alone.
+    """Progress bar in iterations over the whole run; plain lines in a pipe or a file. Rank 0 alone.
 
     A plain callback: Lightning's own ProgressBar counts batches of an epoch, and an iteration here costs one look at
     the clock.

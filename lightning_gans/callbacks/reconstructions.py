@@ -16,7 +16,7 @@ MOST_AXES = 16  # rows of a traversal
 
 @picture
 class Reconstructions(Pictures[Data | None]):
-    """Draws what the evaluated model makes of held-out images, into run_dir/samples.
+    """Draws reconstructions of held-out images and traversals of codes into run_dir/samples.
 
     Every `every` iterations and at the end, reconstructions-00002000.png: rows of images, and below each its
     reconstruction. At the end between.png, from one real image (left) to another (right) along the line between their

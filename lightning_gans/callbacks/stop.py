@@ -12,7 +12,7 @@ ASK_SECONDS = 1.0  # of training between two questions to the other processes
 
 
 class GracefulStop(pl.Callback):
-    """End the run between two iterations, saved, once any of its processes was asked to stop.
+    """Ends the run between two iterations, after a checkpoint, once any of its processes was asked to stop.
 
     It is the first callback of a run: those behind it leave what takes time (evaluation, pictures) to the next start.
 

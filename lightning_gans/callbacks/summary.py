@@ -19,7 +19,7 @@ from lightning_gans.reporting.csv_files import CsvFile
 
 
 class RunSummary(pl.Callback):
-    """A row of metrics.csv at every evaluation; summary.json at every checkpoint, and at the end with the status.
+    """Writes a row of metrics.csv at every evaluation, and summary.json at every checkpoint and at the end.
 
     Seconds are those spent in training, evaluations included, over all sittings of the run.
     """

@@ -17,14 +17,14 @@ SHORT = 120.0  # seconds; a shorter run needs no estimate
 
 
 class PaperBudget(NamedTuple):
-    """The training of a paper. text: "200 epochs"; images: in all, where an epoch is one of the run's own data."""
+    """Training budget of a paper. text: "200 epochs"; images: in all, where an epoch is one of the run's own data."""
 
     text: str
     images: int
 
 
 class TimeEstimate(pl.Callback):
-    """Says once, from the first iterations, how long the run takes on this machine, and how long the paper's would.
+    """Prints once, after the first iterations, the time of the run on this machine, and of the paper's training.
 
     Runs that take less than two minutes are left without it.
 

@@ -1,4 +1,4 @@
-"""A limit on the time of one sitting of a run."""
+"""Time limit of one sitting of a run."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ CLOCK_EVERY = 25  # iterations between two looks at the clock, on which several 
 
 
 class TimeLimit(pl.Callback):
-    """Stop training once so much time has passed since it began or went on; the checkpoint is saved as on any stop.
+    """Stops training after so much time since it began or was resumed, with a checkpoint as on any stop.
 
     Lightning's Timer counts all sittings together, so a run that it stopped could not be continued by the same command.
 

@@ -18,7 +18,7 @@ TRAIN, EVAL, TEST = "train/", "eval/", "test/"  # begin the names that loggers a
 
 
 class TrainingLog(pl.Callback):
-    """Read the game's running means every `every` iterations; the one moment at which losses leave the device.
+    """Logs the game's running means every `every` iterations, the one moment at which losses leave the device.
 
     A row of losses.csv holds the means since the row before, `<player>/learning_rate`, `iterations_per_second` and
     `images_per_second` (wall time, evaluations included). Loggers, and callbacks of Lightning that monitor a loss, see
@@ -99,7 +99,7 @@ class TrainingLog(pl.Callback):
 
 
 def best_scores(game: Game) -> dict[str, float]:
-    """`eval/<metric>.best` and `eval/<metric>.best_iteration` of every metric measured so far."""
+    """Best scores: `eval/<metric>.best` and `eval/<metric>.best_iteration` of every metric measured so far."""
     facts: dict[str, float] = {}
     for name, score in game.scores.state_dict().items():
         facts |= {f"{EVAL}{name}.best": score["best"], f"{EVAL}{name}.best_iteration": score["best_iteration"]}
@@ -107,7 +107,7 @@ def best_scores(game: Game) -> dict[str, float]:
 
 
 def player_losses(latest: Mapping[str, float]) -> dict[str, float]:
-    """Each player's loss, from the newest means of a game.
+    """Loss of each player, from the newest means of a game.
 
     A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.
     """
@@ -128,7 +128,7 @@ def _of_training(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def spent(trainer: pl.Trainer, game: Game) -> dict[str, float]:
-    """x-axes of charts beside iterations: `images` seen, and `seconds` of all sittings."""
+    """X-axes of charts beside iterations: `images` seen, and `seconds` of all sittings."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     clock = next((callback for callback in callbacks if isinstance(callback, TrainingLog)), None)
     seconds = {} if clock is None else {"seconds": round(clock.seconds, 2)}
@@ -136,12 +136,12 @@ def spent(trainer: pl.Trainer, game: Game) -> dict[str, float]:
 
 
 def show_callbacks(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
-    """Put values where callbacks of Lightning look for what they monitor; the same on every rank."""
+    """Publish values as `trainer.callback_metrics`, for callbacks that monitor them; the same on every rank."""
     trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
 
 
 def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
-    """Hand facts about the run as a whole to each logger that has `log_summary(facts)`; rank 0 alone."""
+    """Send facts about the run as a whole to each logger that has `log_summary(facts)`; rank 0 alone."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:
@@ -151,7 +151,7 @@ def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
 
 
 def tell_alert(trainer: pl.Trainer, level: Literal["warning", "error"], title: str, text: str) -> None:
-    """Hand an alert to each logger that has `log_alert(level, title, text)`; rank 0 alone."""
+    """Send an alert to each logger that has `log_alert(level, title, text)`; rank 0 alone."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:

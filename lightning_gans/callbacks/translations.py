@@ -15,7 +15,7 @@ from lightning_gans.reporting.images import image_grid
 
 @picture
 class Translations(Pictures[HasParts]):
-    """Draws what the evaluated model makes of held-out images, into run_dir/samples.
+    """Draws translations of held-out images, there and back, into run_dir/samples.
 
     Every `every` iterations and at the end, translations-a2b-00002000.png and the same of b2a: columns of one image
     each, in groups of three rows: the source, its translation, and what comes back.

@@ -13,7 +13,7 @@ _display: ContextVar[Display | None] = ContextVar("display", default=None)
 
 
 def activity(text: str, total: float | None = 1.0) -> AbstractContextManager[Report]:
-    """Say what is being done while a block lasts, and how far it is.
+    """Context: report an activity and its progress while a block lasts.
 
         with activity("features of real images", total=len(images)) as report:
             ...

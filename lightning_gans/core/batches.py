@@ -8,7 +8,7 @@ from lightning_gans.core.errors import UserError
 
 
 class SampleBatch(NamedTuple):
-    """A draw from the data distribution p.
+    """Batch of samples of one distribution.
 
     x: images (N, C, H, W), float in [-1, 1]; or points (N, d), float, in the data's own units.
     label: (N,) int64 class indices, or None where the data has no labels.
@@ -19,7 +19,7 @@ class SampleBatch(NamedTuple):
 
 
 class ConditionedBatch(NamedTuple):
-    """Images with condition vectors, attributes or embeddings of captions.
+    """Batch of images with condition vectors: attributes, or embeddings of captions.
 
     x: (N, C, H, W), float in [-1, 1]. condition: (N, d), float, in the data's own units. label: (N,) int64, or None.
     """
@@ -30,14 +30,14 @@ class ConditionedBatch(NamedTuple):
 
 
 class UnpairedBatch(NamedTuple):
-    """Independent draws from two domains: images (N, C, H, W), float in [-1, 1]."""
+    """Batch of unpaired images of two domains: (N, C, H, W), float in [-1, 1]."""
 
     a: Tensor
     b: Tensor
 
 
 class PairedBatch(NamedTuple):
-    """Inputs and the outputs that belong to them.
+    """Batch of pairs: inputs and the outputs that belong to them.
 
     a: inputs, (N, A, H, W), float in [-1, 1]. b: outputs, (N, B, H, W), each of the input in its place.
     """
@@ -47,7 +47,7 @@ class PairedBatch(NamedTuple):
 
 
 class DomainBatch(NamedTuple):
-    """Labelled draws from a source, unlabelled ones from a target.
+    """Batch of domain adaptation: labelled source samples, unlabelled target samples.
 
     x: of the source, (N, C, H, W), float in [-1, 1]. label: (N,) int64. target: (N, C, H, W).
     """
@@ -58,7 +58,7 @@ class DomainBatch(NamedTuple):
 
 
 class SemiSupervisedBatch(NamedTuple):
-    """Few labelled samples, seen over and over, and unlabelled ones.
+    """Semi-supervised batch: few labelled samples, seen over and over, and unlabelled ones.
 
     x: labelled, (N, C, H, W), float in [-1, 1]. label: (N,) int64. unlabelled: (M, C, H, W). second: another,
     independent draw of unlabelled samples, (M, C, H, W).
@@ -71,7 +71,7 @@ class SemiSupervisedBatch(NamedTuple):
 
 
 class UtteranceBatch(NamedTuple):
-    """Utterances, each with one of the same speaker and one of another.
+    """Batch of utterances, each with one of the same speaker and one of another.
 
     x: (N, mels, frames) log-mel segments, float in [-1, 1]. label: (N,) int64, what is said, or None where that is not
     known. speaker: (N,) int64. partner: (N, mels, frames), of the same speaker, never the segment x itself. other:
@@ -86,7 +86,7 @@ class UtteranceBatch(NamedTuple):
 
 
 class RetrievalBatch(NamedTuple):
-    """Queries, and which of the M documents are relevant to each.
+    """Batch of queries with the relevance of M documents to each.
 
     query: what a network scores the documents by: (N,) int64 numbers of queries, or (N, M, d), the features of each
         document for its query.
@@ -104,7 +104,7 @@ class RetrievalBatch(NamedTuple):
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """A typed batch (a NamedTuple of tensors or None) in `parts` equal micro-batches, in order, column by column.
+    """Split a typed batch (a NamedTuple of tensors or None) into `parts` equal micro-batches, in order.
 
     Raises:
         UserError: its samples cannot be divided equally.

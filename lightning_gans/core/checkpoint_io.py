@@ -15,7 +15,7 @@ PathOrStr = str | PathLike[str]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's reading and writing of checkpoints by `core.checkpoints`.
+    """Checkpoint plugin: reads and writes checkpoints by `core.checkpoints`.
 
     Raises:
         UserError: no space or no permission, or the state of a callback could not be read again; the path keeps its old

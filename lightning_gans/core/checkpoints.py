@@ -79,7 +79,7 @@ def verify(path: str | PathLike[str]) -> None:
 
 
 def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, Any]:
-    """The content of a checkpoint: verified first, never unpickled.
+    """Load a checkpoint: verified first, never unpickled.
 
     Raises:
         DamagedCheckpoint: it cannot be read, or holds something other than a module's state.
@@ -103,7 +103,7 @@ def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, A
 
 
 def iteration_of(path: str | PathLike[str]) -> int:
-    """The iteration count in an intact checkpoint; its tensors are not read.
+    """Read the iteration count of an intact checkpoint, without its tensors.
 
     Raises:
         DamagedCheckpoint: it does not say.
@@ -117,7 +117,7 @@ def iteration_of(path: str | PathLike[str]) -> int:
 
 
 def newest_intact(paths: Iterable[Path]) -> tuple[Path | None, list[DamagedCheckpoint]]:
-    """The first intact one of `paths`, None if there is none, and the errors of those before it."""
+    """Find the first intact one of `paths`, None if there is none, and the errors of those before it."""
     damaged = []
     for path in paths:
         try:

@@ -15,16 +15,16 @@ AnySplit = TypeVar("AnySplit", covariant=True)
 
 
 class Split(Protocol[Batch]):
-    """Samples of one split: in a fixed order, without augmentation, the same for every seed."""
+    """Split of a data set: samples in a fixed order, without augmentation, the same for every seed."""
 
     @property
     def labels(self) -> Tensor | None:
-        """(N,) int64."""
+        """Labels (N,) int64."""
 
     def __len__(self) -> int: ...
 
     def at_most(self, n: int, /) -> Self:
-        """n of the samples, drawn once and for all; all of them where there are fewer."""
+        """Random subset of n samples, drawn once and for all; all of them if there are fewer."""
         ...
 
     def batches(self, size: int, /) -> Iterator[Batch]:
@@ -33,22 +33,22 @@ class Split(Protocol[Batch]):
 
 
 class SampleSplit(Split[SampleBatch], Protocol):
-    """Images or points, labelled or not."""
+    """Split of images or points, labelled or not."""
 
     def take(self, places: Tensor, /) -> Self:
-        """The samples at `places` (n,) int64 of this split, in that order."""
+        """Samples at `places` (n,) int64 of this split, in that order."""
         ...
 
 
 class ConditionedSplit(SampleSplit, Protocol):
-    """Images with their condition vectors, (N, d)."""
+    """Split of images with their condition vectors, (N, d)."""
 
     @property
     def conditions(self) -> Tensor: ...
 
 
 class SpeechSplit(SampleSplit, Protocol):
-    """Log-mel segments with their speakers, (N,) int64."""
+    """Split of log-mel segments with their speakers, (N,) int64."""
 
     @property
     def speakers(self) -> Tensor: ...
@@ -93,7 +93,7 @@ class Data(HasSplits[SampleSplit], Protocol):
     def batch_size(self) -> int: ...
 
     def iteration_batches(self, start: int, stop: int, /, seed: int = 0, *, device: Any = "cpu") -> Iterator[Any]:
-        """The training batches of iterations start .. stop - 1, the same for the same seed."""
+        """Training batches of iterations start .. stop - 1, the same for the same seed."""
         ...
 
 

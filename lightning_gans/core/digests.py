@@ -11,7 +11,7 @@ KEY = "sha256"  # of a safetensors file's metadata
 
 
 def digest_of(tensors: Mapping[str, Any], text: Mapping[str, str] | None = None) -> str:
-    """sha256 (hex) of named tensors, their dtypes and shapes included, and of text by name.
+    """Digest, sha256 (hex), of named tensors with their dtypes and shapes, and of text by name.
 
     The same for equal content, whatever the order, the strides or the device.
     """
@@ -38,6 +38,6 @@ def matches(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> b
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 (hex) of a file's content."""
+    """Digest, sha256 (hex), of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

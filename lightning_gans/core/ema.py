@@ -1,4 +1,4 @@
-"""Exponential moving average of the networks that sample."""
+"""Exponential moving average (EMA) of the networks that sample."""
 
 import copy
 
@@ -10,7 +10,7 @@ RAMP_UP = 0.05
 
 
 class ExponentialMovingAverage(nn.Module):
-    """A copy of `model` whose parameters are averaged over training.
+    """Exponential moving average: a copy of `model` whose parameters are averaged over training.
 
     The half-life is in images: after that many more images the old average counts half, whatever the batch size.
     None: the copy is the newest weights. Buffers are copied when the average is read; batch-norm statistics belong to
@@ -43,7 +43,7 @@ class ExponentialMovingAverage(nn.Module):
 
     @torch.no_grad()
     def read(self, model: nn.Module) -> nn.Module:
-        """The averaged copy in eval mode, its buffers those of `model` now."""
+        """Return the averaged copy in eval mode, with the present buffers of `model`."""
         averages, newest = self._parameters_of(model)
         if self.half_life is None and averages:
             torch._foreach_copy_(averages, newest)

@@ -6,11 +6,11 @@ Cause = Literal["data", "network", "loss", "gradient"]
 
 
 class UserError(Exception):
-    """A request that cannot be met: says what was given, what would fit and what to type next (exit code 2)."""
+    """Error that a user can mend: says what was given, what would fit and what to type next (exit code 2)."""
 
 
 class Diverged(Exception):
-    """Something became NaN or infinite (exit code 3); the message says what was the first, and at which iteration.
+    """Divergence: a number became NaN or infinite (exit code 3); the message names the first, and its iteration.
 
     Attributes:
         cause: "data", a training batch; "network", the output of a network of the player; "loss", a term of the

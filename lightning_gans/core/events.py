@@ -29,7 +29,7 @@ class Evidence(NamedTuple):
 
 @runtime_checkable
 class EvaluationListener(Protocol):
-    """A callback that wants to know what an evaluation found; called on every rank."""
+    """Protocol of callbacks that are called after every evaluation, on every rank."""
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic files, which are whole or not there, and locks."""
 
 import contextlib
 import errno
@@ -20,7 +20,7 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; when the block ends well it is fsynced and renamed to `path`.
+    """Context: a temporary path beside `path`, which is fsynced and renamed to `path` when the block ends well.
 
     Raises:
         UserError: no space or no permission; `path` keeps what it held.
@@ -79,7 +79,7 @@ def overwrite(path: Path, data: bytes) -> bool:
 
 
 def flush(path: Path) -> None:
-    """Have what was appended to a file on the disk, if there is such a file."""
+    """Flush a file's appended content to the disk, if there is such a file."""
     with contextlib.suppress(OSError), path.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""The adversarial game: a variant says who plays and what each player descends; the rest is here."""
+"""Base class of all variants: a LightningModule whose subclasses define players, phases and losses."""
 
 import logging
 import warnings
@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -64,7 +64,7 @@ def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
 
 
 class Game(pl.LightningModule):
-    """A training step is an ordered list of phases; a variant defines `players()` and `phases()` or `stages()`.
+    """Base class of games: an iteration is an ordered list of phases; subclasses define `players()` and `phases()`.
 
     It draws noise with `self.noise(prior, n)` and reports what is not descended with `self.monitor(name, value)`.
 
@@ -115,11 +115,11 @@ class Game(pl.LightningModule):
         raise NotImplementedError
 
     def phases(self) -> Sequence[Phase | Update]:
-        """One iteration, in order; a tuple of phases is one simultaneous update."""
+        """Return the phases of an iteration, in order; a tuple of phases is one simultaneous update."""
         raise NotImplementedError
 
     def stages(self) -> Sequence[Stage]:
-        """The run's stages; one game by default."""
+        """Return the stages of a run (pre-training, then the game); one by default."""
         return [Stage(self.phases())]
 
     def baselines(self, data: Data | None) -> Mapping[str, nn.Module]:
@@ -129,7 +129,7 @@ class Game(pl.LightningModule):
     # What a variant uses
 
     def noise(self, prior: Prior, n: int) -> Tensor:
-        """n fresh codes, (n, prior.dim); the phases of one simultaneous update see the same ones."""
+        """Sample n latent codes, (n, prior.dim); the phases of one simultaneous update get the same ones."""
         return self.draws.sample(prior.sample, n)
 
     def monitor(self, name: str, value: Tensor) -> None:
@@ -137,18 +137,18 @@ class Game(pl.LightningModule):
         self._record.add(name, value)
 
     def gather(self, x: Tensor) -> Tensor:
-        """(n, ...) on each rank -> (n * ranks, ...) on all, in rank order, with gradients."""
+        """Gather (n, ...) of all ranks to (n * ranks, ...) on each, in rank order, with gradients."""
         return torch.cat(all_gather(x)) if processes() > 1 else x
 
     # What callbacks read
 
     @property
     def images(self) -> int:
-        """Training samples seen, over all ranks."""
+        """Number of training samples seen, over all ranks."""
         return self.iteration * self.training_settings.batch_size
 
     def parameter_counts(self) -> dict[str, int]:
-        """Trainable parameters of each player."""
+        """Number of trainable parameters of each player."""
         return {player: sum(p.numel() for p in parameters) for player, parameters in self._owned.items()}
 
     def learning_rates(self) -> dict[str, float]:
@@ -158,7 +158,7 @@ class Game(pl.LightningModule):
 
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
-        """The averaged weights in eval mode, batch statistics re-estimated for them; the same on every rank.
+        """Return the averaged model in eval mode, batch statistics re-estimated for it; the same on every rank.
 
         Every rank calls it.
 
@@ -176,7 +176,7 @@ class Game(pl.LightningModule):
         return self.ema.model
 
     def calibration_samples(self, batch: Any) -> Tensor:
-        """The samples of a batch that statistics of averaged weights are re-estimated from."""
+        """Samples of a batch from which the batch statistics of averaged weights are re-estimated."""
         x: Tensor = batch.x
         return x
 
@@ -189,11 +189,11 @@ class Game(pl.LightningModule):
         return data.iteration_batches(0, batches, seed=self.seed, device=self.device)
 
     def invalidate_evaluated(self) -> None:
-        """Say that the averaged copy was changed from outside and has to be read anew."""
+        """Mark the averaged copy as changed from outside, so that it is read anew."""
         self._evaluated_at = -1
 
     def verify_losses(self) -> None:
-        """Make sure that all losses and gradients so far were finite, and leave the running means as they are.
+        """Check that all losses and gradients so far were finite, and leave the running means as they are.
 
         Every rank calls it.
 
@@ -203,7 +203,7 @@ class Game(pl.LightningModule):
         self._record.verify()
 
     def read_losses(self) -> dict[str, float]:
-        """Means of every loss term, gradient norm and monitored value since the last reading, over all ranks.
+        """Return the means of all loss terms, gradient norms and monitored values since the last reading, over ranks.
 
         Every rank calls it.
 
@@ -316,6 +316,12 @@ class Game(pl.LightningModule):
                 self.trainer.default_root_dir,
             )
 
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Lightning's, which takes a batch apart even if it is there: a fiftieth of an iteration on points."""
+        if isinstance(batch, tuple) and all(x is None or isinstance(x, Tensor) and x.device == device for x in batch):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
     def training_step(self, batch: Any, batch_idx: int) -> None:
         index = self.stage_at(self.iteration)
         _, updates, settings = self._stages[index]
@@ -415,7 +421,8 @@ class Game(pl.LightningModule):
         if not gradients:
             raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
-        norm = get_total_norm(gradients)
+        # get_total_norm sorts them by device first; a player lives on one
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
         self._record.trail.note(Label("gradient", player, ""), norm)

@@ -1,4 +1,4 @@
-"""Settings of a game that none of its methods reads: a subclass inherited them and replaced their readers."""
+"""Check for inherited settings without effect: no method of the game reads them any more."""
 
 import inspect
 from collections.abc import Callable, Iterator

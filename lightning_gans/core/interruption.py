@@ -18,7 +18,7 @@ PATIENCE = 1.0  # seconds after the first Ctrl-C in which another one is the sam
 
 
 class StopRequested(BaseException):
-    """Leaves work that may be abandoned. Like KeyboardInterrupt it is no Exception, so that libraries let it pass."""
+    """Request to stop, raised in work that may be abandoned; no Exception, so that libraries let it pass."""
 
 
 class Aborted(BaseException):
@@ -31,7 +31,7 @@ def requested(error: BaseException) -> bool:
 
 
 class Interruption:
-    """Listens for signals that ask a run to stop, as a context manager around the whole run.
+    """Listener for signals that ask a run to stop, as a context manager around the whole run.
 
     A handler that saved by itself could cut an update in two. So while training goes on a signal only sets a flag,
     which the processes of the run agree on between iterations (`agree`); before training (`begin` has not been
@@ -74,7 +74,7 @@ class Interruption:
                     handler(number, None)
 
     def check(self) -> None:
-        """Leave at once if a request came before anyone listened.
+        """Raise StopRequested if a request came before training began.
 
         Raises:
             StopRequested: one did.
@@ -83,7 +83,7 @@ class Interruption:
             raise StopRequested
 
     def begin(self) -> None:
-        """Say that there is something to save from now on. Handlers that others have put in between are replaced."""
+        """Switch from raising to setting a flag, since training begins; replaces handlers set in between."""
         self._raises = False
         for number in self._previous:
             signal.signal(number, self._handle)
@@ -95,7 +95,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def abandonable(self, device: torch.device) -> Iterator[None]:
-        """A block that changes nothing of the training, and that a request leaves with StopRequested.
+        """Context: a block that changes nothing of the training, and that a request leaves with StopRequested.
 
         A run of one process leaves wherever it is, one of several at the next `poll`, where all of them leave together.
         """
@@ -155,7 +155,7 @@ _poll = _nothing
 
 
 def poll() -> None:
-    """A place where an evaluation may be left: all processes of the run come by, in the same order.
+    """Leave an evaluation if all processes agree to stop; all of them call it in the same order.
 
     Raises:
         StopRequested: any of them was asked to stop, and the evaluation is of several processes.

@@ -1,4 +1,4 @@
-"""Every trainable parameter belongs to exactly one player."""
+"""Check that every trainable parameter belongs to exactly one player."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from lightning_gans.core.errors import UserError
 
 
 def own(game: nn.Module, players: Mapping[str, Sequence[nn.Module | nn.Parameter]]) -> dict[str, list[nn.Parameter]]:
-    """Each player's trainable parameters.
+    """Return each player's trainable parameters.
 
     Raises:
         UserError: players share a parameter, or a trainable parameter of the game belongs to none; with their names.

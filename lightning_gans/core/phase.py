@@ -1,4 +1,4 @@
-"""A training iteration in words: phases, simultaneous updates, stages, and how each player is optimised."""
+"""Phases, simultaneous updates and stages of training, and the optimizer settings of each player."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ Update = tuple[Phase, ...]
 
 
 class Stage(NamedTuple):
-    """A part of a run with its own phases: pre-training, then the game.
+    """Stage of a run with its own phases: pre-training, then the game.
 
     phases: phases, or tuples of phases that make one simultaneous update.
     share: of the run's iterations; shares are relative to their sum.

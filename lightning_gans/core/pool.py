@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """Shrivastava et al. 2017 (1612.07828), section 2.3, as CycleGAN uses it: D is also shown what G used to make.
+    """Image pool (Shrivastava et al. 2017, 1612.07828, section 2.3), as in CycleGAN: D also gets earlier translations.
 
     While it fills, every image is stored and handed back. From then on each is handed back as it is with probability
     one half, and else takes the place of a random stored image, which is handed back in its stead.
@@ -52,7 +52,7 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def commit(self, gather: Callable[[Tensor], Tensor]) -> None:
-        """Store what has been asked about since the last time, over all processes.
+        """Store the queried images of all processes since the last commit.
 
         gather: (n, ...) on each process -> (n * processes, ...) on all, in rank order.
         """
@@ -117,12 +117,12 @@ class ReplayBuffer(nn.Module):
         return torch.where(anew.view(-1, *[1] * (fresh.dim() - 1)), fresh, self.samples[slots].to(fresh))
 
     def push(self, ends: Tensor) -> None:
-        """Note where chains ended, (N, *shape), to be stored by the next commit."""
+        """Record the ends of chains, (N, *shape), to be stored by the next commit."""
         self._pushed.append(ends.detach())
 
     @torch.no_grad()
     def commit(self, gather: Callable[[Tensor], Tensor]) -> None:
-        """Store what was pushed, over all processes; `gather` as above."""
+        """Store the recorded ends of all processes; `gather` as above."""
         if not self._pushed:
             return
         ends = gather(torch.cat(self._pushed).contiguous()).to(self.samples)

@@ -1,4 +1,4 @@
-"""The precisions in which a game can be trained; without torch, for checks of a command line."""
+"""Check of the training precision; without torch, for checks of a command line."""
 
 from lightning_gans.core.errors import UserError
 

@@ -1,4 +1,4 @@
-"""Priors p(z): what a generator is fed.
+"""Latent distributions (priors) p(z) of a generator's codes.
 
 A prior draws (n, dim) float codes from a given generator, on that generator's device. Mixed codes, as InfoGAN's, are
 concatenations; `split` takes them apart again.
@@ -18,7 +18,7 @@ from lightning_gans.settings import Count, Positive
 
 
 class Axis(NamedTuple):
-    """Values (steps, width) that the numbers first .. first + width - 1 of a code take in turn."""
+    """Axis of a latent traversal: values (steps, width) of the numbers first .. first + width - 1 of a code."""
 
     first: int
     values: Tensor
@@ -29,16 +29,16 @@ def _each_from(low: float, high: float, steps: int, dim: int) -> list[Axis]:
 
 
 class Prior(ABC):
-    """A distribution over codes z of `dim` numbers."""
+    """Prior: a distribution over latent codes z of `dim` numbers."""
 
     dim: int
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """n independent codes: (n, dim), float, on the generator's device."""
+        """Sample n independent codes: (n, dim), float, on the generator's device."""
 
     def truncated(self, z: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
-        """Codes (N, dim) with each number of a normal distribution beyond +-threshold drawn again (Brock et al. 2018).
+        """Truncate codes (N, dim): normal numbers beyond +-threshold are drawn again (Brock et al. 2018).
 
         The truncation trick of BigGAN, 1809.11096: samples vary less, and each is likelier to look real.
 
@@ -73,7 +73,7 @@ def check_truncation(threshold: float) -> None:
 
 
 class Normal(Prior):
-    """z ~ N(0, I).
+    """Normal prior z ~ N(0, I).
 
     Args:
         dim: length of a code.
@@ -97,7 +97,7 @@ class Normal(Prior):
 
 
 class Uniform(Prior):
-    """z ~ U(-bound, bound) in every dimension; bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code).
+    """Uniform prior z ~ U(-bound, bound); bound = sqrt(3) gives unit variance (Goodfellow et al. 2014, code).
 
     Args:
         dim: length of a code.
@@ -116,7 +116,7 @@ class Uniform(Prior):
 
 
 class Categorical(Prior):
-    """One-hot codes, uniform over `dim` categories.
+    """Categorical prior: one-hot codes, uniform over `dim` categories.
 
     Args:
         dim: length of a code, the number of categories.
@@ -135,7 +135,7 @@ class Categorical(Prior):
 
 
 class Mixed(Prior):
-    """Independent parts side by side, as (z, c) of InfoGAN (Chen et al. 2016): (n, sum of the parts' dims).
+    """Mixed prior: independent parts side by side, as (z, c) of InfoGAN: (n, sum of the parts' dims).
 
     Args:
         parts: priors whose codes are joined, in this order.

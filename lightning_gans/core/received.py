@@ -1,4 +1,4 @@
-"""Files that may come from a stranger: read within bounds, and shown without control characters.
+"""Safe reading of files from strangers: within bounds, and printed without control characters.
 
 Everything here is plain Python: nothing is imported by a name in a file, and nothing is unpickled.
 """
@@ -27,7 +27,7 @@ _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
 
 def printable(text: object, most: int | None = None) -> str:
-    """`text` in one line with control, format and surrogate characters escaped (`\\x1b`), so that a terminal is safe.
+    """Escape control, format and surrogate characters (`\x1b`) of `text`, in one line, for a terminal.
 
     most: characters after which it is cut, with an ellipsis.
     """
@@ -46,7 +46,7 @@ def is_allowed(target: str, allow: Sequence[str]) -> bool:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """The content of a regular file of at most `most` bytes, UTF-8.
+    """Read a regular UTF-8 file of at most `most` bytes.
 
     Raises:
         OSError: it is not there or may not be read.
@@ -64,7 +64,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file: dictionaries, lists, strings, numbers, dates.
+    """Read a YAML file: dictionaries, lists, strings, numbers, dates.
 
     A few lines of aliases (`*name`) could stand for more values than fit into memory: they are counted written out, and
     merge keys (`<<`) are refused.
@@ -84,7 +84,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def load_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """Read a JSON file.
 
     Raises:
         OSError: it is not there or may not be read.

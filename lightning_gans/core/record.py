@@ -1,4 +1,4 @@
-"""The running record of a game: means of loss terms between two readings, and whether all gradients were finite."""
+"""Running means of loss terms between two readings, and the check that all gradients were finite."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from lightning_gans.strategies.exchange import average, from_all, processes, ran
 
 
 class Record:
-    """Sums on the device; one transfer at a reading, none in between. They are part of a checkpoint.
+    """Running means: sums on the device, one transfer at a reading, none in between; part of a checkpoint.
 
     Attributes:
         trail: what to look at if a reading finds a divergence.
@@ -26,18 +26,18 @@ class Record:
         self.trail = Trail()
 
     def add(self, name: str, value: Tensor) -> Tensor:
-        """Count a scalar towards the mean of `name`; the scalar without its graph."""
+        """Add a scalar to the mean of `name`; return the scalar without its graph."""
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] += 1
         return value
 
     def check(self, player: str, iteration: int, value: Tensor) -> None:
-        """Remember a scalar that has to be finite."""
+        """Record a scalar that has to be finite."""
         self._checks[player].append((iteration, value))
 
     def verify(self) -> None:
-        """Look at the checked values since the last look, over all ranks; means are left alone. Every rank calls it.
+        """Check the recorded scalars since the last check, over all ranks; means are left alone. Every rank calls it.
 
         Raises:
             Diverged: one of them was NaN or infinite on any rank; says what was so first.
@@ -55,7 +55,7 @@ class Record:
         self.trail.clear()
 
     def read(self) -> dict[str, float]:
-        """The means since the last reading, over all ranks; every rank calls it.
+        """Return the means since the last reading, over all ranks; every rank calls it.
 
         Raises:
             Diverged: as `verify`.
@@ -72,7 +72,7 @@ class Record:
         return {"sums": sums, "counts": dict(self._counts)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with what was summed, by as many ranks or by others."""
+        """Restore the sums, of as many ranks or of others."""
         sums: list[dict[str, Tensor]] = state["sums"]
         if len(sums) == processes():
             self._sums = dict(sums[rank()])

@@ -1,4 +1,4 @@
-"""Random numbers as a pure function of what they are for.
+"""Random streams: random numbers as a pure function of a key (seed, iteration, phase, draw).
 
 Nothing random is ever stored: a stream is named by its key (seed, iteration, phase, ...), so a run that resumes,
 or is split over more processes or micro-batches, draws the numbers it would have drawn.
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def stream_seed(*key: int | str) -> int:
-    """A 63-bit seed for the stream named by `key`; different keys give independent streams.
+    """Return a 63-bit seed for the stream named by `key`; different keys give independent streams.
 
     torch's CPU generator keeps the low 32 bits: among 10,000 streams two coincide with a probability of 1 %.
     """
@@ -22,13 +22,13 @@ def stream_seed(*key: int | str) -> int:
 
 
 def stream(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A fresh generator on `device`, at the start of the stream named by `key`."""
+    """Return a fresh generator on `device`, at the start of the stream named by `key`."""
     return torch.Generator(device).manual_seed(stream_seed(*key))
 
 
 @contextmanager
 def isolated(*key: int | str) -> Iterator[None]:
-    """Run a block under its own global seed, and leave the process's random state as it was."""
+    """Context: a global seed of its own; the random state of the process is restored afterwards."""
     # Only the device this process works on: asking the others would claim memory on every GPU of the machine.
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices):
@@ -37,12 +37,12 @@ def isolated(*key: int | str) -> Iterator[None]:
 
 
 def seeded(seed: int) -> AbstractContextManager[None]:
-    """Within, networks draw their initial weights from `seed` alone, those of a run with this seed."""
+    """Context: networks draw their initial weights from `seed` alone, those of a run with this seed."""
     return isolated(seed, "init")
 
 
 class Draws:
-    """The random numbers of one training iteration, sliced from draws made for the whole global batch.
+    """Random draws of one training iteration, sliced from draws for the whole global batch.
 
     A draw for n samples is made for n * shards samples from a stream named by (seed, iteration, update, draw) and this
     shard's slice is returned. Shards are the micro-batches of all ranks, in order: two ranks, or one rank with two
@@ -64,15 +64,15 @@ class Draws:
         self._shard, self.count = shard, 0
 
     def sample(self, draw: Callable[[int, torch.Generator], Tensor], n: int) -> Tensor:
-        """This shard's n rows of `draw(n * shards, generator)`."""
+        """Sample this shard's n rows of `draw(n * shards, generator)`."""
         self._generator.manual_seed(stream_seed(*self._key, self.count))
         self.count += 1
         return draw(n * self.shards, self._generator)[self._shard * n : (self._shard + 1) * n]
 
     def uniform(self, n: int, *shape: int) -> Tensor:
-        """(n, *shape) from U(0, 1)."""
+        """Sample (n, *shape) from U(0, 1)."""
         return self.sample(lambda m, g: torch.rand(m, *shape, generator=g, device=g.device), n)
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """(n, *shape) from N(0, 1)."""
+        """Sample (n, *shape) from N(0, 1)."""
         return self.sample(lambda m, g: torch.randn(m, *shape, generator=g, device=g.device), n)

@@ -1,4 +1,4 @@
-"""Settings that change over a run."""
+"""Schedules of learning rates and of loss weights."""
 
 from math import cos, pi, tanh
 
@@ -10,23 +10,23 @@ from lightning_gans.settings import Count, Fraction, NonNegative, Positive
 
 
 def cosine(start: float, end: float, progress: float) -> float:
-    """`start` at progress 0, `end` from progress 1 on, half of a cosine between."""
+    """Cosine schedule: `start` at progress 0, `end` from progress 1 on, half of a cosine between."""
     return end + (start - end) * (1 + cos(pi * min(max(progress, 0.0), 1.0))) / 2
 
 
 def saturating(progress: float, *, steepness: float = 10.0) -> float:
-    """2 / (1 + exp(-steepness p)) - 1: from 0 at p = 0 up to 1 (Ganin et al. 2016, 1505.07818, section 5.2.2)."""
+    """Saturating schedule 2 / (1 + exp(-steepness p)) - 1: from 0 at p = 0 to 1 (Ganin et al. 2016, section 5.2.2)."""
     return tanh(steepness * progress / 2)
 
 
 def budget(schedule: LRScheduler) -> int | None:
-    """The iterations that a schedule was laid out for; None where it has no end, or none that is known."""
+    """Return the iterations that a schedule was laid out for; None without an end, or without a known one."""
     lengths = (getattr(schedule, name, None) for name in ("iterations", "total_iters", "T_max"))
     return next((int(length) for length in lengths if isinstance(length, int)), None)
 
 
 class Cosine(LRScheduler):
-    """The learning rate to `end_factor` of itself and Adam's beta2 to `beta2` along half a cosine, in closed form.
+    """Cosine schedule of the learning rate to `end_factor` of itself, and of Adam's beta2 to `beta2`, in closed form.
 
     Args:
         optimizer: Adam or another with `betas`, where beta2 is to change.
@@ -60,7 +60,7 @@ class Cosine(LRScheduler):
 
 
 class HoldThenDecay(LRScheduler):
-    """The learning rate as it is for a share of the run, then exponentially to `end_factor` of itself.
+    """Constant learning rate for a share of the run, then exponential decay to `end_factor` of itself.
 
     Args:
         optimizer: any optimizer.
@@ -82,7 +82,7 @@ class HoldThenDecay(LRScheduler):
 
 
 class HoldThenLinear(LRScheduler):
-    """The learning rate as it is for a share of the run, then along a line to 0 (CycleGAN's: half and half).
+    """Constant learning rate for a share of the run, then linear decay to 0 (CycleGAN's: half and half).
 
     Args:
         optimizer: any optimizer.
@@ -102,7 +102,7 @@ class HoldThenLinear(LRScheduler):
 
 
 class InverseDecay(LRScheduler):
-    """The learning rate as mu_0 / (1 + steepness p)^power, p being the share of the run that is over.
+    """Inverse decay of the learning rate, mu_0 / (1 + steepness p)^power, p the finished share of the run.
 
     Ganin et al. 2016 (1505.07818), section 5.2.2: mu_0 = 0.01, steepness 10, power 0.75.
 

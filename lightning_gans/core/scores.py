@@ -9,7 +9,7 @@ from lightning_gans.metrics.names import Better, is_better, metric
 
 @dataclass
 class Score:
-    """One metric over a run: values in the metric's own unit with their standard errors, iterations counted from 1."""
+    """Score: one metric over a run, values with their standard errors, iterations counted from 1."""
 
     last: float
     best: float
@@ -26,7 +26,7 @@ class Scores:
         self._scores: dict[str, Score] = {}
 
     def record(self, values: Mapping[str, float], iteration: int, errors: Mapping[str, float] | None = None) -> None:
-        """Take in the values measured after `iteration` iterations, with their standard errors where they are known.
+        """Record the values measured after `iteration` iterations, with their standard errors if known.
 
         Raises:
             ValueError: a metric that is not declared.

@@ -19,7 +19,7 @@ from lightning_gans.metrics.estimate import Estimate, share
     needs=Classifies,
 )
 class Classification:
-    """Share of the split's samples whose likeliest class is their label; data of two domains have one for each.
+    """Accuracy: share of the split's samples whose likeliest class is their label; one each for data of two domains.
 
     Attributes:
         labels: labelled validation samples that an evaluation in training reads; they choose best.ckpt where accuracy

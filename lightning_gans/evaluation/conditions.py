@@ -115,7 +115,7 @@ class ConditionAgreement:
 
 
 def _first(found: Tensor, true: Tensor) -> Tensor:
-    """Whether each row's own condition is nearer to what was found than those of up to 99 others are: (N,).
+    """Hit or miss of each row: its own condition is nearer to the found one than those of up to 99 others: (N,).
 
     Others with the same condition are none; of equal distances, none is nearer.
     """

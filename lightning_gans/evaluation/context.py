@@ -39,7 +39,7 @@ class Context:
         self._extractors: dict[str, Extractor | None] = {}
 
     def extractor(self, data: Data) -> Extractor | None:
-        """The extractor of these data; None where `metrics=own` measures without one."""
+        """Return the feature extractor of these data; None where `metrics=own` measures without one."""
         if data.fingerprint not in self._extractors:
             with self.task("feature extractor") as report:
                 make = build(self.metrics, trusted=True)

@@ -19,7 +19,7 @@ VERIFIED = 1000  # held-out samples whose pairs are verified, at most
 
 
 class Known(NamedTuple):
-    """Samples (N, ...) with what is said (N,), or None, and by whom (N,)."""
+    """Samples (N, ...) with their content (N,), or None, and their speaker (N,)."""
 
     x: Tensor
     content: Tensor | None
@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
 
 class Recognisers(NamedTuple):
-    """Fitted to real training samples alone. content: None where what is said is not known."""
+    """Recognisers of content and speaker, fitted to real training samples. content: None without content labels."""
 
     content: Recogniser | None
     speaker: Recogniser
@@ -53,7 +53,7 @@ class Recognisers(NamedTuple):
     needs=Converts,
 )
 class Disentanglement:
-    """Fresh probes on frozen codes, and classifiers of real samples on conversions.
+    """Disentanglement metrics: fresh probes on frozen codes, and classifiers of real samples on conversions.
 
     `content_probe` and `speaker_probe` read a code's own information, `speaker_from_content` reads the speaker, which
     the content code should not contain. Probes (`metrics/disentanglement.py`) are fitted to codes of samples that the

@@ -16,7 +16,7 @@ IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes for each
 
 @metric("nll", better="lower", help="negative log-likelihood of held-out data, in nats", needs=Evaluates)
 def likelihood(model: Evaluates, data: Data, split: SplitName) -> Estimate:
-    """Mean of -log p(x) in nats, importance-sampled."""
+    """Negative log-likelihood: mean of -log p(x) in nats, importance-sampled."""
     densities: list[Tensor] = []
     count = 0
     for batch in read(held_out(data, split, LIKELIHOODS)):

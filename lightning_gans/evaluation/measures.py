@@ -125,7 +125,7 @@ def higher(name: str, help: str, *, features: bool = False) -> Metric:
 
 
 def flat(scores: Mapping[str, float | Estimate], suffix: str = "") -> dict[str, float]:
-    """Numbers by name: an estimate of `fid` is `fid<suffix>`, with `fid<suffix>_se`; `fid_std` is `fid<suffix>_std`."""
+    """Flatten scores to numbers: an estimate of `fid` becomes `fid<suffix>` and `fid<suffix>_se`."""
     found: dict[str, float] = {}
     for name, value in scores.items():
         of = f"{name.removesuffix(SPREAD)}{suffix}" + (SPREAD if name.endswith(SPREAD) else "")

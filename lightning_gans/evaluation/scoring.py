@@ -60,7 +60,7 @@ class Scoring:
         self.suffix = context.suffix
 
     def named(self, metric: str) -> str:
-        """The name that a metric has under this extractor: `fid` is `fid_classifier` where a classifier measures it."""
+        """Return the full name of a metric under this extractor: `fid` becomes `fid_classifier`."""
         found = METRICS.get(metric)
         return f"{metric}{self.suffix}" if found is not None and found.features else metric
 

@@ -1,4 +1,4 @@
-"""Usefulness of a labelled synthetic set: accuracy on real images of a classifier trained on it (CAS)."""
+"""Classification accuracy score (CAS): accuracy on real images of a classifier trained on synthetic ones."""
 
 from collections.abc import Callable, Sequence
 from math import hypot

@@ -27,7 +27,7 @@ _NETWORK: dict[str, Any] = {"width": 32, "feature_dim": 64, "dropout": 0.1}
 
 
 class ClassifierExtractor:
-    """The penultimate layer of a `ConvClassifier` and its class probabilities.
+    """Classifier extractor: the penultimate layer of a `ConvClassifier`, and its class probabilities.
 
     Attributes:
         accuracy: on the data's validation split, 0 to 1; None where that is empty.

@@ -9,7 +9,7 @@ from lightning_gans.extractors.base import Features
 
 
 class CoordinateExtractor:
-    """The identity on points (N, d): Frechet and kernel distance in the plane itself."""
+    """Identity extractor for points (N, d): Frechet and kernel distance in the plane itself."""
 
     batch: ClassVar[type] = SampleBatch
     contents: ClassVar[tuple[str, ...]] = ("points",)

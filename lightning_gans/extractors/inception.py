@@ -37,7 +37,7 @@ _PACKAGE = (
 
 
 class InceptionExtractor:
-    """pool3 features (2048) and unbiased logits (1008 classes) of the 2015 Inception, from one pass.
+    """Inception extractor: pool3 features (2048) and unbiased logits (1008 classes) of the 2015 network, in one pass.
 
     Images become bytes; grey ones are repeated to three channels.
 

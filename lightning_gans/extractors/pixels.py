@@ -12,7 +12,7 @@ SIDE = 8
 
 
 class PixelExtractor:
-    """The image at 8x8 pixels: the mean of each of 64 equal parts, for each channel.
+    """Pixel extractor: the image at 8x8 pixels, the mean of each of 64 equal parts, for each channel.
 
     FID and KID of these features compare layout and colour, and see neither texture nor fine detail. They rank runs on
     the same images; they say less about quality than Inception's, and their values are not comparable with those.

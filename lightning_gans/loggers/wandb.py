@@ -1,4 +1,4 @@
-"""Weights & Biases: on by default and never in the way."""
+"""Weights & Biases logger, on by default; its failures never stop a run."""
 
 import logging
 import os
@@ -134,7 +134,7 @@ class WandbLogger(Logger):
 
     @property
     def experiment(self) -> Any:
-        """W&B's own run; None on other ranks than 0, where W&B is disabled, or after it failed."""
+        """Run object of W&B; None on other ranks than 0, where W&B is disabled, or after it failed."""
         return self._begin()
 
     @_harmless

@@ -1,4 +1,4 @@
-"""Wrong pairs: real outputs with a condition that is not theirs (Reed et al. 2016, 1605.05396, Algorithm 1)."""
+"""Mismatch loss: real outputs with a condition that is not theirs (Reed et al. 2016, 1605.05396, Algorithm 1)."""
 
 from collections.abc import Mapping
 

@@ -41,7 +41,7 @@ AVERAGING = 64
 
 
 def needs_float32(x: Tensor) -> bool:
-    """Whether autocast is on and D's gradient at samples x (N, ...) has to be taken without it."""
+    """Return True if autocast is on and D's gradient at samples x (N, ...) has to be taken in float32."""
     return torch.is_autocast_enabled(x.device.type) and x.shape[1:].numel() < AVERAGING
 
 

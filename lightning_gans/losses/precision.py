@@ -14,10 +14,12 @@ from torch import Tensor
 P = ParamSpec("P")
 R = TypeVar("R")
 
+WIDE = torch.float32, torch.float64
+
 
 def exact(x: Tensor) -> Tensor:
     """Convert x to float32; float32 and float64 stay as they are."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x if x.dtype in WIDE else x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def on_exact(loss: Callable[P, R]) -> Callable[P, R]:

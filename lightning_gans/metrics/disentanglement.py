@@ -1,4 +1,4 @@
-"""Fresh probes that read a class from frozen codes, and a recogniser of converted samples."""
+"""Probes of frozen codes for a class, and a recogniser of converted samples."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ Fits = Callable[[Tensor, Tensor], Probe]  # codes (N, ...), classes (N,) -> a fi
 
 
 class Recogniser:
-    """A perceptron of one hidden layer of 128 on standardised samples, the same every time: Adam, 60 epochs."""
+    """Recogniser: a perceptron of one hidden layer of 128 on standardised samples: Adam, 60 epochs, fixed seed."""
 
     def __init__(self, x: Tensor, labels: Tensor) -> None:
         network = MLPClassifier((WIDTH,), max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=0)
@@ -41,7 +41,7 @@ class Recogniser:
 
 
 class Lookup:
-    """The most frequent class of each code, by exact equality; the most frequent class of all for an unknown code."""
+    """Lookup probe: the most frequent class of each code, by exact equality; for unknown codes that of all."""
 
     def __init__(self, x: Tensor, labels: Tensor) -> None:
         codes, rows = x.detach().flatten(1).cpu().unique(dim=0, return_inverse=True)
@@ -126,7 +126,7 @@ def strongest(accuracies: Mapping[str, Estimate]) -> str:
 
 
 def equal_error_rate(code: Tensor, speaker: Tensor) -> Estimate:
-    """Speaker verification by cosine: the share of errors at the threshold where both kinds of errors are as frequent.
+    """Equal error rate of speaker verification by cosine: the error share where both kinds are equally frequent.
 
     A trial is a pair of samples, said to be of one speaker where the cosine of their codes is above the threshold.
 

@@ -1,4 +1,4 @@
-"""Comparisons of Euclidean distances, exact and at the speed of float32 matrix products, in bounded memory.
+"""Euclidean distances, compared exactly at the speed of float32 matrix products, in bounded memory.
 
 For rows a, b of norms |a|, |b| the square of their distance is |a|^2 + |b|^2 - 2 <a, b>. In float32, with rounding unit
 u, this is off by at most (c + 20) u (|a|^2 + |b|^2): c u for the sum of d products, the rest for rounding the rows
@@ -23,7 +23,7 @@ _TINY = 1e-30  # far above the smallest float32, where products lose digits
 
 
 def pairs_within(a: Tensor, b: Tensor, limits: Sequence[Tensor]) -> Iterator[tuple[slice, list[Tensor]]]:
-    """For each limit, which pairs of a row of a (n, d) and a row of b (m, d) are at no more than that distance.
+    """Pairs of rows of a (n, d) and b (m, d) within each limit of distance.
 
     Comparisons are of float64 distances with limits (n, 1) or (1, m), float64. A limit of 0 holds equal rows alone, a
     limit of -inf none.
@@ -47,7 +47,7 @@ def pairs_within(a: Tensor, b: Tensor, limits: Sequence[Tensor]) -> Iterator[tup
 
 
 def radii(x: Tensor, k: Sequence[int]) -> Tensor:
-    """(len(k), N) float64: the distance of each row of x (N, d) to its k-th nearest other row, for each k < N."""
+    """Distances (len(k), N), float64, of each row of x (N, d) to its k-th nearest other row, for each k < N."""
     most = max(k)
     screen = _Screen(x, x)
     found = torch.empty(len(k), len(x), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Estimates: a figure with the standard error that the number of samples leaves it."""
+"""Estimates: values with standard errors due to the number of samples."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Estimate(NamedTuple):
-    """value: the figure. error: its standard error over draws of as many samples, in the same unit; NaN if unknown."""
+    """Value with its standard error over draws of as many samples; the error is NaN if unknown."""
 
     value: float
     error: float

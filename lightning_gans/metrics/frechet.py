@@ -1,4 +1,4 @@
-"""The Frechet distance of two sets of features, taken as Gaussian (FID: Heusel et al. 2017, 1706.08500)."""
+"""Frechet distance of two feature sets taken as Gaussian (FID: Heusel et al. 2017, 1706.08500)."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +23,7 @@ _EPS = torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Count, mean and scatter of a set of features, float64 on the CPU: all that the Frechet distance needs.
+    """Feature statistics: count, mean and scatter, float64 on the CPU, all that the Frechet distance needs.
 
     n: number of samples.
     mean: (d,).
@@ -93,7 +93,7 @@ class FeatureStatistics:
 
     @property
     def cov(self) -> Tensor:
-        """(d, d) unbiased covariance.
+        """Unbiased covariance (d, d).
 
         Raises:
             ValueError: fewer than two samples.
@@ -111,7 +111,7 @@ class FeatureStatistics:
 
     @cached_property
     def factor(self) -> Tensor:
-        """(d, r) F with F F^T = cov.
+        """Factor F (d, r) with F F^T = cov.
 
         Of no more samples than features it is their deviations (r = n), otherwise Cholesky's triangle of cov (r = d).
         Where that does not exist it comes from the eigenvectors of cov, without the directions of no more than
@@ -137,7 +137,7 @@ class FeatureStatistics:
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
-    """||mu_a - mu_b||^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64; NaN where the features are not finite.
+    """Frechet distance ||mu_a - mu_b||^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64; NaN for features not finite.
 
     With S_a = F F^T and S_b = G G^T the last trace is the nuclear norm of F^T G. Its singular values are exact to
     rounding, where the square root of the eigenvalues of S_a S_b keeps half the digits of the small ones: singular
@@ -153,7 +153,7 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 
 
 def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
-    """The Frechet distance of generated features (N, d) to `real`, with its standard error over draws of N samples.
+    """FID of generated features (N, d) to `real`, with its standard error over draws of N samples.
 
     The reference counts as fixed. The error is the delta method's: the distance changes with a sample x of mean mu_g by
 

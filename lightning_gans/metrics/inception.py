@@ -1,4 +1,4 @@
-"""The Inception Score (Salimans et al. 2016, 1606.03498)."""
+"""Inception Score (Salimans et al. 2016, 1606.03498)."""
 
 from math import sqrt
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from lightning_gans.metrics.order import canonical_order, checked
 
 
 class InceptionScore(NamedTuple):
-    """mean and std over splits (std is 0 for a single split); error: the standard error of mean, NaN for one sample."""
+    """Inception Score: mean and std over splits (std is 0 for a single split); error: the standard error of mean."""
 
     mean: float
     std: float
@@ -18,7 +18,7 @@ class InceptionScore(NamedTuple):
 
 
 def inception_score(probabilities: Tensor, splits: int = 10, *, as_given: bool = False) -> InceptionScore:
-    """exp E_x KL(p(y|x) || p(y)) of class probabilities (N, K), in float64: between 1 and K.
+    """Inception Score exp E_x KL(p(y|x) || p(y)) of class probabilities (N, K), in float64: between 1 and K.
 
     Log IS of m samples over K classes is low by about (K - 1) / 2m: figures compare at equal N and equal splits alone.
     The error is the delta method's on log IS: IS std(KL(p(y|x) || p(y))) / sqrt(N).

@@ -1,4 +1,4 @@
-"""The kernel distance of two sets of features (KID: Binkowski et al. 2018, 1801.01401)."""
+"""Kernel distance of two feature sets (KID: Binkowski et al. 2018, 1801.01401)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _TILE = 1024  # rows and columns of a kernel matrix held at a time: 8 MB
 
 
 class KernelDistance(NamedTuple):
-    """mean and std of the squared MMD over random subsets; error: the standard error of mean."""
+    """Kernel distance (KID): mean and std of the squared MMD over random subsets; error: the standard error of mean."""
 
     mean: float
     std: float
@@ -70,7 +70,7 @@ def kernel_distance(
     gamma: float | None = None,
     seed: int = 0,
 ) -> KernelDistance:
-    """Mean and standard deviation of the unbiased MMD^2 over `subsets` random subsets of both sets, in float64.
+    """KID: mean and standard deviation of the unbiased MMD^2 over `subsets` random subsets of both sets, in float64.
 
     The error is the delta method's, the real samples fixed: with psi(y) = 2 (mean_y' k(y, y') - mean_x k(x, y)) within
     a subset, the square root of the mean over subsets of var psi, divided by M.

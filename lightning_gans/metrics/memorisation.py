@@ -23,7 +23,7 @@ _SLACK = 1e-5  # of squared norms: a bound on the error of a squared distance in
 
 
 class Memorised(NamedTuple):
-    """estimate: the share of memorised images; NaN without two distinct training images.
+    """Memorised images. estimate: their share; NaN without two distinct training images.
 
     nearest: (M, 3) int64, the places of the three nearest distinct training images in the stream, -1 where there are
     no more. distances: (M, 3) float64, Euclidean, in ascending order; infinite where there are no more.

@@ -13,7 +13,7 @@ from lightning_gans.metrics.estimate import share
 
 
 class ModeCoverage(NamedTuple):
-    """modes: captured modes. high_quality: share in [0, 1]. reverse_kl: nats, 0 to log K.
+    """Mode coverage. modes: captured modes. high_quality: share in [0, 1]. reverse_kl: nats, 0 to log K.
 
     high_quality_error, reverse_kl_error: standard errors (binomial; delta method).
     """
@@ -26,7 +26,7 @@ class ModeCoverage(NamedTuple):
 
 
 def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
-    """Modes captured and share of high-quality samples, of points (N, d) from equal Gaussians at `centres` (K, d).
+    """Mode coverage of points (N, d): a mixture of equal Gaussians, `centres` (K, d) and standard deviation `std`.
 
     A sample is of high quality within 3 std of its nearest centre; a mode is captured if it is the nearest centre of at
     least one such sample; reverse_kl is KL(histogram of those samples over modes || uniform). Empty modes add nothing

@@ -32,7 +32,7 @@ RESERVED = ("iteration", "images", "seconds")  # columns of metrics.csv
 
 @dataclass(frozen=True)
 class Metric:
-    """Meaning of a reported number.
+    """Metric: name, better direction and description of a reported number.
 
     Args:
         name: letters, digits, `_`, `-` and `.`; in files, tables and loggers.
@@ -91,13 +91,13 @@ def suffix_of(extractor: str) -> str:
 
 
 def earlier(suffix: str) -> dict[str, str]:
-    """Names of version 0.1 -> present ones, of a run that was measured by the extractor of this suffix."""
+    """Map names of version 0.1 to present ones, of a run that was measured by the extractor of this suffix."""
     names = {name: f"{name}{suffix}" for name in EARLIER_FEATURES if suffix}
     return EARLIER | names | {f"{name}{SPREAD}": f"{new}{SPREAD}" for name, new in names.items()}
 
 
 def metric(name: str) -> Metric:
-    """The entry of `METRICS` under `name`.
+    """Look up the entry of `METRICS` under `name`.
 
     Raises:
         ValueError: no metric has that name; the message suggests the nearest ones.

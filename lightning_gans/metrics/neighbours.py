@@ -33,7 +33,7 @@ _GROUPS = 20  # of the jackknife
 
 
 class NeighbourMeasures(NamedTuple):
-    """precision, recall, coverage: shares in [0, 1]. density: 0 or more. Each with its standard error."""
+    """Precision, recall and coverage, shares in [0, 1], and density, 0 or more, each with its standard error."""
 
     precision: Estimate
     recall: Estimate
@@ -43,7 +43,7 @@ class NeighbourMeasures(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Manifold:
-    """A set of features with the balls around them.
+    """Manifold: a set of features with the balls of their k-th nearest neighbours.
 
     features: (N, d).
     k: neighbours that the radii span, of precision and recall and of density and coverage.
@@ -65,7 +65,7 @@ class Manifold:
 
 
 def neighbour_radii(x: Tensor, *, k: int = 5) -> Tensor:
-    """Distance of each row of x (N, d) to its k-th nearest other row: (N,) float64, on the CPU.
+    """Nearest-neighbour radii: distance of each row of x (N, d) to its k-th nearest other row: (N,) float64.
 
     Equal rows are at distance 0 of each other.
 

@@ -1,4 +1,4 @@
-"""An order of samples that does not depend on the order in which they came."""
+"""Canonical order of samples, independent of the order in which they came."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ def canonical_order(x: Tensor, seed: int = 0) -> Tensor:
 
 
 def checked(x: Tensor, kind: str = "Features", *, least: int = 2) -> Tensor:
-    """x (N, d) itself.
+    """Check that x (N, d) has enough rows, all finite; return it.
 
     Raises:
         ValueError: not (N, d), fewer than `least` rows, or rows with NaN or infinity.

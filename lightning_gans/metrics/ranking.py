@@ -23,7 +23,7 @@ SCORES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[str, Tensor]:
-    """torchmetrics' retrieval metrics of each query, (n,) float64, by their names in `metrics.names`.
+    """Retrieval metrics of torchmetrics for each query, (n,) float64, by their names in `metrics.names`.
 
     Only candidates are ranked. Queries to which nothing is relevant are left out, so n <= N. `precision_at_k` divides
     by k even where there are fewer candidates. Equal scores are in the order of the documents.

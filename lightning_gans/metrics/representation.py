@@ -16,7 +16,7 @@ Progress = Callable[[float], None]  # called with the share done, 0 to 1
 def nearest_neighbour_accuracy(
     train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, *, progress: Progress | None = None
 ) -> float:
-    """Share of `test` (M, d) whose Euclidean nearest neighbour in `train` (N, d) has the same label (M,), (N,).
+    """Accuracy of 1-NN: share of `test` (M, d) whose Euclidean nearest neighbour in `train` (N, d) has its label.
 
     The protocol of BiGAN's table 1 (Donahue et al. 2016).
     """
@@ -49,7 +49,7 @@ def linear_probe_accuracy(
 
 
 class LinearProbe:
-    """Multinomial logistic regression; features (N, d) are standardised and read a part at a time.
+    """Linear probe: multinomial logistic regression on standardised features (N, d), read a part at a time.
 
     Products are in float32 on the device of the features; sums over parts and the steps of L-BFGS are in float64 on
     the CPU, so that the size of a part does not matter.
@@ -70,7 +70,7 @@ class LinearProbe:
         self.weights = torch.zeros(d + 1, len(self.classes), dtype=torch.float64)  # the last row: biases
 
     def fit(self, progress: Progress | None = None) -> None:
-        """Minimise the objective; progress is told the share of the steps allowed."""
+        """Fit the probe; progress is told the share of the steps allowed."""
         steps, evaluations = 200, 0
         # Gradients are of the mean over samples, and so is the tolerance, as scikit-learn's.
         optimizer = torch.optim.LBFGS(
@@ -136,7 +136,7 @@ class LinearProbe:
 
 
 def category_classes(train: Tensor, train_labels: Tensor, categories: int) -> Tensor:
-    """The class that each category stands for, (categories,): the commonest of its samples in train, (N,) and (N,).
+    """Class of each category, (categories,): the most frequent one of its training samples, (N,) and (N,).
 
     A category that no sample has stands for no class, -1.
     """
@@ -146,7 +146,7 @@ def category_classes(train: Tensor, train_labels: Tensor, categories: int) -> Te
 
 
 def category_accuracy(stands_for: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """Share of `test` whose category (M,) stands for its class (M,).
+    """Accuracy of categories: share of `test` whose category (M,) stands for its class (M,).
 
     InfoGAN's measure (Chen et al. 2016, section 7.2).
     """
@@ -154,5 +154,5 @@ def category_accuracy(stands_for: Tensor, test: Tensor, test_labels: Tensor) -> 
 
 
 def normalised_mutual_information(categories: Tensor, labels: Tensor) -> float:
-    """Mutual information of two partitions, (N,) each, over the mean of their entropies: 0 to 1."""
+    """Normalised mutual information (NMI) of two partitions, (N,) each, over the mean entropy: 0 to 1."""
     return float(normalized_mutual_info_score(labels.numpy(), categories.numpy()))

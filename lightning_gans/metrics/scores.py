@@ -1,4 +1,4 @@
-"""The metrics of one set of generated samples against real ones, from one pass over their features."""
+"""Sample-quality metrics of generated samples against real ones, from one pass over their features."""
 
 import warnings
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ LEAST = 5  # neighbours of the widest ball: sets have to be larger
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real samples that generated ones are measured against.
+    """Reference: real samples that generated ones are compared with.
 
     statistics: of all real samples.
     features: (N, d) float32 of the real samples, or of as many as are kept; (0, d) where only statistics are known.
@@ -48,7 +48,7 @@ class Reference:
 def distribution_scores(
     real: Reference, features: Tensor, probabilities: Tensor | None = None
 ) -> Mapping[str, Estimate | float]:
-    """The metrics of features (N, d) against `real`, in float64, each with its standard error.
+    """Compute all metrics of features (N, d) against `real`, in float64, each with its standard error.
 
     `fid`; `kid` and `kid_std`, over subsets; `precision` and `recall` (k = 3), `density` and `coverage` (k = 5) against
     as many real samples, at most 10,000; with class probabilities (N, K) `is` and `is_std`, over ten splits. Where only

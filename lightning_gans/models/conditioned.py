@@ -1,4 +1,4 @@
-"""A generator that is told a condition vector, and its prior."""
+"""Conditioned model: a generator that takes a condition vector, and its prior."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ MOST_AXES = 32  # numbers of a condition that a traversal moves
 
 
 class ConditionedModel(GenerativeModel):
-    """x = G(z, c), z ~ p(z), c a vector of attributes or the embedding of a caption (Reed et al. 2016, 1605.05396).
+    """Conditioned generator x = G(z, c), z ~ p(z), c attributes or a caption (Reed et al. 2016, 1605.05396).
 
     Conditions are in the data's own units. The networks are given them standardised by the means and standard
     deviations of the training conditions. Conditions that are not given are drawn from `bank`, training conditions

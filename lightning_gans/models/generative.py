@@ -145,7 +145,7 @@ class GenerativeModel(nn.Module):
         return rows_of
 
     def traversed(self, axes: Sequence[Axis], *, seed: int = 0, start: int = 0) -> Tensor:
-        """Sample `start` of `seed` with its code moved along each axis in turn: (len(axes), steps, *sample_shape)."""
+        """Latent traversal of sample `start` of `seed` along each axis: (len(axes), steps, *sample_shape)."""
         with evaluating(self):
             z = self.codes(start // CHUNK, seed=seed)[start % CHUNK]
             rows = []

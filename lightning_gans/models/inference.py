@@ -71,7 +71,7 @@ class InferenceModel(EncodingModel):
         return x
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Sample `start` of `seed` with one number of its code after the other moved: (prior.dim, steps, ...)."""
+        """Latent traversal of sample `start` of `seed`, one number of its code at a time: (prior.dim, steps, ...)."""
         return self.traversed(self.prior.axes(steps), seed=seed, start=start)
 
 

@@ -83,7 +83,7 @@ class InfoGANModel(EncodingModel):
         return self.traversed(axes, seed=seed, start=start)
 
     def by_category(self, n: int, *, seed: int = 0) -> Tensor:
-        """n samples of each value of the first categorical code, alike in all else: (categories, n, ...)."""
+        """Samples by category: n of each value of the first categorical code, else alike: (categories, n, ...)."""
         before = sum(code.dim for code in self.code_priors[: self._categorical])
         (each,) = self.code_priors[self._categorical].axes(self.categories)
         axis = Axis(self.noise.dim + before, each.values)

@@ -111,7 +111,7 @@ class Bernoulli(Likelihood):
 
 
 class Categorical(Likelihood):
-    """256 levels a number, as in a file: logits outputs (N, 256 C, ...), the levels of a channel side by side.
+    """Categorical likelihood of 256 levels a number: logits outputs (N, 256 C, ...), levels of a channel adjacent.
 
     A probability over bytes, so that log p <= 0, and -log2 p is bits.
     """

@@ -17,7 +17,7 @@ class VAEGANModel(GaussianInferenceModel):
     role: ClassVar[str | None] = "autoencoding with a learned similarity"
 
     def decoded(self, z: Tensor, z_p: Tensor) -> tuple[Tensor, Tensor]:
-        """x~ = G(z), x_p = G(z_p), normed together: (N, prior.dim) twice -> (N, *sample_shape) twice."""
+        """Decode z and z_p in one batch, x~ = G(z), x_p = G(z_p): (N, prior.dim) twice -> (N, *sample_shape) twice."""
         reconstructed, generated = self(torch.cat([z, z_p])).split([len(z), len(z_p)])
         return reconstructed, generated
 

@@ -63,7 +63,7 @@ class VariationalModel(GaussianInferenceModel):
         return self.likelihood.log_prob(self.generator(z), observed), kl_of_dimensions(mean, log_variance)
 
     def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor:
-        """log p(x) in nats, (N,) float64, in eval mode: log of the mean of `samples` weights p(x | z) p(z) / q(z | x).
+        """Log-likelihood log p(x) in nats, (N,) float64, in eval mode, by importance sampling with `samples` codes.
 
         A bound from below in expectation, the ELBO where samples is 1, and tighter with more (Burda et al. 2015,
         1509.00519). Random numbers, those of a stochastic observation too, are keyed by (seed, start + row).

@@ -1,4 +1,4 @@
-"""Networks that are told a condition vector (Reed et al. 2016, 1605.05396, section 4.1) on DCGAN's layers.
+"""Networks conditioned on a vector (Reed et al. 2016, 1605.05396, section 4.1), with DCGAN's layers.
 
 A condition is compressed by a linear layer and a leaky ReLU. G is given it beside the code. D is given it beside its
 4x4 maps, repeated at every place, and mixes both by a convolution of 1x1.
@@ -20,7 +20,7 @@ class _Compression(nn.Sequential):
 
 
 class ConditionedDCGANGenerator(DCGANGenerator):
-    """z (N, latent_dim), conditions (N, condition_dim) -> images (N, channels, image_size, image_size) in [-1, 1].
+    """Conditioned DCGAN generator: z (N, latent_dim), conditions (N, condition_dim) -> images in [-1, 1].
 
     Args:
         latent_dim: length of a latent code z.
@@ -49,7 +49,7 @@ class ConditionedDCGANGenerator(DCGANGenerator):
 
 
 class ConditionedDCGANDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size), conditions (N, condition_dim) -> logits (N, 1).
+    """Conditioned DCGAN discriminator: images, conditions (N, condition_dim) -> logits (N, 1).
 
     Args:
         condition_dim: numbers of a condition vector.

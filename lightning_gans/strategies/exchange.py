@@ -1,4 +1,4 @@
-"""Gradient exchange per player: only what moves is sent."""
+"""Gradient exchange between processes, of the moving player's parameters only."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -16,7 +16,7 @@ def processes() -> int:
 
 
 def rank() -> int:
-    """The number of this process among those that train together, from 0."""
+    """Return the rank of this process among those that train together, from 0."""
     return dist.get_rank() if processes() > 1 else 0
 
 
@@ -33,13 +33,13 @@ def average_gradients(gradients: Sequence[Tensor]) -> None:
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean of `values` over all ranks, in place; every rank must ask."""
+    """Average `values` over all ranks, in place; every rank must call it."""
     average_gradients([values])
     return values
 
 
 def from_all(value: T) -> list[T]:
-    """Every rank's value, in rank order; pickled, so not for every iteration. Every rank must ask."""
+    """Gather every rank's value, in rank order; pickled, so not for every iteration. Every rank must call it."""
     values = [value] * processes()
     if len(values) > 1:
         dist.all_gather_object(values, value)
@@ -47,7 +47,7 @@ def from_all(value: T) -> list[T]:
 
 
 def all_agree(answer: bool, device: torch.device) -> bool:
-    """True when every rank says yes; every rank must ask."""
+    """Return True if every rank says yes; every rank must call it."""
     if processes() == 1:
         return answer
     votes = torch.tensor(int(answer), device=device)
@@ -56,12 +56,12 @@ def all_agree(answer: bool, device: torch.device) -> bool:
 
 
 def any_says(answer: bool, device: torch.device) -> bool:
-    """True when any rank says yes; every rank must ask."""
+    """Return True if any rank says yes; every rank must call it."""
     return not all_agree(not answer, device)
 
 
 def largest(value: float, device: torch.device) -> float:
-    """The largest of the ranks' values; every rank must ask."""
+    """Return the largest of the ranks' values; every rank must call it."""
     if processes() == 1:
         return value
     found = torch.tensor(value, device=device)

@@ -1,4 +1,4 @@
-"""Generation from condition vectors, with a discriminator that is aware of what matches."""
+"""GAN-CLS: generation from condition vectors, with a matching-aware discriminator."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class GANCLS(GAN):
-    """GAN-CLS, Reed et al. 2016 (1605.05396), Algorithm 1: G(z, c) answers to a condition vector c, which D sees.
+    """GAN-CLS (Reed et al. 2016, 1605.05396, Algorithm 1): a generator G(z, c) and a D that sees the condition c.
 
         D: max  E log D(x, c) + (1 - w) E log(1 - D(G(z, c), c)) + w E log(1 - D(x, c'))
         G: min  -E log D(G(z, c), c)
@@ -73,7 +73,7 @@ class GANCLS(GAN):
         return logits
 
     def logits(self, x: Tensor) -> Tensor | None:
-        """None: D is told the condition as well."""
+        """Return None: D needs the condition as well as the sample."""
         return None
 
     def discriminator_loss(self, batch: Any) -> dict[str, Tensor]:

@@ -150,7 +150,8 @@ class GAN(Game):
         """Project D's weights onto the constraint and adapt the augmentation, after each step of D."""
         if self.constraint is not None:
             self.constraint(self.discriminator)
-        if isinstance(self.augment, AdaptiveAugmentation):
+        # a protocol takes long to ask for, and most games have no augmentation
+        if self.augment is not None and isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
 
     def places(self, batch: SampleBatch, *, batches: int = 1) -> SampleBatch:
@@ -242,7 +243,7 @@ class GAN(Game):
                     x.requires_grad_()
 
     def penalty_is_due(self) -> bool:
-        """Whether this step of D has its penalty, which may be taken in every k-th alone."""
+        """Return True if this step of D takes its penalty, which may be due in every k-th step only."""
         return (self.iteration // self.generator_steps) % getattr(self.penalty, "every", 1) == 0
 
     def completed(
@@ -284,7 +285,9 @@ class GAN(Game):
 
     def observe(self, on_real: Tensor) -> None:
         """Update an adaptive augmentation with D's logits on real samples; every loss of D calls this."""
-        if isinstance(self.augment, AdaptiveAugmentation) and self.loss.boundary is not None:
+        if self.augment is None or self.loss.boundary is None:
+            return
+        if isinstance(self.augment, AdaptiveAugmentation):
             self.augment.observe(on_real.detach() - self.loss.boundary)
             self.monitor("D/augment", self.augment.p)
 

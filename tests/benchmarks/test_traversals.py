@@ -1,4 +1,4 @@
-"""What an axis of a code says of the class."""
+"""Benchmark of traversals: the effect of an axis of a code on the class."""
 
 import pytest
 import torch

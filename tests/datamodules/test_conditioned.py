@@ -44,7 +44,7 @@ def module(root, conditions, **settings):
 
 
 def agree(batch):
-    """Whether each image has the condition that says its grey."""
+    """Return True if each image has the condition of its grey value."""
     return torch.allclose((batch.x[:, 0, 0, 0] + 1) * 127.5, batch.condition[:, 0], atol=0.6)
 
 

@@ -96,6 +96,14 @@ def test_a_command_runs_in_this_process(capsys):
     assert "no/such/runs" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_every_command_explains_itself(capsys, name):
+    assert commands.main([name, "--help"]) == 0
+    said = capsys.readouterr()
+    assert f"experiments.{name}" in said.out
+    assert not said.err
+
+
 def test_listing_imports_nothing_heavy():
     """torch, Hydra and rich take seconds; ast.parse of nine files takes milliseconds."""
     tree = ast.parse((HERE / "__main__.py").read_text())

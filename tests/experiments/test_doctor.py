@@ -164,7 +164,7 @@ def test_cuda_gpus_and_their_precision(monkeypatch, bf16, level):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     properties = SimpleNamespace(name="A GPU", total_memory=80 * 2**30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
     assert [one.topic for one in hardware.gpus()] == ["GPU 0", "GPU 1"]
     assert "80 GiB" in next(hardware.gpus()).text
     found = hardware.precision()

@@ -82,7 +82,7 @@ def test_it_is_kept_on_another_machine(tmp_path, machine, word):
 
 
 def kept_config(run_dir, said):
-    """What a second command would run: the checks of a folder without intact checkpoints are not asked."""
+    """Configuration of a second command; the checks of a folder without intact checkpoints are not asked."""
     fresh = config_of(run_dir.parent / "elsewhere", *said)
     return resolved(kept({**fresh, "run_dir": str(run_dir)}))
 

@@ -36,7 +36,7 @@ class Comparison:
         return "\n".join(self.lines())
 
     def lines(self) -> Iterator[str]:
-        """A table and the facts that it is of."""
+        """Lines of a table of the scores, and of their protocol."""
         generated, reference, extractor = (self.facts[key] for key in ("generated", "reference", "extractor"))
         yield f"generated  {_described(generated)}"
         yield f"reference  {_described(reference)}"
@@ -49,7 +49,7 @@ class Comparison:
             yield f"note: {note}"
 
     def record(self) -> dict[str, Any]:
-        """Everything, for a JSON file; numbers that are not finite are None."""
+        """Record of scores and protocol for a JSON file; numbers that are not finite are None."""
         numbers = {"scores": self.scores, "floor": self.floor}
         plain = {
             title: {name: value if isfinite(value) else None for name, value in values.items()}

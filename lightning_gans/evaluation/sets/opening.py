@@ -1,4 +1,4 @@
-"""`score`: two sets of images compared, in one call."""
+"""Comparison of two sets of images in one call, `score`."""
 
 import warnings
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def score(
     device: torch.device | str | None = None,
     cache_dir: Path | None = None,
 ) -> Comparison:
-    """FID, KID, IS, precision, recall, density and coverage of generated images against real ones.
+    """Compute FID, KID, IS, precision, recall, density and coverage of generated images against real ones.
 
         print(score("samples/", "photos/", metrics="pixels"))
 
