@@ -38,11 +38,16 @@ def on_files(files: Files, config: Any) -> Files:
     generated = {"index.md": texts["README.md"]}
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         texts[f"notebooks/{notebook.name}"] = generated[f"notebooks/{notebook.stem}.md"] = _notebook(notebook)
-    for origin, text in texts.items():
+    waiting = list(texts.items())
+    while waiting:
+        origin, text = waiting.pop()
         for link in _LINK.findall(text):
             target = _target(link, origin)
-            if target is not None and (page := _page(target)) not in generated and not target.startswith("docs/"):
-                generated[page] = _source(target)
+            if target is None or target.startswith("docs/") or (page := _page(target)) in generated:
+                continue
+            generated[page] = _source(target)
+            if target.endswith(".md"):
+                waiting.append((target, generated[page]))
     for uri, content in generated.items():
         files.append(File.generated(config, uri, content=content))
     return files
@@ -110,6 +115,8 @@ def _origin(uri: str) -> str:
         return "README.md"
     if uri.startswith("notebooks/"):
         return f"{uri.removesuffix('.md')}.ipynb"
+    if uri.startswith("source/") and (ROOT / uri.removeprefix("source/")).is_file():  # Markdown outside docs/
+        return uri.removeprefix("source/")
     return f"docs/{uri}"
 
 

@@ -22,7 +22,7 @@ def test_the_catalogue_is_the_configs():
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_a_config_is_its_constructor(name):
+def test_a_config_is_its_constructor(name, tmp_path):
     text = (CONFIGS / f"{name}.yaml").read_text()
     assert text.startswith("# @package _global_\n")
     config = yaml.safe_load(text)["data"]
@@ -33,7 +33,10 @@ def test_a_config_is_its_constructor(name):
     parameters = inspect.signature(target).parameters
     required = {name for name, one in parameters.items() if one.default is one.empty}
     assert required <= set(config) <= set(parameters)
-    data = target(**{**config, **({"root": "somewhere"} if "root" in parameters else {})})
+    conditions = tmp_path / "conditions.csv"
+    conditions.write_text("file,smiling\n1.png,1\n")
+    theirs = {"root": "somewhere", "conditions": str(conditions)}  # of the user's files
+    data = target(**{**config, **{name: value for name, value in theirs.items() if name in parameters}})
     entry = CATALOGUE[name]
     contents = getattr(target, "contents", "")
     assert (target.batch.__name__, contents) in IN_WORDS

@@ -87,6 +87,7 @@ def test_a_command_of_the_pages_is_one(arguments, tmp_path, monkeypatch):
     for name in ("cat", "dog"):  # class folders are counted
         (tmp_path / "photos" / name).mkdir(parents=True)
         (tmp_path / "photos" / name / "1.png").touch()
+    (tmp_path / "attributes.csv").write_text("file,smiling,age\ncat/1.png,1,31\ndog/1.png,0,57\n")
     monkeypatch.setattr(resume, "check_source", lambda source: None)  # init_from= names a run of the reader's
     monkeypatch.setattr(slurm, "installed", lambda: True)
     monkeypatch.setattr(slurm, "_ask", lambda *_: "")
