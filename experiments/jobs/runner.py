@@ -20,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from experiments.jobs import launch, requeue
+from experiments.jobs.compiling import compile_networks
 from experiments.jobs.devices import check_devices
 from experiments.jobs.endings import advice, farewell, stopped_early
 from experiments.jobs.instantiators import make_callbacks, make_loggers, make_profiler
@@ -132,6 +133,7 @@ def _run(
         game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
+    compile_networks(game, flags.get("compile", False))
     summary = RunSummary()
     limit = TimeLimit(flags.get("max_time"))
     about: dict[str, Any] = {"variant": config["names"]["variant"], "data": config["names"]["data"]}

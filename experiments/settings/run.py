@@ -92,6 +92,10 @@ PLACES: dict[str, Place] = {
                 help="null: bf16-mixed on CUDA, 32-true elsewhere; auto: bf16-mixed also on CPUs with AVX512-BF16 or "
                 "AMX, for recipes that are as good in it",
             ),
+            "compile": OneOf(
+                (Bool(), ListOf(Text())),
+                help="true: torch.compile for every network that it fits; or the players whose networks it is for: [G]",
+            ),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
             "requeue": Bool(
