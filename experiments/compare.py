@@ -1,4 +1,7 @@
-"""Compare runs in a table, aggregated over seeds. Imports no torch."""
+"""Compare runs in a table, aggregated over seeds.
+
+Imports no torch.
+"""
 
 import csv
 import io
