@@ -149,7 +149,7 @@ def test_other_programs_of_the_pages_are_there():
     texts = [page.read_text() for page in PAGES]
     found = {name for text in texts for name in re.findall(r"python -m ((?:experiments|benchmarks)[.\w]*)", text)}
     assert {"experiments.studies", "benchmarks.judge"} <= found
-    for name in found:
+    for name in found - {"experiments.COMMAND"}:  # a placeholder
         module = ROOT / name.rstrip(".").replace(".", "/")
         assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), name
     makefile = (ROOT / "Makefile").read_text()
