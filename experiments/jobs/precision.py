@@ -31,7 +31,7 @@ def kept(config: Mapping[str, Any]) -> dict[str, Any]:
     if not folder.is_dir():
         return dict(config)
     try:
-        stored = runs.read_config(folder)
+        stored = runs.read_config(folder) or {}
     except UserError:
         return dict(config)  # told by check_resume
     word, resolved = (stored.get("trainer") or {}).get("precision"), (stored.get("names") or {}).get("precision")
