@@ -28,12 +28,12 @@ def kept(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     resume = str(config.get("resume", "auto"))
     folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
-    if not folder.is_dir():
-        return dict(config)
     try:
-        stored = runs.read_config(folder) or {}
+        stored = runs.read_config(folder) if folder.is_dir() else None
     except UserError:
-        return dict(config)  # told by check_resume
+        stored = None  # told by check_resume
+    if not stored:
+        return dict(config)
     word, resolved = (stored.get("trainer") or {}).get("precision"), (stored.get("names") or {}).get("precision")
     said = config["trainer"]["precision"]
     if resolved is not None and said in (*RESOLVED, resolved):
