@@ -21,7 +21,8 @@ from torch import Tensor
 
 from benchmarks.limit_loops import Limit
 from benchmarks.peer_loops import Mimicry, PlainDiscriminator, PlainGenerator, Pythae, PyTorchGAN
-from benchmarks.step import fit, quiet_libraries
+from benchmarks.step import fit
+from experiments.jobs.runner import quiet_libraries
 from lightning_gans.core.game import Game
 from lightning_gans.core.prior import Normal
 from lightning_gans.models.generative import GenerativeModel
@@ -115,7 +116,7 @@ class Rounds(pl.Callback):
         self.seconds = {side: [] for side in ("ours", *self.sides)}
         self._start = time.process_time()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         assert isinstance(pl_module, Game)
         if pl_module.iteration % self.case.block:
             return
@@ -126,9 +127,10 @@ class Rounds(pl.Callback):
             ends[side] = time.process_time()
         self._count += 1
         if self._count > 0:
-            starts = self._start, *ends.values()
-            for (side, end), start in zip(ends.items(), starts, strict=False):
+            start = self._start
+            for side, end in ends.items():
                 self.seconds[side].append(end - start)
+                start = end
             trainer.should_stop = self._count >= self.rounds
         self._start = time.process_time()
 

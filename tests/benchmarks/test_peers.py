@@ -38,7 +38,7 @@ def test_the_other_peers_move():
     assert all(map(isfinite, vae.losses))
 
 
-@pytest.mark.parametrize("cell", [("vanilla", "data=ring"), ("wgan_gp",), ("vae", "network=vae_mlp")])
+@pytest.mark.parametrize("cell", [("vanilla", "data=ring"), ("wgan_gp", "augment=none"), ("vae", "network=vae_mlp")])
 def test_the_limit_moves_a_copy_of_the_game(cell):
     config = composed(*cell)
     game, data = game_of(config), data_of(config)
