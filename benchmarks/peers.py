@@ -1,7 +1,8 @@
 """`python -m benchmarks.peers`: our step against other libraries' and against the limit of a bare loop.
 
 All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on
-the machine matters little. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
+the machine matters little. The progress bar is left out: it is drawn ten times a second, however little a busy machine
+lets us do in one. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
 RATIO` how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
 """
 
@@ -172,7 +173,7 @@ def main(argv: Sequence[str]) -> int:
             case = narrow(CASES[name]) if chosen.quick else CASES[name]
             mixed = torch.bfloat16 if precision == "bf16-mixed" else None
             rounds = Rounds(case, autocast=mixed, rounds=1 if chosen.quick else chosen.rounds)
-            fit([*case.overrides, f"trainer.precision={precision}"], rounds, threads=1, change=case.change)
+            fit([*case.overrides, f"trainer.precision={precision}"], rounds, threads=1, change=case.change, bar=False)
             label = f"{name}_{'bf16' if mixed else 'fp32'}"
             ratio = report(label, case, rounds)
             if ratio > case.bar:
