@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from copy import deepcopy
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lightning_gans.core.errors import UserError
+from lightning_gans.losses.penalties import GradientPenalty
 from lightning_gans.losses.precision import exact
 from lightning_gans.variants.vae import VAE
 from lightning_gans.variants.vanilla import GAN
@@ -27,17 +31,20 @@ class Limit:
     def __init__(self, game: Any, *, real: Tensor, autocast: torch.dtype | None) -> None:
         self.real, self.batch, self.autocast = real, game.training_settings.batch_size, autocast
         self.settings, self.prior = game.training_settings.players, game.model.prior
-        self.average, self.decay = None, 0.0
+        self.average: nn.Module | None = None
+        self.decay = 0.0
         if game.training_settings.ema_half_life is not None:
             self.decay = 0.5 ** (self.batch / game.training_settings.ema_half_life)
         if isinstance(game, VAE):
-            self.model = deepcopy(game.model)
+            self.model: Any = deepcopy(game.model)
             self.opt = self.optimizer("VAE", self.model.parameters())
             self.run: Callable[[], None] = self.step_vae
             if self.decay:
                 self.average = deepcopy(game.model)
             return
         assert isinstance(game, GAN)
+        if not isinstance(game.penalty, GradientPenalty | None) or game.augment is not None:
+            raise UserError("The limit does not do what these settings ask for; write it there too.")
         self.loss, self.penalty, self.steps = game.loss, game.penalty, game.discriminator_steps
         self.g, self.d = deepcopy(game.model.generator), deepcopy(game.discriminator)
         self.opt_g, self.opt_d = self.optimizer("G", self.g.parameters()), self.optimizer("D", self.d.parameters())
@@ -91,7 +98,7 @@ class Limit:
                 fake = self.g(self.noise())
             on_real, on_fake = self.d(real), self.d(fake)
             losses = self.loss.discriminator(on_real, on_fake)
-            loss = sum(losses.values())
+            loss = reduce(add, losses.values())
             if self.penalty is not None:  # of points between, in the precision of the rest
                 between = torch.rand(len(real), 1, 1, 1, device=real.device)
                 points = (between * real + (1 - between) * fake).requires_grad_()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from benchmarks.step import fit, quiet_libraries
+from benchmarks.step import fit
+from experiments.jobs.runner import quiet_libraries
 from lightning_gans.core.game import Game
 
 BAR = 0.02

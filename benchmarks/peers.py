@@ -1,7 +1,8 @@
 """`python -m benchmarks.peers`: our step against other libraries' and against the limit of a bare loop.
 
 All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on
-the machine matters little. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
+the machine matters little. The progress bar is left out: it is drawn ten times a second, however little a busy machine
+lets us do in one. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
 RATIO` how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
 """
 
@@ -21,7 +22,8 @@ from torch import Tensor
 
 from benchmarks.limit_loops import Limit
 from benchmarks.peer_loops import Mimicry, PlainDiscriminator, PlainGenerator, Pythae, PyTorchGAN
-from benchmarks.step import fit, quiet_libraries
+from benchmarks.step import fit
+from experiments.jobs.runner import quiet_libraries
 from lightning_gans.core.game import Game
 from lightning_gans.core.prior import Normal
 from lightning_gans.models.generative import GenerativeModel
@@ -115,7 +117,7 @@ class Rounds(pl.Callback):
         self.seconds = {side: [] for side in ("ours", *self.sides)}
         self._start = time.process_time()
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         assert isinstance(pl_module, Game)
         if pl_module.iteration % self.case.block:
             return
@@ -126,9 +128,10 @@ class Rounds(pl.Callback):
             ends[side] = time.process_time()
         self._count += 1
         if self._count > 0:
-            starts = self._start, *ends.values()
-            for (side, end), start in zip(ends.items(), starts, strict=False):
+            start = self._start
+            for side, end in ends.items():
                 self.seconds[side].append(end - start)
+                start = end
             trainer.should_stop = self._count >= self.rounds
         self._start = time.process_time()
 
@@ -170,7 +173,7 @@ def main(argv: Sequence[str]) -> int:
             case = narrow(CASES[name]) if chosen.quick else CASES[name]
             mixed = torch.bfloat16 if precision == "bf16-mixed" else None
             rounds = Rounds(case, autocast=mixed, rounds=1 if chosen.quick else chosen.rounds)
-            fit([*case.overrides, f"trainer.precision={precision}"], rounds, threads=1, change=case.change)
+            fit([*case.overrides, f"trainer.precision={precision}"], rounds, threads=1, change=case.change, bar=False)
             label = f"{name}_{'bf16' if mixed else 'fp32'}"
             ratio = report(label, case, rounds)
             if ratio > case.bar:

@@ -169,13 +169,19 @@ def wall_time() -> float:
 
 
 def fit(
-    overrides: Sequence[str], turns: pl.Callback, *, threads: int | None, change: Callable[[Game], Game] | None = None
+    overrides: Sequence[str],
+    turns: pl.Callback,
+    *,
+    threads: int | None,
+    change: Callable[[Game], Game] | None = None,
+    bar: bool = True,
 ) -> Game:
     """Train as the command does, in a run directory that is then removed, until `turns` stops it.
 
     Args:
         overrides: of `experiments.train`.
         change: the game that is trained, made of that of the configuration.
+        bar: draw the progress bar, unseen.
     """
     with tempfile.TemporaryDirectory() as folder, Terminal() as terminal:
         fixed = f"iterations={NEVER}", "logger=none", "metrics=none", f"run_dir={folder}/run"
@@ -191,7 +197,7 @@ def fit(
             SampleGrids(every=NEVER),
             CollapseWatch(),
             RunSummary(),
-            Progress(console=Console(file=terminal, force_terminal=True)),
+            *([Progress(console=Console(file=terminal, force_terminal=True))] if bar else []),
             Checkpoints(every=NEVER, minutes=NEVER, spec=job.config["variant"]["model"]),
             turns,
         ]

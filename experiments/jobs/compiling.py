@@ -28,7 +28,7 @@ def compile_networks(game: Game, players: bool | Sequence[str], *, backend: str 
     if not players:
         return []
     there = game.players()
-    named = [] if players is True else list(players)  # type: ignore[arg-type]
+    named = [] if players is True else list(players)
     if unknown := [name for name in named if name not in there]:
         raise UserError(f"trainer.compile={unknown}: the players of {type(game).__name__} are {', '.join(there)}.")
     compiled = []

@@ -14,7 +14,7 @@ from lightning_gans.core.errors import UserError
 
 # Recipes that run faster in bf16-mixed on a CPU with AVX512-BF16, and whose headline metric there was found within the
 # noise of float32 over three seeds (docs/BENCHMARKS.md). trainer.precision=auto leaves others in float32 on CPUs.
-CHECKED: Mapping[str, str] = {}  # recipe -> choice of network
+CHECKED: Mapping[str, str] = {"dcgan/digits": "dcgan"}  # recipe -> choice of network
 
 RESOLVED = (None, "auto")  # values of trainer.precision that are resolved when a run begins
 FEATURES = ("avx512_bf16", "amx_bf16")  # of a CPU: any of them multiplies bf16 faster than float32
@@ -28,12 +28,12 @@ def kept(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     resume = str(config.get("resume", "auto"))
     folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
-    if not folder.is_dir():
-        return dict(config)
     try:
-        stored = runs.read_config(folder)
+        stored = runs.read_config(folder) if folder.is_dir() else None
     except UserError:
-        return dict(config)  # told by check_resume
+        stored = None  # told by check_resume
+    if not stored:
+        return dict(config)
     word, resolved = (stored.get("trainer") or {}).get("precision"), (stored.get("names") or {}).get("precision")
     said = config["trainer"]["precision"]
     if resolved is not None and said in (*RESOLVED, resolved):
@@ -50,10 +50,10 @@ def resolved(config: Mapping[str, Any]) -> dict[str, Any]:
     return _with(config, word, known or choose(word, config["trainer"]["accelerator"], checked=_is_checked(config)))
 
 
-def choose(word: Any, accelerator: str, *, checked: bool = False) -> str | int:
+def choose(word: Any, accelerator: str, *, checked: bool = False) -> Any:
     """The precision that a value of trainer.precision means on this machine, for a recipe that was `checked` or not."""
     if word not in RESOLVED:
-        return word  # type: ignore[no-any-return]
+        return word
     import torch
 
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():

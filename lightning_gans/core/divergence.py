@@ -83,7 +83,7 @@ class Trail:
             for number, part in enumerate(parts):
                 if isinstance(part, nn.Module):
                     hook = partial(self._after_forward, Label("network", player, str(number)))
-                    if part._compiled_call_impl is not None:  # a compiled network would trace its hooks
+                    if getattr(part, "_compiled_call_impl", None) is not None:  # compiled code would trace its hooks
                         hook = torch.compiler.disable(hook)
                     self._handles.append(part.register_forward_hook(hook))
 

@@ -318,7 +318,7 @@ class Game(pl.LightningModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Lightning's, which takes a batch apart even if it is there: a fiftieth of an iteration on points."""
-        if isinstance(batch, tuple) and all(x is None or isinstance(x, Tensor) and x.device == device for x in batch):
+        if isinstance(batch, tuple) and all(x is None or (isinstance(x, Tensor) and x.device == device) for x in batch):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
@@ -422,7 +422,7 @@ class Game(pl.LightningModule):
             raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
         # get_total_norm sorts them by device first; a player lives on one
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # noqa: SLF001
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
         self._record.trail.note(Label("gradient", player, ""), norm)

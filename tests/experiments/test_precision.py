@@ -54,6 +54,12 @@ def test_a_run_on_a_cpu(tmp_path, machine, word, bf16, checked, expected):
     assert resolved(config_of(tmp_path / "run", *said))["names"]["precision"] == expected
 
 
+def test_a_folder_that_is_there_decides_nothing(tmp_path, machine):
+    machine(bf16=True, checked=True)
+    (tmp_path / "run").mkdir()
+    assert resolved(config_of(tmp_path / "run", "trainer.precision=auto"))["names"]["precision"] == "bf16-mixed"
+
+
 def test_other_networks_than_the_checked_ones_stay_in_float32(tmp_path, machine):
     machine(bf16=True, checked=True)
     config = config_of(tmp_path / "run", "trainer.precision=auto", "network=moved_points")
