@@ -9,7 +9,6 @@ import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
-from datamodules.condition_files import condition_names
 from datamodules.speech_files import recordings
 from experiments.configuration.recipes import facts
 from experiments.settings.contents import class_count
@@ -135,6 +134,8 @@ def condition_dim(*, _root_: DictConfig) -> int:
     """
     data = _root_.data
     if "conditions" in data:
+        from datamodules.condition_files import condition_names  # imports numpy
+
         return len(condition_names(str(data.conditions)))
     if _data_name(_root_) in EMBEDDED_CONDITIONS:
         return EMBEDDED_CONDITIONS[_data_name(_root_)]

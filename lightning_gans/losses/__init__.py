@@ -45,7 +45,17 @@ if TYPE_CHECKING:
         Matching,
         MeanMatching,
     )
-    from lightning_gans.losses.penalties import DRAGAN, R1, R1R2, R2, GradientPenalty, Penalty, squared_gradient_norm
+    from lightning_gans.losses.mismatch import with_wrong_pairs
+    from lightning_gans.losses.penalties import (
+        DRAGAN,
+        R1,
+        R1R2,
+        R2,
+        GradientPenalty,
+        Penalty,
+        SamplePenalty,
+        squared_gradient_norm,
+    )
     from lightning_gans.losses.precision import on_exact
     from lightning_gans.losses.ranking import importance_mixture, log_policy, pairwise_logistic, policy_gradient
     from lightning_gans.losses.reversal import reverse_gradient
@@ -64,7 +74,8 @@ _MODULES = {
     ),
     "information": "categorical_log_density gaussian_log_density categorical_entropy uniform_entropy normal_entropy",
     "matching": "Matching MeanMatching DualMeanMatching CovarianceMatching DualCovarianceMatching JointMatching",
-    "penalties": "Penalty squared_gradient_norm R1 R2 R1R2 GradientPenalty DRAGAN",
+    "mismatch": "with_wrong_pairs",
+    "penalties": "Penalty SamplePenalty squared_gradient_norm R1 R2 R1R2 GradientPenalty DRAGAN",
     "precision": "on_exact",
     "ranking": "log_policy importance_mixture policy_gradient pairwise_logistic",
     "reversal": "reverse_gradient",
@@ -104,6 +115,7 @@ __all__ = [
     "RelativisticAverage",
     "RelativisticPairing",
     "ReverseKL",
+    "SamplePenalty",
     "SeparableLoss",
     "SquaredHellinger",
     "ThreeWay",
@@ -126,6 +138,7 @@ __all__ = [
     "squared_gradient_norm",
     "uniform_entropy",
     "with_free_bits",
+    "with_wrong_pairs",
 ]
 
 

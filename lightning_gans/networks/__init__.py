@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ConditionalMLPDiscriminator,
         ConditionalMLPGenerator,
     )
+    from lightning_gans.networks.conditions import ConditionedDCGANDiscriminator, ConditionedDCGANGenerator
     from lightning_gans.networks.convolution import CodeToMap, ImageToMap, MapToCode, MapToImage
     from lightning_gans.networks.dcgan import DCGANDiscriminator, DCGANGenerator, initialize_dcgan
     from lightning_gans.networks.domain import DomainNetwork, MNISTDomainNetwork, SmallDomainNetwork, SVHNDomainNetwork
@@ -57,6 +58,7 @@ _MODULES = {
     "concatenation": (
         "ConditionalMLPGenerator ConditionalMLPDiscriminator ConditionalDCGANGenerator ConditionalDCGANDiscriminator"
     ),
+    "conditions": "ConditionedDCGANGenerator ConditionedDCGANDiscriminator",
     "convolution": "CodeToMap MapToCode MapToImage ImageToMap",
     "dcgan": "initialize_dcgan DCGANGenerator DCGANDiscriminator",
     "domain": "DomainNetwork MNISTDomainNetwork SVHNDomainNetwork SmallDomainNetwork",
@@ -93,6 +95,8 @@ __all__ = [
     "ConditionalDCGANGenerator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
+    "ConditionedDCGANDiscriminator",
+    "ConditionedDCGANGenerator",
     "ContentEncoder",
     "ConvClassifier",
     "Cutout",

@@ -368,7 +368,8 @@ def test_an_augmentation_that_a_game_takes_nowhere_is_refused(command):
 def test_an_extractors_factory_declares_by_what_it_returns():
     of = "lightning_gans.extractors.factories"
     assert subject(f"{of}.coordinates") == "lightning_gans.extractors.coordinates.CoordinateExtractor"
-    assert names(f"{of}.classifier", "batch") == ("SampleBatch", "SemiSupervisedBatch", "UnpairedBatch", "PairedBatch")
+    batches = ("SampleBatch", "SemiSupervisedBatch", "UnpairedBatch", "ConditionedBatch", "PairedBatch")
+    assert names(f"{of}.classifier", "batch") == batches
     assert names(f"{of}.own", "batch") == ()
 
 

@@ -357,7 +357,7 @@ def test_a_checkpoint_that_is_none(images):
         (("RUN", "gird=a.png"), r"Did you mean grid=a\.png\?"),
         (
             ("RUN", "xyzzy=1"),
-            r"There are run, n, seed, label, grid, npz, folder, gif, video, onnx, truncation, which, allow",
+            r"There are run, n, seed, label, condition, grid, npz, folder, gif, video, onnx, truncation, which, allow",
         ),
         (("RUN", "n=0"), r"n=0: must be a whole number of at least 1"),
         (("RUN", "n=many"), r"n=many"),

@@ -255,6 +255,8 @@ def pairs():
         choices += ["network.model.classes=3"] * (
             variant in ("cgan", "acgan", "projection", "r3gan_conditional") and data == "folder"
         )
+        if data == "attributes":
+            choices += ["data.conditions=table.csv", "network.model.condition_dim=3"]
         choices += ["data.batch_size=2"] * (data == "unpaired")  # for two processes
         return pytest.param(variant, data, choices, marks=marks, id=f"{variant}-{data}")
 

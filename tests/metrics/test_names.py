@@ -17,11 +17,12 @@ target_accuracy source_accuracy domain_accuracy target_information accuracy cycl
 precision_at_3 precision_at_5 precision_at_10
 ndcg_at_3 ndcg_at_5 ndcg_at_10 map mrr content_probe speaker_probe speaker_from_content converted_content
 converted_speaker converted speaker_eer content_eer output_l1 ssim psnr label_kept
+condition_error r_precision
 """
 FEATURES = "fid fid_a2b fid_b2a fid_both fid_output intra_fid kid is precision recall density coverage"
 LOWER = """
 fid fid_a2b fid_b2a fid_both fid_output output_l1 intra_fid kid reverse_kl reconstruction_mse reconstruction_ratio nll
-memorised domain_accuracy cycle_l1 speaker_from_content speaker_eer
+memorised domain_accuracy cycle_l1 speaker_from_content speaker_eer condition_error
 """
 
 

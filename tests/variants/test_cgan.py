@@ -111,7 +111,7 @@ def test_a_penalty_sees_the_labels_of_the_batch(penalty, tmp_path):
     game, data = gan(penalty=penalty), batches(1)
     play(game, data, tmp_path)
     assert all(torch.equal(label, data[0].label) for _, label in game.discriminator.seen)
-    assert len(game.discriminator.seen) > 3
+    assert len(game.discriminator.seen) >= 3  # a penalty at D's own samples needs no pass of its own
     assert game.read_losses()["D/penalty"] > 0
 
 
