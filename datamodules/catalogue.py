@@ -37,6 +37,7 @@ class Data(NamedTuple):
     needs_download: its files are fetched, unless data_dir already holds them.
     classes: how many it labels; None where it labels none, or a user's files decide.
     images: the known facts of a set of images; None for all other data, and where a user's files decide.
+    condition_dim: numbers of a condition vector; None for data without any, and where a user's files decide.
     """
 
     module: str
@@ -44,6 +45,7 @@ class Data(NamedTuple):
     description: str
     classes: int | None
     images: Images | None = None
+    condition_dim: int | None = None
 
 
 CATALOGUE: dict[str, Data] = {
@@ -92,7 +94,7 @@ CATALOGUE: dict[str, Data] = {
     ),
     "unpaired": Data("Unpaired", False, "two sets or folders of images, data.a= and data.b=", None),
     "digits_attributes": Data(
-        "DigitsAttributes", False, "the digits with stroke width, slant and class", 10, Images(1_437, 8, 1)
+        "DigitsAttributes", False, "the digits with stroke width, slant and class", 10, Images(1_437, 8, 1), 12
     ),
     "attributes": Data("Attributes", False, "your own images with condition vectors: attributes, embeddings", None),
     "digits_edges": Data("DigitsEdges", False, "outlines of digits to digits, grey", 10, Images(1_437, 8, 1)),

@@ -1,4 +1,9 @@
-"""Files of condition vectors: CSV, CelebA's lists of attributes, npz. Imports no torch."""
+"""Files of condition vectors: CSV, CelebA's lists of attributes, npz.
+
+Imports neither torch nor, before a file is read, numpy.
+"""
+
+from __future__ import annotations
 
 import csv
 import hashlib
@@ -6,12 +11,13 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from lightning_gans.core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".txt", ".npz")
 
@@ -38,6 +44,8 @@ class ConditionFile(NamedTuple):
         Raises:
             UserError: no such file, another format, a number that is not finite, or a file that is named twice.
         """
+        import numpy as np
+
         path = _checked(path, key)
         try:
             names, files, vectors = _npz(path) if path.suffix.lower() == ".npz" else _text(path)
@@ -94,6 +102,8 @@ def _forms(key: str) -> str:
 
 
 def _npz(path: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32]]:
+    import numpy as np
+
     with np.load(path, allow_pickle=False) as content:
         files, vectors = content["files"], content["conditions"]
         names = content["names"] if "names" in content.files else None
@@ -111,6 +121,8 @@ def _npz(path: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32]]:
 
 
 def _text(path: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32]]:
+    import numpy as np
+
     files, rows = [], []
     with path.open(newline="") as file:
         names = _header(file, path)

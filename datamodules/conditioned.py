@@ -67,6 +67,10 @@ class ConditionedData(ImageData):
     batch: ClassVar[type] = ConditionedBatch
     contents: ClassVar[str] = "images"
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._tables: dict[torch.device, Tensor] = {}
+
     @property
     def condition_names(self) -> tuple[str, ...]:
         raise NotImplementedError
@@ -74,6 +78,12 @@ class ConditionedData(ImageData):
     @property
     def table(self) -> Tensor:
         raise NotImplementedError
+
+    def table_on(self, device: torch.device) -> Tensor:
+        """The table on a device, copied there once: no batch waits for it."""
+        if device not in self._tables:
+            self._tables[device] = self.table.to(device)
+        return self._tables[device]
 
     def labels_of(self, rows: Tensor) -> Tensor | None:
         """The classes (N,) int64 of rows of the table; None for data without classes."""
@@ -86,9 +96,8 @@ class ConditionedData(ImageData):
         """The batch with the condition vectors in the place of their rows."""
         rows = batch.label
         assert rows is not None
-        label = self.labels_of(rows.cpu())
-        condition = self.table[rows.cpu()].to(batch.x.device)
-        return ConditionedBatch(batch.x, condition, None if label is None else label.to(batch.x.device))
+        condition = self.table_on(rows.device)[rows]
+        return ConditionedBatch(batch.x, condition, self.labels_of(rows))
 
     def _batches(self, *arguments: Any) -> Iterator[Any]:
         for batch in super()._batches(*arguments):
@@ -160,7 +169,7 @@ class DigitsAttributes(Digits, ConditionedData):
         return self._table
 
     def labels_of(self, rows: Tensor) -> Tensor:
-        return self.table[rows, -len(self.classes) :].argmax(1)
+        return self.table_on(rows.device)[rows, -len(self.classes) :].argmax(1)
 
     def read(self) -> Mapping[str, Source]:
         found, digits = super().read(), torch.from_numpy(load_digits().images).float() / 16

@@ -9,12 +9,11 @@ import omegaconf
 from omegaconf import DictConfig, OmegaConf
 
 from datamodules.catalogue import CATALOGUE
+from datamodules.condition_files import condition_names
 from datamodules.speech_files import recordings
 from experiments.configuration.recipes import facts
 from experiments.settings.contents import class_count
 from lightning_gans.core.errors import UserError
-
-EMBEDDED_CONDITIONS = {"digits_attributes": 12}  # data= -> numbers of a condition vector
 
 
 def register() -> None:
@@ -134,13 +133,13 @@ def condition_dim(*, _root_: DictConfig) -> int:
     """
     data = _root_.data
     if "conditions" in data:
-        from datamodules.condition_files import condition_names  # imports numpy
-
         return len(condition_names(str(data.conditions)))
-    if _data_name(_root_) in EMBEDDED_CONDITIONS:
-        return EMBEDDED_CONDITIONS[_data_name(_root_)]
+    name = _data_name(_root_)
+    dim = CATALOGUE[name].condition_dim if name in CATALOGUE else None
+    if dim is not None:
+        return dim
     raise UserError(
-        f"data={_data_name(_root_)} has no condition vectors. Say data=digits_attributes, or data=attributes "
+        f"data={name} has no condition vectors. Say data=digits_attributes, or data=attributes "
         "data.root=DIR data.conditions=FILE with your own; or network.model.condition_dim=N."
     )
 

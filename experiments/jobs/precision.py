@@ -6,11 +6,9 @@ depend on the kind of CPU. `auto`: the fastest precision that is known to do no 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from experiments.runs import directory as runs
-from lightning_gans.core.errors import UserError
+from experiments.runs.resume import of_continued
 
 # Recipes that run faster in bf16-mixed on a CPU with AVX512-BF16, and whose headline metric there was found within the
 # noise of float32 over three seeds (docs/BENCHMARKS.md). trainer.precision=auto leaves others in float32 on CPUs.
@@ -26,12 +24,7 @@ def kept(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: resolved and plain, with its `run_dir`.
     """
-    resume = str(config.get("resume", "auto"))
-    folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
-    try:
-        stored = runs.read_config(folder) if folder.is_dir() else None
-    except UserError:
-        stored = None  # told by check_resume
+    stored = of_continued(config)
     if not stored:
         return dict(config)
     word, resolved = (stored.get("trainer") or {}).get("precision"), (stored.get("names") or {}).get("precision")

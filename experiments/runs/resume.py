@@ -69,6 +69,20 @@ class Difference(NamedTuple):
         return f"{self.key}: {there} there, {here} here"
 
 
+def of_continued(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the recorded configuration of the run that `config` continues; None for a new run or an unreadable file.
+
+    Args:
+        config: resolved, with its `run_dir`.
+    """
+    resume = str(config.get("resume", "auto"))
+    folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
+    try:
+        return runs.read_config(folder) if folder.is_dir() else None
+    except UserError:
+        return None  # told by check_resume
+
+
 def recorded(config: Mapping[str, Any], defaults: Collection[str]) -> dict[str, Any]:
     """The configuration with the recorded values of the run to be continued for settings that are not given now.
 
@@ -78,13 +92,7 @@ def recorded(config: Mapping[str, Any], defaults: Collection[str]) -> dict[str, 
         config: resolved, with its `run_dir`.
         defaults: dotted keys whose values are the constructors' defaults.
     """
-    resume = str(config.get("resume", "auto"))
-    folder = Path(str(config["run_dir"])) if resume in ("auto", "never") else Path(resume).expanduser().parent.parent
-    try:
-        stored = runs.read_config(folder) if folder.is_dir() else None
-    except UserError:
-        stored = None  # told by check_resume
-    there = dict(flatten(stored or {}))
+    there = dict(flatten(of_continued(config) or {}))
     kept = {key: there[key] for key in defaults if key in there}
     return _replaced(config, kept) if kept else dict(config)
 

@@ -33,7 +33,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     configs = [config_of(run_dir) for run_dir in done]
     said = asked([settings_of(config) for config in configs], shipped=shipped, of_data=configs[0]["data"])
     parts = [
-        "# What the adversary wins back\n",
+        "# Accuracy recovered by domain-adversarial training\n",
         f"    python -m experiments.train -m experiment=study/adaptation{said}\n",
         "Accuracy on the test splits after the last iteration, mean and deviation over seeds; no checkpoint is chosen\n"
         "by labels of the target. The share of the gap is (x - source only) / (on target - source only) of means.\n",

@@ -50,7 +50,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
         "of them DNS before the game. Test split, over all documents but those known from training and validation; the "
         "last weights unless said otherwise."
     )
-    text = f"""# What does the game add to a ranking?
+    text = f"""# Ranking before and after the adversarial game
 
     python -m experiments.train -m experiment=study/retrieval seed=1,2,3
 

@@ -1,7 +1,7 @@
 """Conditional generative model: a generator that takes the class, and its prior."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,61 @@ from lightning_gans.settings import Count
 Label = int | Sequence[int] | Tensor
 
 
-class ConditionalGenerativeModel(GenerativeModel):
+class ToldModel(GenerativeModel):
+    """x = G(z, y), z ~ p(z), with a y for each sample: a class, or a condition vector.
+
+    A y that is not given is drawn, keyed like the codes: code and y of a sample follow from (seed, index) alone, and a
+    y that is given changes no code. A subclass says how y is drawn (`_drawn`) and which ones there are (`_checked`).
+    """
+
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a y beside the code
+        """(N, prior.dim), (N, ...) -> (N, *sample_shape)."""
+        x: Tensor = self.generator(z, told)
+        return x
+
+    def _drawn(self, n: int, *, seed: int, start: int) -> Tensor:
+        """The ys of samples start .. start + n - 1, (n, ...)."""
+        raise NotImplementedError
+
+    def _checked(self, told: Any, n: int) -> Tensor:
+        """The given ys, one for all or n of them, as (n, ...); a ValueError says what is wrong with them."""
+        raise NotImplementedError
+
+    def _sampled(self, n: int, told: Any, *, seed: int, start: int, truncation: float | None) -> Tensor:
+        """Samples start .. start + n - 1, each made beside the 63 others of its chunk."""
+        first = start // CHUNK
+        before = start - first * CHUNK
+        whole = max(-(-(before + n) // CHUNK), 1) * CHUNK
+        drawn = self._drawn(whole, seed=seed, start=first * CHUNK)
+        if told is not None:
+            drawn[before : before + n] = self._checked(told, n)
+        with evaluating(self):
+            made = [self._chunk(first + i, part, seed, truncation) for i, part in enumerate(drawn.split(CHUNK))]
+        return torch.cat(made)[before:][:n]
+
+    def _chunk(self, chunk: int, told: Tensor, seed: int, truncation: float | None = None) -> Tensor:
+        z = self.codes(chunk, seed=seed, truncation=truncation)
+        x: Tensor = self(z, told.to(z.device))
+        return x
+
+    def _along(self, rows: int, steps: int, told: Any, *, seed: int, path: Path, truncation: float | None) -> Tensor:
+        """Samples along paths between codes, in each row of one y: (rows, steps, *sample_shape)."""
+        own = self._drawn(2 * rows, seed=seed, start=0)[::2] if told is None else self._checked(told, rows)
+        with evaluating(self):
+            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
+            each = own.to(z.device).repeat_interleave(steps, 0)
+            x = torch.cat([self(*part) for part in zip(z.split(TOGETHER), each.split(TOGETHER), strict=True)])
+        rows_of: Tensor = x.unflatten(0, (rows, steps))
+        return rows_of
+
+    def calibrate(self) -> None:
+        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes with their ys."""
+        with reestimating(self.generator):
+            for chunk in range(CALIBRATION_CHUNKS):
+                self._chunk(chunk, self._drawn(CHUNK, seed=-1, start=chunk * CHUNK), -1)
+
+
+class ConditionalGenerativeModel(ToldModel):
     """Conditional generator x = G(z, y), z ~ p(z), y one of `classes` (Mirza & Osindero 2014, 1411.1784).
 
     Labels that are not given are drawn uniformly, and keyed like the codes: code and label of a sample follow from
@@ -41,11 +95,6 @@ class ConditionalGenerativeModel(GenerativeModel):
         if classes < 1:
             raise ValueError(f"classes={classes}: a conditional model has at least 1")
         self.classes = classes
-
-    def forward(self, z: Tensor, label: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, prior.dim), (N,) -> (N, *sample_shape)."""
-        x: Tensor = self.generator(z, label)
-        return x
 
     def labels(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
         """The labels that `sample` draws for indices start .. start + n - 1: (n,) int64, on the CPU."""
@@ -77,20 +126,7 @@ class ConditionalGenerativeModel(GenerativeModel):
             ValueError: a class that there is not, or another number of labels than n.
             UserError: the prior cannot be truncated.
         """
-        first = start // CHUNK
-        before = start - first * CHUNK
-        whole = max(-(-(before + n) // CHUNK), 1) * CHUNK  # a sample is always made beside the 63 others of its chunk
-        labels = self.labels(whole, seed=seed, start=first * CHUNK)
-        if label is not None:
-            labels[before : before + n] = self._checked(label, n)
-        with evaluating(self):
-            made = [self._chunk(first + i, part, seed, truncation) for i, part in enumerate(labels.split(CHUNK))]
-        return torch.cat(made)[before:][:n]
-
-    def _chunk(self, chunk: int, labels: Tensor, seed: int, truncation: float | None = None) -> Tensor:
-        z = self.codes(chunk, seed=seed, truncation=truncation)
-        x: Tensor = self(z, labels.to(z.device))
-        return x
+        return self._sampled(n, label, seed=seed, start=start, truncation=truncation)
 
     def interpolate(
         self,
@@ -109,23 +145,13 @@ class ConditionalGenerativeModel(GenerativeModel):
             path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
             truncation: of the codes at the ends, as for `sample`.
         """
-        labels = self.labels(2 * rows, seed=seed)[::2] if label is None else self._checked(label, rows)
-        with evaluating(self):
-            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
-            labels = labels.to(z.device).expand(rows).repeat_interleave(steps)
-            parts = zip(z.split(TOGETHER), labels.split(TOGETHER), strict=True)
-            x = torch.cat([self(part, of) for part, of in parts])
-        rows_of: Tensor = x.unflatten(0, (rows, steps))
-        return rows_of
+        return self._along(rows, steps, label, seed=seed, path=path, truncation=truncation)
 
-    def calibrate(self) -> None:
-        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and labels."""
-        with reestimating(self.generator):
-            for chunk in range(CALIBRATION_CHUNKS):
-                self._chunk(chunk, self.labels(CHUNK, seed=-1, start=chunk * CHUNK), -1)
+    def _drawn(self, n: int, *, seed: int, start: int) -> Tensor:
+        return self.labels(n, seed=seed, start=start)
 
-    def _checked(self, label: Label, n: int) -> Tensor:
-        labels = torch.as_tensor(label).cpu()
+    def _checked(self, told: Label, n: int) -> Tensor:
+        labels = torch.as_tensor(told).cpu()
         if labels.is_floating_point() or labels.dtype == torch.bool or labels.shape not in ((), (n,)):
             raise ValueError(
                 f"label: a class from 0 to {self.classes - 1}, or {n} of them as whole numbers; this is "
@@ -133,4 +159,4 @@ class ConditionalGenerativeModel(GenerativeModel):
             )
         for value in labels[(labels < 0) | (labels >= self.classes)].flatten()[:1].tolist():
             raise ValueError(f"label={value}: this model's classes are 0 to {self.classes - 1}.")
-        return labels.long()
+        return labels.long().expand(n)

@@ -7,21 +7,14 @@ from torch import Tensor, nn
 
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.rng import stream
-from lightning_gans.models.generative import (
-    CALIBRATION_CHUNKS,
-    CHUNK,
-    TOGETHER,
-    GenerativeModel,
-    Path,
-    evaluating,
-    reestimating,
-)
+from lightning_gans.models.conditional import ToldModel
+from lightning_gans.models.generative import CHUNK, Path, evaluating
 from lightning_gans.settings import Count
 
 MOST_AXES = 32  # numbers of a condition that a traversal moves
 
 
-class ConditionedModel(GenerativeModel):
+class ConditionedModel(ToldModel):
     """Conditioned generator x = G(z, c), z ~ p(z), c attributes or a caption (Reed et al. 2016, 1605.05396).
 
     Conditions are in the data's own units. The networks are given them standardised by the means and standard
@@ -63,10 +56,9 @@ class ConditionedModel(GenerativeModel):
         """(N, condition_dim) in the data's units -> the same with mean 0 and standard deviation 1 over training."""
         return (condition.to(self.mean) - self.mean) / self.std
 
-    def forward(self, z: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, prior.dim), (N, condition_dim) in the data's units -> (N, *sample_shape)."""
-        x: Tensor = self.generator(z, self.standardised(condition))
-        return x
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a condition beside the code
+        """(N, prior.dim), conditions (N, condition_dim) in the data's units -> (N, *sample_shape)."""
+        return super().forward(z, self.standardised(told))
 
     def drawn(self, uniform: Tensor) -> Tensor:
         """Conditions of the bank, one for each of `uniform` (N,) in [0, 1): (N, condition_dim)."""
@@ -104,20 +96,7 @@ class ConditionedModel(GenerativeModel):
             ValueError: conditions of another shape, or not finite.
             UserError: the prior cannot be truncated.
         """
-        first = start // CHUNK
-        before = start - first * CHUNK
-        whole = max(-(-(before + n) // CHUNK), 1) * CHUNK  # a sample is always made beside the 63 others of its chunk
-        conditions = self.conditions(whole, seed=seed, start=first * CHUNK)
-        if condition is not None:
-            conditions[before : before + n] = self._checked(condition, n)
-        with evaluating(self):
-            made = [self._chunk(first + i, part, seed, truncation) for i, part in enumerate(conditions.split(CHUNK))]
-        return torch.cat(made)[before:][:n]
-
-    def _chunk(self, chunk: int, conditions: Tensor, seed: int, truncation: float | None = None) -> Tensor:
-        z = self.codes(chunk, seed=seed, truncation=truncation)
-        x: Tensor = self(z, conditions.to(z.device))
-        return x
+        return self._sampled(n, condition, seed=seed, start=start, truncation=truncation)
 
     def interpolate(
         self,
@@ -136,14 +115,10 @@ class ConditionedModel(GenerativeModel):
             path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
             truncation: of the codes at the ends, as for `sample`.
         """
-        given = self.conditions(2 * rows, seed=seed)[::2] if condition is None else self._checked(condition, rows)
-        with evaluating(self):
-            z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
-            told = given.to(z).expand(rows, -1).repeat_interleave(steps, 0)
-            parts = zip(z.split(TOGETHER), told.split(TOGETHER), strict=True)
-            x = torch.cat([self(part, of) for part, of in parts])
-        rows_of: Tensor = x.unflatten(0, (rows, steps))
-        return rows_of
+        return self._along(rows, steps, condition, seed=seed, path=path, truncation=truncation)
+
+    def _drawn(self, n: int, *, seed: int, start: int) -> Tensor:
+        return self.conditions(n, seed=seed, start=start)
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
         """Sample `start` of `seed` with one number of its condition after the other moved: (axes, steps, *shape).
@@ -163,17 +138,11 @@ class ConditionedModel(GenerativeModel):
                 rows.append(self(z.repeat(steps, 1), moved))
         return torch.stack(rows)
 
-    def calibrate(self) -> None:
-        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes and conditions."""
-        with reestimating(self.generator):
-            for chunk in range(CALIBRATION_CHUNKS):
-                self._chunk(chunk, self.conditions(CHUNK, seed=-1, start=chunk * CHUNK), -1)
-
-    def _checked(self, condition: Any, n: int) -> Tensor:
-        given = torch.as_tensor(condition, dtype=torch.float32).to(self.bank)
+    def _checked(self, told: Any, n: int) -> Tensor:
+        given = torch.as_tensor(told, dtype=torch.float32).to(self.bank)
         if given.shape not in ((self.condition_dim,), (n, self.condition_dim)) or not bool(given.isfinite().all()):
             raise ValueError(
                 f"condition: {self.condition_dim} finite numbers, or {n} rows of them; this is of shape "
                 f"{tuple(given.shape)}."
             )
-        return given
+        return given.expand(n, -1)

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from datamodules import Attributes, Digits, DigitsAttributes
+from datamodules.catalogue import CATALOGUE
 from datamodules.condition_files import ConditionFile, condition_names
 from datamodules.conditioned import slant, stroke_width
 from lightning_gans.core.data import HasConditions
@@ -62,7 +63,7 @@ def test_widths_and_slants_of_drawn_strokes():
 def test_the_digits_attributes_belong_to_the_digits():
     data, plain = DigitsAttributes(image_size=8), Digits(image_size=8)
     assert isinstance(data, HasConditions)
-    assert (len(data.condition_names), data.classes) == (12, plain.classes)
+    assert (len(data.condition_names), data.classes) == (CATALOGUE["digits_attributes"].condition_dim, plain.classes)
     for name in ("train", "validation", "test"):
         mine, theirs = data.split(name), plain.split(name)
         x, y = (torch.cat([batch.x for batch in split.batches(999)]) for split in (mine, theirs))

@@ -283,7 +283,7 @@ def terminal():
     master, slave = pty.openpty()
 
     def read():
-        # What was written arrives in pieces: read until nothing comes for a tenth of a second, two seconds at most.
+        # The output arrives in pieces: read until nothing comes for a tenth of a second, two seconds at most.
         told, end = b"", time.monotonic() + 2
         while time.monotonic() < end and select.select([master], [], [], 0.1)[0]:
             told += os.read(master, 2**16)

@@ -12,6 +12,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.phase import PlayerSettings, Training
 from lightning_gans.core.prior import Normal
 from lightning_gans.losses.adversarial import NonSaturating
+from lightning_gans.losses.penalties import R1, GradientPenalty
 from lightning_gans.models.conditioned import ConditionedModel
 from lightning_gans.networks.conditions import ConditionedDCGANDiscriminator
 from lightning_gans.variants.gan_cls import GANCLS
@@ -110,9 +111,13 @@ def test_a_discriminator_without_an_embedding_ignores_the_condition():
         assert network(x, c).shape == (2, 1)
 
 
-@pytest.mark.parametrize("chosen", ["penalty=gradient_penalty", "penalty=r1"])
-def test_penalties_judge_with_the_condition(chosen, tmp_path):
-    config = composed("gan_cls", chosen, "network.discriminator.norm=layer", "objective=non_saturating", iterations=1)
-    played = game_of(config)
-    play(played, data_of(config), tmp_path)
-    assert played.read_losses()["D/penalty"] > 0 or played.latest["D/penalty"] > 0
+@pytest.mark.parametrize("penalty", [R1(gamma=1.0), GradientPenalty(weight=1.0)])
+def test_a_penalty_sees_the_condition(penalty, tmp_path):
+    played, seen = game(penalty=penalty, wrong_pair_weight=0.0), []
+    played.discriminator.register_forward_pre_hook(lambda module, given: seen.append(given[1].detach().clone()))
+    play(played, [batch()], tmp_path)
+    assert len(seen) == 3 + isinstance(penalty, GradientPenalty)
+    assert all(torch.equal(condition, (C - 4) / 2**0.5) for condition in seen)
+    slope = 3 / 64**0.5  # of each of the 64 pixels, 3 / 64
+    expected = slope**2 / 2 if isinstance(penalty, R1) else (slope - 1) ** 2
+    assert played.read_losses()["D/penalty"] == pytest.approx(expected, rel=1e-4)
