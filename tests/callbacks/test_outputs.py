@@ -11,7 +11,7 @@ from tests.helpers.play import play
 
 @pytest.mark.parametrize("data, channels", [("digits_edges", 1), ("photos_grey", 3)])
 def test_pictures_in_fours(data, channels, tmp_path):
-    config = composed("pix2pix", f"data={data}", iterations=2)
+    config = composed("pix2pix", f"data={data}", "network.model.generator.dropout=0.5", iterations=2)
     game, module = game_of(config), data_of(config)
     play(game, module, tmp_path, Outputs(every=2, rows=8, columns=3))
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
