@@ -41,6 +41,7 @@ class Case(NamedTuple):
     block: iterations of ours in a block; `blocks` of the others make one.
     bar: what the ratio to the limit has to keep to.
     change: the game that is trained, made of that of the configuration.
+    narrow: the peer's block on networks of 8 channels, for a quick look; None: its networks are small.
     """
 
     overrides: Sequence[str]
@@ -49,6 +50,7 @@ class Case(NamedTuple):
     blocks: int
     bar: float
     change: Callable[[Game], Game] | None = None
+    narrow: Callable[[Tensor], Side] | None = None
 
 
 BATCH = 64
@@ -58,8 +60,13 @@ RGB = (*DIGITS, "data.image_size=32", "data.channels=3", "variant.training.ema_h
 WIDE = ("network.model.generator.width=256", "network.discriminator.pool=sum")
 
 
-def mimicry(kind: Any, width: tuple[int, int]) -> Callable[[Tensor], Side]:
-    return lambda real: Mimicry(kind, width=width, real=real, batch=BATCH).run
+def of_mimicry(overrides: Sequence[str], kind: Any, *, width: tuple[int, int], bar: float) -> Case:
+    """A comparison with mimicry's networks: 5 steps of D and one of G make a block."""
+
+    def peer(real: Tensor, width: tuple[int, int] = width) -> Side:
+        return Mimicry(kind, width=width, real=real, batch=BATCH).run
+
+    return Case(overrides, peer, block=5, blocks=1, bar=bar, narrow=partial(peer, width=(8, 8)))
 
 
 def of_pytorch_gan(game: Game) -> Game:
@@ -71,15 +78,14 @@ def of_pytorch_gan(game: Game) -> Game:
 
 
 CASES = {
-    "sngan": Case(["variant=sngan", "variant.generator_batches=1", *RGB], mimicry("hinge", (256, 128)), 5, 1, 1.05),
-    "dcgan_resnet": Case(
+    "sngan": of_mimicry(["variant=sngan", "variant.generator_batches=1", *RGB], "hinge", width=(256, 128), bar=1.05),
+    "dcgan_resnet": of_mimicry(
         ["variant=vanilla", "network=resnet", *WIDE, "variant.discriminator_steps=5", *RGB],
-        mimicry("softplus", (256, 128)),
-        5,
-        1,
-        1.05,
+        "softplus",
+        width=(256, 128),
+        bar=1.05,
     ),
-    "wgan_gp": Case(["variant=wgan_gp", "network=resnet", *RGB], mimicry("wasserstein", (128, 128)), 5, 1, 1.10),
+    "wgan_gp": of_mimicry(["variant=wgan_gp", "network=resnet", *RGB], "wasserstein", width=(128, 128), bar=1.10),
     "pytorch_gan": Case(
         ["variant=dcgan", *DIGITS, "data.image_size=32", "data.channels=1"],
         lambda real: PyTorchGAN(real=real, batch=BATCH).run,
@@ -185,12 +191,11 @@ def main(argv: Sequence[str]) -> int:
 
 def narrow(case: Case) -> Case:
     """The comparison on networks that take no time."""
-    if "network=resnet" not in case.overrides and "variant=sngan" not in case.overrides:
+    if case.narrow is None:
         return case
     overrides = [line for line in case.overrides if "width=" not in line]
-    peer = partial(Mimicry, case.peer(torch.zeros(1)).__self__.kind, width=(8, 8), batch=BATCH)  # type: ignore[attr-defined]
     widths = "network.model.generator.width=8", "network.discriminator.width=8"
-    return case._replace(overrides=[*overrides, *widths], peer=lambda real: peer(real=real).run)
+    return case._replace(overrides=[*overrides, *widths], peer=case.narrow)
 
 
 if __name__ == "__main__":
