@@ -5,7 +5,6 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamodules.condition_files import SUFFIXES, ConditionFile
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
@@ -35,6 +34,8 @@ def of(request: "Request", model: Any) -> Any:
             f"condition={text}: the generator of run={request.run} is told no condition vector. Leave condition out, "
             "or name a run of variant=gan_cls."
         )
+    from datamodules.condition_files import SUFFIXES  # samples need the data package for a condition alone
+
     if Path(text).suffix.lower() in SUFFIXES:
         return _of_file(text, model.condition_dim, request.n)
     names = class_names.received(described(request.run)["about"], model.condition_dim, class_names.CONDITIONS)
@@ -67,6 +68,8 @@ def _completed(given: dict[int, float], model: Any, request: "Request") -> Any:
 
 def _of_file(text: str, dim: int, n: int) -> Any:
     import torch
+
+    from datamodules.condition_files import ConditionFile
 
     vectors = torch.from_numpy(ConditionFile.read(text, key="condition").vectors)
     if vectors.shape[1] != dim:
