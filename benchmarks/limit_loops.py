@@ -71,7 +71,9 @@ class Limit:
 
     def step_vae(self) -> None:
         with self.mixed():
-            log_prob, kl = self.model.elbo(self.drawn(), self.noise())
+            x = self.drawn()
+            x = self.model.likelihood.observe(x, lambda: torch.rand_like(x))  # binarisation is part of the likelihood
+            log_prob, kl = self.model.elbo(x, self.noise())
             loss = kl.sum(1).mean() - log_prob.mean()
         self.opt.zero_grad()
         loss.backward()

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce, wraps
+from inspect import signature
 from itertools import accumulate, chain
 from operator import add
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
@@ -343,6 +344,9 @@ class Game(pl.LightningModule):
         progress.increment_completed()
         if self.iteration % VERIFY_EVERY == 0:
             self.verify_losses()  # a trainer without our callbacks would keep every loss, and never say that one is NaN
+
+    # Lightning asks for it in every iteration, and working it out takes a hundredth of one on points.
+    training_step.__signature__ = signature(training_step)  # type: ignore[attr-defined]
 
     def on_train_epoch_end(self) -> None:
         self.trainer.should_stop = True  # one epoch is the run, whatever max_epochs is
