@@ -45,9 +45,8 @@ class ImagePool(nn.Module):
         """
         fresh = fresh.detach()
         self._asked.append((fresh, uniform))
-        if self.count < self.size:
-            return fresh
         old, slots = self._chosen(uniform)
+        old = old & (self.count >= self.size)
         return torch.where(old.view(-1, *[1] * (fresh.dim() - 1)), self.images[slots].to(fresh), fresh)
 
     @torch.no_grad()
@@ -61,18 +60,18 @@ class ImagePool(nn.Module):
         fresh, uniform = (gather(torch.cat(column).contiguous()) for column in zip(*self._asked, strict=True))
         self._asked = []
         fresh = fresh.to(self.images)
-        if (free := self.size - int(self.count)) > 0:
-            first = fresh[:free]
-            start = int(self.count)
-            self.images[start : start + len(first)] = first
-            self.count += len(first)
-            return
+        rows = torch.arange(len(fresh), device=fresh.device)
         old, slots = self._chosen(uniform)
-        # Where two images take one place, the later one stays, whatever order a kernel would write them in.
-        last = {int(slot): row for row, slot in enumerate(slots.tolist()) if old[row]}
-        if last:
-            places, rows = (torch.tensor(list(each), device=fresh.device) for each in (last.keys(), last.values()))
-            self.images[places] = fresh[rows]
+        full, free = self.count >= self.size, self.count + rows
+        stored = torch.where(full, old, free < self.size)
+        slots = torch.where(full, slots, free.clamp(max=self.size - 1))
+        # Where two images take one place, the later one stays. All rows of a place write the same image, so that the
+        # order in which a kernel writes them does not matter.
+        rivals = (slots[:, None] == slots) & stored
+        latest = torch.where(rivals, rows, -1).amax(1)
+        kept = (latest < 0).view(-1, *[1] * (fresh.dim() - 1))
+        self.images[slots] = torch.where(kept, self.images[slots], fresh[latest.clamp(min=0)])
+        self.count.add_(len(fresh)).clamp_(max=self.size)
 
     def _chosen(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
         return uniform[:, 0] < 0.5, (uniform[:, 1] * self.size).long().clamp_(max=self.size - 1)
@@ -109,11 +108,9 @@ class ReplayBuffer(nn.Module):
 
         uniform: (N, 2), U(0, 1): whether a chain begins anew, and which stored sample it goes on from otherwise.
         """
-        filled = min(int(self.count), len(self.samples))
-        if not filled:
-            return fresh
-        anew = uniform[:, 0] < self.fresh_share
-        slots = (uniform[:, 1] * filled).long().clamp_(max=filled - 1)
+        filled = self.count.clamp(max=len(self.samples))
+        anew = (uniform[:, 0] < self.fresh_share) | (filled == 0)
+        slots = torch.minimum((uniform[:, 1] * filled).long(), filled - 1).clamp_(min=0)
         return torch.where(anew.view(-1, *[1] * (fresh.dim() - 1)), fresh, self.samples[slots].to(fresh))
 
     def push(self, ends: Tensor) -> None:
@@ -128,6 +125,6 @@ class ReplayBuffer(nn.Module):
         ends = gather(torch.cat(self._pushed).contiguous()).to(self.samples)
         self._pushed = []
         size = len(self.samples)
-        places = (int(self.count) + torch.arange(len(ends), device=ends.device)) % size
+        places = (self.count + torch.arange(len(ends), device=ends.device)) % size
         self.samples[places[-size:]] = ends[-size:]
         self.count += len(ends)

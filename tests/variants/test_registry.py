@@ -11,8 +11,10 @@ from experiments.settings import fitting, offered
 from lightning_gans.core.protocols import GeneratesFromImages, Samples, Translates
 from lightning_gans.evaluation.scoring import make_scoring
 from lightning_gans.models import build, load_generator, save_generator
+from lightning_gans.variants.irgan import IRGAN
 from tests.helpers.composed import CONF, VARIANTS, composed, data_of, game_of
 from tests.helpers.play import Watch, play
+from tests.helpers.waits import Waits
 
 ITERATIONS = 12
 SAVED_AT = 5
@@ -79,12 +81,25 @@ def run(request, tmp_path_factory):
             trainer.save_checkpoint(folder / "last.ckpt")
         return trainer.global_step, game.iteration
 
-    watch = Watch(look)
+    watch, waits, step = Watch(look), Waits(), game.training_step
+
+    def training_step(batch, batch_idx):
+        with waits:
+            return step(batch, batch_idx)
+
+    game.training_step = training_step
     play(game, data_of(config), folder, movements, watch)
     losses = dict(game.read_losses())
     game.evaluated_model()
     return SimpleNamespace(
-        config=config, game=game, folder=folder, movements=movements, start=start, counts=watch.seen, losses=losses
+        config=config,
+        game=game,
+        folder=folder,
+        movements=movements,
+        start=start,
+        counts=watch.seen,
+        losses=losses,
+        waits=waits.seen,
     )
 
 
@@ -111,6 +126,11 @@ def test_every_player_moves_with_all_its_parameters(run):
 def test_iterations_are_counted(run):
     assert run.counts == [(i, i) for i in range(1, ITERATIONS + 1)]
     assert run.game.images == ITERATIONS * run.config["data"]["batch_size"]
+
+
+def test_no_step_waits_for_the_device(run):
+    waits = isinstance(run.game, IRGAN)  # draws the negatives that a row keeps on the host, by the row's number
+    assert bool(run.waits) is waits, run.waits
 
 
 def test_every_mover_reports_finite_losses_and_gradients(run):
