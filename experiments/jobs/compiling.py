@@ -12,14 +12,18 @@ from lightning_gans.core.game import Game
 log = logging.getLogger("lightning_gans")
 
 
-def compile_networks(game: Game, players: bool | Sequence[str], *, backend: str = "inductor") -> list[nn.Module]:
-    """Compile the networks of players; those that are compiled.
+def compile_networks(
+    game: Game, players: bool | Sequence[str], *, mode: str | None = None, backend: str = "inductor"
+) -> list[nn.Module]:
+    """Compile the networks of players; return the compiled ones.
 
-    The averaged copy that is evaluated and exported stays as it is. A network that cannot be compiled stays as well: it
-    is told of where all players were meant, and refused where its player was named.
+    The averaged copy, which is evaluated and exported, is not compiled. A network that cannot be compiled is left out:
+    with a warning if all players were meant, with an error if its player was named.
 
     Args:
         players: true for all, or their names.
+        mode: of torch.compile; `reduce-overhead` and `max-autotune` use CUDA graphs on a GPU. Shapes are static,
+            because batches have a fixed size.
         backend: of torch.compile.
 
     Raises:
@@ -43,7 +47,7 @@ def compile_networks(game: Game, players: bool | Sequence[str], *, backend: str 
                     raise UserError(f"trainer.compile={player}: {why} Leave {player} out.")
                 log.warning("%s of player %s is not compiled: %s", type(part).__name__, player, why)
                 continue
-            part.compile(backend=backend)
+            part.compile(backend=backend, mode=mode)
             compiled.append(part)
     return compiled
 

@@ -133,7 +133,7 @@ def _run(
         game = make_game(config)
     if config["init_from"] and checkpoint is None:
         warm_start(game, Path(config["init_from"]))
-    compile_networks(game, flags.get("compile", False))
+    compile_networks(game, flags.get("compile", False), mode=flags.get("compile_mode"))
     summary = RunSummary()
     limit = TimeLimit(flags.get("max_time"))
     about: dict[str, Any] = {"variant": config["names"]["variant"], "data": config["names"]["data"]}

@@ -60,6 +60,7 @@ def check(config: Config, choices: Choices) -> None:
         UserError: names the parts, and what would fit.
     """
     check_precision(config["trainer"]["precision"])
+    _check_compile(config["trainer"])
     _check_followers(config)
     _check_batch(config)
     _check_penalty(config, choices)
@@ -142,6 +143,15 @@ def _equal(value: Any, default: Any) -> bool:
 
 
 # Settings
+
+
+def _check_compile(trainer: Mapping[str, Any]) -> None:
+    """A mode of torch.compile is chosen for networks that are compiled."""
+    mode = trainer.get("compile_mode")
+    if mode is not None and not trainer.get("compile"):
+        raise UserError(
+            f"trainer.compile_mode={mode} has no effect: no network is compiled. Set trainer.compile=true as well."
+        )
 
 
 def _check_followers(config: Mapping[str, Any]) -> None:

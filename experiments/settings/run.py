@@ -96,6 +96,10 @@ PLACES: dict[str, Place] = {
                 (Bool(), ListOf(Text())),
                 help="true: torch.compile for every network that it fits; or the players whose networks it is for: [G]",
             ),
+            "compile_mode": Optional(
+                Choice(("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")),
+                help="mode of torch.compile; reduce-overhead and max-autotune use CUDA graphs on a GPU",
+            ),
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
             "requeue": Bool(

@@ -12,7 +12,10 @@ from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
 # Settings of conf/trainer/*.yaml: the run's own, whether Lightning has an argument of that name or not.
-OWN = ("accelerator", "devices", "num_nodes", "strategy", "precision", "compile", "threads", "log_every", "requeue")
+OWN = (
+    *("accelerator", "devices", "num_nodes", "strategy", "precision", "compile", "compile_mode"),
+    *("threads", "log_every", "requeue"),
+)
 
 PASSED: Mapping[str, str] = {
     "max_time": "time of one sitting, DD:HH:MM:SS; the run is saved then, and the same command continues it",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from experiments.jobs.compiling import compile_networks
+from experiments.jobs.preflight import preflight
 from lightning_gans.core.errors import UserError
 from tests.helpers.composed import composed, data_of, game_of
 from tests.helpers.play import StopAfter, play
@@ -44,6 +45,19 @@ def test_only_the_named_players_networks_are_compiled():
     assert compile_networks(game, False) == []
     with pytest.raises(UserError, match=r"trainer\.compile=\['E'\]: the players of GAN are D, G"):
         compile_networks(game, ["E"])
+
+
+def test_the_mode_is_passed_on_to_torch(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda part, **arguments: asked.append(arguments))
+    config = composed(*CELL, "trainer.compile=[G]", "trainer.compile_mode=reduce-overhead")
+    compile_networks(game_of(config), config["trainer"]["compile"], mode=config["trainer"]["compile_mode"])
+    assert asked == [{"backend": "inductor", "mode": "reduce-overhead"}]
+
+
+def test_a_mode_without_compiled_networks_is_refused():
+    with pytest.raises(UserError, match=r"trainer\.compile_mode=max-autotune has no effect: .* trainer\.compile=true"):
+        preflight(["variant=vanilla", "data=ring", "trainer.compile_mode=max-autotune"])
 
 
 @pytest.mark.parametrize(
