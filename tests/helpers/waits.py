@@ -48,7 +48,7 @@ class Waits(TorchFunctionMode):
 
 
 def _by_mask(index: Any) -> bool:
-    """Whether an index selects by booleans, so that the number of what it selects is known to the device alone."""
+    """Return True for an index by booleans, whose number of selected elements is known to the device alone."""
     if isinstance(index, tuple):
         return any(map(_by_mask, index))
     return isinstance(index, Tensor) and index.dtype == torch.bool and index.dim() > 0
