@@ -1,5 +1,6 @@
 """Base class of data modules: a training batch is a pure function of seed and iteration, so no state is stored."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +15,9 @@ from datamodules.sources import Source, Split
 from datamodules.survey import SPLITS, SplitName
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
+from lightning_gans.models.class_names import listed
+
+log = logging.getLogger("lightning_gans")
 
 __all__ = ["SPLITS", "DataModule", "IterationLoader", "Modes", "SplitName"]
 
@@ -62,7 +66,7 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a fingerprint: text that changes whenever samples do.")
 
     def read(self) -> Mapping[str, Source]:
         """The three splits as stored; called once, when first needed."""
@@ -138,8 +142,43 @@ class DataModule(pl.LightningDataModule):
         """
         return []
 
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.fingerprint,
+            "classes": list(self.classes or ()),
+            "samples": len(self.sources["train"]),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Identity of the data for a checkpoint: fingerprint, names of classes, number of training samples."""
+        return dict(self._identity)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Compare the data with those of a checkpoint, and warn if they have changed.
+
+        Raises:
+            UserError: the classes have other names or another order, so labels would mean other classes.
+        """
+        now = self._identity
+        then = {**now, **state}
+        if then["classes"] != now["classes"]:
+            raise UserError(
+                f"The classes of the data have changed since the checkpoint. Then: {listed(then['classes'])}. "
+                f"Now: {listed(now['classes'])}. In a resumed run, labels would mean other classes. Restore the "
+                "classes, or start another run with run_dir=ANOTHER."
+            )
+        if then["fingerprint"] != now["fingerprint"] and (self.trainer is None or self.trainer.is_global_zero):
+            log.warning(
+                "The data have changed since the checkpoint (training samples: %s then, %s now). The run resumes with "
+                "the present data, so its result will differ from that of an uninterrupted run.",
+                f"{then['samples']:,}",
+                f"{now['samples']:,}",
+            )
+
     def train_dataloader(self) -> "IterationLoader":
         assert self.trainer is not None
+        _ = self._identity  # every checkpoint holds it: a data module without a fingerprint fails before training
         self._check_world(self.trainer.world_size)
         return IterationLoader(self)
 

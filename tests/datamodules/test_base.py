@@ -12,6 +12,7 @@ class Count(DataModule):
     """The points 0, 1, ..., 9."""
 
     sample_shape = (1,)
+    fingerprint = "count"
 
     def read(self):
         return {
@@ -19,6 +20,22 @@ class Count(DataModule):
             "validation": Tensors(torch.arange(10.0, 13.0)[:, None]),
             "test": Tensors(torch.zeros(0, 1)),
         }
+
+
+class Coloured(Count):
+    """The same points, with the fingerprint and the names of classes that a test gives."""
+
+    def __init__(self, fingerprint="a", classes=("red", "blue")):
+        super().__init__(batch_size=4)
+        self.given = fingerprint, classes
+
+    @property
+    def fingerprint(self):
+        return self.given[0]
+
+    @property
+    def classes(self):
+        return self.given[1]
 
 
 class Ramp(ImageData):
@@ -195,3 +212,21 @@ def test_the_same_batches_on_an_accelerator():
     assert there[0].x.device.type == "cuda"
     for here, other in zip(data.iteration_batches(0, 5), there, strict=True):
         torch.testing.assert_close(other.x.cpu(), here.x, rtol=0, atol=1e-6)
+
+
+def test_a_checkpoint_notices_that_the_data_have_changed(caplog):
+    state = Coloured().state_dict()
+    Coloured().load_state_dict(state)
+    assert not caplog.records
+    Coloured("b").load_state_dict(state)
+    assert "The data have changed since the checkpoint (training samples: 10 then, 10 now)" in caplog.text
+
+
+@pytest.mark.parametrize("classes", [("blue", "red"), ("red",), None])
+def test_labels_of_other_classes_end_a_resumed_run(classes):
+    with pytest.raises(UserError, match=r"Then: red blue\. Now: .* run_dir=ANOTHER"):
+        Coloured(classes=classes).load_state_dict(Coloured().state_dict())
+
+
+def test_a_checkpoint_of_an_older_version_knows_no_data():
+    Coloured().load_state_dict({})
