@@ -27,7 +27,7 @@ class Judged(NamedTuple):
 class Critic(ABC):
     """Adversarial loss L_GAN of VAE-GAN. D minimises the sum of `discriminator(...)`, the decoder `decoder(...)`.
 
-    outputs: D's logits for each sample. divergence, over: as an AdversarialLoss has them.
+    outputs: number of D's logits for each sample. divergence, over: as in AdversarialLoss.
     """
 
     outputs: ClassVar[int]
