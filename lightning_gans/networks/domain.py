@@ -1,7 +1,7 @@
 """DANN's networks: features f with two heads, labels y and domains d (Ganin et al. 2016, 1505.07818).
 
-None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the
-game. A norm of each image by itself does neither.
+None of them has batch norm: its statistics either mix both domains or separate them, and both change the game. A norm
+of each image by itself does neither.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class DomainNetwork(nn.Module):
 
     Args:
         features: f, flat at its end.
-        feature_dim: how many numbers it gives.
+        feature_dim: number of features.
         label, domain: hidden widths of the two heads.
     """
 
@@ -63,7 +63,7 @@ class MNISTDomainNetwork(DomainNetwork):
 
 
 class SVHNDomainNetwork(DomainNetwork):
-    """DANN for SVHN (figure 4b, as far as it tells): padded convolutions 5x5, pooling 3x3 in steps of 2.
+    """DANN for SVHN (figure 4b, as far as it is specified): padded convolutions 5x5, pooling 3x3 in steps of 2.
 
     Args:
         channels: channels of the images.

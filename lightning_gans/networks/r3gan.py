@@ -111,7 +111,7 @@ class Resample(nn.Module):
 class R3GANGenerator(nn.Module):
     """R3GAN generator: z (N, latent_dim), labels (N,) with `classes` -> images (N, channels, image_size, image_size).
 
-    No tanh: images are linear in the last maps in training, and cut to [-1, 1] in eval mode.
+    No tanh: images are linear in the last maps in training, and clipped to [-1, 1] in eval mode.
 
     Args:
         latent_dim: length of a latent code z.

@@ -69,7 +69,7 @@ class ContentEncoder(nn.Module):
 
 
 def _rounded(x: Tensor, levels: int) -> Tensor:
-    """The nearest of evenly spaced levels from -1 to 1, of numbers there, with the gradient of the identity."""
+    """Round x to the nearest of evenly spaced levels from -1 to 1, with the gradient of the identity."""
     step = 2 / (levels - 1)
     nearest = ((x.detach() + 1) / step + 0.5).floor() * step - 1
     return nearest + (x - x.detach())  # that is 0: the levels are exact
@@ -131,12 +131,12 @@ def _told(c: Tensor, s: Tensor) -> Tensor:
 
 
 class _Judge(nn.Module):
-    """A perceptron of two hidden layers on codes (N, content_dim, steps), each number of them standardised first.
+    """Perceptron with two hidden layers on codes (N, content_dim, steps), standardised component by component.
 
-    A code has a step for every four frames, or one if `pool`, as the encoder's.
+    A code has a step for every four frames, or one if `pool`, as in the encoder.
 
-    Batch norm without gain and bias: what a code says by a small number beside a large constant is lost on a network
-    that sees both as they are, and not on a decoder or a probe.
+    The standardisation is a batch norm without gain and bias. On raw codes, a network misses information in a small
+    component beside a large constant, which a decoder or a probe does not miss.
     """
 
     def __init__(
