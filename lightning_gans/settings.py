@@ -13,7 +13,7 @@ try:
     from annotated_types import Gt as Gt
     from annotated_types import Le as Le
     from annotated_types import Lt as Lt
-except ModuleNotFoundError:  # where a generator is loaded by torch, safetensors and PyYAML alone, no bound is read
+except ModuleNotFoundError:  # loading a generator needs only torch, safetensors and PyYAML; no bound is read
 
     class _Bound:
         def __init__(self, value: float) -> None:

@@ -131,7 +131,7 @@ class Checkpoints(Checkpoint):
         folder = Path(trainer.default_root_dir) / "generator"
         report = _report(trainer, pl_module)
         with activity("the model card"), suppress(UserError):
-            # The weights in the folder, whatever the test has left in the game's own copy.
+            # The weights in the folder; the test may have changed the game's own copy.
             model = build(self.spec, trusted=True)
             load_weights(model, folder / WEIGHTS)
             picture, shape = preview(model.eval())

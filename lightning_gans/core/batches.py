@@ -11,7 +11,7 @@ class SampleBatch(NamedTuple):
     """Batch of samples of one distribution.
 
     x: images (N, C, H, W), float in [-1, 1]; or points (N, d), float, in the data's own units.
-    label: (N,) int64 class indices, or None where the data has no labels.
+    label: (N,) int64 class indices, or None if the data has no labels.
     """
 
     x: Tensor

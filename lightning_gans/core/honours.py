@@ -37,7 +37,7 @@ def check_honoured(game: Any, core: type) -> None:
 
 
 def _is_kept(game: Any, name: str) -> bool:
-    """Return True if the game holds the setting as an attribute of its own, or as a submodule."""
+    """Return True if the game stores the setting as its own attribute, or as a submodule."""
     return name in vars(game) or name in dict(game.named_children())
 
 

@@ -37,7 +37,7 @@ def isolated(*key: int | str) -> Iterator[None]:
 
 
 def seeded(seed: int) -> AbstractContextManager[None]:
-    """Context: networks draw their initial weights from `seed` alone, those of a run with this seed."""
+    """Context: initial weights depend on `seed` only and equal those of a run with this seed."""
     return isolated(seed, "init")
 
 

@@ -1,4 +1,4 @@
-"""Float32 losses, whatever the precision of the networks.
+"""Float32 losses for networks of any precision.
 
 bf16 has three significant digits: a difference of two means of logits, an exponential, or a cross-entropy near its
 optimum loses them all. Autocast widens only some operations, on some devices, so losses convert their inputs.

@@ -39,7 +39,7 @@ def policy_gradient(
         drawn: documents from `proposal`, (N, S).
         advantage: r - b of every document, (N, M).
         proposal: p_n, (N, M).
-        share: of a row in its query, (N, 1), where a query has several rows.
+        share: share of a row in its query, (N, 1), if a query has several rows.
     """
     log_drawn = log_p.gather(1, drawn)
     with torch.no_grad():

@@ -139,7 +139,7 @@ def _folder(path: Path) -> Path:
 
 
 def stored_shapes(file: Path) -> dict[str, Shape]:
-    """Read the shape of each tensor from the header of a safetensors file, which is as large as the header says.
+    """Read the shape of each tensor from the header of a safetensors file; verifies the size of the file.
 
     Raises:
         UserError: it is not such a file.

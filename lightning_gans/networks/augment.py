@@ -121,7 +121,7 @@ class Cutout(Augmentation):
 
 
 class Composition(Augmentation):
-    """Augmentations in sequence, each with random numbers of its own.
+    """Augmentations in sequence, each with separate random numbers.
 
     Args:
         parts: augmentations, applied in this order.

@@ -35,7 +35,7 @@ class SimultaneousGAN(GAN):
 
     @shared
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
-        """Logits of D, computed once for both players; each takes the gradient of its own parameters."""
+        """Logits of D, computed once for both players; each uses the gradient of its own parameters."""
         return super().judge(x, batch)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
