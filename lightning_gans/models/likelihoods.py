@@ -83,8 +83,8 @@ class Bernoulli(Likelihood):
     Args:
         binarize: binarisation of grey values; None: they are taken as probabilities. "stochastic": each pixel is 1 with
             probability (x + 1) / 2, drawn anew each time it is seen (Burda et al. 2015, 1509.00519). "threshold": 1
-            where x > 0. With None, log p is its mean over stochastic binarisations; what a model's `log_likelihood`
-            makes of it is at most the mean log-likelihood of those.
+            where x > 0. With None, log p is its mean over stochastic binarisations; a model's `log_likelihood` is then
+            at most the mean log-likelihood of those.
     """
 
     logits: ClassVar[bool] = True

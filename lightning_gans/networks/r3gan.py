@@ -122,7 +122,7 @@ class R3GANGenerator(nn.Module):
         cardinality: groups of the 3x3 convolutions up to 32 px.
         expansion: ratio of a block's inner width to its outer.
         classes: number of classes that the network is told; None: it is told none. A learned embedding of the class, as
-            long as z, stands beside z.
+            long as z, is concatenated to z.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)

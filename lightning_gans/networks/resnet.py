@@ -88,8 +88,8 @@ class ResNetGenerator(nn.Module):
         channels: channels of the images.
         image_size: height and width in pixels.
         width: channels of a hidden layer.
-        classes: number of classes that the network is told; None: it is told none. Batch norm's gains and shifts are
-            then the class's own, but for the last (SN-GAN's projection code).
+        classes: number of classes that the network is told; None: it is told none. All batch norms except the last then
+            have a gain and a shift for each class (SN-GAN's projection code).
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)

@@ -31,13 +31,13 @@ class ContentEncoder(nn.Module):
         mels: mel bands of a spectrogram.
         width: channels of a layer.
         content_dim: length of a content code, every four frames or of a segment.
-        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It takes each
-            channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742), and with them the
-            speaker, and of a held vowel the vowel too.
+        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It removes
+            each channel's mean and scale over the segment from every layer (AdaIN-VC, 1904.05742), and with them the
+            speaker; for a sustained vowel, also the vowel.
         levels: number of values of each number in a content code; None: real numbers. The values lie evenly from -1 to
             1: tanh rounded, with the gradient of tanh (Mentzer et al. 2023, 2309.15505; two levels are the binary codes
-            of Liu et al. 2019, 1905.11563). Real codes have room for what no classifier finds in time: islands of every
-            speaker, side by side.
+            of Liu et al. 2019, 1905.11563). Real codes can hide the speaker from a classifier, in separate regions for
+            each speaker.
         pool: one code for a whole segment, (N, content_dim, 1), from a mean over time: for a segment that is one sound.
     """
 

@@ -46,7 +46,8 @@ class CycleGAN(Game):
         identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
             out, as domains of different channels need it.
         pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
-        augment: augmentation of both D's inputs, real and translated; None: none. One that adapts does not fit.
+        augment: augmentation of both D's inputs, real and translated; None: none. Adaptive augmentation is not
+            supported.
     """
 
     batch: ClassVar[type] = UnpairedBatch

@@ -33,8 +33,8 @@ class EnergyBased(Game):
         fresh_share: share of the chains that begin anew, from uniform noise.
         magnitude_weight: weight alpha of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
         data_noise: standard deviation of noise that is added to data, in their own units; they stay in the chains' box.
-            Few samples, learnt by heart, are peaks of D that no chain finds; wider ones are found (Nijkamp et al. 2019,
-            1903.12370).
+            A small data set that D has memorised becomes narrow peaks of D, which chains do not find; noise widens them
+            (Nijkamp et al. 2019, 1903.12370).
     """
 
     batch: ClassVar[type] = SampleBatch

@@ -34,8 +34,8 @@ class InfoGAN(GAN):
         discriminator: features that D and Q share (N, feature_dim) -> logits (N, 1).
         information_weight: weight lambda of the bound on I(c; G(z, c)) in both losses, for all codes; 1 in the paper's
             code.
-        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Codes are soon told apart in what G
-            begins with, and without it a category's meaning is settled before there is anything to mean.
+        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Q soon recovers the codes from G's
+            initial samples; without the warm-up, categories are fixed before G has learnt the data.
         settings: as GAN's.
     """
 

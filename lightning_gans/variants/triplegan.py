@@ -45,7 +45,7 @@ class TripleGAN(Game):
         classifier_labels: labels of C's pairs: "argmax" (biased, with pseudo-labels among D's real pairs), "sampled"
             (Algorithm 1) or "all" (exact).
         labelled_share: share of labelled samples in D's real term, beside unlabelled ones with C's labels ("argmax").
-            They are few and seen over and over: D learns them by heart where they count much.
+            They are few and recur often, so with a large share D memorises them.
         adversarial_weight: weight of the adversarial term in C's loss, beside alpha.
         pseudo_weight: weight alpha_P of the cross-entropy on generated pairs.
         pseudo_start: share of the run before alpha_P.

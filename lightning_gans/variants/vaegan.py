@@ -44,10 +44,11 @@ class VAEGAN(Game):
     Args:
         model: Enc, Dec and the prior N(0, I).
         dis: D's network: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
-        loss: loss of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
+        loss: loss of a binary Dis. With Minimax, Dec descends -L_GAN itself, as in the paper; with others, their own
+            generator loss in its place.
         gamma: weight of L_llike in Dec's loss.
-        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. More keeps codes nearer the prior's, from which
-            samples are made: L_llike grows with the layer, and L_prior does not.
+        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. A larger weight keeps codes nearer to the prior,
+            from which samples are drawn: L_llike grows with the size of the layer, but L_prior does not.
         training: iterations, batch size and optimisation of the players.
         discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
         equilibrium: Dis's cost in nats around which a player that is ahead waits; None: all move.
