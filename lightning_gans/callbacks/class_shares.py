@@ -19,7 +19,7 @@ class ClassShares(Pictures[Any]):
     """
 
     def applies(self, game: Any, data: object) -> bool:
-        return False  # not drawn at intervals of its own: an evaluation has the probabilities
+        return False  # drawn at evaluations, which have the probabilities, not at intervals
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
         """Draw one evaluation, on the first process."""

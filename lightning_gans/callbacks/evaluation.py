@@ -199,7 +199,7 @@ def _data(trainer: pl.Trainer) -> Data | None:
 
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
-    """The averaged model of a checkpoint, loaded into the game's own copy (training is over)."""
+    """Load the averaged model of a checkpoint into the game's own copy (training is over)."""
     state = load(checkpoint)["state_dict"]
     prefix = "ema.model."
     game.ema.model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})

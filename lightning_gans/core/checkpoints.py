@@ -26,7 +26,7 @@ _CHUNK = 2**20
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint that is truncated, changed, unreadable, or no checkpoint at all.
+    """Checkpoint that is truncated, changed, unreadable, or no checkpoint at all.
 
     Attributes:
         why: the reason alone.

@@ -98,7 +98,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _function(member: Any) -> FunctionType | None:
-    """The function of a method, a property or a wrapped function."""
+    """Return the function of a method, a property or a wrapped function."""
     found: Callable[..., Any] | None = member
     if isinstance(member, property):
         found = member.fget

@@ -135,7 +135,7 @@ class Categorical(Prior):
 
 
 class Mixed(Prior):
-    """Mixed prior: independent parts side by side, as (z, c) of InfoGAN: (n, sum of the parts' dims).
+    """Mixed prior: independent parts, concatenated, as (z, c) of InfoGAN: (n, sum of the parts' dims).
 
     Args:
         parts: priors whose codes are joined, in this order.

@@ -19,7 +19,7 @@ from lightning_gans.metrics.estimate import Estimate, mean
 
 TRAINED_ON = 2000  # training images of the regression
 SIDE = 16  # side of its input images, in pixels
-WRONG = 99  # conditions of other images beside an image's own (Xu et al. 2018)
+WRONG = 99  # number of wrong conditions per image (Xu et al. 2018)
 REGULARISATION = 1e-2
 
 

@@ -1,4 +1,4 @@
-"""The Inception network of published FID, KID and IS, through torchmetrics and torch-fidelity."""
+"""Inception network of published FID, KID and IS, through torchmetrics and torch-fidelity."""
 
 import hashlib
 import io

@@ -14,7 +14,7 @@ LONGEST_NAME = 128  # characters of an artifact's name
 
 @dataclass(frozen=True)
 class Export:
-    """An exported generator: its folder, the iteration of its weights, and facts beside it (metrics, data ...)."""
+    """Exported generator: its folder, the iteration of its weights, and further facts (metrics, data ...)."""
 
     folder: Path
     iteration: int

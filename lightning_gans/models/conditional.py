@@ -29,7 +29,7 @@ class ToldModel(GenerativeModel):
     changes no code. A subclass defines how y is drawn (`_drawn`) and which values are valid (`_checked`).
     """
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a y beside the code
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # y in addition to the code
         """Generate samples: (N, prior.dim), (N, ...) -> (N, *sample_shape)."""
         x: Tensor = self.generator(z, told)
         return x

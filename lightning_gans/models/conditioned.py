@@ -56,7 +56,7 @@ class ConditionedModel(ToldModel):
         """Standardise conditions (N, condition_dim): mean 0 and standard deviation 1 over the training set."""
         return (condition.to(self.mean) - self.mean) / self.std
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a condition beside the code
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # and a condition
         """Generate samples: (N, prior.dim), conditions (N, condition_dim) in the data's units -> (N, *sample_shape)."""
         return super().forward(z, self.standardised(told))
 

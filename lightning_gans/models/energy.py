@@ -136,7 +136,7 @@ class EnergyModel(nn.Module):
         return torch.cat([self.pictured(chunk, times, seed=seed) for chunk in chunks])[:n]
 
     def pictured(self, chunk: int, times: Sequence[int], *, seed: int = 0) -> Tensor:
-        """States of samples chunk * 64 .. chunk * 64 + 63 after so many steps each: (64, len(times), *shape)."""
+        """States of samples chunk * 64 .. chunk * 64 + 63 after `times` steps: (64, len(times), *shape)."""
         draws = stream(seed, "chain", chunk)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
         seen: dict[int, Tensor] = {}

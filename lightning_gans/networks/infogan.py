@@ -74,7 +74,7 @@ class InfoGANGenerator(nn.Module):
 class InfoGANEncoder(nn.Module):
     """InfoGAN encoder: images (N, channels, image_size, image_size) -> parameters of q(c | x) (N, code_dim).
 
-    `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one more of its own.
+    `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one further layer.
 
     Args:
         channels: channels of the images.

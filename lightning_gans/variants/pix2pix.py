@@ -82,7 +82,7 @@ class Pix2Pix(Game):
         generator = Phase("G", self.generator_loss, over=over)
         if not self.adversarial_weight:
             return [generator]
-        wrong: Any = "per_rank" if self.wrong_pair_weight else over  # each process makes wrong pairs of its own
+        wrong: Any = "per_rank" if self.wrong_pair_weight else over  # each process forms its own wrong pairs
         return [Phase("D", self.discriminator_loss, over=wrong), generator]
 
     def generated(self, batch: PairedBatch) -> Tensor:

@@ -29,7 +29,7 @@ class Terms(NamedTuple):
 
 
 class VAEGAN(Game):
-    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step at once, by gradients of one pass.
+    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step simultaneously, in one pass.
 
         z ~ q(z | x) = Enc(x),  x~ = Dec(z),  z_p ~ N(0, I),  x_p = Dec(z_p)
         L_prior = KL(q(z | x) || N(0, I)),  L_llike = 1/2 |Dis_l(x) - Dis_l(x~)|^2
