@@ -97,7 +97,7 @@ class Binary(Critic):
 
 
 class ThreeWay(Critic):
-    """Three-way critic: a softmax over real, generated and reconstructed; the decoder's target for both fakes is "real".
+    """Three-way critic: softmax over real, generated and reconstructed; the decoder's target for both fakes is "real".
 
     At D's optimum, the softmax of the kinds' log densities, its loss is 3 log 3 - 3 JSD of the three distributions,
     which lies in [0, log 3].
