@@ -1,4 +1,4 @@
-"""Adversarial learning with PyTorch Lightning: every paper one short module."""
+"""Adversarial learning with PyTorch Lightning: each paper is one short module."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lightning_gans.core.rng import seeded
     from lightning_gans.models.export import load_generator
 
-# torch takes seconds to import: only those who name what needs it wait for it.
+# torch takes seconds to import, so it is imported only when a name that needs it is accessed.
 _HOMES = {
     "Game": "core.game",
     "Phase": "core.phase",

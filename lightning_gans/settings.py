@@ -1,7 +1,7 @@
 """Types of settings with their bounds, for the annotations of constructors' arguments.
 
-Bounds are those of `annotated_types`; the frequent ones have names here. Constructors state them; the command line
-checks settings against them before anything is built.
+Bounds are those of `annotated_types`; frequent ones have names here. Constructors declare them; the command line checks
+settings against them before anything is built.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ try:
     from annotated_types import Gt as Gt
     from annotated_types import Le as Le
     from annotated_types import Lt as Lt
-except ModuleNotFoundError:  # where a generator is loaded by torch, safetensors and PyYAML alone, no bound is read
+except ModuleNotFoundError:  # loading a generator needs only torch, safetensors and PyYAML; no bound is read
 
     class _Bound:
         def __init__(self, value: float) -> None:
@@ -25,21 +25,21 @@ T = TypeVar("T")
 
 
 class Among:
-    """One of a few values of a type that has more: `Annotated[int, Among(8, 16, 32)]`."""
+    """Restriction to a few values of a type: `Annotated[int, Among(8, 16, 32)]`."""
 
     def __init__(self, *values: Any) -> None:
         self.values = values
 
 
 class FilledIn:
-    """The mark of `Given`."""
+    """Marker of `Given`."""
 
 
 class Exists:
-    """The mark of a folder that has to be there before a run begins."""
+    """Marker of a folder that must exist before a run begins."""
 
 
-# An argument that the program passes (the optimizer of a schedule, the data of an extractor): no file can set it.
+# An argument that the program passes (the optimizer of a schedule, the data of an extractor); no file can set it.
 Given = Annotated[T, FilledIn()]
 
 ExistingFolder = Annotated[str | Path, Exists()]
@@ -51,10 +51,10 @@ Shape = Sequence[Count]
 
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Le(1)]  # of a whole, up to all of it
-Fraction = Annotated[float, Ge(0), Lt(1)]  # of a whole, so that something is left: dropout, held-out data, Adam's betas
+Share = Annotated[float, Ge(0), Le(1)]  # share of a whole, 1 included
+Fraction = Annotated[float, Ge(0), Lt(1)]  # share of a whole, 1 excluded: dropout, held-out data, Adam's betas
 
-Channels = Annotated[int, Among(1, 3)]  # of images: grey or RGB
+Channels = Annotated[int, Among(1, 3)]  # channels of images: grey or RGB
 ImageSize = Annotated[int, Among(8, 16, 32, 64, 128)]
 MNISTImageSize = Annotated[int, Among(8, 16, 28, 32, 64, 128)]
 TranslatedImageSize = Annotated[int, Among(8, 16, 32, 64, 128, 256)]

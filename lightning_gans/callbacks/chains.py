@@ -13,17 +13,17 @@ from lightning_gans.core.protocols import Descends
 from lightning_gans.reporting.images import gif, image_grid
 from lightning_gans.reporting.planar import energy_figure
 
-CHAINS = 12  # drawn as paths over it
-POINTS = 1000  # real ones
+CHAINS = 12  # drawn as paths over the surface
+POINTS = 1000  # real points
 
 
 @picture
 class Chains(Pictures[Data | None]):
     """Draws the Langevin chains of an energy-based model into run_dir/samples.
 
-    Images: at the end chains.png, a row for each chain from noise (left) to its end (right). Points on the plane: every
-    `every` iterations and at the end energy-00002000.png, the energy surface with the data and the paths of a few
-    chains, and at the end energy.gif, the surface as it was sculpted.
+    Images: at the end chains.png, with a row for each chain, from noise (left) to its end (right). Points on the plane:
+    every `every` iterations and at the end energy-00002000.png, the energy surface with the data and the paths of a few
+    chains; at the end also energy.gif, the surface over the course of training.
 
     Args:
         every: iterations.

@@ -30,16 +30,16 @@ from lightning_gans.reporting.previews import preview
 from lightning_gans.settings import Count, Given, Positive
 from lightning_gans.strategies.exchange import any_says
 
-CLOCK_EVERY = 25  # iterations between two looks at the clock, on which the ranks have to agree
+CLOCK_EVERY = 25  # iterations between two readings of the clock, on which the ranks must agree
 
 
 class Checkpoints(Checkpoint):
-    """Saves last.ckpt every so many iterations or minutes, at each new best score, on a stop and at the end.
+    """Saves last.ckpt at intervals of iterations or minutes, at each new best score, on a stop and at the end.
 
-    With each one the exported generator/ is rewritten from the evaluated weights, with a model card, which gets the
+    With each save, the exported generator/ is rewritten from the evaluated weights, with a model card, which gets the
     scores on the test split and a picture of samples at the end. best.ckpt is the checkpoint with the best value of the
-    game's headline metric, in a file of its own. A checkpoint is on the disk before it takes the old one's place, and
-    none is written after a loss or gradient stopped being finite.
+    game's headline metric, in a separate file. A checkpoint is on the disk before it replaces the old one, and none is
+    written after a loss or gradient was not finite.
 
     Args:
         every: iterations between two checkpoints.
@@ -61,7 +61,7 @@ class Checkpoints(Checkpoint):
         self.every, self.minutes = every, minutes
         self.spec, self.about = dict(spec), dict(about or {})
         self._saved_at = time.monotonic()
-        self._exported: dict[str, Any] | None = None  # facts of what generator/ holds
+        self._exported: dict[str, Any] | None = None  # facts of the export in generator/
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
@@ -69,7 +69,7 @@ class Checkpoints(Checkpoint):
         self._scores_before = pl_module.scores.state_dict()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Complete the save or the evaluation that the killed process before left."""
+        """Complete the save or the evaluation that a killed process left unfinished."""
         assert isinstance(pl_module, Game)
         if not pl_module.iteration or trainer.ckpt_path is None:
             return
@@ -78,7 +78,7 @@ class Checkpoints(Checkpoint):
             return
         if trainer.is_global_zero:
             self._keep_best(Path(trainer.ckpt_path), Path(trainer.default_root_dir), pl_module)
-        if pl_module.iteration >= pl_module.iterations:  # no save is to come
+        if pl_module.iteration >= pl_module.iterations:  # no further save follows
             self._export(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -97,14 +97,14 @@ class Checkpoints(Checkpoint):
         return any_says(time.monotonic() - self._saved_at > self.minutes * 60, game.device)
 
     def save(self, trainer: pl.Trainer, game: Game) -> None:
-        """Write last.ckpt, best.ckpt where this is the best, and generator/; every rank calls it."""
+        """Write last.ckpt, best.ckpt if the score is the best so far, and generator/; every rank calls it."""
         with activity("saving a checkpoint"):
             self._save(trainer, game)
         self._saved_at = time.monotonic()
 
     def _save(self, trainer: pl.Trainer, game: Game) -> None:
-        game.verify_losses()  # a run that diverged stops here, before it overwrites what is good
-        game.evaluated_model()  # the checkpoint's ema.model.* are what was evaluated
+        game.verify_losses()  # a run that diverged stops here, before it overwrites good files
+        game.evaluated_model()  # so that the checkpoint's ema.model.* are the evaluated weights
         run_dir = Path(trainer.default_root_dir)
         if trainer.is_global_zero:
             for table in run_dir.glob("*.csv"):
@@ -116,7 +116,7 @@ class Checkpoints(Checkpoint):
         self._export(trainer, game)
 
     def _export(self, trainer: pl.Trainer, game: Game) -> None:
-        model = game.evaluated_model()  # on every rank, so that they stay alike
+        model = game.evaluated_model()  # on every rank, so that they stay equal
         if trainer.is_global_zero:
             self._exported = {**self.about, "iteration": game.iteration, "images": game.images}
             folder = Path(trainer.default_root_dir) / "generator"
@@ -124,14 +124,14 @@ class Checkpoints(Checkpoint):
             tell_generator(trainer, game, folder)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Complete the model card of the export; behind Evaluation, which has measured on the test split."""
+        """Complete the model card of the export; runs after Evaluation, which has measured on the test split."""
         assert isinstance(pl_module, Game)
         if self._exported is None or stopping() or not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir) / "generator"
         report = _report(trainer, pl_module)
         with activity("the model card"), suppress(UserError):
-            # What lies in the folder, whatever weights the test has left in the game's own copy.
+            # The weights in the folder; the test may have changed the game's own copy.
             model = build(self.spec, trusted=True)
             load_weights(model, folder / WEIGHTS)
             picture, shape = preview(model.eval())
@@ -150,7 +150,7 @@ class Checkpoints(Checkpoint):
 
 
 def _report(trainer: pl.Trainer, game: Game) -> Report:
-    """The facts of the model card that are known now."""
+    """Return the facts of the model card that are known so far."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     evaluation = next((callback for callback in callbacks if isinstance(callback, Evaluation)), None)
     command, commit = _command(Path(trainer.default_root_dir))
@@ -165,9 +165,9 @@ def _report(trainer: pl.Trainer, game: Game) -> Report:
 
 
 def _command(run_dir: Path) -> tuple[str, str]:
-    """The newest command and commit in a run's command.txt; empty where there are none.
+    """Return the newest command and commit in a run's command.txt; empty if there are none.
 
-    Without run_dir=, which says where the run lay on this machine.
+    run_dir= is left out, since it is a path on this machine.
     """
     try:
         lines = read_text(run_dir / "command.txt").splitlines()

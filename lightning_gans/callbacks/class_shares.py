@@ -1,4 +1,4 @@
-"""Shares of classes: a chart of the classes that generated samples belong to, by the classifier of the metrics."""
+"""Shares of classes: a chart of the classes of generated samples, as predicted by the classifier of the metrics."""
 
 from typing import Any
 
@@ -14,11 +14,12 @@ from lightning_gans.reporting.charts import class_figure
 class ClassShares(Pictures[Any]):
     """Draws classes.png at each evaluation: the share of each class, among generated and real samples.
 
-    Classes of generated samples are the classifier's likeliest (`metrics=classifier`), real ones the training labels.
+    Classes of generated samples are the classifier's predictions (`metrics=classifier`), those of real samples the
+    training labels.
     """
 
     def applies(self, game: Any, data: object) -> bool:
-        return False  # not drawn at intervals of its own: an evaluation has the probabilities
+        return False  # drawn at evaluations, which have the probabilities, not at intervals
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
         """Draw one evaluation, on the first process."""

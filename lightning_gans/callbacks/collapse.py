@@ -1,4 +1,4 @@
-"""Warnings of mode collapse: uneven classes, little variety, a saturated discriminator."""
+"""Warnings of mode collapse: uneven classes, low diversity, a saturated discriminator."""
 
 import logging
 from typing import Any
@@ -12,24 +12,24 @@ from lightning_gans.metrics.diversity import class_counts, classes_covered
 log = logging.getLogger("lightning_gans")
 
 SHARE = 0.2  # a class is covered with this share of the samples that a uniform generator would give it
-EVEN = 0.8  # of the evenness of real samples
-RECALLED = 0.25  # of the recall of real samples
-COVERED = 0.4  # of the coverage of real samples
-PRECISE = 0.5  # of the precision of real samples, from which on samples count as looking real
-PINNED = 0.99  # accuracy of D from which on it has nothing to learn from, or gives nothing
-EVALUATIONS = 3  # that D has to be pinned for
-MOST = 50  # warnings that are kept
+EVEN = 0.8  # least evenness, relative to real samples
+RECALLED = 0.25  # least recall, relative to real samples
+COVERED = 0.4  # least coverage, relative to real samples
+PRECISE = 0.5  # precision, relative to real samples, from which samples count as realistic
+PINNED = 0.99  # accuracy from which D is saturated
+EVALUATIONS = 3  # consecutive evaluations with a saturated D
+MOST = 50  # stored warnings
 
 
 class CollapseWatch(pl.Callback):
-    """Warns of mode collapse and of a saturated discriminator, once until it has cleared.
+    """Warns of mode collapse and of a saturated discriminator; a warning is repeated only after its cause has cleared.
 
-    Classes that are missing or rare among the samples; samples that cover little of what real ones do (recall and
-    coverage far below those of held-out real samples, while the samples themselves look real); a discriminator that is
-    always right, or always wrong, at three evaluations running.
+    It warns if classes are missing or rare among the samples; if samples have low diversity (recall and coverage far
+    below those of held-out real samples, while the samples themselves look real); and if the discriminator is always
+    right, or always wrong, at three consecutive evaluations.
 
     Attributes:
-        warnings: those of the run so far, the last 50, for summary.json: {"iteration", "text"}.
+        warnings: the last 50 of the run so far, for summary.json: {"iteration", "text"}.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class CollapseWatch(pl.Callback):
 def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | None:
     """Return a warning if classes are missing among the samples or much more uneven than among real ones.
 
-    names: of the data's classes; where the classifier has others, it says nothing of them.
+    names: names of the data's classes; if the classifier has others, there is no warning.
     """
     found = evidence.probabilities
     if found is None or not len(found) or names is None or len(names) != found.shape[1]:
@@ -91,9 +91,10 @@ def uneven_classes(evidence: Evidence, names: tuple[str, ...] | None) -> str | N
 
 
 def little_variety(evidence: Evidence) -> str | None:
-    """Return a warning if precision is high and recall or coverage low: samples look real and vary little.
+    """Return a warning if precision is high and recall or coverage low: realistic samples with low diversity.
 
-    Samples that do not look real yet cover little as well, which says nothing of collapse: precision tells them apart.
+    Samples that do not look real yet also have a low coverage, which is no sign of collapse; precision separates the
+    two cases.
     """
     scores, floor = evidence.scores, evidence.floor
     low = []

@@ -17,7 +17,7 @@ class Conditions(Pictures[HasConditions]):
     """Draws samples for condition vectors of held-out images into run_dir/samples.
 
     Every `every` iterations and at the end, conditions-00002000.png: in each row a held-out image, and samples for its
-    condition that differ in their codes.
+    condition with different codes.
 
     Args:
         every: iterations.
@@ -42,7 +42,7 @@ class Conditions(Pictures[HasConditions]):
         self.save(trainer, image_grid(rows.flatten(0, 1), samples + 1), "conditions", game.iteration)
 
     def _held_out(self, data: HasConditions) -> tuple[Tensor, Tensor]:
-        """Images and their conditions, always the same ones; of the training split where none are held out."""
+        """Held-out images and their conditions, the same at every call; of the training split if none are held out."""
         if self._real is None:
             split = data.split("validation") if len(data.split("validation")) else data.split("train")
             part = split.at_most(self.rows)

@@ -15,7 +15,7 @@ from lightning_gans.core.rng import stream
 from lightning_gans.evaluation.disentanglement import targets
 from lightning_gans.reporting.images import image_grid
 
-SOUNDS = 4  # conversions that can be listened to
+SOUNDS = 4  # conversions with sound files
 
 
 @picture
@@ -24,8 +24,8 @@ class Conversions(Pictures[SpeechData]):
 
     Every `every` iterations and at the end, conversions-00002000.png: columns of a source, an utterance of the target
     speaker, and the conversion below them, low frequencies at the bottom. At the end, for the first four of them,
-    conversion-1-source.wav, -target.wav and -converted.wav, all three by way of their spectrograms, where the data
-    module turns such into sound (`wav`).
+    conversion-1-source.wav, -target.wav and -converted.wav, all three synthesised from their spectrograms, if the data
+    module can do so (`wav`).
 
     Args:
         every: iterations.
@@ -56,7 +56,7 @@ class Conversions(Pictures[SpeechData]):
                         write_atomically(folder(trainer) / f"conversion-{number}-{what}.wav", sound)
 
     def _samples(self, data: SpeechData) -> tuple[Tensor, Tensor]:
-        """Sources and targets, always the same ones; full rows of them, where there are enough."""
+        """Sources and targets, the same at every call; full rows of them if there are enough."""
         if self._shown is None:
             split = data.split("validation")
             x = torch.cat([batch.x for batch in split.batches(256)])

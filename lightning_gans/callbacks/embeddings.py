@@ -19,7 +19,7 @@ class Embeddings(pl.Callback):
     """Draws the features of both domains on a plane, before and after training, into run_dir/samples.
 
     features-before.png and features-after.png: t-SNE (van der Maaten and Hinton 2008) of held-out samples, 500 of each
-    domain, coloured by domain and by class. Drawn where the model tells domains apart and the data have two.
+    domain, coloured by domain and by class. Drawn if the model predicts domains and the data have two.
 
     Args:
         points: of each domain.
@@ -41,7 +41,7 @@ class Embeddings(pl.Callback):
         parts = domains_of(getattr(trainer, "datamodule", None))
         if parts is None or not isinstance(game.model, TellsDomains):
             return
-        model = game.evaluated_model()  # on every rank, so that they stay alike
+        model = game.evaluated_model()  # on every rank, so that they stay equal
         if trainer.is_global_zero:
             with activity("t-SNE of the features of both domains", None):
                 picture = embedding_figure(*features_of(model, parts, points=self.points), seed=self.seed)

@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 class Evaluation(pl.Callback):
     """Evaluates the averaged weights and reports the scores to loggers and every EvaluationListener.
 
-    It takes the place of Lightning's validation loop: scores go to `trainer.callback_metrics` by the names that loggers
-    see (`eval/fid`), and then the hook `on_validation_end` of every callback is called, so that EarlyStopping and
+    It replaces Lightning's validation loop: scores go to `trainer.callback_metrics` under the names in loggers
+    (`eval/fid`), and then the hook `on_validation_end` of every callback is called, so that EarlyStopping and
     ModelCheckpoint act on them.
 
-    Validation figures choose the best checkpoint; test figures are taken once, at the end, of the last and of the
-    chosen one. What a model cannot do is not measured. A request to stop leaves an evaluation that is under way; the
-    checkpoint says so (`pending`), and the run makes up for it when it goes on.
+    Validation scores select the best checkpoint. Test scores are measured once, at the end, for the last and for the
+    best weights. Measures that a model does not support are skipped. A stop request ends an evaluation in progress; the
+    checkpoint records it (`pending`), and the run repeats it when it continues.
 
     Args:
         every: iterations between two evaluations.
@@ -91,7 +91,7 @@ class Evaluation(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
         pl_module.scores.rename(earlier(self.scoring.suffix))
-        known = pl_module.scores.state_dict()  # of the sittings before
+        known = pl_module.scores.state_dict()  # of earlier sittings
         show_callbacks(trainer, {f"{EVAL}{name}": score["last"] for name, score in known.items()})
         if self.pending:
             self._validate(trainer, pl_module)
@@ -101,9 +101,9 @@ class Evaluation(pl.Callback):
             self._validate(trainer, pl_module)
 
     def _validate(self, trainer: pl.Trainer, game: pl.LightningModule) -> None:
-        """Measure and tell, or leave that to the next start where the run is asked to stop."""
+        """Measure and report, or leave that to the next start if the run is asked to stop."""
         assert isinstance(game, Game)
-        game.verify_losses()  # nothing is measured of a run that diverged
+        game.verify_losses()  # a run that diverged is not measured
         self.pending = True
         try:
             with abandonable(game.device), activity("evaluation"):
@@ -116,7 +116,7 @@ class Evaluation(pl.Callback):
         if not evidence.scores:
             return
         found = evidence.scores
-        ranked = {name: value for name, value in found.items() if name in METRICS}  # no deviations
+        ranked = {name: value for name, value in found.items() if name in METRICS}  # without errors and deviations
         errors = {name: found[f"{name}{ERROR}"] for name in ranked if f"{name}{ERROR}" in found}
         game.scores.record(ranked, game.iteration, errors)
         values = {f"{EVAL}{name}": value for name, value in found.items()}
@@ -150,7 +150,7 @@ class Evaluation(pl.Callback):
         tell_summary(trainer, facts)
 
     def _tested(self, trainer: pl.Trainer, game: Game) -> dict[str, dict[str, float]]:
-        """Scores on the test split, by whose they are: floor, last, best, and the models that stand beside."""
+        """Scores on the test split, by source: floor, last, best, and the baseline models."""
         found: dict[str, dict[str, float]] = {}
         if floor := self.scoring.floor("test"):
             found["floor"] = floor
@@ -199,7 +199,7 @@ def _data(trainer: pl.Trainer) -> Data | None:
 
 
 def _evaluated_weights(checkpoint: Path, game: Game) -> nn.Module:
-    """The averaged model of a checkpoint, loaded into the game's own copy (training is over)."""
+    """Load the averaged model of a checkpoint into the game's own copy (training is over)."""
     state = load(checkpoint)["state_dict"]
     prefix = "ema.model."
     game.ema.model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})

@@ -1,4 +1,4 @@
-"""Notices of exported generators to loggers."""
+"""Notifications of loggers about exported generators."""
 
 from pathlib import Path
 

@@ -22,11 +22,11 @@ PATH_STEPS = 64  # points of a path on the plane
 class SampleGrids(Pictures[Data | None]):
     """Draws samples of the evaluated model into run_dir/samples, every `every` iterations and at the end.
 
-    iteration-00002000.png: rows x columns samples from noise that never changes, from iteration 0 on. Points are drawn
-    over real ones, on axes that never change, and above the level sets of D where D judges them one by one. real.png:
-    real samples in the same form, drawn with the first. At the end also interpolation.png (from one code to another
-    along each row) and progress.gif (all pictures of the run, in order). Where images are made by class, each row is of
-    one: the first `rows` classes, or all of them over again. A model that does not sample is left alone.
+    iteration-00002000.png: rows x columns samples from fixed noise, from iteration 0 on. Points are drawn over real
+    ones on fixed axes, and over the level sets of D if D judges samples one by one. real.png: real samples in the same
+    form, drawn with the first picture. At the end also interpolation.png (from one code to another along each row) and
+    progress.gif (all pictures of the run, in order). With a class-conditional model each row has one class: the first
+    `rows` classes, repeated if there are fewer. Models that do not sample are skipped.
 
     Args:
         every: iterations between two grids.
@@ -46,7 +46,7 @@ class SampleGrids(Pictures[Data | None]):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
         if trainer.is_global_zero:
-            for path in folder(trainer).glob(".iteration-*.png"):  # what a killed run left half written
+            for path in folder(trainer).glob(".iteration-*.png"):  # incomplete files of a killed run
                 path.unlink(missing_ok=True)
 
     def applies(self, game: Any, data: object) -> bool:
@@ -80,7 +80,7 @@ class SampleGrids(Pictures[Data | None]):
         return cast(Tensor, model.sample(n, seed=self.seed))
 
     def _classes(self, model: SamplesByLabel) -> Tensor:
-        """The class of each row, (rows,)."""
+        """Class of each row, (rows,)."""
         return torch.arange(self.rows) % model.classes
 
     def _interpolation(
@@ -90,7 +90,7 @@ class SampleGrids(Pictures[Data | None]):
         told = {"label": self._classes(model)} if isinstance(model, SamplesByLabel) else {}
         paths = model.interpolate(self.rows, steps, seed=self.seed, **told).cpu()
         if planar and paths.shape[2] == 1:
-            return  # on the line there is nothing to see
+            return  # one-dimensional: nothing to see
         title = "along paths between codes" if planar else ""
         picture = self._picture(data, paths.flatten(0, 1), title, paths=paths if planar else None)
         self.save(trainer, picture, "interpolation", iteration)
@@ -111,16 +111,16 @@ class SampleGrids(Pictures[Data | None]):
         )
 
     def _real_samples(self, data: Data | None, n: int) -> Tensor | None:
-        """n training samples, always the same ones; None where the data module cannot be asked for them."""
+        """n training samples, the same at every call; None if the data module does not provide them."""
         if self._real is None and data is not None and hasattr(data, "iteration_batches"):
-            # The training stream is shuffled and can be entered anywhere; a split may be sorted by class.
+            # The training stream is shuffled and can start at any batch; a split may be sorted by class.
             batches = data.iteration_batches(0, -(-n // data.batch_size), seed=self.seed, device="cpu")
             self._real = torch.cat([batch.x.cpu() for batch in batches])[:n]
         return self._real
 
 
 def _discriminator(game: Any) -> Discriminator:
-    """A game's D on points of the CPU."""
+    """Wrap a game's D for points on the CPU."""
 
     def logits(points: Tensor) -> Tensor | None:
         found: Tensor | None = game.logits(points.to(game.device))

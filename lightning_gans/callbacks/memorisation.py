@@ -1,4 +1,4 @@
-"""Warning of an overfitted discriminator, which memorises a small training set."""
+"""Warning of an overfitted discriminator, which has memorised a small training set."""
 
 import logging
 from typing import Any
@@ -12,21 +12,21 @@ from lightning_gans.core.protocols import DetectsMemorisation, Samples, SamplesB
 
 log = logging.getLogger("lightning_gans")
 
-SMALL = 20_000  # training samples; larger sets are not learned by heart
-SAMPLES = 256  # of each kind that D judges
-MEMORISED = 0.6  # r_v; Karras et al. 2020 hold it there by augmentation
-EVALUATIONS = 2  # running
+SMALL = 20_000  # training samples; larger sets are not memorised
+SAMPLES = 256  # of each kind, as input of D
+MEMORISED = 0.6  # r_v; the target of ADA in Karras et al. 2020
+EVALUATIONS = 2  # consecutive
 LEAST = 10  # held-out samples
 
 
 class MemorisationWatch(pl.Callback):
-    """Warns once if D takes held-out real samples for generated ones, but not its training samples (overfitting).
+    """Warns once if D judges held-out real samples as generated, but not its training samples (overfitting).
 
     At each evaluation of a run on at most 20,000 training samples, D judges 256 training, held-out and generated
-    samples; the sign is r_v of Karras et al. 2020 (2006.06676) above 0.6 at two evaluations running.
+    samples. It warns if r_v of Karras et al. 2020 (2006.06676) is above 0.6 at two consecutive evaluations.
 
     Attributes:
-        warnings: that one, for summary.json: {"iteration", "text"}.
+        warnings: the warning, for summary.json: {"iteration", "text"}; empty before.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class MemorisationWatch(pl.Callback):
         self._told = False
 
     def on_evaluation(self, trainer: Any, game: Any, evidence: Evidence) -> None:
-        """Check one evaluation; rank 0 alone."""
+        """Check one evaluation, on rank 0 only."""
         data = getattr(trainer, "datamodule", None)
         able = isinstance(game, DetectsMemorisation)
         if not trainer.is_global_zero or self._told or not able or data is None:
@@ -80,5 +80,5 @@ def _generated(model: Any, device: torch.device) -> Any:
 
 
 def _on(device: torch.device, batch: Any) -> Any:
-    """The same batch with its tensors on a device."""
+    """Move a batch to a device."""
     return type(batch)(*(None if column is None else column.to(device) for column in batch))

@@ -1,4 +1,4 @@
-"""Nearest training images of generated images, to see memorisation."""
+"""Nearest training images of generated images, to detect memorisation."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SHOWN = 8  # generated images
 class NearestImages(Pictures[Data]):
     """Draws neighbours.png at the end of a run: eight generated images over their three nearest training images.
 
-    Distances are Euclidean, of pixels in [-1, 1]; training images that are equal are shown once.
+    Distances are Euclidean, between pixels in [-1, 1]; equal training images are shown once.
     """
 
     def applies(self, game: Any, data: object) -> bool:

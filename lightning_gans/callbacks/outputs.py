@@ -50,7 +50,7 @@ class Outputs(Pictures[HasParts]):
             log_picture(trainer, "samples/outputs_progress", path, game.iteration)
 
     def _pairs(self, data: HasParts) -> tuple[Tensor, Tensor]:
-        """Inputs and outputs for as many columns as can be shown, always the same ones."""
+        """Inputs and outputs for as many columns as can be shown, the same at every call."""
         if self._real is None:
             n = max(1, self.rows // 3) * self.columns
             parts = [data.parts[side] for side in ("a", "b")]
@@ -63,7 +63,7 @@ class Outputs(Pictures[HasParts]):
 
 
 def _rows(x: Tensor, groups: int, columns: int) -> Tensor:
-    """(N, C, H, W) -> (groups, columns, C, H, W), white where there are too few."""
+    """Arrange (N, C, H, W) as (groups, columns, C, H, W), white where samples are missing."""
     x = x[: groups * columns]
     x = torch.cat([x, x.new_ones(-len(x) % columns, *x.shape[1:])])
     filled: Tensor = x.unflatten(0, (-1, columns))

@@ -16,17 +16,17 @@ from lightning_gans.core.registry import Registry
 from lightning_gans.models.spec import build
 from lightning_gans.reporting.images import save_png
 
-HALVINGS = 5  # of the interval between pictures, before the first of them
+HALVINGS = 5  # number of halvings of the first interval, for early pictures
 
 Read = TypeVar("Read")  # the data that `draw` reads
 
 
 class Pictures(pl.Callback, Generic[Read]):
-    """Base class of pictures: draws every `every` iterations and at the end, on the first process alone.
+    """Base class of pictures: draws every `every` iterations and at the end, on the first process only.
 
-    A subclass says of which games (`applies`) and what (`draw`); the decorator `@picture` registers it. Pictures of a
-    `series` have the iteration in their name, NAME-00002000.png; a resumed run removes those that it draws again. A run
-    that is asked to stop draws when it continues (`pending`).
+    A subclass defines the games that it supports (`applies`) and the picture (`draw`); the decorator `@picture`
+    registers it. Pictures of a `series` have the iteration in their name, NAME-00002000.png; a resumed run removes
+    those that it draws again. If a stop is requested, the picture is drawn when the run continues (`pending`).
 
     Args:
         every: iterations.
@@ -51,7 +51,7 @@ class Pictures(pl.Callback, Generic[Read]):
         self.pending = bool(state_dict["pending"])
 
     def applies(self, game: Any, data: object) -> bool:
-        """Return True if the picture can be drawn of this game and data (None: batches without a data module)."""
+        """Return True if the picture can be drawn for this game and data (None: batches without a data module)."""
         raise NotImplementedError
 
     def draw(self, trainer: pl.Trainer, game: Any, model: Any, data: Read) -> None:
@@ -80,7 +80,7 @@ class Pictures(pl.Callback, Generic[Read]):
         data: Any = getattr(trainer, "datamodule", None)
         self.pending = stopping()
         if not self.pending and self.applies(game, data):
-            model = game.evaluated_model()  # on every rank, so that they stay alike
+            model = game.evaluated_model()  # on every rank, so that they stay equal
             if trainer.is_global_zero:
                 with activity(f"drawing {self.title}"):
                     self.draw(trainer, game, model, data)
@@ -88,7 +88,7 @@ class Pictures(pl.Callback, Generic[Read]):
     def save(
         self, trainer: pl.Trainer, picture: Image.Image, name: str, iteration: int, *, told: str | None = None
     ) -> Path:
-        """Write samples/NAME.png, NAME-00002000.png of a series, and tell the loggers, as samples/NAME or `told`."""
+        """Write samples/NAME.png, NAME-00002000.png of a series, and send it to loggers as samples/NAME or `told`."""
         file = f"{name}-{iteration:08d}" if name in self.series else name
         path = save_png(picture, folder(trainer) / f"{file}.png")
         log_picture(trainer, f"samples/{told or name}", path, iteration)
@@ -109,13 +109,13 @@ def picture(target: Class) -> Class:
 
 
 def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Pictures[Any]]:
-    """Make one of each shipped picture, and those named in `also`.
+    """Make one of each shipped picture, and of those named in `also`.
 
     Args:
         settings: `every`, `rows`, `columns` and `seed` of all.
         also: dotted names of registered pictures or of modules that register some ("my_pictures.Zoom"); a mapping
-            changes settings: {"_target_": "my_pictures.Zoom", "every": 100}. They are imported, so they come from the
-            user's own command line or configuration alone.
+            changes settings: {"_target_": "my_pictures.Zoom", "every": 100}. They are imported, so they must come from
+            the user's own command line or configuration.
 
     Raises:
         UserError: a name that cannot be imported or registers no picture, or settings that do not fit.
@@ -131,7 +131,7 @@ def pictures(settings: Mapping[str, Any], also: str | Sequence[str | Mapping[str
 
 
 def early(every: int) -> set[int]:
-    """Return the iterations of the frames between 0 and `every`: each half of the next."""
+    """Return the iterations of the pictures between 0 and `every`; each is half of the next."""
     return {every >> halvings for halvings in range(1, HALVINGS + 1)} - {0}
 
 
@@ -152,7 +152,7 @@ def iteration_of(path: Path) -> int:
 
 
 def log_picture(trainer: Any, name: str, path: Path, iteration: int) -> None:
-    """Send a picture's file to every logger that takes pictures; called where it was written, on rank 0."""
+    """Send a picture's file to every logger that accepts pictures; called on rank 0, which has written it."""
     for logger in trainer.loggers:
         if hasattr(logger, "log_picture"):
             logger.log_picture(name, path, iteration)

@@ -16,18 +16,18 @@ from lightning_gans.core.activity import Report
 from lightning_gans.core.game import Game
 from lightning_gans.reporting.terminal import Activity, Snapshot, View, view_for
 
-PERIOD = 0.25  # seconds between two looks
-WINDOW = 20  # looks over which the speed is taken
+PERIOD = 0.25  # seconds between two updates
+WINDOW = 20  # updates over which the speed is measured
 
 
 class Progress(pl.Callback):
-    """Progress bar in iterations over the whole run; plain lines in a pipe or a file. Rank 0 alone.
+    """Progress bar in iterations over the whole run; plain lines in a pipe or a file. Rank 0 only.
 
-    A plain callback: Lightning's own ProgressBar counts batches of an epoch, and an iteration here costs one look at
-    the clock.
+    Lightning's own ProgressBar counts batches of an epoch. Here an iteration costs no more than one reading of the
+    clock.
 
     Args:
-        console: where to; standard output by default.
+        console: output of the bar; standard output by default.
     """
 
     def __init__(self, *, console: Console | None = None) -> None:
@@ -41,7 +41,7 @@ class Progress(pl.Callback):
 
     @contextmanager
     def task(self, text: str, total: float | None = 1.0) -> Iterator[Report]:
-        """Show an activity, behind those that it is part of; a display of `core.activity`."""
+        """Show an activity, after those that it is part of; a display of `core.activity`."""
         if getattr(rank_zero_only, "rank", 0):
             yield lambda done: None
             return
@@ -74,7 +74,7 @@ class Progress(pl.Callback):
             self._next = float("inf")
 
     def wait(self, text: str) -> None:
-        """Show an activity until every process of the run is there."""
+        """Show an activity until every process of the run has arrived."""
         self._beginning.enter_context(self.task(text, None))
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -82,7 +82,7 @@ class Progress(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Game)
-        self._next = float("inf")  # on the other ranks, never
+        self._next = float("inf")  # never on the other ranks
         if trainer.is_global_zero:
             self._started, self._first = time.monotonic(), pl_module.iteration
             self._looks.clear()
@@ -111,7 +111,7 @@ class Progress(pl.Callback):
         self.close()
 
     def close(self) -> None:
-        """Leave the bar as it is, and the terminal as it was."""
+        """Leave the bar as it is and restore the terminal."""
         self._beginning.close()
         if self._view is not None:
             self._view.close()
@@ -138,7 +138,7 @@ class Progress(pl.Callback):
             rate=rate,
             images_rate=rate * game.training_settings.batch_size,
             elapsed=elapsed,
-            # over the whole sitting: evaluations are part of what is left
+            # over the whole sitting, since evaluations are part of the remaining time
             left=remaining * elapsed / done if done and remaining else None,
             losses=player_losses(game.latest),
             scores=_headline(game),
@@ -150,6 +150,6 @@ class Progress(pl.Callback):
 
 
 def _headline(game: Game) -> dict[str, float]:
-    """The newest value of the metric that chooses the best checkpoint, or of the first one measured."""
+    """Newest value of the metric that selects the best checkpoint, or of the first one measured."""
     names = [game.headline, *game.scores.state_dict()]
     return next(({name: game.scores[name].last} for name in names if name in game.scores), {})

@@ -39,7 +39,7 @@ class Rankings(Pictures[RetrievalImages]):
 
 
 def framed(image: Tensor, relevant: bool | None) -> Tensor:
-    """Frame an image (C, H, W), enlarged three times: (3, H', W'); None, of a query, is grey."""
+    """Frame an image (C, H, W), enlarged three times: (3, H', W'); relevant None, for a query, is grey."""
     large = image.repeat_interleave(3, dim=1).repeat_interleave(3, dim=2).expand(3, -1, -1)
     height, width = large.shape[1:]
     picture = torch.tensor(FRAMES[relevant])[:, None, None].repeat(1, height + 4, width + 4)

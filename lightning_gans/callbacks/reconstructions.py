@@ -18,10 +18,10 @@ MOST_AXES = 16  # rows of a traversal
 class Reconstructions(Pictures[Data | None]):
     """Draws reconstructions of held-out images and traversals of codes into run_dir/samples.
 
-    Every `every` iterations and at the end, reconstructions-00002000.png: rows of images, and below each its
-    reconstruction. At the end between.png, from one real image (left) to another (right) along the line between their
-    codes, and traversal.png, where along row i only number i of the code moves. What a model cannot do is not drawn,
-    and points are not.
+    Every `every` iterations and at the end, reconstructions-00002000.png: rows of images, each with its reconstruction
+    below. At the end also between.png, from one real image (left) to another (right) along the line between their
+    codes, and traversal.png, where row i varies only component i of the code. Pictures that the model does not support
+    are skipped, and points are not drawn.
 
     Args:
         every: iterations.
@@ -55,7 +55,7 @@ class Reconstructions(Pictures[Data | None]):
                 self.save(trainer, image_grid(rows.flatten(0, 1), self.columns), "traversal", game.iteration)
 
     def _real_images(self, data: Data | None) -> Tensor | None:
-        """Held-out images for half of the rows, always the same ones; None where the data give no images."""
+        """Held-out images for half of the rows, the same at every call; None if the data has no images."""
         if self._real is None and data is not None and len(data.sample_shape) == 3:
             n = max(1, self.rows // 2) * self.columns
             self._real = torch.cat([batch.x for batch in data.split("validation").at_most(n).batches(n)])

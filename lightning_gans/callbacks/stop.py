@@ -8,13 +8,13 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import Interruption
 from lightning_gans.strategies.exchange import largest, processes
 
-ASK_SECONDS = 1.0  # of training between two questions to the other processes
+ASK_SECONDS = 1.0  # of training between two checks with the other processes
 
 
 class GracefulStop(pl.Callback):
     """Ends the run between two iterations, after a checkpoint, once any of its processes was asked to stop.
 
-    It is the first callback of a run: those behind it leave what takes time (evaluation, pictures) to the next start.
+    It is the first callback of a run, so that later ones leave slow work (evaluation, pictures) to the next start.
 
     Args:
         interruption: listens for the signals.
@@ -39,9 +39,9 @@ class GracefulStop(pl.Callback):
             trainer.should_stop = True
 
     def _stride(self, game: Game) -> int:
-        """Iterations until the next question: a second's worth of the slowest process, and at most twice the last.
+        """Iterations until the next check: a second's worth of the slowest process, and at most twice the last stride.
 
-        The first iterations of a sitting may be faster than those that follow.
+        The first iterations of a sitting may be faster than the later ones.
         """
         now, done = time.monotonic(), game.iteration - self._asked_after
         seconds = largest((now - self._asked_at) / max(done, 1), game.device)

@@ -56,9 +56,9 @@ class RunSummary(pl.Callback):
             self.write(trainer, game, "running")
 
     def write(self, trainer: pl.Trainer, game: Game, status: str) -> None:
-        """Write summary.json (rank 0 alone).
+        """Write summary.json (rank 0 only).
 
-        On a full disk it is written over the old file; if that has no room either, its status and iteration are.
+        On a full disk, the old file is overwritten in place; if even that fails, only status and iteration.
 
         Raises:
             UserError: no space for a new file, or no permission.
@@ -94,13 +94,13 @@ class RunSummary(pl.Callback):
 
 
 def _suffix(trainer: pl.Trainer) -> str:
-    """The suffix of this run's metrics of features."""
+    """Suffix in the names of this run's feature-based metrics."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return next((callback.scoring.suffix for callback in callbacks if isinstance(callback, Evaluation)), "")
 
 
 def _known(path: Path) -> dict[str, Any]:
-    """The content of an existing summary; empty if it cannot be read."""
+    """Content of an existing summary; empty if it cannot be read."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _known(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become null."""
+    """Replace NaN and infinity, which JSON does not have, by null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, float) and not abs(value) < float("inf"):

@@ -17,7 +17,7 @@ SHORT = 120.0  # seconds; a shorter run needs no estimate
 
 
 class PaperBudget(NamedTuple):
-    """Training budget of a paper. text: "200 epochs"; images: in all, where an epoch is one of the run's own data."""
+    """Training budget of a paper. text: "200 epochs"; images: total number; an epoch counts the run's own data."""
 
     text: str
     images: int
@@ -26,7 +26,7 @@ class PaperBudget(NamedTuple):
 class TimeEstimate(pl.Callback):
     """Prints once, after the first iterations, the time of the run on this machine, and of the paper's training.
 
-    Runs that take less than two minutes are left without it.
+    Runs of less than two minutes get no estimate.
 
     Args:
         paper: the training of the variant's paper; None if unknown.

@@ -12,11 +12,11 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.game import Game
 from lightning_gans.strategies.exchange import any_says, processes
 
-CLOCK_EVERY = 25  # iterations between two looks at the clock, on which several processes have to agree
+CLOCK_EVERY = 25  # iterations between two readings of the clock, on which the processes must agree
 
 
 class TimeLimit(pl.Callback):
-    """Stops training after so much time since it began or was resumed, with a checkpoint as on any stop.
+    """Stops training a given time after it began or was resumed, with a checkpoint as on any stop.
 
     Lightning's Timer counts all sittings together, so a run that it stopped could not be continued by the same command.
 

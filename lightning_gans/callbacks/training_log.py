@@ -14,19 +14,19 @@ from lightning_gans.core.game import Game
 from lightning_gans.core.interruption import requested, stopping
 from lightning_gans.reporting.csv_files import CsvFile
 
-TRAIN, EVAL, TEST = "train/", "eval/", "test/"  # begin the names that loggers and Lightning's callbacks see
+TRAIN, EVAL, TEST = "train/", "eval/", "test/"  # prefixes of the names in loggers and Lightning's callbacks
 
 
 class TrainingLog(pl.Callback):
-    """Logs the game's running means every `every` iterations, the one moment at which losses leave the device.
+    """Logs the game's running means every `every` iterations, which is the only time that losses leave the device.
 
-    A row of losses.csv holds the means since the row before, `<player>/learning_rate`, `iterations_per_second` and
-    `images_per_second` (wall time, evaluations included). Loggers, and callbacks of Lightning that monitor a loss, see
-    them as `train/<player>/<term>`, each player's whole loss as `train/<player>/loss`. Loggers that have
-    `log_summary(facts)` are told the best value of each metric after every evaluation, and the run's status at its end.
+    A row of losses.csv holds the means since the previous row, `<player>/learning_rate`, `iterations_per_second` and
+    `images_per_second` (wall time, evaluations included). Loggers, and callbacks of Lightning that monitor a loss, get
+    them as `train/<player>/<term>`, and each player's total loss as `train/<player>/loss`. Loggers with
+    `log_summary(facts)` get the best value of each metric after every evaluation, and the run's status at its end.
 
     Raises (while training, on every rank alike):
-        Diverged: a loss or gradient was NaN or infinite since the row before.
+        Diverged: a loss or gradient was NaN or infinite since the previous row.
     """
 
     def __init__(self, *, every: int = 25) -> None:
@@ -51,7 +51,7 @@ class TrainingLog(pl.Callback):
         assert isinstance(pl_module, Game)
         self._started = self._since = time.monotonic()
         self._iteration = pl_module.iteration
-        show_callbacks(trainer, _of_training(pl_module.latest))  # of the sitting before
+        show_callbacks(trainer, _of_training(pl_module.latest))  # of the previous sitting
         if trainer.is_global_zero:
             self._csv = CsvFile(Path(trainer.default_root_dir) / "losses.csv")
             self._csv.resume(pl_module.iteration)
@@ -122,13 +122,13 @@ def player_losses(latest: Mapping[str, float]) -> dict[str, float]:
 
 
 def _of_training(values: Mapping[str, float]) -> dict[str, float]:
-    """Means of training as loggers see them."""
+    """Means of training under the names in loggers."""
     losses = {f"{player}/loss": value for player, value in player_losses(values).items()}
     return {f"{TRAIN}{name}": value for name, value in {**values, **losses}.items()}
 
 
 def spent(trainer: pl.Trainer, game: Game) -> dict[str, float]:
-    """X-axes of charts beside iterations: `images` seen, and `seconds` of all sittings."""
+    """Values of the x-axes of charts other than iterations: `images` seen, and `seconds` of all sittings."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     clock = next((callback for callback in callbacks if isinstance(callback, TrainingLog)), None)
     seconds = {} if clock is None else {"seconds": round(clock.seconds, 2)}
@@ -141,7 +141,7 @@ def show_callbacks(trainer: pl.Trainer, values: Mapping[str, float]) -> None:
 
 
 def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
-    """Send facts about the run as a whole to each logger that has `log_summary(facts)`; rank 0 alone."""
+    """Send facts about the run as a whole to each logger that has `log_summary(facts)`; rank 0 only."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:
@@ -151,7 +151,7 @@ def tell_summary(trainer: pl.Trainer, facts: Mapping[str, Any]) -> None:
 
 
 def tell_alert(trainer: pl.Trainer, level: Literal["warning", "error"], title: str, text: str) -> None:
-    """Send an alert to each logger that has `log_alert(level, title, text)`; rank 0 alone."""
+    """Send an alert to each logger that has `log_alert(level, title, text)`; rank 0 only."""
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:

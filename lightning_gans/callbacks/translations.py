@@ -15,10 +15,10 @@ from lightning_gans.reporting.images import image_grid
 
 @picture
 class Translations(Pictures[HasParts]):
-    """Draws translations of held-out images, there and back, into run_dir/samples.
+    """Draws translations of held-out images, and their translations back, into run_dir/samples.
 
     Every `every` iterations and at the end, translations-a2b-00002000.png and the same of b2a: columns of one image
-    each, in groups of three rows: the source, its translation, and what comes back.
+    each, in groups of three rows: the source, its translation, and the translation back.
 
     Args:
         every: iterations.
@@ -42,7 +42,7 @@ class Translations(Pictures[HasParts]):
             self.save(trainer, picture, f"translations-{direction}", game.iteration)
 
     def _rows(self, model: Translates, direction: Direction, data: HasParts) -> Tensor:
-        """Sources, translations and returns in rows that take turns."""
+        """Sources, translations and translations back, in alternating rows."""
         real = self._images(source(direction), data)
         there = model.translate(real, direction)
         threes = [part.cpu() for part in (real, there, model.translate(there, back(direction)))]

@@ -1,12 +1,12 @@
-"""Activities: what a process is doing and how far it is, told to a display, if there is one. Imports nothing heavy."""
+"""Activities: report the current task and its progress to a display, if one is set. Imports nothing heavy."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
-Report = Callable[[float], None]  # called with how much is done
+Report = Callable[[float], None]  # called with the amount done
 
-# A display is called with a text and a total. What it returns is open for as long as the activity lasts.
+# A display is called with a text and a total. The context that it returns is open for as long as the activity lasts.
 Display = Callable[[str, float | None], AbstractContextManager[Report]]
 
 _display: ContextVar[Display | None] = ContextVar("display", default=None)
@@ -19,11 +19,11 @@ def activity(text: str, total: float | None = 1.0) -> AbstractContextManager[Rep
             ...
             report(done)
 
-    An activity within another one is shown behind it. Where nobody has asked for a display, nothing happens.
+    A nested activity is shown after the enclosing one. Without a display, nothing happens.
 
     Args:
         text: lower case, without a full stop.
-        total: `report` counts up to this; None: it takes long and cannot tell how far it is, so it is shown at once.
+        total: `report` counts up to this; None: a long activity whose progress is unknown, shown at once.
     """
     display = _display.get()
     return nullcontext(_nothing) if display is None else display(text, total)
@@ -40,4 +40,4 @@ def displayed(display: Display) -> Iterator[None]:
 
 
 def _nothing(done: float) -> None:
-    """Report to nobody."""
+    """Ignore the progress: there is no display."""

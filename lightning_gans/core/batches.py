@@ -1,4 +1,4 @@
-"""Typed batches: NamedTuples that a data module yields and a variant names."""
+"""Typed batches: NamedTuples that data modules yield. Every variant declares the type that it trains on."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ class SampleBatch(NamedTuple):
     """Batch of samples of one distribution.
 
     x: images (N, C, H, W), float in [-1, 1]; or points (N, d), float, in the data's own units.
-    label: (N,) int64 class indices, or None where the data has no labels.
+    label: (N,) int64 class indices, or None if the data has no labels.
     """
 
     x: Tensor
@@ -37,9 +37,9 @@ class UnpairedBatch(NamedTuple):
 
 
 class PairedBatch(NamedTuple):
-    """Batch of pairs: inputs and the outputs that belong to them.
+    """Batch of aligned pairs: input images and their target outputs.
 
-    a: inputs, (N, A, H, W), float in [-1, 1]. b: outputs, (N, B, H, W), each of the input in its place.
+    a: inputs, (N, A, H, W), float in [-1, 1]. b: outputs, (N, B, H, W), float in [-1, 1]; b[i] belongs to a[i].
     """
 
     a: Tensor
@@ -47,9 +47,9 @@ class PairedBatch(NamedTuple):
 
 
 class DomainBatch(NamedTuple):
-    """Batch of domain adaptation: labelled source samples, unlabelled target samples.
+    """Domain adaptation batch: labelled source samples and unlabelled target samples.
 
-    x: of the source, (N, C, H, W), float in [-1, 1]. label: (N,) int64. target: (N, C, H, W).
+    x: source samples, (N, C, H, W), float in [-1, 1]. label: (N,) int64. target: target samples, (N, C, H, W).
     """
 
     x: Tensor
@@ -58,7 +58,7 @@ class DomainBatch(NamedTuple):
 
 
 class SemiSupervisedBatch(NamedTuple):
-    """Semi-supervised batch: few labelled samples, seen over and over, and unlabelled ones.
+    """Semi-supervised batch: a few labelled samples, which recur often, and unlabelled samples.
 
     x: labelled, (N, C, H, W), float in [-1, 1]. label: (N,) int64. unlabelled: (M, C, H, W). second: another,
     independent draw of unlabelled samples, (M, C, H, W).
@@ -71,11 +71,11 @@ class SemiSupervisedBatch(NamedTuple):
 
 
 class UtteranceBatch(NamedTuple):
-    """Batch of utterances, each with one of the same speaker and one of another.
+    """Batch of utterances, each with another one of the same speaker and one of a different speaker.
 
-    x: (N, mels, frames) log-mel segments, float in [-1, 1]. label: (N,) int64, what is said, or None where that is not
-    known. speaker: (N,) int64. partner: (N, mels, frames), of the same speaker, never the segment x itself. other:
-    (N, mels, frames), of any other speaker.
+    x: (N, mels, frames) log-mel segments, float in [-1, 1]. label: (N,) int64, the spoken content, or None if unknown.
+    speaker: (N,) int64. partner: (N, mels, frames), other segments of the same speakers, never x itself. other:
+    (N, mels, frames), segments of different speakers.
     """
 
     x: Tensor
@@ -88,12 +88,12 @@ class UtteranceBatch(NamedTuple):
 class RetrievalBatch(NamedTuple):
     """Batch of queries with the relevance of M documents to each.
 
-    query: what a network scores the documents by: (N,) int64 numbers of queries, or (N, M, d), the features of each
-        document for its query.
-    relevant: (N, M) bool, the positives that this split knows; p_true is uniform over them.
+    query: input of the scoring network: (N,) int64 query numbers, or (N, M, d), the features of each query-document
+        pair.
+    relevant: (N, M) bool, the positives known to this split; p_true is uniform over them.
     candidate: (N, M) bool, the documents that may be drawn or ranked; all relevant ones are among them.
     number: (N,) int64, the row's own number: the query's, or with `positive` that of the query and these positives.
-    positive: (N, P) int64, the positives that the row is about, filled up with -1; None: all of `relevant`.
+    positive: (N, P) int64, the positives that the row covers, padded with -1; None: all of `relevant`.
     """
 
     query: Tensor
@@ -107,7 +107,7 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
     """Split a typed batch (a NamedTuple of tensors or None) into `parts` equal micro-batches, in order.
 
     Raises:
-        UserError: its samples cannot be divided equally.
+        UserError: the number of samples is not divisible by `parts`.
     """
     if parts == 1:
         return [batch]

@@ -15,12 +15,12 @@ PathOrStr = str | PathLike[str]
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoint plugin: reads and writes checkpoints by `core.checkpoints`.
+    """Checkpoint plugin that reads and writes with `core.checkpoints`.
 
     Raises:
-        UserError: no space or no permission, or the state of a callback could not be read again; the path keeps its old
+        UserError: no space or no permission, or a callback's state could not be loaded again; the path keeps its old
             checkpoint.
-        DamagedCheckpoint: what is to be loaded is not intact.
+        DamagedCheckpoint: the file to load is not intact.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: PathOrStr, storage_options: Any | None = None) -> None:
@@ -43,7 +43,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _check_states(states: Mapping[str, Any]) -> None:
-    """Refuse a state of a callback that a checkpoint could hold and that `load_checkpoint` would refuse."""
+    """Refuse a callback state that can be saved but that `load_checkpoint` would refuse."""
     for callback, state in states.items():
         buffer = io.BytesIO()
         try:

@@ -1,6 +1,6 @@
 """Checkpoint files: written whole, sealed with a digest of all their bytes, and verified before they are read.
 
-torch is imported to save and to load alone: whether a file is intact can be asked without it.
+torch is imported only to save and to load, so the integrity of a file can be checked without it.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from typing import IO, Any
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import atomic
 
-# torch.save writes a zip archive, whose checksums cover its entries and not its directory. The seal is the archive's
-# comment, which torch and zipfile pass over: the digest of every byte before it.
+# torch.save writes a zip archive, whose checksums cover its entries but not its directory. The seal is the archive's
+# comment, which torch and zipfile ignore: the digest of all bytes before it.
 SEAL = b"sha256:"
 _DIGEST = 64  # characters
 _COMMENT = len(SEAL) + _DIGEST
@@ -26,7 +26,7 @@ _CHUNK = 2**20
 
 
 class DamagedCheckpoint(UserError):
-    """A checkpoint that is truncated, changed, unreadable, or no checkpoint at all.
+    """Checkpoint that is truncated, changed, unreadable, or no checkpoint at all.
 
     Attributes:
         why: the reason alone.
@@ -38,7 +38,7 @@ class DamagedCheckpoint(UserError):
 
 
 def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
-    """Write a checkpoint and its seal: until it is on the disk, `path` holds what it held before.
+    """Write a checkpoint and its seal; `path` keeps its old content until the new one is on the disk.
 
     Raises:
         UserError: no space or no permission.
@@ -48,7 +48,7 @@ def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
     with atomic(path) as temporary, temporary.open("wb") as file:
         sink = _Sink(file)
         try:
-            torch.save(dict(checkpoint), sink)  # type: ignore[arg-type]  # it asks for write and flush alone
+            torch.save(dict(checkpoint), sink)  # type: ignore[arg-type]  # it needs only write and flush
         except RuntimeError as error:
             raise sink.error or error from error
         file.seek(-_LENGTH, 2)
@@ -56,7 +56,7 @@ def save(checkpoint: Mapping[str, Any], path: str | PathLike[str]) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a checkpoint into a separate file, which is on the disk before it replaces an older `target`.
+    """Copy a checkpoint to a separate file, which is on the disk before it replaces an older `target`.
 
     Raises:
         UserError: no space or no permission.
@@ -66,10 +66,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def verify(path: str | PathLike[str]) -> None:
-    """Read a checkpoint through and compare its seal, or the archive's own checksums where it has none.
+    """Read a whole checkpoint and verify its seal, or the archive's own checksums if it has none.
 
     Raises:
-        DamagedCheckpoint: it cannot be read, or does not hold what was written.
+        DamagedCheckpoint: it cannot be read, or its content has changed.
     """
     try:
         with open(path, "rb") as file:
@@ -79,7 +79,7 @@ def verify(path: str | PathLike[str]) -> None:
 
 
 def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint: verified first, never unpickled.
+    """Load a checkpoint after verifying it, without unpickling objects.
 
     Raises:
         DamagedCheckpoint: it cannot be read, or holds something other than a module's state.
@@ -87,7 +87,7 @@ def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, A
     import torch
 
     try:
-        with open(path, "rb") as file:  # opened once: a running process may put a new one in its place
+        with open(path, "rb") as file:  # opened once: a running process may replace it
             _verify(path, file)
             file.seek(0)
             checkpoint = torch.load(file, map_location=map_location, weights_only=True)
@@ -95,7 +95,7 @@ def load(path: str | PathLike[str], *, map_location: Any = "cpu") -> dict[str, A
         raise
     except pickle.UnpicklingError as error:
         raise DamagedCheckpoint(path, "it holds more than tensors and plain values, or is cut short") from error
-    except Exception as error:  # whatever torch says of bytes that are none of its own
+    except Exception as error:  # torch raises many types on foreign bytes
         raise DamagedCheckpoint(path, _reason(error)) from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise DamagedCheckpoint(path, "it has no state_dict")
@@ -106,7 +106,7 @@ def iteration_of(path: str | PathLike[str]) -> int:
     """Read the iteration count of an intact checkpoint, without its tensors.
 
     Raises:
-        DamagedCheckpoint: it does not say.
+        DamagedCheckpoint: the count is missing.
     """
     import torch
 
@@ -117,7 +117,7 @@ def iteration_of(path: str | PathLike[str]) -> int:
 
 
 def newest_intact(paths: Iterable[Path]) -> tuple[Path | None, list[DamagedCheckpoint]]:
-    """Find the first intact one of `paths`, None if there is none, and the errors of those before it."""
+    """Return the first intact one of `paths`, or None, and the errors of those before it."""
     damaged = []
     for path in paths:
         try:
@@ -130,7 +130,7 @@ def newest_intact(paths: Iterable[Path]) -> tuple[Path | None, list[DamagedCheck
 
 
 class _Sink:
-    """A file for torch.save: hashes what is written and keeps the OSError of a failed write, which torch hides."""
+    """File object for torch.save: hashes what is written and keeps the OSError of a failed write, which torch hides."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.digest = file, hashlib.sha256()
@@ -165,7 +165,7 @@ def _verify(path: str | PathLike[str], file: IO[bytes]) -> None:
 
 
 def _ends(file: IO[bytes]) -> bool:
-    """Return True if an archive ends as torch ends it, without a comment: the end is neither cut off nor zeroed."""
+    """Return True if an archive ends without a comment, as torch writes it: its end is neither cut off nor zeroed."""
     file.seek(-_END, 2)
     end = file.read()
     return end.startswith(zipfile.stringEndArchive) and end.endswith(bytes(_LENGTH))  # type: ignore[attr-defined]
@@ -177,7 +177,7 @@ def _checks(archive: zipfile.ZipFile) -> bool:
 
 
 def _seal(file: IO[bytes]) -> bytes:
-    """The seal that a file should have: the digest of its bytes before the seal; empty if its length is wrong."""
+    """Return the seal that a file should have: the digest of its bytes before it; empty if its length is wrong."""
     end = file.seek(0, 2) - _COMMENT - _LENGTH
     digest = hashlib.sha256()
     file.seek(0)

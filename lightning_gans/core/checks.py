@@ -16,7 +16,7 @@ Plan = Sequence[tuple[Stage, tuple[Update, ...], Mapping[str, PlayerSettings]]]
 
 
 def check_trainer(trainer: pl.Trainer) -> None:
-    """Refuse a trainer under which players could not move by their own gradients.
+    """Refuse a trainer that prevents separate updates of the players.
 
     Raises:
         UserError: a strategy that wraps the game, or float16.
@@ -32,7 +32,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
 
 
 def check_batch_size(trainer: pl.Trainer, batch_size: int) -> None:
-    """Refuse a data module of this project whose batches are of another size than the game counts.
+    """Refuse a data module of this project whose batch size differs from the game's.
 
     Raises:
         UserError: names both sizes.

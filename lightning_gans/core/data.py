@@ -1,4 +1,4 @@
-"""Protocols of data modules and their splits, as evaluation, pictures and games read them."""
+"""Protocols of data modules and their splits, as used by evaluation, pictures and games."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
@@ -55,7 +55,7 @@ class SpeechSplit(SampleSplit, Protocol):
 
 
 class Modes(Protocol):
-    """Modes of a density. centres: (K, d); std: of each mode, in every direction."""
+    """Modes of a density. centres: (K, d); std: standard deviation of every mode, in every direction."""
 
     @property
     def centres(self) -> Tensor: ...
@@ -71,10 +71,10 @@ class HasSplits(Protocol[AnySplit]):
 
 
 class Data(HasSplits[SampleSplit], Protocol):
-    """A data module as an evaluation reads it.
+    """Data module, as used by an evaluation.
 
     sample_shape: (C, H, W) or (d,). classes: names of the labels 0, 1, ..., or None without labels. fingerprint: sha256
-    (hex) of content and preprocessing. modes: of a planar density, or None. batch_size: of all processes together.
+    (hex) of content and preprocessing. modes: those of a planar density, or None. batch_size: over all processes.
     """
 
     @property
@@ -107,7 +107,7 @@ class HasParts(Protocol):
 
 @runtime_checkable
 class HasDomains(Protocol):
-    """Data of two domains of images, "a" and "b", whose held-out images are compared with translations."""
+    """Data of two image domains, "a" and "b", whose held-out images are compared with translations."""
 
     @property
     def domains(self) -> Mapping[str, Data]: ...
@@ -115,7 +115,7 @@ class HasDomains(Protocol):
 
 @runtime_checkable
 class HasConditions(HasSplits[ConditionedSplit], Protocol):
-    """Images with condition vectors: attributes, or embeddings of captions. condition_names: of the numbers."""
+    """Images with condition vectors: attributes or caption embeddings. condition_names: a name for each component."""
 
     @property
     def condition_names(self) -> tuple[str, ...]: ...
@@ -126,10 +126,10 @@ SpeechData = HasSplits[SpeechSplit]  # log-mel segments of several speakers
 
 @runtime_checkable
 class HasFresh(Protocol):
-    """Synthetic speech data that make utterances of no split: nothing was trained, chosen or tested on them."""
+    """Synthetic speech data that can make utterances outside all splits, unused in training, selection and tests."""
 
     def fresh(self) -> SpeechSplit:
-        """As many utterances as the training split has, always the same ones."""
+        """Return as many utterances as the training split has; the same ones at every call."""
         ...
 
 

@@ -11,9 +11,9 @@ KEY = "sha256"  # of a safetensors file's metadata
 
 
 def digest_of(tensors: Mapping[str, Any], text: Mapping[str, str] | None = None) -> str:
-    """Digest, sha256 (hex), of named tensors with their dtypes and shapes, and of text by name.
+    """Return the sha256 digest (hex) of named tensors, with their dtypes and shapes, and of named texts.
 
-    The same for equal content, whatever the order, the strides or the device.
+    It depends on the content only, not on order, strides or device.
     """
     digest = hashlib.sha256()
     for name in sorted(tensors):
@@ -25,7 +25,7 @@ def digest_of(tensors: Mapping[str, Any], text: Mapping[str, str] | None = None)
 
 
 def _bytes(tensor: Any) -> Any:
-    """The memory of a contiguous tensor on the CPU; without NumPy, which torch does without as well."""
+    """Return the memory of a contiguous CPU tensor; works without NumPy, which torch does not require."""
     size = tensor.numel() * tensor.element_size()
     return (ctypes.c_char * size).from_address(tensor.data_ptr()) if size else b""
 
@@ -38,6 +38,6 @@ def matches(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> b
 
 
 def sha256_of(path: Path) -> str:
-    """Digest, sha256 (hex), of a file's content."""
+    """Return the sha256 digest (hex) of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
-"""Finding the cause of a divergence: the batches, outputs, losses and gradients between two readings, in program order.
+"""Diagnosis of a divergence: batches, outputs, losses and gradients between two readings, in program order.
 
 Nothing here waits for the device until a run has diverged. Every tensor is kept as its sum, which is NaN or infinite if
-one of its numbers is: the cheapest reduction, and the tensors themselves would hold memory that the next iteration
-needs. `Trail.explain` looks for the first sum that is not finite.
+one of its elements is. A sum is the cheapest reduction; the tensors themselves would hold memory that the next
+iteration needs. `Trail.explain` finds the first sum that is not finite.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,12 +17,12 @@ from torch.utils.hooks import RemovableHandle
 from lightning_gans.core.errors import Cause, Diverged
 from lightning_gans.strategies.exchange import from_all
 
-KEPT = 10_000  # events, where nobody reads the losses
-GROWTH = 1e5  # of a network's mean output since training began, which makes it the cause of what follows
+KEPT = 10_000  # events, if the losses are not read
+GROWTH = 1e5  # factor by which a network's mean output must have grown to be named as the cause
 
 
 class Label(NamedTuple):
-    """A quantity that has to be finite.
+    """Label of a quantity that must be finite.
 
     cause: "data", a field of the batch; "network", an output of a network of the player; "loss", a term of the player's
         loss; "gradient", the norm of the player's gradient.
@@ -43,7 +43,7 @@ class Label(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A quantity at an iteration (from 0), in the update of the player `phase`: the sum of its numbers, their count."""
+    """Quantity at an iteration (from 0), in the update of the player `phase`: sum and number of its elements."""
 
     label: Label
     iteration: int
@@ -52,23 +52,23 @@ class Event(NamedTuple):
     numbers: int
 
     def size(self) -> float:
-        """The absolute mean, NaN or infinite where one of the numbers is; waits for the device."""
+        """Absolute mean; NaN or infinite if an element is. Waits for the device."""
         return abs(self.total.item()) / max(self.numbers, 1)
 
 
 class Trail:
-    """The events since the last reading of the losses.
+    """Events since the last reading of the losses.
 
     Attributes:
-        iteration: of the events to come.
-        phase: the player whose update they belong to; outputs of networks are noted only while there is one.
+        iteration: iteration of the next events.
+        phase: player of the current update; outputs of networks are recorded only while one is set.
     """
 
     def __init__(self) -> None:
         self.iteration, self.phase = 0, ""
-        # Plain tuples: this is the training loop, and on small networks every microsecond of it counts.
+        # Plain tuples: in the training loop of small networks, every microsecond counts.
         self._events: list[tuple[Label, int, str, Tensor, int]] = []
-        self._slots: list[Tensor] = []  # reused: new small tensors among the networks' own would scatter their memory
+        self._slots: list[Tensor] = []  # reused: new small tensors would fragment the networks' memory
         self._usual: dict[Label, Event] = {}
         self._handles: list[RemovableHandle] = []
 
@@ -76,7 +76,7 @@ class Trail:
         return Trail()  # copies of a network have its hooks
 
     def watch(self, players: Mapping[str, Iterable[nn.Module | nn.Parameter]]) -> None:
-        """Note the outputs of the players' networks in every update, until `leave`."""
+        """Record the outputs of the players' networks in every update, until `leave`."""
         self.leave()
         self._usual = {}
         for player, parts in players.items():
@@ -93,7 +93,7 @@ class Trail:
         self._handles, self.phase = [], ""
 
     def clear(self) -> None:
-        """Forget the events, but for the first output of each network."""
+        """Forget the events, except the first output of each network."""
         if not self._usual:
             for event in map(Event._make, self._events):
                 self._usual.setdefault(event.label, event._replace(total=event.total.clone()))
@@ -107,7 +107,7 @@ class Trail:
                 self.note(Label("data", "", name), value)
 
     def note(self, label: Label, value: Tensor) -> None:
-        """Keep a tensor without a graph."""
+        """Record a tensor, without its graph."""
         place, count = len(self._events), value.numel()
         if place == len(self._slots):
             self._slots.append(value.new_empty((), dtype=torch.float32))
@@ -131,7 +131,7 @@ class Trail:
                     self.note(label._replace(name=f"{label.name}.{number}"), value.detach())
 
     def explain(self) -> Diverged | None:
-        """The error for the first event that was not finite on any rank, None if there is none; every rank calls it."""
+        """Return the error for the first non-finite event on any rank, or None; every rank calls it."""
         found = [one for one in from_all(self._first_here()) if one is not None]
         if not found:
             return None
@@ -139,7 +139,7 @@ class Trail:
         return Diverged(message, cause=cause, player=player)
 
     def _first_here(self) -> tuple[tuple[int, int], str, Cause, str] | None:
-        """Find this rank's first event that is not finite: (iteration, place), message, cause and player to blame."""
+        """Find this rank's first non-finite event: (iteration, place), message, cause and player to blame."""
         grown: tuple[Event, float] | None = None
         for place, event in enumerate(map(Event._make, self._events)):
             size = event.size()
@@ -154,7 +154,7 @@ class Trail:
 
 
 def _message(event: Event, size: float, grown: tuple[Event, float] | None) -> str:
-    """A sentence on the first event that is not finite, and on the output that had grown before, if one had."""
+    """Return a message on the first non-finite event, and on the output that had grown before it, if one had."""
     if event.label.cause == "data":
         return f"{event.label} of iteration {event.iteration + 1} holds NaN or infinite numbers."
     became = f"{event.label} became {'NaN' if isnan(size) else 'infinite'} at iteration {event.iteration + 1}"

@@ -5,16 +5,16 @@ import copy
 import torch
 from torch import Tensor, nn
 
-# A young average would remember the initial weights: its half-life grows with the images seen (StyleGAN2's ramp-up).
+# StyleGAN2's ramp-up: the half-life grows with the images seen, so that the average forgets the initial weights.
 RAMP_UP = 0.05
 
 
 class ExponentialMovingAverage(nn.Module):
-    """Exponential moving average: a copy of `model` whose parameters are averaged over training.
+    """Exponential moving average (EMA): a copy of `model` whose parameters are averaged over training.
 
-    The half-life is in images: after that many more images the old average counts half, whatever the batch size.
-    None: the copy is the newest weights. Buffers are copied when the average is read; batch-norm statistics belong to
-    the weights that made them, so the reader re-estimates those of the averaged weights (Game.evaluated_model).
+    The half-life is in images: after that many more images the old average has weight 1/2, whatever the batch size.
+    None: the copy has the newest weights. Buffers are copied when the average is read. Batch-norm statistics belong to
+    the weights that produced them, so Game.evaluated_model re-estimates them for the averaged weights.
     """
 
     def __init__(self, model: nn.Module, *, half_life: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: shown as one paragraph without a traceback."""
+"""Errors that a user can fix: shown as one paragraph without a traceback."""
 
 from typing import Literal
 
@@ -6,11 +6,11 @@ Cause = Literal["data", "network", "loss", "gradient"]
 
 
 class UserError(Exception):
-    """Error that a user can mend: says what was given, what would fit and what to type next (exit code 2)."""
+    """Error that a user can fix: its message gives the value, what would fit and what to type next (exit code 2)."""
 
 
 class Diverged(Exception):
-    """Divergence: a number became NaN or infinite (exit code 3); the message names the first, and its iteration.
+    """Divergence: a number became NaN or infinite (exit code 3). The message names the first one and its iteration.
 
     Attributes:
         cause: "data", a training batch; "network", the output of a network of the player; "loss", a term of the

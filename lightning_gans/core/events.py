@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 class Evidence(NamedTuple):
-    """Evidence of one evaluation: scores, features and probabilities of the samples, and the floor of real ones.
+    """Evidence of one evaluation: scores, features and class probabilities of the samples, and scores of real data.
 
     scores: metric values by name, with their standard errors as `<name>_se`.
     features, probabilities: of the generated samples, (n, d) and (n, K) or None, in the order of their global index;
         None where nothing is generated.
     real: features of held-out real samples, (m, d).
-    floor: scores of held-out real samples in the place of generated ones: means over draws, and as `<name>_se` the
+    floor: scores of held-out real samples in place of generated ones: means over draws, and as `<name>_se` the
         standard deviation.
-    suffix: what ends the names of metrics of features, such as "_classifier".
+    suffix: suffix in the names of feature-based metrics, such as "_classifier".
     """
 
     scores: dict[str, float]
@@ -35,5 +35,5 @@ class EvaluationListener(Protocol):
 
 
 def due(game: Any, every: int) -> bool:
-    """Return True after each `every` iterations and after the last one."""
+    """Return True after every `every` iterations and after the last one."""
     return bool(game.iteration % every == 0 or game.iteration == game.iterations)

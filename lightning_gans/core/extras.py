@@ -1,18 +1,18 @@
-"""Optional packages: those of the extras in setup.cfg that a user's command needs. Imports none of them."""
+"""Optional packages, by the extras of setup.cfg that settings and commands need. Imports none of them."""
 
 from importlib.util import find_spec
 
 from lightning_gans.core.errors import UserError
 
-# extra -> the modules that have to be there
+# extra -> modules that must be installed
 EXTRAS = {"onnx": ("onnx", "onnxscript"), "video": ("imageio_ffmpeg",)}
 
 
 def need(extra: str) -> None:
-    """Refuse a setting of the name of an extra, where its packages are not installed.
+    """Check that the packages of an extra are installed; settings that need it have its name.
 
     Raises:
-        UserError: names them and the command that installs them.
+        UserError: names the missing packages and the command that installs them.
     """
     missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""Atomic files, which are whole or not there, and locks."""
+"""Atomic files, written completely or not at all, and locks."""
 
 import contextlib
 import errno
@@ -20,10 +20,10 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Context: a temporary path beside `path`, which is fsynced and renamed to `path` when the block ends well.
+    """Context: a temporary path beside `path`, fsynced and renamed to `path` if the block ends without an error.
 
     Raises:
-        UserError: no space or no permission; `path` keeps what it held.
+        UserError: no space or no permission; `path` keeps its content.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -59,9 +59,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
 
 
 def overwrite(path: Path, data: bytes) -> bool:
-    """Write `data` over an existing file, padded with spaces to its length; False where that needs room there is not.
+    """Overwrite an existing file with `data`, padded with spaces to its length; return False if there is no room.
 
-    For a full disk, where no new file can be written: the blocks of the old one are used again. Not atomic.
+    For a full disk, where no new file can be written: the blocks of the old one are reused. Not atomic.
     """
     try:
         with path.open("rb+") as file:
@@ -69,7 +69,7 @@ def overwrite(path: Path, data: bytes) -> bool:
             if len(data) > length:
                 if not hasattr(os, "posix_fallocate"):  # macOS
                     return False
-                os.posix_fallocate(file.fileno(), 0, len(data))  # refused before anything is overwritten
+                os.posix_fallocate(file.fileno(), 0, len(data))  # fails before anything is overwritten
             file.write(data.ljust(length))
             file.flush()
             os.fsync(file.fileno())
@@ -85,7 +85,7 @@ def flush(path: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Delete what `atomic` left in `folder` when its process was killed; nobody may be writing there."""
+    """Delete temporary files that killed processes left in `folder`; no process may be writing there."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             named = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]+)?", path.name)
@@ -94,10 +94,10 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, on the disk.
+    """Create a folder and its parents, and flush them to the disk.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     if folder.is_dir():
         return
@@ -119,18 +119,18 @@ class Held(Exception):
 def held(path: Path, holder: str) -> Iterator[bool]:
     """Hold a lock on `path`, in an existing folder, until the block or the process ends; then the file is removed.
 
-    A POSIX record lock: the kernel lets go of it however the process dies, other hosts of a network file system see
-    it, and child processes do not inherit it. The process loses it if it opens and closes the file elsewhere.
+    A POSIX record lock: the kernel releases it however the process ends, other hosts of a network file system see it,
+    and child processes do not inherit it. The process loses it if it opens and closes the file elsewhere.
 
     Args:
-        holder: text for the others, left in the file.
+        holder: text for other processes, stored in the file.
 
     Yields:
-        False where the file system has no locks.
+        False if the file system has no locks.
 
     Raises:
-        Held: another process has it.
-        OSError: the file cannot be made.
+        Held: another process holds it.
+        OSError: the file cannot be created.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -143,8 +143,8 @@ def held(path: Path, holder: str) -> Iterator[bool]:
                     raise Held(_holder(descriptor)) from error
                 works = False
             if works and not _still_there(path, descriptor):
-                continue  # the one who had it has removed it just now
-            with contextlib.suppress(OSError):  # a full disk: nobody learns who it is
+                continue  # its holder has just removed it
+            with contextlib.suppress(OSError):  # a full disk: the holder's text is missing
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, holder.encode(), 0)
             try:
@@ -158,7 +158,7 @@ def held(path: Path, holder: str) -> Iterator[bool]:
 
 
 def _holder(descriptor: int) -> str:
-    for _ in range(20):  # it has the lock a moment before it has written who it is
+    for _ in range(20):  # the text is written shortly after the lock is taken
         if text := os.pread(descriptor, 4096, 0).decode(errors="replace").strip():
             return text
         time.sleep(0.05)
@@ -174,7 +174,7 @@ def _still_there(path: Path, descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an advisory lock on `path`; does without where none can be had."""
+    """Hold an advisory lock on `path`; continue without one where the file system has none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -194,7 +194,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that sync no folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot sync folders
             raise
     finally:
         os.close(descriptor)

@@ -44,7 +44,7 @@ R = TypeVar("R")
 
 
 def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """Run a forward pass once for all phases of a simultaneous update; in any other phase, whenever it is called."""
+    """Decorator: run a forward pass once for all phases of a simultaneous update; in other phases, at every call."""
 
     @wraps(method)
     def once(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,10 +53,10 @@ def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
         key = method.__name__, *map(id, args), *((name, id(value)) for name, value in kwargs.items())
         before = self.draws.count
         if key in self._shared:
-            self.draws.count += self._shared[key][1]  # what is drawn next must not repeat the draws made in there
+            self.draws.count += self._shared[key][1]  # later draws must not repeat those of the method
         else:
             result = method(self, *args, **kwargs)
-            # the arguments stay alive, so their ids stay theirs
+            # keeps the arguments alive, so that their ids are not reused
             self._shared[key] = result, self.draws.count - before, args, kwargs
         shared_result: R = self._shared[key][0]
         return shared_result
@@ -67,25 +67,26 @@ def shared(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any
 class Game(pl.LightningModule):
     """Base class of games: an iteration is an ordered list of phases; subclasses define `players()` and `phases()`.
 
-    It draws noise with `self.noise(prior, n)` and reports what is not descended with `self.monitor(name, value)`.
+    `self.noise(prior, n)` draws noise; `self.monitor(name, value)` logs a scalar that is no loss.
 
     Args:
         model: the networks that are evaluated and exported; their average is kept.
         training: budget, batch, seed, and how each player is optimised.
 
     Raises:
-        UserError: players overlap, a trainable parameter has no owner, or settings name a player that is not there.
+        UserError: players overlap, a trainable parameter has no owner, or settings name an unknown player.
     """
 
-    headline = "fid"  # the metric that chooses the best checkpoint; of the run's own extractor (`fid_classifier`)
+    headline = "fid"  # metric that selects the best checkpoint; of the run's own extractor (`fid_classifier`)
 
-    # Declarations: what fits the game. They are read from the source, without importing it, and inherited.
-    batch: ClassVar[type]  # the type of core.batches that it trains on; without one, any
-    contents: ClassVar[tuple[str, ...]]  # "images", "points": what its batches may hold; without them, either
-    conditional: ClassVar[bool] = False  # it tells the class to its networks
-    auxiliary: ClassVar[bool] = False  # its discriminator has a second head that names the class
-    lipschitz: ClassVar[bool | tuple[str, ...]] = False  # it holds the critic Lipschitz itself, or these settings do
-    honours: ClassVar[tuple[str, ...]]  # the inherited settings that it reads; without them, its methods tell
+    # Declarations of the data and settings that fit the game. They are read from the source, without importing it, and
+    # inherited.
+    batch: ClassVar[type]  # type of core.batches that it trains on; any if missing
+    contents: ClassVar[tuple[str, ...]]  # data that fit: "images", "points"; either if missing
+    conditional: ClassVar[bool] = False  # its networks receive the class label
+    auxiliary: ClassVar[bool] = False  # its discriminator has a second head, a classifier
+    lipschitz: ClassVar[bool | tuple[str, ...]] = False  # Lipschitz constraint of its own, or by these settings
+    honours: ClassVar[tuple[str, ...]]  # inherited settings that it reads; inferred from its methods if missing
 
     def __init__(self, *, model: nn.Module, training: Training) -> None:
         super().__init__()
@@ -103,13 +104,13 @@ class Game(pl.LightningModule):
         self._evaluated_at = -1
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes the hook it is in some twenty times an iteration, and torch examines each name at length.
+        # Lightning sets its current hook some twenty times an iteration, and torch's __setattr__ is slow.
         if type(value) in (str, int):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
-    # What a variant says
+    # Defined by variants
 
     def players(self) -> Mapping[str, Sequence[nn.Module | nn.Parameter]]:
         """Return each player's modules or parameters, by the paper's letters ("G", "D")."""
@@ -127,21 +128,21 @@ class Game(pl.LightningModule):
         """Baseline models by name, evaluated on the test split alongside this one (IRGAN: its supervised start)."""
         return {}
 
-    # What a variant uses
+    # Used by variants
 
     def noise(self, prior: Prior, n: int) -> Tensor:
-        """Sample n latent codes, (n, prior.dim); the phases of one simultaneous update get the same ones."""
+        """Sample n latent codes, (n, prior.dim); the phases of one simultaneous update share them."""
         return self.draws.sample(prior.sample, n)
 
     def monitor(self, name: str, value: Tensor) -> None:
-        """Log the mean of a scalar beside the losses, e.g. "D/accuracy"; on every rank alike."""
+        """Log the mean of a scalar beside the losses, e.g. "D/accuracy"; every rank calls it."""
         self._record.add(name, value)
 
     def gather(self, x: Tensor) -> Tensor:
         """Gather (n, ...) of all ranks to (n * ranks, ...) on each, in rank order, with gradients."""
         return torch.cat(all_gather(x)) if processes() > 1 else x
 
-    # What callbacks read
+    # Read by callbacks
 
     @property
     def images(self) -> int:
@@ -159,12 +160,12 @@ class Game(pl.LightningModule):
 
     @torch.no_grad()
     def evaluated_model(self) -> nn.Module:
-        """Return the averaged model in eval mode, batch statistics re-estimated for it; the same on every rank.
+        """Return the averaged model in eval mode, with batch statistics re-estimated for it; the same on every rank.
 
         Every rank calls it.
 
         Raises:
-            Diverged: a loss or gradient since the last look was NaN or infinite, on any rank.
+            Diverged: a loss or gradient since the last check was NaN or infinite, on any rank.
         """
         if self._evaluated_at != self.iteration:
             self.verify_losses()
@@ -177,24 +178,24 @@ class Game(pl.LightningModule):
         return self.ema.model
 
     def calibration_samples(self, batch: Any) -> Tensor:
-        """Samples of a batch from which the batch statistics of averaged weights are re-estimated."""
+        """Samples of a batch that are used to re-estimate the batch statistics of averaged weights."""
         x: Tensor = batch.x
         return x
 
     def _calibration_batches(self) -> Iterator[Any] | None:
-        """The same 1,024 training samples or so on every rank, with labels where the data have them."""
+        """About 1,024 training samples, the same on every rank, with labels if the data has them."""
         data: Data | None = getattr(self.trainer, "datamodule", None)
         if data is None or not hasattr(data, "iteration_batches"):
-            return None  # batches from elsewhere: the statistics stay what training left
+            return None  # another data module: keep the statistics of training
         batches = max(1, CALIBRATION_SAMPLES // data.batch_size)
         return data.iteration_batches(0, batches, seed=self.seed, device=self.device)
 
     def invalidate_evaluated(self) -> None:
-        """Mark the averaged copy as changed from outside, so that it is read anew."""
+        """Mark the averaged copy as changed from outside, so that it is read again."""
         self._evaluated_at = -1
 
     def verify_losses(self) -> None:
-        """Check that all losses and gradients so far were finite, and leave the running means as they are.
+        """Check that all losses and gradients so far were finite; the running means are kept.
 
         Every rank calls it.
 
@@ -222,7 +223,7 @@ class Game(pl.LightningModule):
             check_trainer(self.trainer)
             check_batch_size(self.trainer, self.training_settings.batch_size)
             if self.trainer.precision == "64-true":
-                self.double()  # Lightning would do so after it has loaded a checkpoint, whose weights it then rounds
+                self.double()  # Lightning would do it after loading a checkpoint, whose weights would be rounded first
         check_honoured(self, Game)
         self._release()  # an earlier fit may have ended in the middle of an update
         torch.nn.Module.requires_grad_(self.ema, False)
@@ -242,7 +243,7 @@ class Game(pl.LightningModule):
         self._release()
 
     def _release(self) -> None:
-        """Every player's parameters take gradients again and nothing is shared; an update leaves only the mover's."""
+        """Make every player's parameters require gradients and clear shared results, which an update changes."""
         self._shared = None
         self._record.trail.leave()
         for parameter in chain.from_iterable(self._owned.values()):
@@ -265,11 +266,11 @@ class Game(pl.LightningModule):
             }
             self._optimizers.append(optimizers)
             self._schedules.append(schedules)
-        # of a player who sits out the first iterations while its schedule goes on
+        # raised for a player that does not move in the first iterations, while its schedule goes on
         warnings.filterwarnings(
             "ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step", UserWarning
         )
-        # a checkpoint brings the lengths that its schedules had
+        # loading a checkpoint restores the lengths of its own schedules
         self._budgets = [{player: budget(s) for player, s in schedules.items()} for schedules in self._schedules]
         if not any(self._optimizers):
             raise UserError(f"{type(self).__name__}: no player can move; give at least one an optimizer.")
@@ -299,7 +300,7 @@ class Game(pl.LightningModule):
         self.draws = Draws(self.seed, self.device, shards=processes() * self.training_settings.accumulate)
 
     def _tell_old_schedules(self) -> None:
-        """Warn of learning rates that a continued run still lowers over the iterations of its first command."""
+        """Warn if the learning rates of a continued run still follow schedules of its first number of iterations."""
         old: dict[str, tuple[int, float]] = {}
         for stage in range(self.stage_at(self.iteration), len(self._stages)):
             for player, schedule in self._schedules[stage].items():
@@ -318,7 +319,7 @@ class Game(pl.LightningModule):
             )
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Lightning's, which takes a batch apart even if it is there: a fiftieth of an iteration on points."""
+        """Skip Lightning's traversal of a batch that is on the device: it takes 2 % of an iteration on points."""
         if isinstance(batch, tuple) and all(x is None or (isinstance(x, Tensor) and x.device == device) for x in batch):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
@@ -343,13 +344,13 @@ class Game(pl.LightningModule):
         progress.increment_ready()
         progress.increment_completed()
         if self.iteration % VERIFY_EVERY == 0:
-            self.verify_losses()  # a trainer without our callbacks would keep every loss, and never say that one is NaN
+            self.verify_losses()  # without our callbacks, losses would pile up and NaN go unnoticed
 
-    # Lightning asks for it in every iteration, and working it out takes a hundredth of one on points.
+    # Lightning reads it in every iteration, and computing it takes 1 % of an iteration on points.
     training_step.__signature__ = signature(training_step)  # type: ignore[attr-defined]
 
     def on_train_epoch_end(self) -> None:
-        self.trainer.should_stop = True  # one epoch is the run, whatever max_epochs is
+        self.trainer.should_stop = True  # a run is one epoch, whatever max_epochs is
 
     def _moves(self, phase: Phase, stage: int) -> bool:
         due = (self.iteration + (not phase.opens)) % phase.every == 0
@@ -363,7 +364,7 @@ class Game(pl.LightningModule):
         optimizers: Mapping[str, Optimizer],
         settings: Mapping[str, PlayerSettings],
     ) -> None:
-        """One phase, or several at once: every gradient first, then every step."""
+        """Run one phase, or several at once: first compute every gradient, then take every step."""
         players = {phase.player for phase in moving}
         for player, parameters in self._owned.items():
             for parameter in parameters:
@@ -382,7 +383,7 @@ class Game(pl.LightningModule):
                     phase.after()
 
     def _backward(self, number: int, moving: Sequence[Phase], part: Any, micro: int, micros: int) -> dict[str, Tensor]:
-        """Add the gradient of each moving phase on one micro-batch; the losses that were descended, by player."""
+        """Add the gradient of each moving phase on one micro-batch; return the descended losses, by player."""
         if len(moving) > 1:
             self._shared = {}
         shard = self.global_rank * micros + micro
@@ -406,14 +407,14 @@ class Game(pl.LightningModule):
         self._record.trail.phase = ""
         self._shared = None
         for left, (player, loss) in enumerate(losses.items(), start=1 - len(losses)):
-            # `left` is 0 for the last one: until then the graph that the phases share is kept.
-            # manual_backward would add loss scaling and a wrapper's preparation, which check_trainer rules out, and
-            # two rounds of callback hooks, a tenth of an iteration of small networks.
+            # `left` is 0 for the last one: until then the graph that the phases share is retained.
+            # manual_backward would add loss scaling and the preparation of a wrapper, which check_trainer rules out,
+            # and two rounds of callback hooks, a tenth of an iteration of small networks.
             loss.backward(inputs=self._owned[player], retain_graph=left < 0)
         return {player: loss.detach() for player, loss in losses.items()}
 
     def _seed_layers(self, seed: int) -> None:
-        """Dropout and the like draw from the global generator: keyed too, so that a resumed run draws the same."""
+        """Seed the global generator, which dropout and the like use, so that a resumed run draws the same numbers."""
         torch.default_generator.manual_seed(seed)
         if self.device.type in ("cuda", "mps"):
             torch.get_device_module(self.device).manual_seed(seed)
@@ -425,7 +426,7 @@ class Game(pl.LightningModule):
         if not gradients:
             raise TypeError(f"The loss of player {player} does not depend on any of its parameters.")
         average_gradients(gradients)
-        # get_total_norm sorts them by device first; a player lives on one
+        # get_total_norm groups gradients by device first; a player is on one device
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # noqa: SLF001
         self._record.add(f"{player}/gradient_norm", norm)
         self._record.check(player, self.iteration, norm + loss)
@@ -453,8 +454,8 @@ class Game(pl.LightningModule):
         self._evaluated_at = -1
         if "loops" in checkpoint:
             loop = checkpoint["loops"]["fit_loop"]
-            # The run's one epoch is not over, whatever has been done since its last batch: its end is still to come.
+            # The run is one epoch, which does not end with the last batch of an earlier command.
             for progress in loop["epoch_progress"].values():
                 progress["processed"] = progress["completed"] = 0
-            # A finished run goes on with a larger budget: Lightning remembers that it has seen its last batch.
+            # A finished run continues with a larger budget, but Lightning remembers that its last batch was seen.
             loop["epoch_loop.batch_progress"]["is_last_batch"] &= self.iteration >= self.iterations

@@ -1,4 +1,4 @@
-"""Check for inherited settings without effect: no method of the game reads them any more."""
+"""Check for inherited settings without effect, which no method of the game reads."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ def check_honoured(game: Any, core: type) -> None:
 
     Args:
         game: built, an instance of `core`.
-        core: the class whose methods call those of the game.
+        core: the class that calls the game's methods.
 
     Raises:
-        UserError: names the setting, and what the class would have to do.
+        UserError: names the setting and the remedy.
     """
     cls = type(game)
     inherited = {name: default for name, default in _defaults(cls, core) if _is_kept(game, name)}
@@ -37,7 +37,7 @@ def check_honoured(game: Any, core: type) -> None:
 
 
 def _is_kept(game: Any, name: str) -> bool:
-    """Return True if the game holds the setting as an attribute of its own, or as a submodule."""
+    """Return True if the game stores the setting as its own attribute, or as a submodule."""
     return name in vars(game) or name in dict(game.named_children())
 
 
@@ -46,7 +46,7 @@ def _differs(value: Any, default: Any) -> bool:
 
 
 def _defaults(cls: type, core: type) -> Iterator[tuple[str, Any]]:
-    """The settings with a default that only bases of a class name and keep, each as the nearest one has it."""
+    """Settings with a default that only base classes name and keep, each with the default of the nearest one."""
     order = cls.__mro__[: cls.__mro__.index(core)]
     seen: set[str] = set()
     for owner in order:
@@ -55,13 +55,13 @@ def _defaults(cls: type, core: type) -> Iterator[tuple[str, Any]]:
             continue
         for name, parameter in inspect.signature(init).parameters.items():
             inherited = owner is not cls and name not in seen and parameter.default is not inspect.Parameter.empty
-            if inherited and name in init.__code__.co_names:  # an attribute, too
+            if inherited and name in init.__code__.co_names:  # also an attribute
                 yield name, parameter.default
             seen.add(name)
 
 
 def _read(cls: type, core: type) -> set[str]:
-    """Every name that occurs in a method which the core reaches, and in the functions that such a method calls."""
+    """Names that occur in the methods reachable from the core, and in the functions that they call."""
     order = cls.__mro__[: cls.__mro__.index(core)]
     waiting = [name for owner in order for name in vars(owner) if name in dir(core) and name != "__init__"]
     names: set[str] = set()
@@ -98,7 +98,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _function(member: Any) -> FunctionType | None:
-    """The function of a method, a property or a wrapped one."""
+    """Return the function of a method, a property or a wrapped function."""
     found: Callable[..., Any] | None = member
     if isinstance(member, property):
         found = member.fget

@@ -1,4 +1,4 @@
-"""Requests to stop a run: signals become a flag, or an exception where the work in hand may be abandoned."""
+"""Stop requests: a signal sets a flag, or raises an exception where the current work may be abandoned."""
 
 import contextlib
 import os
@@ -14,37 +14,37 @@ import torch
 from lightning_gans.core.signals import SIGNALS, early
 from lightning_gans.strategies.exchange import any_says, processes, rank
 
-PATIENCE = 1.0  # seconds after the first Ctrl-C in which another one is the same request
+PATIENCE = 1.0  # seconds after the first Ctrl-C in which another one counts as the same request
 
 
 class StopRequested(BaseException):
-    """Request to stop, raised in work that may be abandoned; no Exception, so that libraries let it pass."""
+    """Stop request, raised in work that may be abandoned. Not an Exception, so that libraries do not catch it."""
 
 
 class Aborted(BaseException):
-    """A second Ctrl-C: leave at once, without saving."""
+    """A second Ctrl-C: exit at once, without saving."""
 
 
 def requested(error: BaseException) -> bool:
-    """Return True if an exception comes from a request to stop, and not from a fault."""
+    """Return True if an exception comes from a stop request and not from an error."""
     return isinstance(error, StopRequested | Aborted | KeyboardInterrupt)
 
 
 class Interruption:
     """Listener for signals that ask a run to stop, as a context manager around the whole run.
 
-    A handler that saved by itself could cut an update in two. So while training goes on a signal only sets a flag,
-    which the processes of the run agree on between iterations (`agree`); before training (`begin` has not been
-    called), and in a block of `abandonable`, it raises StopRequested, for nothing is lost there. Further signals are
-    the same request, whatever they are, but for a second SIGINT more than a second after the first: it raises Aborted.
+    A handler that saved a checkpoint itself could interrupt an update. During training a signal therefore only sets a
+    flag, on which the processes of the run agree between iterations (`agree`). Before training (before `begin`), and
+    in a block of `abandonable`, it raises StopRequested, since nothing is lost there. Further signals count as the same
+    request, except a second SIGINT more than a second after the first, which raises Aborted.
 
-    On leaving the context after a stop, the handlers that were there before are called with their signals, so that a
-    launcher (submitit) can queue the run again. A SIGHUP that was ignored before (nohup) stays ignored.
+    On leaving the context after a stop, the previous handlers are called with the received signals, so that a launcher
+    (submitit) can requeue the run. A SIGHUP that was ignored before (nohup) stays ignored.
     """
 
     def __init__(self) -> None:
         self.received: list[int] = [*early]  # in order, each once
-        self.agreed = False  # every process of the run knows that it stops
+        self.agreed = False  # all processes of the run have agreed to stop
         self._previous: dict[int, Any] = {}
         self._raises = True
         self._first_interrupt: float | None = None
@@ -52,7 +52,7 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         global _active
-        if threading.current_thread() is threading.main_thread():  # Python installs handlers there alone
+        if threading.current_thread() is threading.main_thread():  # Python installs handlers only there
             self._terminals = [file for file in (1, 2) if os.isatty(file)]
             for number in SIGNALS:
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -66,7 +66,7 @@ class Interruption:
         global _active
         _active = None
         for number, handler in self._previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not Python's, and lost
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not set by Python
         if self.agreed and kind is None:
             for number in self.received:
                 handler = self._previous.get(number)
@@ -77,13 +77,13 @@ class Interruption:
         """Raise StopRequested if a request came before training began.
 
         Raises:
-            StopRequested: one did.
+            StopRequested: a request came.
         """
         if self.received:
             raise StopRequested
 
     def begin(self) -> None:
-        """Switch from raising to setting a flag, since training begins; replaces handlers set in between."""
+        """Switch from raising to setting a flag when training begins; replaces handlers that were set in between."""
         self._raises = False
         for number in self._previous:
             signal.signal(number, self._handle)
@@ -95,9 +95,9 @@ class Interruption:
 
     @contextlib.contextmanager
     def abandonable(self, device: torch.device) -> Iterator[None]:
-        """Context: a block that changes nothing of the training, and that a request leaves with StopRequested.
+        """Context: a block that leaves training unchanged; a stop request ends it with StopRequested.
 
-        A run of one process leaves wherever it is, one of several at the next `poll`, where all of them leave together.
+        With one process the block ends at once; with several it ends at the next `poll`, on all of them together.
         """
         global _poll
         alone = processes() == 1
@@ -105,7 +105,7 @@ class Interruption:
         try:
             if alone:
                 self._raises = True
-                if self.received:  # since the question above
+                if self.received:  # since the check above
                     raise StopRequested
             else:
                 _poll = lambda: self._ask(device)  # noqa: E731
@@ -135,11 +135,11 @@ class Interruption:
         if first:
             _say(f"{signal.Signals(number).name}: {'stopping' if self._raises else 'saving after this iteration'} ...")
         if self._raises:
-            self._raises = False  # once: what clears up behind is not disturbed
+            self._raises = False  # raise once: the clean-up is not interrupted
             raise StopRequested
 
     def _leave_terminal(self) -> None:
-        """The terminal is gone, and every further word to it would be an error."""
+        """Redirect the output of a closed terminal to the null device, since writing to it would raise an error."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for file in self._terminals:
             os.dup2(nowhere, file)
@@ -147,7 +147,7 @@ class Interruption:
 
 
 def _nothing() -> None:
-    """Nobody listens."""
+    """Do nothing: no run listens."""
 
 
 _active: Interruption | None = None
@@ -155,22 +155,22 @@ _poll = _nothing
 
 
 def poll() -> None:
-    """Leave an evaluation if all processes agree to stop; all of them call it in the same order.
+    """Stop an evaluation if all processes agree to stop; all of them call it in the same order.
 
     Raises:
-        StopRequested: any of them was asked to stop, and the evaluation is of several processes.
+        StopRequested: any process was asked to stop, and the evaluation runs on several processes.
     """
     _poll()
 
 
 def stopping() -> bool:
-    """Return True once the processes have agreed to stop; work that takes time is left to the next start."""
+    """Return True once the processes have agreed to stop; slow work is left to the next start."""
     return _active is not None and _active.agreed
 
 
 @contextlib.contextmanager
 def abandonable(device: torch.device) -> Iterator[None]:
-    """`Interruption.abandonable` of the run that listens; nothing where none does."""
+    """`Interruption.abandonable` of the run that listens; does nothing without one."""
     if _active is None:
         yield
     else:
@@ -179,7 +179,7 @@ def abandonable(device: torch.device) -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    """A line on stderr from rank 0, by the system call: a handler may not enter the buffers that it interrupted."""
+    """Write a line to stderr on rank 0 by a system call: a handler may not use buffers that it may have interrupted."""
     if rank():
         return
     with contextlib.suppress(OSError):

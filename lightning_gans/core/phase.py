@@ -22,16 +22,16 @@ class Phase(NamedTuple):
     """Phase of an iteration: the player whose parameters move, and the loss that it descends.
 
     player: a key of the game's `players()`, in the paper's letters.
-    loss: batch -> loss terms by name; their sum is descended. None: the phase sits this iteration out (only where
-        `gated`, for then the ranks agree on it).
-    every: on every k-th iteration.
-    opens: on the first of each k iterations instead of the last.
+    loss: batch -> loss terms by name; their sum is descended. None: the phase is skipped in this iteration (only if
+        `gated`, so that the ranks agree on it).
+    every: run the phase in every k-th iteration.
+    opens: run it in the first of each k iterations instead of the last.
     after: run after the player's step (weight clipping, projections).
-    active: asked once an iteration, before the forward pass; must answer alike on every rank.
+    active: called once an iteration, before the forward pass; must return the same on every rank.
     over: "mean", the loss is a mean over the batch; "gathered", it is a function of the whole batch and gathers it
         (Game.gather); "per_rank", it is a function of whatever part of the batch one forward pass sees, declared so.
-    gated: the loss may return None, and every rank has to answer; not with accumulate > 1, where it would be asked of
-        every micro-batch by itself.
+    gated: the loss may return None, and the ranks agree on it; not with accumulate > 1, where each micro-batch would
+        decide by itself.
     """
 
     player: str

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 class ImagePool(nn.Module):
     """Image pool (Shrivastava et al. 2017, 1612.07828, section 2.3), as in CycleGAN: D also gets earlier translations.
 
-    While it fills, every image is stored and handed back. From then on each is handed back as it is with probability
-    one half, and else takes the place of a random stored image, which is handed back in its stead.
+    While the pool fills, every image is stored and returned. From then on an image is returned unchanged with
+    probability 1/2; otherwise it replaces a random stored image, which is returned instead.
 
-    A query sees the pool as the last commit left it, and a commit writes all images of the global batch in order. So
-    the pool is the same on every process and for any number of micro-batches.
+    A query reads the pool as of the last commit, and a commit writes all images of the global batch in order. The pool
+    is therefore the same on every process and for any number of micro-batches.
 
     Args:
         size: images.
@@ -39,9 +39,9 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def query(self, fresh: Tensor, uniform: Tensor) -> Tensor:
-        """Images (N, C, H, W) for D: generated ones, part of them replaced by earlier ones from the pool; detached.
+        """Return images (N, C, H, W) for D: generated images, some replaced by earlier ones from the pool; detached.
 
-        uniform: (N, 2), U(0, 1): whether an old one is shown, and which.
+        uniform: (N, 2), U(0, 1): whether a stored image is returned, and which one.
         """
         fresh = fresh.detach()
         self._asked.append((fresh, uniform))
@@ -65,8 +65,8 @@ class ImagePool(nn.Module):
         full, free = self.count >= self.size, self.count + rows
         stored = torch.where(full, old, free < self.size)
         slots = torch.where(full, slots, free.clamp(max=self.size - 1))
-        # Where two images take one place, the later one stays. All rows of a place write the same image, so that the
-        # order in which a kernel writes them does not matter.
+        # If two images take one place, the later one stays. All rows of a place write the same image, so that the
+        # write order of a kernel does not matter.
         rivals = (slots[:, None] == slots) & stored
         latest = torch.where(rivals, rows, -1).amax(1)
         kept = (latest < 0).view(-1, *[1] * (fresh.dim() - 1))
@@ -80,7 +80,7 @@ class ImagePool(nn.Module):
 class ReplayBuffer(nn.Module):
     """Replay buffer of the ends of Markov chains (Du & Mordatch 2019, 1903.08689, section 3.2).
 
-    A ring: the newest ends take the place of the oldest. Like the pool above it is read as the last commit left it.
+    A ring buffer: the newest ends replace the oldest. Like ImagePool, it is read as of the last commit.
 
     Args:
         size: samples.
@@ -89,7 +89,7 @@ class ReplayBuffer(nn.Module):
 
     Attributes:
         samples: (size, *shape).
-        count: () int64, all that were ever pushed.
+        count: () int64, number of samples ever pushed.
     """
 
     samples: Tensor
@@ -104,9 +104,9 @@ class ReplayBuffer(nn.Module):
 
     @torch.no_grad()
     def starts(self, fresh: Tensor, uniform: Tensor) -> Tensor:
-        """Initial states of chains, (N, *shape): `fresh` samples or stored ones.
+        """Return initial states of chains, (N, *shape): `fresh` samples or stored ones.
 
-        uniform: (N, 2), U(0, 1): whether a chain begins anew, and which stored sample it goes on from otherwise.
+        uniform: (N, 2), U(0, 1): whether a chain starts from `fresh`, and which stored sample it continues otherwise.
         """
         filled = self.count.clamp(max=len(self.samples))
         anew = (uniform[:, 0] < self.fresh_share) | (filled == 0)
@@ -119,7 +119,7 @@ class ReplayBuffer(nn.Module):
 
     @torch.no_grad()
     def commit(self, gather: Callable[[Tensor], Tensor]) -> None:
-        """Store the recorded ends of all processes; `gather` as above."""
+        """Store the recorded ends of all processes; `gather` as in ImagePool.commit."""
         if not self._pushed:
             return
         ends = gather(torch.cat(self._pushed).contiguous()).to(self.samples)

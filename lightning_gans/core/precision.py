@@ -1,13 +1,13 @@
-"""Check of the training precision; without torch, for checks of a command line."""
+"""Check of the training precision, without torch, for checks of a command line."""
 
 from lightning_gans.core.errors import UserError
 
 
 def check_precision(precision: str | int) -> None:
-    """Refuse float16, whose losses would have to be scaled for every player by itself.
+    """Refuse float16, which needs a loss scale for each player.
 
     Raises:
-        UserError: says why, and names the precisions that fit.
+        UserError: gives the reason and the precisions that fit.
     """
     if str(precision) in ("16", "16-mixed"):
         raise UserError(

@@ -1,7 +1,7 @@
 """Latent distributions (priors) p(z) of a generator's codes.
 
-A prior draws (n, dim) float codes from a given generator, on that generator's device. Mixed codes, as InfoGAN's, are
-concatenations; `split` takes them apart again.
+A prior draws (n, dim) float codes with a given generator, on that generator's device. Mixed codes, as in InfoGAN, are
+concatenations; `Mixed.split` separates them.
 """
 
 import math
@@ -18,7 +18,7 @@ from lightning_gans.settings import Count, Positive
 
 
 class Axis(NamedTuple):
-    """Axis of a latent traversal: values (steps, width) of the numbers first .. first + width - 1 of a code."""
+    """Axis of a latent traversal: values (steps, width) for the components first .. first + width - 1 of a code."""
 
     first: int
     values: Tensor
@@ -38,12 +38,12 @@ class Prior(ABC):
         """Sample n independent codes: (n, dim), float, on the generator's device."""
 
     def truncated(self, z: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
-        """Truncate codes (N, dim): normal numbers beyond +-threshold are drawn again (Brock et al. 2018).
+        """Truncate codes (N, dim): normal components beyond +-threshold are resampled.
 
-        The truncation trick of BigGAN, 1809.11096: samples vary less, and each is likelier to look real.
+        The truncation trick of BigGAN (Brock et al. 2018, 1809.11096): fidelity rises, diversity falls.
 
         Raises:
-            UserError: the prior has no tails to cut off.
+            UserError: the prior has no tails to truncate.
         """
         raise UserError(
             f"truncation={threshold:g} resamples the numbers of a normal code that are far from 0, and this model's "
@@ -53,7 +53,7 @@ class Prior(ABC):
 
     @abstractmethod
     def axes(self, steps: int) -> list["Axis"]:
-        """Axes of a latent traversal, one after the other: all numbers of a code, in about `steps` steps each."""
+        """Axes of a latent traversal, which together cover all components of a code, with about `steps` steps each."""
 
 
 def _positive(name: str, value: int) -> int:
@@ -63,10 +63,10 @@ def _positive(name: str, value: int) -> int:
 
 
 def check_truncation(threshold: float) -> None:
-    """Refuse a threshold that leaves nothing, or is no number.
+    """Refuse a threshold that is not positive and finite.
 
     Raises:
-        UserError: says what fits.
+        UserError: names the range.
     """
     if not 0 < threshold < math.inf:
         raise UserError(f"truncation={threshold:g}: must be above 0; 2 resamples 5 % of a code, 0.7 half.")
@@ -87,7 +87,7 @@ class Normal(Prior):
 
     def truncated(self, z: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
         check_truncation(threshold)
-        # By the inverse distribution function: one draw is what rejection comes to, and takes as long at any threshold.
+        # By the inverse distribution function: one draw, equivalent to rejection sampling, at constant cost.
         u = torch.rand(z.shape, generator=generator, device=generator.device, dtype=torch.float64).mul_(2).sub_(1)
         again = 2**0.5 * torch.erfinv(u * math.erf(threshold / 2**0.5))
         return torch.where(z.abs() > threshold, again.clamp(-threshold, threshold).to(z), z)
@@ -130,12 +130,12 @@ class Categorical(Prior):
         return one_hot(index, self.dim).to(torch.get_default_dtype())
 
     def axes(self, steps: int) -> list[Axis]:
-        """One: the categories in order, and over again where there are more steps."""
+        """One axis: the categories in order, repeated if there are more steps."""
         return [Axis(0, one_hot(torch.arange(steps) % self.dim, self.dim).to(torch.get_default_dtype()))]
 
 
 class Mixed(Prior):
-    """Mixed prior: independent parts side by side, as (z, c) of InfoGAN: (n, sum of the parts' dims).
+    """Mixed prior: independent parts, concatenated, as (z, c) of InfoGAN: (n, sum of the parts' dims).
 
     Args:
         parts: priors whose codes are joined, in this order.
@@ -151,7 +151,7 @@ class Mixed(Prior):
         return torch.cat([part.sample(n, generator) for part in self.parts], dim=1)
 
     def truncated(self, z: Tensor, threshold: float, generator: torch.Generator) -> Tensor:
-        """The parts that are normal are truncated, and the others stay as they are."""
+        """Truncate the normal parts; the other parts are unchanged."""
         if not any(isinstance(part, Normal) for part in self.parts):
             return super().truncated(z, threshold, generator)
         parts = zip(self.parts, self.split(z), strict=True)
@@ -167,6 +167,6 @@ class Mixed(Prior):
         return axes
 
     def split(self, z: Tensor) -> tuple[Tensor, ...]:
-        """(N, dim) -> each part's (N, part.dim), in order."""
+        """Split codes (N, dim) into those of the parts, (N, part.dim), in order."""
         parts: tuple[Tensor, ...] = z.split([part.dim for part in self.parts], dim=1)
         return parts

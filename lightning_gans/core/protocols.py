@@ -1,4 +1,4 @@
-"""Protocols of models and of parts of a game: a model's abilities, never its class."""
+"""Protocols of models and of parts of a game: code depends on a model's abilities, not on its class."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -11,16 +11,16 @@ DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
 
 @runtime_checkable
 class Samples(Protocol):
-    """Model that samples. `sample` gives global indices start .. start + n - 1; equal seeds, equal samples."""
+    """Model that samples. `sample` returns global indices start .. start + n - 1; equal seeds give equal samples."""
 
     def sample(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
 
 
 @runtime_checkable
 class SamplesByLabel(Protocol):
-    """Model that samples by class, 0 .. classes - 1, or n classes at once.
+    """Class-conditional model: samples one class in 0 .. classes - 1, or one class for each of n samples.
 
-    Without a label it draws them: `labels` says which, (n,) int64.
+    Without `label`, classes are drawn at random; `labels` returns them, (n,) int64.
     """
 
     classes: int
@@ -34,9 +34,9 @@ class SamplesByLabel(Protocol):
 
 @runtime_checkable
 class SamplesByCondition(Protocol):
-    """Model that samples for condition vectors of `condition_dim` numbers, in the data's own units.
+    """Model that samples for condition vectors of `condition_dim` components, in the data's own units.
 
-    Without a condition it draws them: `conditions` says which, (n, condition_dim).
+    Without `condition`, conditions are drawn at random; `conditions` returns them, (n, condition_dim).
     """
 
     condition_dim: int
@@ -48,14 +48,14 @@ class SamplesByCondition(Protocol):
 
 @runtime_checkable
 class Interpolates(Protocol):
-    """Model with a latent space: samples along straight or great-circle paths, (rows, steps, *sample_shape)."""
+    """Model with a latent space: samples along linear or great-circle paths, (rows, steps, *sample_shape)."""
 
     def interpolate(self, rows: int, steps: int, *, seed: int = 0) -> Tensor: ...
 
 
 @runtime_checkable
 class SamplesFromCodes(Protocol):
-    """Model x = G(z) of codes z of a prior: paths between codes can be decoded, and `sample` takes a truncation.
+    """Model x = G(z) with codes z of a prior: decodes paths between codes, and `sample` accepts a truncation.
 
     codes: of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim). path: "spherical" or "linear".
     """
@@ -75,23 +75,23 @@ class SamplesFromCodes(Protocol):
 
 @runtime_checkable
 class Calibrates(Protocol):
-    """Model whose batch-norm statistics can be re-estimated for its present weights."""
+    """Model whose batch-norm statistics can be re-estimated for its current weights."""
 
     def calibrate(self) -> None: ...
 
 
 @runtime_checkable
 class CalibratesOnSamples(Protocol):
-    """Model with an encoder or classifier whose statistics can be re-estimated from samples."""
+    """Model with an encoder or classifier whose batch-norm statistics can be re-estimated from samples."""
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None: ...
 
 
 @runtime_checkable
 class DetectsMemorisation(Protocol):
-    """Game that measures overfitting of D. 0: held-out samples look real to D; 1: they look generated.
+    """Game that measures overfitting of D: 0 if held-out samples look real to D, 1 if they look generated.
 
-    Batches are of the game's own type.
+    Batches have the game's own type.
     """
 
     def memorisation(self, train: Any, held_out: Any, generated: Any) -> float: ...
@@ -101,9 +101,9 @@ class DetectsMemorisation(Protocol):
 class Discriminates(Protocol):
     """Game whose D judges samples one by one: higher logits for samples that look real.
 
-    logits: samples (N, ...) -> (N,), D in evaluation mode and its inputs not augmented; None where D judges several
-    samples together, or is told more than the sample. boundary: the logit that separates real from generated samples;
-    None for a critic, whose zero has no meaning.
+    logits: samples (N, ...) -> (N,), D in eval mode and its inputs not augmented; None if D judges several samples
+    together, or has other inputs than the sample. boundary: the logit that separates real from generated samples; None
+    for a critic, whose zero has no meaning.
     """
 
     def logits(self, x: Tensor) -> Tensor | None: ...
@@ -114,10 +114,10 @@ class Discriminates(Protocol):
 
 @runtime_checkable
 class ScoresPairs(Protocol):
-    """Network with rows for queries and documents, which scores some documents without the others.
+    """Network with embeddings of queries and documents, which can score some documents without the others.
 
     pairs: query (N,), document (N, S) int64 -> scores, and half the squared norms of the documents' and the queries'
-        rows: (N, S), (N, S), (N, 1).
+    embeddings: (N, S), (N, S), (N, 1).
     """
 
     def pairs(self, query: Tensor, document: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
@@ -136,8 +136,8 @@ class Encodes(Protocol):
 class Reconstructs(Encodes, Protocol):
     """Model that reconstructs samples from their codes.
 
-    reconstruct: samples (N, ...) -> (N, ...). between: two times (N, ...) -> (N, steps, ...), samples along straight
-    lines from the codes of the first to those of the second.
+    reconstruct: samples (N, ...) -> (N, ...). between: two batches (N, ...) -> (N, steps, ...), samples decoded along
+    straight lines from the codes of the first to those of the second.
     """
 
     def reconstruct(self, x: Tensor) -> Tensor: ...
@@ -147,9 +147,9 @@ class Reconstructs(Encodes, Protocol):
 
 @runtime_checkable
 class Traverses(Protocol):
-    """Model that traverses its codes: (axes, steps, *sample_shape), in row i along axis i, all else fixed.
+    """Model that traverses its codes: (axes, steps, *sample_shape); row i varies axis i and keeps all else fixed.
 
-    start: the index of the sample that is held, among those of `seed`.
+    start: index of the sample that is kept fixed, among those of `seed`.
     """
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor: ...
@@ -175,9 +175,10 @@ class Classifies(Protocol):
 
 @runtime_checkable
 class TellsDomains(Protocol):
-    """Model that predicts which of two domains a sample is of, by features of its own.
+    """Model that predicts the domain of a sample from features that it learns.
 
-    features: samples (N, ...) -> (N, f). domain: -> probabilities (N, 2) of source and target. Both in eval mode.
+    features: samples (N, ...) -> (N, f). domain: samples -> probabilities (N, 2) of source and target. Both in eval
+    mode.
     """
 
     def features(self, x: Tensor) -> Tensor: ...
@@ -190,7 +191,7 @@ class Evaluates(Protocol):
     """Model with a density that can be estimated (likelihood).
 
     log_likelihood: samples (N, ...) -> (N,) float64, log p(x) in nats, by importance sampling with `samples` codes
-    each. They follow from (seed, index of the sample); the first one's index is `start`.
+    each. The codes follow from (seed, index of the sample); the first one's index is `start`.
     """
 
     def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor: ...
@@ -198,7 +199,7 @@ class Evaluates(Protocol):
 
 @runtime_checkable
 class Descends(Protocol):
-    """Energy-based model: samples by descending its own energy.
+    """Energy-based model: samples by descending its energy.
 
     energy: samples (N, *shape) -> (N,). evolution: the chains of the first n samples at `frames` times, from noise to
     the end, (n, frames, *shape).
@@ -213,10 +214,10 @@ class Descends(Protocol):
 
 @runtime_checkable
 class Inpaints(Protocol):
-    """Model that inpaints: completes samples of which a part is known.
+    """Model that inpaints: completes samples that are known in part.
 
-    inpaint: samples (N, *shape), known: bool that broadcasts to them -> (N, *shape), the same where it is known. Row i
-    has the noise of global index start + i.
+    inpaint: samples (N, *shape), known: bool that broadcasts to them -> (N, *shape), unchanged where known. Row i uses
+    the noise of global index start + i.
     """
 
     shape: tuple[int, ...]
@@ -228,7 +229,7 @@ class Inpaints(Protocol):
 class Translates(Protocol):
     """Model that translates images between two domains, (N, A, H, W) to (N, B, H, W) in [-1, 1], or back.
 
-    channels: A for "a2b", B for "b2a". check: refuses, with a UserError, a size that `translate` does not take.
+    channels: A for "a2b", B for "b2a". check: raises UserError for a size that `translate` does not support.
     """
 
     def channels(self, direction: Direction) -> int: ...
@@ -242,8 +243,8 @@ class Translates(Protocol):
 class GeneratesFromImages(Protocol):
     """Model that generates an output for an input image: (N, A, H, W) in [-1, 1] -> (N, B, H, W).
 
-    generate: row i is made with the noise of global index start + i. channels: A. image_size: H and W; None: any that
-    `check` lets through. check: refuses another size with a UserError.
+    generate: row i uses the noise of global index start + i. channels: A. image_size: H and W; None: any size that
+    `check` accepts. check: raises UserError for any other size.
     """
 
     @property
@@ -261,7 +262,7 @@ class GeneratesFromImages(Protocol):
 class Converts(Protocol):
     """Voice conversion model with content and speaker codes. content, speaker: samples (N, ...) -> codes (N, d).
 
-    convert: two times (N, ...) -> (N, ...), what the first ones say as the speakers of the second ones would.
+    convert: two batches (N, ...) -> (N, ...), the content of the first in the voices of the second.
     """
 
     def content(self, x: Tensor) -> Tensor: ...
@@ -297,7 +298,7 @@ class DiscriminatorAugmentation(Protocol):
 
 @runtime_checkable
 class FollowsRun(Protocol):
-    """Part of a game that changes over the run; told before every iteration, alike on every rank."""
+    """Part of a game that changes over the run; updated before every iteration, equally on every rank."""
 
     def follow(self, progress: float) -> None:
         """Update to this share of the run, in [0, 1]."""
@@ -305,9 +306,9 @@ class FollowsRun(Protocol):
 
 @runtime_checkable
 class AdaptiveAugmentation(DiscriminatorAugmentation, Protocol):
-    """Adaptive augmentation: given D's margins on real samples, and adjusted after each of D's steps.
+    """Adaptive augmentation: adjusted after each step of D, from D's margins on real samples.
 
-    p: () in [0, 1], how often it is applied; in the checkpoint, and alike on all ranks.
+    p: () in [0, 1], probability of the augmentation; saved in checkpoints, equal on all ranks.
     """
 
     p: Tensor

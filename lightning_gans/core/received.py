@@ -1,4 +1,4 @@
-"""Safe reading of files from strangers: within bounds, and printed without control characters.
+"""Safe reading of untrusted files: within size limits, and printed without control characters.
 
 Everything here is plain Python: nothing is imported by a name in a file, and nothing is unpickled.
 """
@@ -21,7 +21,7 @@ DEEPEST = 64  # nesting: a configuration has 7 levels
 LARGEST = 2**64  # of a whole number: printing one takes time that grows with the square of its digits
 FOLDERS = ("generator", "checkpoints", "samples")  # of a run's folder, which commands read and write
 
-# The safe loaders make plain containers and scalars alone; tags such as !!python/object are errors.
+# The safe loaders create only plain containers and scalars; tags such as !!python/object are errors.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
@@ -29,7 +29,7 @@ _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 def printable(text: object, most: int | None = None) -> str:
     """Escape control, format and surrogate characters (`\x1b`) of `text`, in one line, for a terminal.
 
-    most: characters after which it is cut, with an ellipsis.
+    most: maximum length in characters; longer text is cut and ends with an ellipsis.
     """
     line = str(text)
     line = line if most is None or len(line) <= most else f"{line[: most - 3]}..."
@@ -49,8 +49,8 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Read a regular UTF-8 file of at most `most` bytes.
 
     Raises:
-        OSError: it is not there or may not be read.
-        ValueError: it is a device, pipe or socket, is larger, or holds no text; says why.
+        OSError: it does not exist or may not be read.
+        ValueError: it is a device, pipe or socket, is too large, or is not UTF-8 text; the message gives the reason.
     """
     # Opening a named pipe would wait for its other end.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -66,12 +66,12 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 def load_yaml(path: Path) -> Any:
     """Read a YAML file: dictionaries, lists, strings, numbers, dates.
 
-    A few lines of aliases (`*name`) could stand for more values than fit into memory: they are counted written out, and
-    merge keys (`<<`) are refused.
+    A few lines of aliases (`*name`) could expand to more values than fit into memory, so they are counted as expanded,
+    and merge keys (`<<`) are refused.
 
     Raises:
-        OSError: it is not there or may not be read.
-        ValueError: no YAML, tags of Python objects, or beyond the bounds of this module; says why.
+        OSError: it does not exist or may not be read.
+        ValueError: not YAML, tags of Python objects, or beyond the limits of this module; the message gives the reason.
     """
     text = read_text(path, MOST_YAML)
     try:
@@ -87,8 +87,8 @@ def load_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        OSError: it is not there or may not be read.
-        ValueError: no JSON, or beyond the bounds of this module; says why.
+        OSError: it does not exist or may not be read.
+        ValueError: not JSON, or beyond the limits of this module; the message gives the reason.
     """
     text = read_text(path)
     try:
@@ -102,7 +102,7 @@ def load_json(path: Path) -> Any:
 def _check_events(text: str) -> None:
     """Refuse deep nesting and repetition before anything is built: libyaml composes nodes recursively.
 
-    An alias (`*name`) counts as what it stands for, so that what is read is as large as it looks.
+    An alias (`*name`) counts as the values that it stands for.
     """
     known: dict[str, tuple[int, int]] = {}  # anchor -> number of values, levels
     open_: list[list[Any]] = [[None, 0, 0]]  # anchor, number of values, levels below
@@ -147,14 +147,14 @@ def _check(value: Any, depth: int = 0) -> None:
 
 
 def inside(path: Path, folder: Path) -> Path:
-    """`path`, which lies in `folder` and whose symbolic links do not lead out of it.
+    """Return `path` if it lies in `folder` and its symbolic links do not lead out of it.
 
     Raises:
-        UserError: they do.
+        UserError: it does not.
     """
     try:
         leads_out = not path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # links in a circle
+    except (OSError, RuntimeError):  # circular links
         leads_out = True
     if leads_out:
         raise UserError(
@@ -165,9 +165,9 @@ def inside(path: Path, folder: Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a run's folder in which a symbolic link leads out, or that holds pipes, devices or sockets.
+    """Refuse a run's folder that contains pipes, devices, sockets, or symbolic links that lead out of it.
 
-    The folder itself may be a link. Checked are its entries and those of generator/, checkpoints/ and samples/.
+    The folder itself may be a link. Its entries and those of generator/, checkpoints/ and samples/ are checked.
 
     Raises:
         UserError: names the first one.

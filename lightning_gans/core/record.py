@@ -13,10 +13,10 @@ from lightning_gans.strategies.exchange import average, from_all, processes, ran
 
 
 class Record:
-    """Running means: sums on the device, one transfer at a reading, none in between; part of a checkpoint.
+    """Running means, summed on the device with one transfer for each reading; part of a checkpoint.
 
     Attributes:
-        trail: what to look at if a reading finds a divergence.
+        trail: events that are searched if a reading finds a divergence.
     """
 
     def __init__(self) -> None:
@@ -33,14 +33,14 @@ class Record:
         return value
 
     def check(self, player: str, iteration: int, value: Tensor) -> None:
-        """Record a scalar that has to be finite."""
+        """Record a scalar that must be finite."""
         self._checks[player].append((iteration, value))
 
     def verify(self) -> None:
-        """Check the recorded scalars since the last check, over all ranks; means are left alone. Every rank calls it.
+        """Check the scalars recorded since the last check, over all ranks; keep the means. Every rank calls it.
 
         Raises:
-            Diverged: one of them was NaN or infinite on any rank; says what was so first.
+            Diverged: one of them was NaN or infinite on any rank; the message names the first.
         """
         checks = [(player, iteration) for player, kept in self._checks.items() for iteration, _ in kept]
         values = _averages([value for kept in self._checks.values() for _, value in kept])
@@ -67,12 +67,12 @@ class Record:
         return means
 
     def state_dict(self) -> dict[str, Any]:
-        """The sums of each rank since the last reading, and their counts. Every rank calls it."""
+        """Return the sums and counts of each rank since the last reading. Every rank calls it."""
         sums = from_all({name: value.cpu() for name, value in self._sums.items()})
         return {"sums": sums, "counts": dict(self._counts)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the sums, of as many ranks or of others."""
+        """Restore the sums; the number of ranks may differ."""
         sums: list[dict[str, Tensor]] = state["sums"]
         if len(sums) == processes():
             self._sums = dict(sums[rank()])
@@ -81,12 +81,12 @@ class Record:
         self._counts = defaultdict(int, state["counts"])
 
     def to(self, device: torch.device) -> None:
-        """Sum on `device` from now on."""
+        """Accumulate on `device` from now on."""
         self._sums = {name: value.to(device) for name, value in self._sums.items()}
 
 
 def _averages(values: list[Tensor]) -> list[float]:
-    """The mean of each scalar over all ranks, in one transfer."""
+    """Return the mean of each scalar over all ranks, in one transfer."""
     if not values:
         return []
     found: list[float] = average(torch.stack([value.float() for value in values])).tolist()

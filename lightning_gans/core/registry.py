@@ -1,4 +1,4 @@
-"""Registries: objects that a decorator adds when their module is imported, found again by dotted name."""
+"""Registries of objects: a decorator adds them when their module is imported; dotted names find them."""
 
 import importlib
 from pkgutil import iter_modules
@@ -27,7 +27,7 @@ class Registry(Generic[T]):
         return target
 
     def shipped(self) -> list[T]:
-        """All registered ones of `package`, by module; its modules are imported."""
+        """Return all registered objects of `package`, by module; imports its modules."""
         package = importlib.import_module(self.package)
         names = [f"{self.package}.{module.name}" for module in iter_modules(package.__path__)]
         for name in names:
@@ -35,9 +35,9 @@ class Registry(Generic[T]):
         return [target for name in names for target in self._of(name).values()]
 
     def named(self, name: str) -> list[T]:
-        """The one with the dotted name `name`, or all of the module `name`; the module is imported.
+        """Return the object with the dotted name `name`, or all of the module `name`; imports the module.
 
-        For names from the user's own command line or configuration alone: importing a module runs it.
+        For names from the user's own command line or configuration only, since importing a module runs it.
 
         Raises:
             UserError: the module cannot be imported, or registers nothing of that name.
@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         return {name: target for name, target in self._found.items() if target.__module__ == module}
 
     def _imported(self, name: str) -> str:
-        """The module that `name` is, or is in."""
+        """Return the name of the module that `name` is, or is in, and import it."""
         home = name.rpartition(".")[0]
         for module in filter(None, (name, home)):
             try:

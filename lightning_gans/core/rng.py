@@ -28,8 +28,8 @@ def stream(*key: int | str, device: torch.device | str = "cpu") -> torch.Generat
 
 @contextmanager
 def isolated(*key: int | str) -> Iterator[None]:
-    """Context: a global seed of its own; the random state of the process is restored afterwards."""
-    # Only the device this process works on: asking the others would claim memory on every GPU of the machine.
+    """Context: a separate global seed; the random state of the process is restored afterwards."""
+    # Only the device of this process: reading the others would claim memory on every GPU of the machine.
     devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(stream_seed(*key))
@@ -37,7 +37,7 @@ def isolated(*key: int | str) -> Iterator[None]:
 
 
 def seeded(seed: int) -> AbstractContextManager[None]:
-    """Context: networks draw their initial weights from `seed` alone, those of a run with this seed."""
+    """Context: initial weights depend on `seed` only and equal those of a run with this seed."""
     return isolated(seed, "init")
 
 

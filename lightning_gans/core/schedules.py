@@ -20,7 +20,7 @@ def saturating(progress: float, *, steepness: float = 10.0) -> float:
 
 
 def budget(schedule: LRScheduler) -> int | None:
-    """Return the iterations that a schedule was laid out for; None without an end, or without a known one."""
+    """Return the length of a schedule in iterations; None if it has no end or an unknown one."""
     lengths = (getattr(schedule, name, None) for name in ("iterations", "total_iters", "T_max"))
     return next((int(length) for length in lengths if isinstance(length, int)), None)
 

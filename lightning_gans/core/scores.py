@@ -60,7 +60,7 @@ class Scores:
         }
 
     def load_state_dict(self, state: dict[str, dict[str, Any]]) -> None:
-        # Checkpoints of version 0.1.0 hold no direction: their metrics are all of this package.
+        # Checkpoints of version 0.1.0 hold no direction; all their metrics belong to this package.
         self._scores = {
             name: Score(**(score if "better" in score else score | {"better": metric(name).better}))
             for name, score in state.items()

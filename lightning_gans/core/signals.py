@@ -3,31 +3,31 @@
 import signal
 from types import FrameType
 
-# Ctrl-C; `kill`, schedulers and hosts that shut down; a terminal that went away; submitit's and SLURM's warnings
-# before a pre-emption or a time limit; a processor-time limit.
+# Ctrl-C; `kill`, schedulers and hosts that shut down; a closed terminal; warnings of submitit and SLURM before a
+# pre-emption or a time limit; a CPU-time limit.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
-# Those that schedulers send, not a person at the terminal or a terminal that went away.
+# Signals of schedulers, as opposed to those of a person at the terminal or of a closed terminal.
 OF_SCHEDULERS = tuple(number for number in SIGNALS if number not in (signal.SIGINT, signal.SIGHUP))
 
-# Those that came before a run listens.
+# Signals received before a run listens.
 early: list[int] = []
 
 
 def keep_early() -> None:
-    """Keep requests to stop for the run that will listen, in the place of ending the process.
+    """Store stop requests for the run that will listen, instead of ending the process.
 
-    For batch jobs: libraries take seconds to import, and a job that a signal ends there is not queued again.
+    For batch jobs: imports take seconds, and a job that a signal ends during them is not requeued.
     """
     for number in OF_SCHEDULERS:
         signal.signal(number, _keep)
 
 
 def ignore_late() -> None:
-    """Ignore requests to stop from here to the end of the process, since nothing is left to stop.
+    """Ignore stop requests until the process ends, since nothing is left to stop.
 
-    For batch jobs: Python restores the default handlers on its way out, and a warning of the time limit would make a
-    failed job of a finished run.
+    For batch jobs: Python restores the default handlers on exit, and a warning of the time limit would then mark a
+    finished run as failed.
     """
     for number in OF_SCHEDULERS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,6 +1,6 @@
 """Measures of a trained model on a data module's splits, and scores of any two sets of images; no Trainer is needed.
 
-A metric of one's own is a function in one file: docs/tutorials/metric.md.
+A custom metric is a function in one file: docs/tutorials/metric.md.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Accuracy of a model that classifies."""
+"""Accuracy of classifiers."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from lightning_gans.metrics.estimate import Estimate, share
     needs=Classifies,
 )
 class Classification:
-    """Accuracy: share of the split's samples whose likeliest class is their label; one each for data of two domains.
+    """Accuracy: share of the split's samples whose most likely class is their label; for data of two domains, of each.
 
     Attributes:
-        labels: labelled validation samples that an evaluation in training reads; they choose best.ckpt where accuracy
-            does. None where accuracy is not measured.
+        labels: number of labelled validation samples for evaluations in training; they select best.ckpt if accuracy
+            does. None if accuracy is not measured.
     """
 
     def __init__(self) -> None:
@@ -45,13 +45,13 @@ class Classification:
 
 
 def _labelled(data: Data, split: SplitName) -> SampleSplit | None:
-    """The samples of a split that accuracy is measured on; None where they have no labels, or are of two domains."""
+    """Return the samples of a split for accuracy; None if they have no labels, or are of two domains."""
     samples = None if domains_of(data) is not None else held_out(data, split)
     return None if samples is None or samples.labels is None else samples
 
 
 def share_right(model: Classifies, samples: SampleSplit) -> Estimate:
-    """The share of labelled samples whose likeliest class is their label, 0 to 1."""
+    """Share of labelled samples whose most likely class is their label, 0 to 1."""
     right = 0
     for batch in read(samples):
         assert batch.label is not None

@@ -18,16 +18,16 @@ from lightning_gans.evaluation.splits import held_out, read
 from lightning_gans.metrics.estimate import Estimate, mean
 
 TRAINED_ON = 2000  # training images of the regression
-SIDE = 16  # pixels of a side of the images that it reads
-WRONG = 99  # conditions of other images beside an image's own (Xu et al. 2018)
+SIDE = 16  # side of its input images, in pixels
+WRONG = 99  # number of wrong conditions per image (Xu et al. 2018)
 REGULARISATION = 1e-2
 
 
 class ConditionReader:
-    """A regression from images to their standardised condition vectors.
+    """Regression from images to their standardised condition vectors.
 
     Kernel ridge regression with a Gaussian kernel on the pixels of at most 2,000 training images, reduced to 16x16
-    where they are larger. The kernel's variance is the mean squared distance of two images.
+    if they are larger. The kernel's variance is the mean squared distance of two images.
 
     Args:
         x: training images (N, C, H, W).
@@ -43,11 +43,11 @@ class ConditionReader:
         self.regression.fit(pixels.numpy(), self.standardised(conditions).double().numpy())
 
     def standardised(self, conditions: Tensor) -> Tensor:
-        """(N, d) -> the same with mean 0 and standard deviation 1 over the training images."""
+        """Standardise conditions (N, d): mean 0 and standard deviation 1 over the training images."""
         return (conditions.cpu() - self.mean) / self.std
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Images (N, C, H, W) -> standardised conditions (N, d)."""
+        """Predict standardised conditions (N, d) of images (N, C, H, W)."""
         return torch.from_numpy(self.regression.predict(_pixels(x).numpy())).reshape(len(x), -1).float()
 
 
@@ -62,10 +62,10 @@ def _pixels(x: Tensor) -> Tensor:
     needs=SamplesByCondition,
 )
 class ConditionAgreement:
-    """Conditions that a regression reads from samples, against those of held-out images that they were generated for.
+    """Agreement of conditions predicted from samples with those of held-out images that they were generated for.
 
     R-precision as in Xu et al. 2018 (1711.10485), with R = 1 of 100. The floor is that of the held-out images
-    themselves, so it says how well the regression reads.
+    themselves, so it measures the regression.
     """
 
     def __init__(self) -> None:
@@ -86,14 +86,14 @@ class ConditionAgreement:
         return {}
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """The held-out images in the place of samples."""
+        """Score the held-out images in place of samples."""
         if self.data is None:
             return {}
         real = held_out(self.data, split)
         return flat(self._scores([batch.x for batch in read(real)], real.conditions))
 
     def __call__(self, model: SamplesByCondition, data: HasConditions, split: SplitName) -> dict[str, Estimate]:
-        """One sample for the condition of each held-out image."""
+        """Score one sample for the condition of each held-out image."""
         real = held_out(data, split)
         if self.reader is None or not len(real):
             return {}
@@ -115,9 +115,9 @@ class ConditionAgreement:
 
 
 def _first(found: Tensor, true: Tensor) -> Tensor:
-    """Hit or miss of each row: its own condition is nearer to the found one than those of up to 99 others: (N,).
+    """Hits (N,): the true condition is nearer to the predicted one than those of up to 99 other images.
 
-    Others with the same condition are none; of equal distances, none is nearer.
+    Others with the same condition are left out; ties are misses.
     """
     hits = []
     for row, (mine, own) in enumerate(zip(found, true, strict=True)):

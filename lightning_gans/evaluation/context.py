@@ -16,7 +16,7 @@ from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.metrics.names import declare_extractor
 from lightning_gans.models.spec import build
 
-# A display for work that takes long: a title -> a callable that is told the share done.
+# A display for slow work: a title -> a callable that receives the finished share.
 Task = Callable[[str], AbstractContextManager[Callable[[float], None]]]
 
 
@@ -25,9 +25,9 @@ class Context:
 
     Args:
         metrics: the `metrics` group: a `_target_` of `lightning_gans.extractors.factories`, `_partial_`.
-        device: of models and extractors.
-        task: displays the making of an extractor.
-        cache_dir: of extractors and reference statistics.
+        device: device of models and extractors.
+        task: displays the creation of an extractor.
+        cache_dir: folder of extractors and reference statistics.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class Context:
     ) -> None:
         self.metrics, self.device, self.task = metrics, device, task
         self.cache_dir = cache_dir or cache_folder()
-        self.suffix = ""  # of the extractors, which are of one kind
+        self.suffix = ""  # of the extractors, which are all of one kind
         self._extractors: dict[str, Extractor | None] = {}
 
     def extractor(self, data: Data) -> Extractor | None:
-        """Return the feature extractor of these data; None where `metrics=own` measures without one."""
+        """Return the feature extractor of these data; None with `metrics=own`, which measures without one."""
         if data.fingerprint not in self._extractors:
             with self.task("feature extractor") as report:
                 make = build(self.metrics, trusted=True)

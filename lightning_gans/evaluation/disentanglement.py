@@ -15,7 +15,7 @@ from lightning_gans.evaluation.splits import TRAIN, held_out, read
 from lightning_gans.metrics.disentanglement import Recogniser, equal_error_rate, probe_accuracies, strongest
 from lightning_gans.metrics.estimate import Estimate, share
 
-VERIFIED = 1000  # held-out samples whose pairs are verified, at most
+VERIFIED = 1000  # largest number of held-out samples for verification
 
 
 class Known(NamedTuple):
@@ -26,7 +26,7 @@ class Known(NamedTuple):
     speaker: Tensor
 
     def rows(self, chosen: Tensor) -> "Known":
-        """The samples at `chosen`."""
+        """Select the samples at `chosen`."""
         content = None if self.content is None else self.content[chosen]
         return Known(self.x[chosen], content, self.speaker[chosen])
 
@@ -55,19 +55,21 @@ class Recognisers(NamedTuple):
 class Disentanglement:
     """Disentanglement metrics: fresh probes on frozen codes, and classifiers of real samples on conversions.
 
-    `content_probe` and `speaker_probe` read a code's own information, `speaker_from_content` reads the speaker, which
-    the content code should not contain. Probes (`metrics/disentanglement.py`) are fitted to codes of samples that the
-    model was not trained on: to newly synthesised ones, at most 5,000, where the data make some, and tested on all of
-    the held-out ones; otherwise to each half of the held-out samples, and tested on the other half. The strongest
-    probe counts; on the test split each probe's accuracy stands beside it, as `speaker_from_content_lookup`.
+    `content_probe` and `speaker_probe` measure a code's own information, `speaker_from_content` the speaker, which the
+    content code should not contain. Probes (`metrics/disentanglement.py`) are fitted to codes of samples that the model
+    was not trained on. If the data can synthesise new ones, probes are fitted to these, at most 5,000, and tested on
+    all held-out samples; otherwise they are fitted to each half of the held-out samples and tested on the other half.
+    The strongest probe counts; on the test split, each probe's accuracy is reported too, e.g. as
+    `speaker_from_content_lookup`.
 
-    `speaker_eer` and `content_eer` need no probe: of all pairs of held-out samples (at most 1,000 samples), those whose
-    codes have a cosine above a threshold are said to be of one speaker. The equal error rate is that of the threshold
-    at which as many pairs of one speaker are refused as pairs of two are accepted.
+    `speaker_eer` and `content_eer` need no probe. Of all pairs of held-out samples (at most 1,000 samples), those whose
+    codes have a cosine above a threshold are classified as one speaker. The equal error rate is the rate at the
+    threshold where the share of same-speaker pairs that are rejected equals that of two-speaker pairs that are
+    accepted.
 
-    Each held-out sample is converted to the speaker of one other, drawn once and for all: `converted_content`,
-    `converted_speaker`, and `converted`, the share where both are right. The content has to be known for all but
-    `speaker_probe`, `speaker_from_content`, the error rates and `converted_speaker`.
+    Each held-out sample is converted to the speaker of another one, drawn once: `converted_content`,
+    `converted_speaker`, and `converted`, the share with both right. All but `speaker_probe`, `speaker_from_content`,
+    the error rates and `converted_speaker` need content labels.
     """
 
     def __init__(self) -> None:
@@ -101,9 +103,9 @@ def _read(split: SpeechSplit) -> Known:
 
 
 def _probed(model: Converts, parts: list[tuple[Known, Known]], *, each: bool) -> dict[str, Estimate]:
-    """The strongest probe's accuracies; parts: samples that probes are fitted to, and those that they are tested on.
+    """Accuracies of the strongest probe; parts: samples that probes are fitted to, and samples of their test.
 
-    each: also those of each probe of the speaker in the content code.
+    each: also the accuracy of each probe of the speaker in the content code.
     """
     codes = [[(model.content(known.x).cpu(), model.speaker(known.x).cpu()) for known in pair] for pair in parts]
     asked = {"speaker_from_content": (0, "speaker"), "speaker_probe": (1, "speaker"), "content_probe": (0, "content")}
@@ -124,7 +126,7 @@ def _probed(model: Converts, parts: list[tuple[Known, Known]], *, each: bool) ->
 
 
 def _verified(model: Converts, known: Known) -> dict[str, Estimate]:
-    """Equal error rates; none where all samples are of one speaker, or each of another."""
+    """Equal error rates; none if all samples are of one speaker, or each of another."""
     if not 1 < len(known.speaker.unique()) < len(known.speaker):
         return {}
     codes = {"speaker_eer": model.speaker(known.x), "content_eer": model.content(known.x)}
@@ -144,14 +146,14 @@ def _converted(model: Converts, recognisers: Recognisers, held_out: Known) -> di
 
 
 def halves(speaker: Tensor) -> tuple[Tensor, Tensor]:
-    """The places of (N,) speakers in two halves, drawn once and for all, each speaker's samples in equal parts."""
+    """Split the positions of (N,) speakers into two halves, always the same; each speaker has equal parts in both."""
     order = torch.randperm(len(speaker), generator=stream("probes"))
     order = order[speaker[order].argsort(stable=True)]  # by speaker, in random order within each
     return order[::2].sort().values, order[1::2].sort().values
 
 
 def targets(speaker: Tensor) -> Tensor:
-    """For each of (N,) speakers, the place of a sample of any other, drawn once and for all: (N,) int64."""
+    """Position of a sample of another speaker for each of (N,) speakers, always the same: (N,) int64."""
     chosen = torch.empty_like(speaker)
     generator = stream("conversion")
     for one in speaker.unique().tolist():

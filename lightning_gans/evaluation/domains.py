@@ -13,7 +13,7 @@ from lightning_gans.evaluation.measures import higher, lower, measure
 from lightning_gans.evaluation.splits import READ, domains_of, held_out, read
 from lightning_gans.metrics.estimate import Estimate, mean, share
 
-POINTS = 500  # of each domain in a picture
+POINTS = 500  # points of each domain in a picture
 
 
 @measure(
@@ -27,9 +27,9 @@ POINTS = 500  # of each domain in a picture
     needs=Classifies,
 )
 def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Estimate]:
-    """`source_accuracy` and `target_accuracy` of the labels, `domain_accuracy` of the domains, which weigh the same.
+    """`source_accuracy` and `target_accuracy` of labels, and `domain_accuracy` of domains, which have equal weights.
 
-    `target_information` reads no label (see `information`). A domain without labels, or with another number of classes
+    `target_information` uses no labels (see `information`). A domain without labels, or with another number of classes
     than the model, has no accuracy.
     """
     parts = domains_of(data)
@@ -56,8 +56,8 @@ def adaptation(model: Classifies, data: Data, split: SplitName) -> dict[str, Est
 def information(probabilities: Tensor) -> Estimate:
     """Mutual information I(x; y) = H(mean of p) - mean of H(p) of class probabilities p (N, K), in nats.
 
-    log K at most: every sample is assigned to one class with certainty, and every class to as many samples. It is also
-    the mean divergence KL(p || mean of p), whose standard error over the samples is given.
+    The maximum, log K, means that every sample has one class with certainty, and every class as many samples. It is
+    also the mean divergence KL(p || mean of p), whose standard error over the samples is returned.
     """
     p = probabilities.double()
     average = p.mean(0, keepdim=True)
@@ -67,7 +67,7 @@ def information(probabilities: Tensor) -> Estimate:
 def features_of(
     model: TellsDomains, parts: Mapping[str, Data], *, points: int = POINTS
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (N, f) of held-out samples of both domains, their domain (N,) and label (N,), -1 where there is none."""
+    """Features (N, f) of held-out samples of both domains, their domain (N,) and label (N,), -1 without a label."""
     features, domain, label = [], [], []
     for number, part in enumerate(parts.values()):
         for batch in part.split("validation").at_most(points).batches(READ):

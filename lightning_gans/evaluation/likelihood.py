@@ -10,8 +10,8 @@ from lightning_gans.evaluation.measures import metric
 from lightning_gans.evaluation.splits import held_out, read
 from lightning_gans.metrics.estimate import Estimate, mean
 
-LIKELIHOODS = 500  # held-out samples whose density is estimated while training goes on
-IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes for each
+LIKELIHOODS = 500  # held-out samples for the density during training
+IMPORTANCE_SAMPLES = {"validation": 64, "test": 128}  # codes per sample
 
 
 @metric("nll", better="lower", help="negative log-likelihood of held-out data, in nats", needs=Evaluates)

@@ -33,8 +33,8 @@ _ONLY_NAMED = "only_named"  # attribute of a registered measure
 class Measure(Protocol):
     """Metrics of an evaluated model on the held-out samples of `data`; the same on every rank.
 
-    split: "validation", during training, or "test". A measure that does not apply to the model returns none. The
-    standard error of a metric stands beside it as `<name>_se`.
+    split: "validation", during training, or "test". A measure that does not apply to the model returns no metrics. The
+    standard error of a metric is returned as `<name>_se`.
     """
 
     def __call__(self, model: nn.Module, data: Data, split: SplitName) -> dict[str, float]: ...
@@ -42,41 +42,41 @@ class Measure(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """A measure that needs more than a model and its data, such as an extractor."""
+    """Measure that needs more than a model and its data, such as an extractor."""
 
     def prepare(self, model: nn.Module, data: Data, context: Context) -> None:
-        """Called once, before the first measurement; refuses with a UserError."""
+        """Prepare, once, before the first measurement; raises UserError if that is impossible."""
 
 
 @runtime_checkable
 class Referenced(Protocol):
-    """A measure with a reference: real samples of the training split."""
+    """Measure with a reference: real samples of the training split."""
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """The metrics of real held-out samples in place of the model's."""
+        """Metrics of real held-out samples in place of the model's."""
 
     def facts(self) -> dict[str, Any]:
-        """The protocol: extractor, samples, reference."""
+        """Protocol: extractor, samples, reference."""
 
 
 MEASURES: Registry[Callable[..., Any]] = Registry("measure", "lightning_gans.evaluation")
 
 
-# A decorator of functions and classes that are called with (model, data, split); it makes measures of them.
+# A decorator that registers functions and classes, called with (model, data, split), as measures.
 Registers = Callable[[Any], Any]
 
 
 def metric(name: str, *, better: Better, help: str = "", needs: type = object, only_named: bool = False) -> Registers:
-    """Register a measure of one metric: it returns the number, or None where it does not apply.
+    """Register a measure of one metric: it returns the number, or None if it does not apply.
 
-    An `Estimate` in the place of the number brings its standard error.
+    An `Estimate` in place of the number adds its standard error.
 
     Args:
-        name: in summary.json, metrics.csv, loggers and `experiments.compare`.
+        name: name in summary.json, metrics.csv, loggers and `experiments.compare`.
         better: the better direction.
         help: one line.
-        needs: the protocol (`core.protocols`) that a model has to fulfil; other models are not measured.
-        only_named: a shipped measure that takes long: it is measured where `measures=` names it.
+        needs: protocol (`core.protocols`) that a model must implement; other models are not measured.
+        only_named: a slow shipped measure, used only if `measures=` names it.
     """
 
     def register(target: Any) -> Any:
@@ -90,11 +90,11 @@ def metric(name: str, *, better: Better, help: str = "", needs: type = object, o
 def measure(*metrics: Metric, needs: type = object, only_named: bool = False) -> Registers:
     """Register a measure of several metrics: it returns numbers or `Estimate`s by name.
 
-    A number that is not among `metrics` is logged, and has no best value.
+    A number that is not among `metrics` is logged, but has no best value.
 
     Args:
         metrics: `lower(name, help)`, `higher(name, help)`.
-        needs, only_named: as of `metric`.
+        needs, only_named: as in `metric`.
     """
 
     def register(target: Any) -> Any:
@@ -105,7 +105,7 @@ def measure(*metrics: Metric, needs: type = object, only_named: bool = False) ->
 
 
 def reports(*metrics: Metric) -> Callable[[T], T]:
-    """Declare the metrics of a function or class that is not called as a measure."""
+    """Declare the metrics of a function or class that is not a measure itself."""
 
     def register(target: T) -> T:
         _declare([replace(found, home=target.__module__) for found in metrics])
@@ -115,12 +115,12 @@ def reports(*metrics: Metric) -> Callable[[T], T]:
 
 
 def lower(name: str, help: str, *, features: bool = False) -> Metric:
-    """A metric whose lower values are better. features: it is of an extractor's features, as of `Metric`."""
+    """Metric whose lower values are better. features: it is computed from an extractor's features, as in `Metric`."""
     return Metric(name, "lower", help, features=features)
 
 
 def higher(name: str, help: str, *, features: bool = False) -> Metric:
-    """A metric whose higher values are better. features: as of `lower`."""
+    """Metric whose higher values are better. features: as in `lower`."""
     return Metric(name, "higher", help, features=features)
 
 
@@ -137,13 +137,13 @@ def flat(scores: Mapping[str, float | Estimate], suffix: str = "") -> dict[str, 
 
 
 def measures(also: str | Sequence[str | Mapping[str, Any]] = ()) -> list[Measure]:
-    """One of each shipped measure, and those named in `also`.
+    """Return one of each shipped measure, and those named in `also`.
 
     Args:
-        also: shipped measures that are measured only if named ("cas"); dotted names of registered measures or of
-            modules that register some ("my_metrics.sharpness", "my_metrics"); a mapping gives a class its settings:
-            {"_target_": "my_metrics.Sharpness", "samples": 100}. They are imported, so they come from the user's own
-            command line or configuration alone.
+        also: shipped measures that are used only if named ("cas"); dotted names of registered measures or of modules
+            that register some ("my_metrics.sharpness", "my_metrics"); a mapping gives a class its settings:
+            {"_target_": "my_metrics.Sharpness", "samples": 100}. They are imported, so they must come from the user's
+            own command line or configuration.
 
     Raises:
         UserError: a name that cannot be imported or registers no measure, or settings that do not fit.
@@ -187,7 +187,7 @@ def _only_named(target: Any, value: bool) -> Any:
 
 
 def _measuring(target: Any, needs: type, named: Callable[[Any], Mapping[str, float | Estimate]]) -> Any:
-    """The function, or the class with its `__call__`, as a measure: other models give {}, results are named."""
+    """Wrap a function, or the `__call__` of a class, as a measure: {} for other models, results by name."""
     call = target.__call__ if inspect.isclass(target) else target
     title = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", target.__name__).lower()
 

@@ -11,7 +11,7 @@ from lightning_gans.evaluation.splits import read
 from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.memorisation import memorised
 
-SAMPLES = 1000  # generated images that are looked for among the training images
+SAMPLES = 1000  # generated images that are compared with the training images
 
 
 @measure(
@@ -19,10 +19,10 @@ SAMPLES = 1000  # generated images that are looked for among the training images
     needs=Samples,
 )
 def memorisation(model: Samples, data: Data, split: SplitName) -> dict[str, Estimate]:
-    """`memorised` of the first 1,000 generated images of a test, since it reads all training images.
+    """`memorised` of the first 1,000 generated images, on the test split only, since it reads all training images.
 
-    The definition and the memory that it takes: `metrics/memorisation.py`. Other samples than images, and data with
-    fewer than two distinct training images, have none.
+    `metrics/memorisation.py` has the definition and the memory use. Samples other than images, and data with fewer than
+    two distinct training images, have no value.
     """
     if split != "test" or len(data.sample_shape) != 3:
         return {}

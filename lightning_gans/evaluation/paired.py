@@ -1,4 +1,4 @@
-"""Outputs for input images: error, structural similarity, FID, and the label of the true output."""
+"""Metrics of outputs for input images: error, structural similarity, FID, and the label of the true output."""
 
 from collections.abc import Iterator
 from math import nan
@@ -26,9 +26,9 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
     needs=GeneratesFromImages,
 )
 def output_error(model: GeneratesFromImages, data: HasParts, split: SplitName) -> dict[str, Estimate]:
-    """L1 distance, PSNR and SSIM between outputs and the true ones of held-out inputs; `noise_l1`, their diversity.
+    """L1 distance, PSNR and SSIM between outputs and true outputs of held-out inputs; `noise_l1`, their diversity.
 
-    SSIM as in Wang et al. 2004, and PSNR of each image, with a range of 2.
+    SSIM as in Wang et al. 2004, and PSNR, both per image with a range of 2.
     """
     errors, similar, ratios, apart = [], [], [], []
     for start, a, b in _pairs(data, split):
@@ -45,7 +45,7 @@ def output_error(model: GeneratesFromImages, data: HasParts, split: SplitName) -
 
 
 def _pairs(data: HasParts, split: SplitName) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Inputs and outputs of a held-out split, with the place of the first."""
+    """Yield inputs and outputs of a held-out split, with the position of the first."""
     a, b = (held_out(data.parts[side], split) for side in ("a", "b"))
     start = 0
     for x, y in zip(read(a), read(b), strict=True):
@@ -75,7 +75,7 @@ class OutputQuality:
         self.data: HasParts | None = None
 
     def prepare(self, model: nn.Module, data: Data | HasParts, context: Context) -> None:
-        """Make the extractor and read the training outputs; neither where a split has fewer than two."""
+        """Make the extractor and read the training outputs; neither if a split has fewer than two."""
         self.extractor = None
         if not isinstance(model, GeneratesFromImages) or not isinstance(data, HasParts):
             return
@@ -94,7 +94,7 @@ class OutputQuality:
         }
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """The true outputs of held-out inputs in the place of generated ones."""
+        """Score the true outputs of held-out inputs in place of generated ones."""
         if self.extractor is None or self.data is None:
             return {}
         real = held_out(self.data.parts["b"], split)

@@ -26,7 +26,7 @@ from lightning_gans.metrics.representation import (
     needs=Encodes,
 )
 def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, Estimate]:
-    """1-NN and linear-probe accuracy of the encoder's last hidden layer, and of the code; fitted to train."""
+    """1-NN and linear-probe accuracy of the encoder's last hidden layer and of the code, fitted to the train split."""
     train, test = train_part(data, split), held_out(data, split)
     if train.labels is None or test.labels is None:
         return {}
@@ -44,7 +44,7 @@ def representation(model: Encodes, data: Data, split: SplitName) -> dict[str, Es
 
 
 def _encoded(model: Encodes, split: SampleSplit) -> tuple[Tensor, Tensor]:
-    """Features (N, d) and codes (N, m), written where they are to stay: all parts at once would double the memory."""
+    """Features (N, d) and codes (N, m), written into preallocated tensors: a concatenation would double the memory."""
     found: list[Tensor] = []
     done = 0
     for batch in read(split):
@@ -66,7 +66,7 @@ def _encoded(model: Encodes, split: SampleSplit) -> tuple[Tensor, Tensor]:
 def categories(model: Categorises, data: Data, split: SplitName) -> dict[str, Estimate | float]:
     """`code_accuracy`, `code_classes` and `nmi` of a categorical code.
 
-    A category stands for its commonest class in train.
+    The class of a category is the most frequent one of its training samples.
     """
     train, test = train_part(data, split), held_out(data, split)
     if train.labels is None or test.labels is None:

@@ -1,4 +1,4 @@
-"""Sample quality: FID and the other metrics of features, or mode coverage, from one pass over the samples."""
+"""Sample quality: FID and other feature-based metrics, or mode coverage, from one pass over the samples."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ from lightning_gans.strategies.exchange import processes, rank
 
 log = logging.getLogger("lightning_gans")
 
-SMALL = 512  # features whose distances take no time
+SMALL = 512  # number of features with fast distances
 Floors = Callable[[SplitName, int, Callable[[], dict[str, float]]], dict[str, float]]
 
 DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewer of as many samples in all, 4 at least
@@ -55,19 +55,19 @@ DRAWS, DRAWN = 20, 20_000  # of real samples for a floor: as many draws, or fewe
 class SampleQuality:
     """Scores of a model's samples against the real training distribution.
 
-    The reference is the training split; the floor is what held-out real samples score under the same protocol. Sample
-    noise is keyed by the global index and differs between splits, so that test figures owe nothing to selection.
+    The reference is the training split; the floor is the score of held-out real samples under the same protocol. Sample
+    noise is keyed by the global index and differs between splits, so that test scores are not affected by selection.
 
     Args:
         extractor: samples -> features.
-        reference: of the training split.
-        held_out: of the splits "validation" and "test"; one that is empty has no features.
+        reference: statistics and features of the training split.
+        held_out: those of the splits "validation" and "test"; an empty split has no features.
         modes: centres and std of a density with known modes: its coverage is measured instead of distances.
-        samples: how many; None: as many as held-out samples.
-        test_samples: how many on the test split; None: as `samples`.
-        classes: of each class, for a model that is told the class; None: classes are not measured apart.
-        names: of the data's classes; where the extractor classifies into as many, their evenness is measured.
-        floors: split, samples, computation -> the floor, from a cache where it is known; None: computed.
+        samples: number of generated samples; None: as many as held-out samples.
+        test_samples: number of generated samples for the test split; None: as `samples`.
+        classes: reference of each class, for a class-conditional model; None: no metrics per class.
+        names: names of the data's classes; if the extractor has as many classes, their evenness is measured.
+        floors: split, samples, computation -> the floor, from a cache if known; None: computed.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class SampleQuality:
 
     @property
     def headline(self) -> str:
-        """The metric by which one checkpoint is better than another."""
+        """Name of the metric that selects the best checkpoint."""
         return f"fid{self.suffix}" if self.modes is None else "mode_score"
 
     def count(self, split: SplitName) -> int:
@@ -101,15 +101,15 @@ class SampleQuality:
         return chosen or len(self.held_out[split].features) or len(self.held_out["test"].features)
 
     def floor_samples(self, split: SplitName) -> int:
-        """Return the number of real samples in a draw of the floor: as many as are generated, at most all."""
+        """Return the number of real samples in a draw of the floor: as many as generated samples, at most all."""
         return min(self.count(split), sum(len(part.features) for part in self.held_out.values()))
 
     def floor(self, split: SplitName) -> dict[str, float]:
         """Scores of as many held-out real samples as are generated: mean over draws, and standard deviation as `_se`.
 
-        Draws are from `split`, or from both held-out splits together where it has less than two draws. Where both have
-        less, all their samples are one draw, and the deviation is the draw's own standard error. Draws from a finite
-        set overlap, so their deviation is divided by sqrt(1 - n / N) (finite population correction).
+        Draws are from `split`, or from both held-out splits together if it has less than two draws. If both have less,
+        all their samples are one draw, and the deviation is its own standard error. Draws from a finite set overlap, so
+        their deviation is divided by sqrt(1 - n / N) (finite population correction).
         """
         if split not in self._floors:
             self._floors[split] = self._known(split, self.count(split), lambda: self._floor(split))
@@ -139,7 +139,7 @@ class SampleQuality:
         return floor
 
     def _pool(self, split: SplitName) -> tuple[Reference, Tensor | None]:
-        """The real samples that a floor's draws are from, with their labels where classes are measured apart."""
+        """Real samples from which a floor is drawn, with their labels if there are metrics per class."""
         enough = len(self.held_out[split].features) >= 2 * self.count(split)
         parts = [split] if enough else list(self.held_out)
         found = [self.held_out[part] for part in parts]
@@ -153,10 +153,10 @@ class SampleQuality:
         return pool, labels
 
     def measure(self, model: nn.Module, split: SplitName = "validation", *, draw: int = 0) -> Evidence:
-        """The scores of `model`'s samples; the same on any number of processes. Every rank calls it.
+        """Scores of `model`'s samples; the same on any number of processes. Every rank calls it.
 
-        A model that is told the class is measured with labels drawn uniformly. draw: 1 and on are other samples than
-        those that training measures.
+        A class-conditional model is measured with labels drawn uniformly. draw: 1 and above select other samples than
+        those measured in training.
         """
         assert isinstance(model, Samples)
         n, seed = self.count(split), stream_seed("evaluation", split, *([draw] if draw else []))
@@ -176,7 +176,7 @@ class SampleQuality:
         asked: Tensor | None = None,
         real: bool = False,
     ) -> dict[str, float]:
-        """Scores of features (N, d). labels: of samples by class; asked: those that a classifier should find."""
+        """Scores of features (N, d). labels: classes of the samples; asked: classes that a classifier should find."""
         if self.modes is not None:
             return _modes(features, self.modes)
         if broken := int((~features.isfinite().all(1)).sum()):
@@ -184,7 +184,7 @@ class SampleQuality:
                 "%d of %d samples have features that are not finite: they are not measured", broken, len(features)
             )
             return {f"fid{self.suffix}": nan}
-        # A matrix of many features takes seconds, and cannot tell how far it is.
+        # A matrix of many features takes seconds, without any progress to report.
         with activity("distances of features", None if features.shape[1] > SMALL else 1.0):
             scores = dict(distribution_scores(self.reference, features, probabilities))
         if self.classes is not None and labels is not None:
@@ -205,7 +205,7 @@ class SampleQuality:
 
     @torch.no_grad()
     def _features(self, model: Samples, n: int, *, seed: int) -> tuple[Tensor, Tensor | None]:
-        """Features of samples 0 .. n - 1, in order: rank r makes chunks r, r + ranks, ..."""
+        """Features of samples 0 .. n - 1, in order; rank r generates chunks r, r + ranks, ..."""
         world, me = processes(), rank()
         rounds = -(-n // (CHUNK * world))
         made = []
@@ -243,7 +243,7 @@ def _modes(points: Tensor, modes: Modes) -> dict[str, float]:
 
 
 def _in_order(chunks: list[Tensor], world: int) -> Tensor:
-    """Every rank's chunks (each (64, d)) in global order, on the CPU."""
+    """Arrange every rank's chunks (each (64, d)) in global order, on the CPU."""
     mine = torch.stack(chunks)
     if world == 1:
         return mine.flatten(0, 1).cpu()

@@ -11,7 +11,7 @@ from lightning_gans.metrics.estimate import Estimate, mean
 from lightning_gans.metrics.ranking import SCORES, ranking_scores
 
 READ = 64  # queries ranked at a time
-VALIDATION = 500  # queries that are looked at while training goes on
+VALIDATION = 500  # queries used during training
 
 
 @measure(
@@ -26,7 +26,7 @@ VALIDATION = 500  # queries that are looked at while training goes on
     needs=Ranks,
 )
 def ranking(model: Ranks, data: RetrievalData, split: SplitName) -> dict[str, Estimate]:
-    """Precision, NDCG, MAP and MRR over all documents but the query's training positives; means over queries."""
+    """Precision, NDCG, MAP and MRR over all documents except the query's training positives; means over queries."""
     part = data.split(split)
     part = part if split == "test" else part.at_most(VALIDATION)
     found: dict[str, list[Tensor]] = {name: [] for name in SCORES}

@@ -1,4 +1,4 @@
-"""Reconstruction error of a model that infers codes."""
+"""Reconstruction error of models with an encoder."""
 
 import torch
 
@@ -15,7 +15,7 @@ from lightning_gans.metrics.estimate import Estimate, mean
     needs=Reconstructs,
 )
 def reconstruction(model: Reconstructs, data: Data, split: SplitName) -> dict[str, Estimate]:
-    """`reconstruction_mse`, and `reconstruction_ratio` of it to the error between random pairs of samples."""
+    """`reconstruction_mse`, and `reconstruction_ratio`, its ratio to the error between random pairs of samples."""
     errors, count = [], 0
     total = squares = torch.zeros(())
     for batch in read(held_out(data, split)):

@@ -16,12 +16,12 @@ from lightning_gans.metrics.conditional import ClassReference
 from lightning_gans.metrics.frechet import FeatureStatistics
 from lightning_gans.metrics.scores import Reference
 
-FEATURES_KEPT = 10_000  # rows kept for the kernel distance, which draws subsets of 1,000
-FLOORS = 1  # version of the metrics of a floor: raise it where a metric is added or changes
+FEATURES_KEPT = 10_000  # rows stored for the kernel distance, which draws subsets of 1,000
+FLOORS = 1  # version of a floor's metrics: raise it if a metric is added or changes
 CLASSES_BYTES = 2**30  # of all classes' statistics: 100 classes of 2,048 features would take three times that
 _READ = 256  # samples read at a time; fixed, since sums in another order differ in the last bits
 
-_ROWS = 1024  # of a class taken into its statistics at a time
+_ROWS = 1024  # rows of a class added to its statistics at a time
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def reference_statistics(
     *,
     progress: Progress | None = None,
 ) -> Reference:
-    """Statistics of all samples of `split`, and features and class probabilities of up to 10,000, chosen at random.
+    """Return statistics of all samples of `split`, and features and class probabilities of up to 10,000 random ones.
 
-    key: names data and split, say the data's fingerprint and "train"; with the extractor's fingerprint it names the
+    key: names data and split, e.g. by the data's fingerprint and "train"; with the extractor's fingerprint it names the
     file in cache_dir/references. A damaged file is computed again.
-    progress: called with the share of samples done; not at all where the cache has it.
+    progress: called with the finished share of samples; not called if the cache has the result.
 
     Raises:
         ValueError: a split without samples.
@@ -77,16 +77,16 @@ def _compute(extractor: Extractor, split: SampleSplit, key: str, progress: Progr
 
 
 def known_floor(folder: Path, key: Sequence[object], compute: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Scores of real samples: from the cache in the folder `folder`, or computed and kept there.
+    """Return scores of real samples: from the cache in `folder`, or computed and stored there.
 
-    key: of all that they depend on, plain values.
+    key: plain values of everything that they depend on.
     """
     kept_floor = kept(folder / f"{digest('floor', FLOORS, *key)}.safetensors", lambda: Kept({}, {"floor": compute()}))
     return {name: float(value) for name, value in kept_floor.record["floor"].items()}
 
 
 def _chosen(n: int) -> Tensor:
-    """Choose the samples whose features are kept, as a mask (n,) of bool."""
+    """Choose the samples with stored features, as a mask (n,) of bool."""
     chosen = torch.zeros(n, dtype=torch.bool)
     chosen[torch.randperm(n, generator=stream("reference"))[:FEATURES_KEPT]] = True
     return chosen
@@ -95,9 +95,9 @@ def _chosen(n: int) -> Tensor:
 def class_reference(
     extractor: Extractor, data: Data, cache_dir: str | Path, *, progress: Progress | None = None
 ) -> ClassReference | None:
-    """Statistics of each class of the train split, and the labels of the held-out features that are kept.
+    """Return statistics of each class of the train split, and the labels of the stored held-out features.
 
-    None where the data have no labels, or where the statistics would take more than 1 GiB. Cached and told of as
+    None if the data have no labels, or if the statistics would take more than 1 GiB. Cache and progress are as in
     `reference_statistics`.
     """
     train = data.split("train")

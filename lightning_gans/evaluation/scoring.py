@@ -25,12 +25,12 @@ OWN = {"_target_": "lightning_gans.extractors.factories.own", "_partial_": True}
 
 
 class Scoring:
-    """Sample quality and all measures of a model; `prepare` comes before all else.
+    """Sample quality and all measures of a model; `prepare` must be called first.
 
     Args:
         quality: a model that samples, its data, the context -> its sample quality; None: samples are not measured.
-        measures: the other measures.
-        context: a device -> the context of the evaluation; None: one without an extractor.
+        measures: all other measures.
+        context: a device -> the context of the evaluation; None: a context without an extractor.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Scoring:
         self.quality_for, self.measures = quality, measures
         self.context = context or partial(Context, OWN)
         self.quality: SampleQuality | None = None
-        self.suffix = ""  # of metrics of features
+        self.suffix = ""  # of feature-based metrics
 
     def prepare(self, model: nn.Module, data: Data | None, device: torch.device) -> None:
         """Make extractors and read the real samples."""
@@ -69,14 +69,14 @@ class Scoring:
         return [measure for measure in self.measures if isinstance(measure, Referenced)]
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """The metrics of real samples of `split` in place of the model's: what a perfect model would score."""
+        """Metrics of real samples of `split` in place of the model's: the scores of a perfect model."""
         floor = {} if self.quality is None else self.quality.floor(split)
         for measure in self._referenced:
             floor |= measure.floor(split)
         return floor
 
     def facts(self, split: SplitName = "validation") -> dict[str, Any]:
-        """The protocol: extractor, sample count and reference."""
+        """Protocol: extractor, sample count and reference."""
         facts = {name: value for measure in self._referenced for name, value in measure.facts().items()}
         if self.quality is not None:
             facts |= {
@@ -90,12 +90,12 @@ class Scoring:
         return facts
 
     def drawn_again(self, model: nn.Module, split: SplitName, draw: int) -> dict[str, float]:
-        """The scores of other samples than those of a call, the same for the same draw >= 1; samples are measured."""
+        """Scores of other samples than those of `__call__`, the same for the same draw >= 1; of sample quality only."""
         assert self.quality is not None
         return self.quality.measure(model, split, draw=draw).scores
 
     def __call__(self, model: nn.Module, data: Data | None, split: SplitName) -> Evidence:
-        """The scores on "validation" or "test"; the same on every rank, and every rank calls it."""
+        """Scores on "validation" or "test"; the same on every rank, and every rank calls it."""
         evidence = Evidence({})
         if self.quality is not None and isinstance(model, Samples):
             evidence = self.quality.measure(model, split)
@@ -114,13 +114,13 @@ def make_scoring(
     task: Task = activity,
     also: str | Sequence[str | Mapping[str, Any]] = (),
 ) -> Scoring:
-    """Sample quality and all shipped measures, with the extractor that `metrics` describes.
+    """Create the scoring of sample quality and all shipped measures, with the extractor that `metrics` describes.
 
     Args:
         metrics: the `metrics` group of a run's settings: `_target_` of an extractor's factory, `_partial_`.
-        samples, test_samples: as of SampleQuality.
-        task: displays the making of an extractor.
-        also: measures of the user's own, as of `measures`.
+        samples, test_samples: as in SampleQuality.
+        task: displays the creation of an extractor.
+        also: the user's own measures, as in `measures`.
     """
     return Scoring(
         partial(_sample_quality, samples, test_samples), measures(also), partial(Context, metrics, task=task)

@@ -1,4 +1,4 @@
-"""Held-out and training samples that an evaluation reads from a data module."""
+"""Held-out and training samples of a data module for an evaluation."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -8,26 +8,26 @@ from lightning_gans.core.data import Data, HasParts, HasSplits, Split, SplitName
 from lightning_gans.core.interruption import poll
 
 READ = 256  # samples read at a time
-TRAIN, HELD_OUT = 5000, 2000  # samples that are read while training goes on; the test is of all
+TRAIN, HELD_OUT = 5000, 2000  # samples read during training; the test reads all
 
 Batch = TypeVar("Batch")
 AnySplit = TypeVar("AnySplit", bound=Split[Any])
 
 
 def held_out(data: HasSplits[AnySplit], split: SplitName, most: int = HELD_OUT) -> AnySplit:
-    """The split, or `most` of it while training goes on."""
+    """Return the split, or `most` of its samples during training."""
     found = data.split(split)
     return found if split == "test" else found.at_most(most)
 
 
 def train_part(data: HasSplits[AnySplit], split: SplitName) -> AnySplit:
-    """The training samples that go with a measure on `split`."""
+    """Return the training samples for a measure on `split`."""
     found = data.split("train")
     return found if split == "test" else found.at_most(TRAIN)
 
 
 def read(split: Split[Batch], size: int = READ) -> Iterator[Batch]:
-    """All of a split in batches of `size`, between which an evaluation may be left."""
+    """Yield a split in batches of `size`, between which an evaluation may be stopped."""
     with activity("samples", len(split)) as report:
         for number, batch in enumerate(split.batches(size), 1):
             poll()
@@ -36,6 +36,6 @@ def read(split: Split[Batch], size: int = READ) -> Iterator[Batch]:
 
 
 def domains_of(data: object) -> Mapping[str, Data] | None:
-    """The data modules of the two domains, source first; None where the data are no such pair."""
+    """Return the data modules of the two domains, source first; None if the data are no such pair."""
     parts = data.parts if isinstance(data, HasParts) else {}
     return {name: parts[name] for name in ("source", "target")} if {"source", "target"} <= set(parts) else None

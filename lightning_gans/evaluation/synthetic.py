@@ -19,13 +19,13 @@ from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.models.generative import CHUNK
 from lightning_gans.networks.classifier import ConvClassifier
 
-MOST, SEEDS = 10_000, 3  # images that a classifier of `cas` is trained on, and classifiers
+MOST, SEEDS = 10_000, 3  # training images of each classifier of `cas`, and number of classifiers
 
 Labelled = tuple[Tensor, Tensor]  # images uint8 (N, C, S, S), labels (N,) int64
 
 
 def share_of(real: Labelled, share: float, *, seed: int) -> Labelled:
-    """A share of the labelled images, each class in proportion and with one image at least, drawn by `seed`."""
+    """Draw a share of the labelled images by `seed`, each class in proportion and with at least one image."""
     x, labels = real
     order = torch.randperm(len(x), generator=stream("share", seed))
     rows = []
@@ -37,7 +37,7 @@ def share_of(real: Labelled, share: float, *, seed: int) -> Labelled:
 
 
 def mixed(real: Labelled, synthetic: Labelled) -> Labelled:
-    """Real and synthetic images in equal parts: of the smaller set each image as often as it takes."""
+    """Mix real and synthetic images in equal parts; images of the smaller set are repeated as needed."""
     size = max(len(real[0]), len(synthetic[0]))
     rows = [torch.arange(size) % len(labels) for _, labels in (real, synthetic)]
     pairs = list(zip((real, synthetic), rows, strict=True))
@@ -53,9 +53,10 @@ def accuracy(
     recipe: Recipe | None = None,
     device: str = "cpu",
 ) -> float:
-    """The accuracy on `test` of a classifier that saw `training` alone, 0 to 1; the same number for the same seed.
+    """Accuracy on `test` of a classifier trained on `training` only, 0 to 1; deterministic for a seed.
 
-    Every classifier takes as many steps as the recipe gives the smallest of sets, so that what differs is the images.
+    Every classifier is trained for the same number of steps, the recipe's for the smallest sets, so that only the
+    images differ.
     """
     x, labels = training
     recipe = recipe or Recipe(passes=0.0)
@@ -79,10 +80,10 @@ def accuracy(
 def cas(model: SamplesByLabel, data: Data, split: SplitName) -> dict[str, Estimate]:
     """Classification accuracy score (Ravuri & Vinyals 2019, 1905.10887), and `cas_real`, of real images in their place.
 
-    Mean accuracy on `split` of three classifiers that are trained on generated images alone: as many as there are
-    training images, 10,000 at most, with the labels of those. `cas_real` is of these training images themselves. The
-    error is of the held-out images and of the three classifiers. It is measured where `measures=cas` names it, since
-    six classifiers take a minute.
+    Mean accuracy on `split` of three classifiers trained on generated images only: as many as there are training
+    images, at most 10,000, with the labels of those. `cas_real` is that of these training images themselves. The error
+    covers the held-out images and the three classifiers. Measured only if `measures=cas` names it, since six
+    classifiers take a minute.
     """
     real, test, classes = data.split("train").at_most(MOST), data.split(split), len(data.classes or ())
     if len(data.sample_shape) != 3 or real.labels is None or not len(test) or model.classes != classes:
@@ -109,7 +110,7 @@ def cas(model: SamplesByLabel, data: Data, split: SplitName) -> dict[str, Estima
 
 
 def _over_seeds(accuracies: Sequence[float], n: int) -> Estimate:
-    """The mean accuracy of several classifiers on the same n images: errors of the classifiers and of the images."""
+    """Mean accuracy of several classifiers on the same n images; the error covers the classifiers and the images."""
     found = estimate.mean(torch.tensor(accuracies, dtype=torch.float64))
     return Estimate(found.value, hypot(found.error, estimate.share(round(found.value * n), n).error))
 
@@ -126,13 +127,13 @@ def table(
     device: str = "cpu",
     told: Callable[[], None] = lambda: None,
 ) -> dict[str, list[float]]:
-    """Accuracies on `test`, one for each seed, by what the classifier saw.
+    """Accuracies on `test`, one for each seed, by training set.
 
-    `synthetic`: generated images alone, the classification accuracy score (Ravuri & Vinyals 2019, 1905.10887).
+    `synthetic`: generated images only, the classification accuracy score (Ravuri & Vinyals 2019, 1905.10887).
     `real 10%`, `real 10% + synthetic`: a share of the real labels, without and with the generated images.
 
     Args:
-        shares: of the real labels, above 0 and at most 1.
+        shares: shares of the real labels, above 0 and at most 1.
         told: called after each classifier.
     """
     found: dict[str, list[float]] = {}

@@ -24,17 +24,17 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 
 def source(direction: Direction) -> str:
-    """The domain that a direction leads from, "a" or "b"."""
+    """Source domain of a direction, "a" or "b"."""
     return direction[0]
 
 
 def target(direction: Direction) -> str:
-    """The domain that a direction leads to."""
+    """Target domain of a direction, "a" or "b"."""
     return direction[-1]
 
 
 def back(direction: Direction) -> Direction:
-    """The other direction."""
+    """Opposite direction."""
     return "b2a" if direction == "a2b" else "a2b"
 
 
@@ -45,12 +45,12 @@ def back(direction: Direction) -> Direction:
     needs=Translates,
 )
 def cycle(model: Translates, data: HasParts, split: SplitName) -> Estimate | None:
-    """Mean of |there and back - x| over the images of both domains, each domain counting half."""
+    """Cycle error: mean of |x translated there and back - x| over the images of both domains, with equal weights."""
     errors: list[Estimate] = []
     for direction in DIRECTIONS:
         found = []
         if not len(data.parts[source(direction)].split(split)):
-            return None  # a folder of an image or two
+            return None  # a folder with one or two images
         for batch in read(held_out(data.parts[source(direction)], split)):
             again = model.translate(model.translate(batch.x, direction), back(direction))
             found.append((again.to(batch.x) - batch.x).abs().flatten(1).double().mean(1).cpu())
@@ -69,10 +69,10 @@ def cycle(model: Translates, data: HasParts, split: SplitName) -> Estimate | Non
 class TranslationQuality:
     """FID of translations in each direction, and the share of translations that keep the class of their source.
 
-    Held-out images of each domain are translated. Per direction, by features of the target domain's own extractor:
-    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, the same of the source as it is (in the
-    target's number of channels), which a translator has to beat; and `label_accuracy_a2b`, the share of translations
-    that the target domain's classifier gives the label of their source, where both domains have the same classes.
+    Held-out images of each domain are translated. For each direction, with features of the target domain's extractor:
+    `fid_a2b` against the target's training images; `fid_a2b_untranslated`, that of the untranslated source (in the
+    target's number of channels), a baseline for the translator; and `label_accuracy_a2b`, the share of translations
+    that the target domain's classifier assigns to the label of their source, if both domains have the same classes.
     `fid_both` is the mean of the two FIDs.
     """
 
@@ -112,7 +112,7 @@ class TranslationQuality:
         return {"extractor": names, "samples": samples, "reference": f"train ({counts} images)"}
 
     def floor(self, split: SplitName) -> dict[str, float]:
-        """Real held-out images of the target domain in the place of translations."""
+        """Score real held-out images of the target domain in place of translations."""
         if not self.extractors:
             return {}
         found: dict[str, Estimate] = {}
@@ -164,7 +164,7 @@ class TranslationQuality:
 
 
 def _with_channels(x: Tensor, channels: int) -> Tensor:
-    """Images (N, C, H, W) in grey (1) or RGB (3): grey by luma, RGB by repeating."""
+    """Convert images (N, C, H, W) to grey (1 channel) by luma, or to RGB (3 channels) by repetition."""
     if x.shape[1] == 3 and channels == 1:
         return (x * x.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
     return x.expand(-1, channels, -1, -1)

@@ -7,31 +7,31 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-CHUNK = 64  # samples in every forward pass
+CHUNK = 64  # samples per forward pass
 
 Progress = Callable[[float], None]  # called with the share done, 0 to 1
 
 
 class Features(NamedTuple):
-    """features: (N, d) float32. probabilities: (N, K) float32, or None where the extractor does not classify."""
+    """Features of samples. features: (N, d) float32. probabilities: (N, K) float32, or None without a classifier."""
 
     features: Tensor
     probabilities: Tensor | None
 
 
 class Extractor(Protocol):
-    """Samples -> features, the same ones to about 1e-6 whatever batch a sample comes in; see `extract`.
+    """Feature extractor: samples -> features, equal to about 1e-6 for any batch that a sample is in; see `extract`.
 
-    An extractor is no nn.Module: held as an attribute of one it is in no checkpoint, no parameter count and no
-    compilation. Its network is always in evaluation mode and in float32.
+    An extractor is no nn.Module, so as an attribute of a module it is in no checkpoint, parameter count or compilation.
+    Its network is always in eval mode and in float32.
 
     Attributes:
-        name: what a report calls it, "classifier(digits)".
-        fingerprint: of everything that its features depend on; names cached statistics.
+        name: name in reports, "classifier(digits)".
+        fingerprint: digest of everything that its features depend on; names cached statistics.
         feature_dim: d.
-        classes: K, or None where it does not classify.
-        suffix: what ends the names of metrics of its features: "" for Inception's, which papers report, "_NAME" for any
-            other's.
+        classes: K, or None if it does not classify.
+        suffix: suffix in the names of its feature-based metrics: "" for Inception's, as in papers, "_NAME" for any
+            other.
     """
 
     @property
@@ -50,18 +50,18 @@ class Extractor(Protocol):
     def suffix(self) -> str: ...
 
     def __call__(self, x: Tensor) -> Features:
-        """x: images (N, C, H, W), float in [-1, 1], or points (N, d), N > 0. Results are on the device of x."""
+        """Extract from images (N, C, H, W), float in [-1, 1], or points (N, d), N > 0; results are on its device."""
         ...
 
 
 def extract(extractor: Extractor, batches: Iterable[Tensor], total: int | None = None) -> Features:
-    """Features of all samples of a stream of batches (n, ...) of any sizes, computed in chunks of 64.
+    """Extract features of all samples of a stream of batches (n, ...) of any sizes, computed in chunks of 64.
 
     The chunks, and so the features to the last bit, do not depend on the sizes of the batches.
 
     Args:
-        batches: samples; empty ones are passed over.
-        total: read no more samples than this.
+        batches: samples; empty batches are skipped.
+        total: largest number of samples to read.
 
     Returns:
         features on the device of the samples.
@@ -80,7 +80,7 @@ def extract(extractor: Extractor, batches: Iterable[Tensor], total: int | None =
 
 
 def chunks(batches: Iterable[Tensor], total: int | None = None) -> Iterator[Tensor]:
-    """The samples of batches (n, ...) in chunks of 64, the last one with the rest; no more than `total` samples."""
+    """Yield the samples of batches (n, ...) in chunks of 64, the last one with the rest; at most `total` samples."""
     waiting: list[Tensor] = []
     count, left = 0, total
     for batch in batches:
@@ -103,11 +103,11 @@ def chunks(batches: Iterable[Tensor], total: int | None = None) -> Iterator[Tens
 
 @torch.no_grad()
 def in_chunks(forward: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor, device: torch.device) -> list[Tensor]:
-    """`forward` over x (N, ...), N > 0, in chunks of 64 on `device`, the last one with the rest.
+    """Run `forward` over x (N, ...), N > 0, in chunks of 64 on `device`, the last one with the rest.
 
-    Kernels choose their order of summation by the shape they are given: a sample's results in chunks of other sizes
-    agree to about 1e-6. `extract` gives the same chunks, and so the same bits, for batches of any size. Neither
-    autocast nor the run's trainer.precision reaches `forward`.
+    Kernels choose their order of summation by the shape of the input, so a sample's results in chunks of other sizes
+    agree only to about 1e-6. `extract` makes the same chunks, and so the same bits, for batches of any size. Neither
+    autocast nor the run's trainer.precision affects `forward`.
     """
     parts: list[tuple[Tensor, ...]] = []
     with torch.autocast(device.type, enabled=False), _exact():
@@ -118,7 +118,7 @@ def in_chunks(forward: Callable[[Tensor], tuple[Tensor, ...]], x: Tensor, device
 
 @contextmanager
 def _exact() -> Iterator[None]:
-    """Float32 sums in float32 (no TF32, no bfloat16) and no kernels chosen by the clock; restored afterwards."""
+    """Context: float32 sums in float32 (no TF32, no bfloat16), no kernels chosen by benchmark; restored afterwards."""
     cudnn: Any = torch.backends.cudnn
     mkldnn: Any = torch.backends.mkldnn
     products: tuple[Any, ...] = (torch.backends.cuda.matmul, cudnn.conv, mkldnn.matmul, mkldnn.conv)

@@ -16,9 +16,9 @@ from lightning_gans.core.files import locked, write_atomically
 
 
 class Kept(NamedTuple):
-    """tensors: by name. record: what is known about them, plain JSON.
+    """Cached tensors by name, with a record about them, plain JSON.
 
-    Added to the record are `sha256` of the tensors' file and `digest` of the record itself.
+    `sha256` of the tensors' file and `digest` of the record itself are added to the record.
     """
 
     tensors: dict[str, Tensor]
@@ -28,9 +28,9 @@ class Kept(NamedTuple):
 def kept(path: Path, prepare: Callable[[], Kept]) -> Kept:
     """Return the tensors cached in `path` (.safetensors) with their record (.json), or prepare and cache them.
 
-    A pair of files that is damaged, incomplete or does not belong together is prepared again. While one process
-    prepares, others that want the same wait. A folder that cannot be written costs a warning and the next
-    preparation, nothing else.
+    A pair of files that is damaged, incomplete or inconsistent is prepared again. While one process prepares, others
+    that need the same cache wait. If the folder cannot be written, there is a warning, and the next call prepares
+    again.
     """
     found = _read(path)
     if found is not None:
@@ -40,7 +40,7 @@ def kept(path: Path, prepare: Callable[[], Kept]) -> Kept:
 
 
 def digest(*parts: object) -> str:
-    """sha256 (hex) of plain values: the name of what was computed from them."""
+    """sha256 (hex) of plain values, the cache key of a result computed from them."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

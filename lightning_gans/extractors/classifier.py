@@ -1,4 +1,4 @@
-"""Features from a small classifier of the data's own classes, trained once and kept on disk."""
+"""Features from a small classifier of the data's own classes, trained once and cached on disk."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ from lightning_gans.networks.classifier import ConvClassifier
 
 log = logging.getLogger(__name__)
 
-POOR = 0.9  # held-out accuracy under which its features are worth a warning
+POOR = 0.9  # held-out accuracy below which there is a warning
 
 _NETWORK: dict[str, Any] = {"width": 32, "feature_dim": 64, "dropout": 0.1}
 
@@ -30,7 +30,7 @@ class ClassifierExtractor:
     """Classifier extractor: the penultimate layer of a `ConvClassifier`, and its class probabilities.
 
     Attributes:
-        accuracy: on the data's validation split, 0 to 1; None where that is empty.
+        accuracy: accuracy on the data's validation split, 0 to 1; None if that is empty.
     """
 
     batch: ClassVar[tuple[type, ...]] = (SampleBatch, SemiSupervisedBatch, UnpairedBatch, ConditionedBatch, PairedBatch)
@@ -45,13 +45,13 @@ class ClassifierExtractor:
         self.device = network.head.weight.device
 
     def to(self, device: torch.device | str) -> "ClassifierExtractor":
-        """Itself, computing on `device` from now on."""
+        """Move the extractor to `device`; return itself."""
         self.device = torch.device(device)
         self.network.to(self.device)
         return self
 
     def __call__(self, x: Tensor) -> Features:
-        """Images (N, C, S, S) in [-1, 1] -> features (N, d), probabilities (N, K)."""
+        """Extract from images (N, C, S, S) in [-1, 1]: features (N, d), probabilities (N, K)."""
         return Features(*in_chunks(self._forward, x, self.device))
 
     def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,17 +69,17 @@ def fit_or_load(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> ClassifierExtractor:
-    """The classifier of `data`: from cache_dir/extractors, or trained on the train split and kept there.
+    """Return the classifier of `data`: from cache_dir/extractors, or trained on the train split and cached there.
 
-    Trained with random numbers of its own: the process's random state stays as it was, and the same data give the
-    same classifier (to the last bit with the same versions, device and number of threads).
+    Training uses separate random numbers: the random state of the process is unchanged, and the same data give the same
+    classifier (to the last bit with the same versions, device and number of threads).
 
-    name: what reports call the data; data.name, or else the name of its class in lower case.
-    device: where it is trained and where it computes.
-    progress: called with the share of the training done; not at all where the cache has it.
+    name: name of the data in reports; None: data.name, or else the name of its class in lower case.
+    device: device of training and extraction.
+    progress: called with the finished share of the training; not called for a cached classifier.
 
     Raises:
-        UserError: the data are no images, or have no labels, or fewer than two classes.
+        UserError: the data are not images, have no labels, or have fewer than two classes.
     """
     recipe = recipe or Recipe()
     name = name or str(getattr(data, "name", None) or type(data).__name__.lower())
@@ -107,7 +107,7 @@ def fit_or_load(
         return Kept(fitted.state_dict(), record)
 
     tensors, record = kept(path, prepare)
-    with torch.device("meta"):  # no weights are drawn only to be replaced
+    with torch.device("meta"):  # draws no weights, since they would be replaced
         classifier = ConvClassifier(**network)
     classifier.load_state_dict(tensors, assign=True)
     accuracy = record["accuracy"]

@@ -9,7 +9,7 @@ from lightning_gans.extractors.base import Features
 
 
 class CoordinateExtractor:
-    """Identity extractor for points (N, d): Frechet and kernel distance in the plane itself."""
+    """Identity extractor for points (N, d): Frechet and kernel distances are in the plane itself."""
 
     batch: ClassVar[type] = SampleBatch
     contents: ClassVar[tuple[str, ...]] = ("points",)
@@ -22,10 +22,10 @@ class CoordinateExtractor:
         self.feature_dim = feature_dim
 
     def __call__(self, x: Tensor) -> Features:
-        """(N, d) -> the same numbers, float32.
+        """Return points (N, d) as float32 features.
 
         Raises:
-            ValueError: not points of this dimension.
+            ValueError: x is not points of this dimension.
         """
         if x.dim() != 2 or x.shape[1] != self.feature_dim:
             raise ValueError(f"Points are (N, {self.feature_dim}); these have shape {tuple(x.shape)}.")

@@ -17,14 +17,14 @@ from lightning_gans.extractors.inception import InceptionExtractor
 from lightning_gans.extractors.pixels import PixelExtractor
 from lightning_gans.settings import Given
 
-# The names that a configuration from a stranger may use; see experiments.trained.loading.
+# The names that an untrusted configuration may use; see experiments.trained.loading.
 __all__ = ["classifier", "coordinates", "inception", "own", "pixels"]
 
 
 def classifier(
     data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
 ) -> ClassifierExtractor:
-    """A small classifier of the data's own labels, trained once; see `extractors.classifier`.
+    """Classifier of the data's own labels, trained once; see `extractors.classifier`.
 
     Args:
         data: data module of the run.
@@ -38,7 +38,7 @@ def classifier(
 def coordinates(
     data: Given[Data], *, cache_dir: Given[Path], device: Given[torch.device], progress: Given[Progress | None] = None
 ) -> CoordinateExtractor:
-    """The points themselves; for planar densities.
+    """Coordinates of the points themselves; for planar densities.
 
     Args:
         data: data module of the run.
@@ -47,7 +47,7 @@ def coordinates(
         progress: callback for progress messages.
 
     Raises:
-        UserError: the samples are no points.
+        UserError: the samples are not points.
     """
     if len(data.sample_shape) != 1:
         shape = "x".join(map(str, data.sample_shape))
@@ -65,7 +65,7 @@ def inception(
     sha256: str | None = None,
     resize: Literal["tf1", "clean"] = "tf1",
 ) -> InceptionExtractor:
-    """The Inception network of FID; see `extractors.inception`.
+    """Inception network of FID; see `extractors.inception`.
 
     Args:
         data: data module of the run.
@@ -104,7 +104,7 @@ def pixels(
         progress: callback for progress messages.
 
     Raises:
-        UserError: the samples are no images.
+        UserError: the samples are not images.
     """
     if len(data.sample_shape) != 3:
         shape = "x".join(map(str, data.sample_shape))

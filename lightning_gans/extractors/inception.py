@@ -1,4 +1,4 @@
-"""The Inception network that FID, KID and IS are published with, through torchmetrics and torch-fidelity."""
+"""Inception network of published FID, KID and IS, through torchmetrics and torch-fidelity."""
 
 import hashlib
 import io
@@ -80,21 +80,21 @@ class InceptionExtractor:
         self.fingerprint = f"{self.name}-{_digest(state)}"
         self.device = torch.device(device)
         self.network = _network(state, path).to(self.device)
-        self._clean: Tensor | None = None  # the network's input, in the place of its own resized one
+        self._clean: Tensor | None = None  # the network's input, instead of its own resized one
         if resize == "clean":
             self.network.Conv2d_1a_3x3.register_forward_pre_hook(lambda layer, given: (self._clean,))
 
     def to(self, device: torch.device | str) -> "InceptionExtractor":
-        """Itself, computing on `device` from now on."""
+        """Move the extractor to `device`; return itself."""
         self.device = torch.device(device)
         self.network.to(self.device)
         return self
 
     def __call__(self, x: Tensor) -> Features:
-        """Images (N, 1 or 3, H, W) in [-1, 1] -> features (N, 2048), probabilities (N, 1008).
+        """Extract from images (N, 1 or 3, H, W) in [-1, 1]: features (N, 2048), probabilities (N, 1008).
 
         Raises:
-            UserError: images of another number of channels.
+            UserError: another number of channels.
         """
         if x.dim() != 4 or x.shape[1] not in (1, 3):
             raise UserError(
@@ -110,15 +110,15 @@ class InceptionExtractor:
         data = data.expand(-1, 3, -1, -1)
         if self.resize == "clean":
             self._clean = (clean_resized(data).to(self.device) - 128) / 128
-            data = data.new_zeros(1, 3, SIDE, SIDE)  # the network takes bytes alone
-        # The parent's forward: torchmetrics' own returns the first of the features alone.
+            data = data.new_zeros(1, 3, SIDE, SIDE)  # the network accepts only bytes
+        # The parent's forward, since torchmetrics' own returns only the first of the features.
         features, logits = FeatureExtractorInceptionV3.forward(self.network, data)
         self._clean = None
         return features, logits.softmax(1)
 
 
 def clean_resized(images: Tensor) -> Tensor:
-    """uint8 images (N, C, H, W) as float32 (N, C, 299, 299) in 0 ... 255, by clean-fid's filter; on the CPU."""
+    """Resize uint8 images (N, C, H, W) to float32 (N, C, 299, 299) in 0 ... 255 with clean-fid's filter, on the CPU."""
     channels = images.cpu().float().flatten(0, 1).numpy()
     resized = [np.asarray(Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for one in channels]
     clipped: Tensor = torch.from_numpy(np.stack(resized)).clamp_(0, 255).unflatten(0, images.shape[:2])
@@ -128,16 +128,16 @@ def clean_resized(images: Tensor) -> Tensor:
 def _network(state: State, path: Path) -> Any:
     from torchmetrics.image.fid import NoTrainInceptionV3
 
-    # The constructor unpickles the file it is given: it gets one made here, of tensors alone.
+    # The constructor unpickles its file, so it gets a new one with tensors only.
     buffer = io.BytesIO()
     torch.save(state, buffer)
     buffer.seek(0)
     try:
-        with isolated("inception"):  # the weights it draws before it reads its file are no one's business
+        with isolated("inception"):  # it draws weights before it reads its file
             return NoTrainInceptionV3(
                 _NAME,
                 ["2048", "logits_unbiased"],
-                buffer,  # type: ignore[arg-type]  # whatever torch.load reads
+                buffer,  # type: ignore[arg-type]  # anything that torch.load reads
                 antialias=False,
             )
     except RuntimeError as error:
@@ -193,7 +193,7 @@ def _check_hash(path: Path, sha256: str | None) -> None:
 
 
 def _downloaded() -> Path:
-    """The file that torch-fidelity publishes, in torch.hub's folder; fetched where it is not there yet."""
+    """Return the file that torch-fidelity publishes, in torch.hub's folder; downloads it if it is missing."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     path = Path(torch.hub.get_dir(), "checkpoints", str(URL_INCEPTION_V3).rpartition("/")[2])
@@ -213,7 +213,7 @@ def _downloaded() -> Path:
 
 
 def _digest(state: State) -> str:
-    """Return a digest of names and values, so that the same weights in another file are the same extractor."""
+    """Return a digest of names and values, so that equal weights in another file are the same extractor."""
     result = hashlib.sha256()
     for name in sorted(state):
         result.update(name.encode())

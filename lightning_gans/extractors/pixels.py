@@ -14,8 +14,8 @@ SIDE = 8
 class PixelExtractor:
     """Pixel extractor: the image at 8x8 pixels, the mean of each of 64 equal parts, for each channel.
 
-    FID and KID of these features compare layout and colour, and see neither texture nor fine detail. They rank runs on
-    the same images; they say less about quality than Inception's, and their values are not comparable with those.
+    FID and KID of these features compare layout and colour, but not texture or fine detail. They rank runs on the same
+    images; they say less about quality than Inception's, and their values are not comparable with those.
 
     Args:
         channels: 1 (grey) or 3 (RGB).
@@ -33,10 +33,10 @@ class PixelExtractor:
         self.fingerprint = f"pixels {SIDE}x{SIDE}x{channels}"
 
     def __call__(self, x: Tensor) -> Features:
-        """Images (N, C, H, W) in [-1, 1] -> features (N, 64 C), float32.
+        """Extract from images (N, C, H, W) in [-1, 1]: features (N, 64 C), float32.
 
         Raises:
-            ValueError: not images of this number of channels.
+            ValueError: x is not images with this number of channels.
         """
         if x.dim() != 4 or x.shape[1] != self.channels:
             raise ValueError(f"Images are (N, {self.channels}, H, W); these have shape {tuple(x.shape)}.")

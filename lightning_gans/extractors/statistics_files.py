@@ -16,13 +16,13 @@ from lightning_gans.metrics.frechet import FeatureStatistics
 
 MOST_BYTES = 2**32  # of an array in a file
 
-_ASYMMETRY = 1e-4  # largest difference of sigma and its transpose, as a share of its largest number
+_ASYMMETRY = 1e-4  # largest difference of sigma and its transpose, relative to its largest element
 
 
 def read_statistics(path: str | os.PathLike[str]) -> FeatureStatistics:
-    """Mean `mu` (d,) and covariance `sigma` (d, d) of a file, for the Frechet distance.
+    """Read mean `mu` (d,) and covariance `sigma` (d, d) from a file, for the Frechet distance.
 
-    Such files do not say of how many samples they are.
+    Such files do not contain the number of samples.
 
     Raises:
         UserError: the file is missing or damaged, lacks an array, or holds arrays of other shapes or NaN.
@@ -50,7 +50,7 @@ def write_statistics(path: str | os.PathLike[str], statistics: FeatureStatistics
 
 
 def read_features(path: str | os.PathLike[str]) -> Tensor:
-    """Features `feats` (N, d) of a file that clean-fid keeps for KID.
+    """Read features `feats` (N, d) from a file that clean-fid writes for KID.
 
     Raises:
         UserError: the file is missing or damaged, lacks the array, or holds one of another shape or NaN.

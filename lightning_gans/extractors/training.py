@@ -1,4 +1,4 @@
-"""Training the small classifier: the recipe and its loop."""
+"""Training of the small classifier: the recipe and its loop."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from lightning_gans.networks.classifier import ConvClassifier
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training settings of the classifier: AdamW, one cycle of the learning rate, slightly moved images.
+    """Training settings of the classifier: AdamW, one cycle of the learning rate, slight geometric augmentation.
 
-    version: raise it when code here changes what comes out, and every cached classifier is trained anew.
-    passes: over the training images, but at least `least` and at most `most` images in all.
+    version: raise it when code here changes the results; every cached classifier is then trained again.
+    passes: passes over the training images, but at least `least` and at most `most` images in total.
     shift, zoom: largest, as a share of the image; rotation: largest, in radians.
-    held_bytes: images held in memory as bytes; a random part of a set that takes more.
+    held_bytes: memory for images as bytes; of a larger set, a random part is used.
     """
 
     version: int = 1
@@ -42,7 +42,7 @@ class Recipe:
 
 
 def hold(split: SampleSplit, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Training images as uint8 (M, C, S, S) and labels (M,): all of them, or a random part that fits."""
+    """Load training images as uint8 (M, C, S, S) and labels (M,): all of them, or a random part that fits."""
     images, labels, chosen, seen = [], [], None, 0
     for batch in split.batches(256):
         if chosen is None:
@@ -61,7 +61,7 @@ def hold(split: SampleSplit, recipe: Recipe) -> tuple[Tensor, Tensor]:
 def fit(
     network: ConvClassifier, x: Tensor, labels: Tensor, recipe: Recipe, device: torch.device, progress: Progress | None
 ) -> ConvClassifier:
-    """Train `network` on uint8 images x (N, C, S, S) and labels (N,); draws from the global random state."""
+    """Train `network` on uint8 images x (N, C, S, S) and labels (N,), with draws from the global random state."""
     network = network.to(device, torch.float32).to(memory_format=torch.channels_last).train()  # half the time on a CPU
     steps, batch = recipe.steps(len(x)), min(recipe.batch, len(x))
     optimizer = torch.optim.AdamW(
@@ -87,7 +87,7 @@ def fit(
 
 
 def _moved(x: Tensor, recipe: Recipe) -> Tensor:
-    """Each image of (N, C, S, S) turned, zoomed and shifted a little, by draws from the global random state."""
+    """Rotate, zoom and shift each image of (N, C, S, S) slightly, with draws from the global random state."""
     angle, zoom, right, down = torch.rand(4, len(x), dtype=torch.float32).mul(2).sub(1).to(x.device)
     cosine, sine = (angle * recipe.rotation).cos(), (angle * recipe.rotation).sin()
     scale = 1 + zoom * recipe.zoom

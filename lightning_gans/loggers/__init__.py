@@ -1,4 +1,4 @@
-"""Loggers besides a run's own files. Knows the core's names and no callback; naming one imports its module alone."""
+"""Loggers besides a run's own files. Uses the core and no callback; accessing a logger imports only its module."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

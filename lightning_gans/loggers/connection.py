@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 PATIENCE = 3.0  # seconds
-HOST = "api.wandb.ai"  # under which `wandb login` has kept keys for W&B's own servers, by whatever name they answer now
+HOST = "api.wandb.ai"  # host under which `wandb login` stores keys for W&B's own servers, whatever their current name
 
 Mode = Literal["online", "offline", "shared", "disabled"]
 _MODES: dict[str, Mode] = {
@@ -25,7 +25,7 @@ _MODES: dict[str, Mode] = {
 
 
 class Choice(NamedTuple):
-    """Mode of logging. complaint: a reason for the user if the mode is not the one asked for or expected."""
+    """Mode of logging. complaint: the reason, for the user, if the mode is not the requested or expected one."""
 
     mode: Mode
     complaint: str | None = None
@@ -34,14 +34,14 @@ class Choice(NamedTuple):
 def choose(
     *, offline: bool | None, url: str, standing: str | None = None, has_key: bool = False, patience: float = PATIENCE
 ) -> Choice:
-    """Online where someone is logged in and the server answers; offline otherwise.
+    """Choose online logging if a user is logged in and the server answers, offline logging otherwise.
 
     Args:
-        offline: what the configuration says; None leaves it to WANDB_MODE, then to W&B's settings file, then to what
-            is possible. WANDB_MODE=disabled always holds.
+        offline: mode in the configuration; None: WANDB_MODE, then W&B's settings file, then online if possible.
+            WANDB_MODE=disabled always holds.
         url: the server.
-        standing: the mode in W&B's settings file (`wandb offline` writes it).
-        has_key: credentials are known already, whatever the environment and .netrc hold.
+        standing: mode in W&B's settings file (`wandb offline` writes it).
+        has_key: credentials are known already, independently of the environment and .netrc.
         patience: seconds to wait for the server.
     """
     environment = _MODES.get(os.environ.get("WANDB_MODE", "").strip().lower())
@@ -52,7 +52,7 @@ def choose(
         return Choice("offline")
     if not (has_key or logged_in(url)):
         complaint = f"nobody is logged in at {url}: `wandb login`, or set WANDB_API_KEY"
-        return Choice("offline", None if wish is None else complaint)  # the usual case is no cause for complaint
+        return Choice("offline", None if wish is None else complaint)  # no complaint in the usual case
     if not answers(url, patience):
         return Choice("offline", f"{url} did not answer within {patience:g} s")
     return Choice("shared" if wish == "shared" else "online")
@@ -75,7 +75,7 @@ def logged_in(url: str) -> bool:
 
 
 def answers(url: str, patience: float = PATIENCE) -> bool:
-    """Return True if the server answers within `patience` seconds, through the proxies that are set."""
+    """Return True if the server answers within `patience` seconds, through configured proxies."""
     heard = threading.Event()
 
     def ask() -> None:
@@ -87,7 +87,7 @@ def answers(url: str, patience: float = PATIENCE) -> bool:
         except (OSError, ValueError, http.client.HTTPException):
             pass
 
-    # in a thread, because the look-up of a name cannot be given a time limit
+    # in a thread, because a name look-up has no time limit
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(patience)

@@ -14,7 +14,7 @@ LONGEST_NAME = 128  # characters of an artifact's name
 
 @dataclass(frozen=True)
 class Export:
-    """An exported generator: its folder, the iteration of its weights, and facts beside it (metrics, data ...)."""
+    """Exported generator: its folder, the iteration of its weights, and further facts (metrics, data ...)."""
 
     folder: Path
     iteration: int
@@ -22,12 +22,12 @@ class Export:
 
 
 def artifact_name(run_dir: Path) -> str:
-    """The name of a run's artifact: that of its directory, in the characters that W&B takes."""
+    """Return the name of a run's artifact: the name of its directory, in characters that W&B accepts."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", run_dir.absolute().name)[:LONGEST_NAME].strip("-.") or "generator"
 
 
 def keep(export: Export, place: Path) -> None:
-    """Copy an export to `place`, in the place of the one that is there; whole or not at all."""
+    """Copy an export to `place` atomically, replacing an earlier one."""
     fresh = place.with_name(f"{place.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(export.folder, fresh / "generator")
@@ -38,7 +38,7 @@ def keep(export: Export, place: Path) -> None:
 
 
 def kept(place: Path) -> Export | None:
-    """The export that `keep` left at `place`; None where there is none, or a damaged one."""
+    """Return the export that `keep` stored at `place`; None if there is none, or a damaged one."""
     try:
         found = json.loads((place / "export.json").read_text(encoding="utf-8"))
         export = Export(place / "generator", int(found["iteration"]), dict(found["facts"]))
@@ -50,8 +50,8 @@ def kept(place: Path) -> Export | None:
 def upload(run: Any, export: Export, name: str, aliases: Sequence[str]) -> None:
     """Log the whole folder of an export as an artifact of type "model".
 
-    A copy is taken, since the next export replaces the files. Offline it lies beside the run's other files until
-    `wandb sync` reads it; W&B's own copies are in the user's home, where nothing says of which run they are.
+    A copy is uploaded, since the next export replaces the files. Offline it is stored beside the run's other files
+    until `wandb sync` reads it; W&B's own copies are in the user's home, without the name of their run.
     """
     import wandb
 
@@ -68,7 +68,7 @@ def upload(run: Any, export: Export, name: str, aliases: Sequence[str]) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same as JSON knows it: NaN and infinity become null."""
+    """Replace NaN and infinity by null, for JSON."""
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -15,21 +15,21 @@ log = logging.getLogger(__name__)
 
 PROJECT = "lightning-gans"
 LONGEST_TAG = 64  # characters, W&B's limit
-_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")  # what W&B takes, and every file system
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")  # valid for W&B and every file system
 
-# "VARIABLE=value" -> the run directory of this process that has taken it.
+# "VARIABLE=value" -> the run directory of this process that uses it.
 _taken: dict[str, Path] = {}
 
 
 def chosen(setting: str | None, variable: str, default: str | None = None) -> str | None:
-    """An explicit setting, over the environment variable, over the default."""
+    """Return an explicit setting, else the environment variable, else the default."""
     return setting if setting is not None else os.environ.get(variable, "").strip() or default
 
 
 def for_one_run(variable: str, run_dir: Path) -> str | None:
-    """The value of a variable that describes one run (WANDB_RUN_ID, WANDB_NAME), for the first run of this process.
+    """Return a variable that describes one run (WANDB_RUN_ID, WANDB_NAME), for the first run of this process only.
 
-    Other runs of the process would otherwise be logged as the same W&B run. A value that has changed is free again.
+    Other runs of the process would otherwise be logged as the same W&B run. A changed value can be used again.
     """
     value = os.environ.get(variable, "").strip()
     if not value:
@@ -39,9 +39,9 @@ def for_one_run(variable: str, run_dir: Path) -> str | None:
 
 
 def pinned_id(run_dir: Path) -> str:
-    """The W&B id of this run directory: the one in wandb/id.txt, else WANDB_RUN_ID, else a new one, which is written.
+    """Return the W&B id of this run directory: from wandb/id.txt, else WANDB_RUN_ID, else a new one, which is written.
 
-    A damaged id.txt is replaced; that costs the joint history and not the logging.
+    A damaged id.txt is replaced, which loses the common history but not the logging.
     """
     file = run_dir / "wandb" / "id.txt"
     known = file.read_text(errors="replace").strip() if file.is_file() else ""
@@ -61,14 +61,14 @@ def pinned_id(run_dir: Path) -> str:
 
 
 def tags_of(given: Sequence[str] | None, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The variant, the data and the objective of the run, then the user's own tags: the setting, else WANDB_TAGS."""
+    """Return variant, data and objective of the run as tags, then the user's own: the setting, else WANDB_TAGS."""
     own = os.environ.get("WANDB_TAGS", "").split(",") if given is None else given
     tags = [str(tag).strip()[:LONGEST_TAG] for tag in (*_choices(config), *own)]
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
 def _choices(config: Mapping[str, Any]) -> list[str]:
-    """The choices that runs are compared by; the objective only of a game that plays it."""
+    """Return the choices by which runs are compared; the objective only for games that have one."""
     choices, variant = config.get("choices"), config.get("variant")
     if not isinstance(choices, Mapping):
         return []

@@ -14,7 +14,7 @@ from lightning_gans.core.errors import UserError
 
 
 class TensorBoardLogger(LightningTensorBoardLogger):
-    """Lightning's logger, in the run's directory, with pictures. Look with `tensorboard --logdir runs`.
+    """Lightning's logger, in the run's directory, with pictures. View with `tensorboard --logdir runs`.
 
     Args:
         run_dir: directory of the run.
@@ -35,7 +35,7 @@ class TensorBoardLogger(LightningTensorBoardLogger):
 
     @rank_zero_only
     def log_picture(self, name: str, path: str | os.PathLike[str], iteration: int) -> None:
-        """Log an image or a GIF; the file's own bytes, so an animation stays one."""
+        """Log an image or a GIF by the file's own bytes, so that an animation is preserved."""
         from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
 
         data = Path(path).read_bytes()
@@ -47,12 +47,12 @@ class TensorBoardLogger(LightningTensorBoardLogger):
 
     @rank_zero_only
     def log_summary(self, facts: Mapping[str, Any]) -> None:
-        """Note facts about the run as a whole: its status, the best value of each metric."""
+        """Store facts about the run as a whole: its status, the best value of each metric."""
         self._facts |= facts
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write the noted facts as a table under Text, and close the file."""
+        """Write the stored facts as a table under Text, and close the file."""
         if self._facts:
             rows = [f"| {name} | {value} |" for name, value in self._facts.items()]
             self.experiment.add_text("summary", "\n".join(["| fact | value |", "|---|---|", *rows]))

@@ -29,27 +29,27 @@ LEVELS = {"warning": "WARN", "error": "ERROR"}
 
 VIDEOS = {".gif": "gif", ".mp4": "mp4", ".webm": "webm"}
 
-# Read by W&B before any settings.
+# Read by W&B before its settings.
 ENVIRONMENT = {
     "WANDB_SILENT": "true",
-    "WANDB_ERROR_REPORTING": "false",  # its process would send its own crashes over the network
+    "WANDB_ERROR_REPORTING": "false",  # otherwise its process sends its own crashes over the network
 }
 
-# Passed on as far as the installed W&B knows them.
+# Passed if the installed W&B knows them.
 SETTINGS: dict[str, Any] = {
     "silent": True,
-    "console": "off",  # the terminal is ours
+    "console": "off",  # W&B does not capture the terminal
     "reinit": "create_new",  # a second job of this process is a second run
     "init_timeout": 10.0,  # seconds; then offline
-    "finish_timeout": 60.0,  # seconds for what is not uploaded yet; it stays on disk
+    "finish_timeout": 60.0,  # seconds for pending uploads, which stay on disk
     "finish_timeout_raises": True,
-    "x_save_requirements": False,  # 0.3 s to list what command.txt says in short
-    "x_transaction_log_flush_interval": 1.0,  # seconds: what a killed run may lose (15 by default)
+    "x_save_requirements": False,  # takes 0.3 s for a list that command.txt has in short
+    "x_transaction_log_flush_interval": 1.0,  # seconds of data that a killed run may lose (15 by default)
 }
 
 
 def _harmless(method: Callable[..., R]) -> Callable[..., R | None]:
-    """Rank 0 alone; whatever fails in W&B is said once and ends the logging, never the training."""
+    """Decorator: on rank 0 only; an error in W&B is reported once and ends the logging, never the training."""
 
     @wraps(method)
     def attempt(self: "WandbLogger", *args: Any, **kwargs: Any) -> R | None:
@@ -67,18 +67,17 @@ def _harmless(method: Callable[..., R]) -> Callable[..., R | None]:
 
 
 class WandbLogger(Logger):
-    """Logs to W&B online where someone is logged in and the server answers, offline otherwise. Rank 0 alone.
+    """Logs to W&B online if a user is logged in and the server answers, offline otherwise. Rank 0 only.
 
-    The run's id lies in run_dir/wandb/id.txt, so a resumed run is the same W&B run; its rows keep their iteration as
-    W&B's own step, so a row that was sent before is not sent twice. The x-axis of every chart is `iteration`; `images`
-    and `seconds` are in every row, for charts that are to have another. The summary holds the best value of every
-    metric of an evaluation (`eval/fid.min`).
+    The run's id is in run_dir/wandb/id.txt, so a resumed run is the same W&B run. Rows have their iteration as W&B's
+    own step, so no row is sent twice. The x-axis of every chart is `iteration`; `images` and `seconds` are in every
+    row, as alternative x-axes. The summary has the best value of every metric of an evaluation (`eval/fid.min`).
 
-    Not Lightning's WandbLogger: that one takes over whatever run is in progress (two jobs of one process become one),
-    sets WANDB_MODE for the whole process, counts optimizer steps on the x-axis, and lets W&B's failures end training.
+    Lightning's WandbLogger is not used: it takes over any run in progress (two jobs of one process become one), sets
+    WANDB_MODE for the whole process, counts optimizer steps on the x-axis, and lets W&B's errors end training.
 
-    An argument that is null has the value of W&B's environment variable, and its own default where that is not set.
-    WANDB_RUN_ID becomes the id of a new run. WANDB_RUN_ID and WANDB_NAME are for the first run of a process alone.
+    An argument that is null has the value of W&B's environment variable, or its own default if that is not set.
+    WANDB_RUN_ID becomes the id of a new run. WANDB_RUN_ID and WANDB_NAME are used by the first run of a process only.
 
     Args:
         run_dir: directory of the run; W&B writes to run_dir/wandb, or to WANDB_DIR/wandb where that variable is set.
@@ -134,12 +133,12 @@ class WandbLogger(Logger):
 
     @property
     def experiment(self) -> Any:
-        """Run object of W&B; None on other ranks than 0, where W&B is disabled, or after it failed."""
+        """Run object of W&B; None on ranks other than 0, if W&B is disabled, or after an error."""
         return self._begin()
 
     @_harmless
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Keep the resolved configuration; sent when the run begins, or now if it has."""
+        """Store the resolved configuration; it is sent when the run begins, or now if it has begun."""
         self._config |= plain(vars(params) if isinstance(params, Namespace) else params)
         if self._run is not None:
             self._run.config.update(self._config, allow_val_change=True)
@@ -152,7 +151,7 @@ class WandbLogger(Logger):
             run.log({**metrics} if step is None else {"iteration": step, **metrics}, step=step)
 
     def _describe(self, run: Any, metrics: Mapping[str, float]) -> None:
-        """Tell W&B the better direction of metrics that it has not seen: its summary then holds their best value."""
+        """Declare the better direction of new metrics to W&B, whose summary then has their best value."""
         for name in metrics.keys() - self._described:
             found = METRICS.get(name.removeprefix("eval/"))
             if found is not None and name.startswith("eval/"):
@@ -183,9 +182,9 @@ class WandbLogger(Logger):
 
         Args:
             folder: the export; uploaded whole.
-            iteration: of its weights.
-            aliases: "latest", and "best" where it is the best so far.
-            facts: metadata of the artifact, beside the names, the command and the commit of the run.
+            iteration: iteration of the weights.
+            aliases: "latest", and "best" if it is the best so far.
+            facts: metadata of the artifact, in addition to the names, the command and the commit of the run.
         """
         if not self.log_model or (run := self._begin()) is None:
             return
@@ -198,7 +197,7 @@ class WandbLogger(Logger):
             keep(export, self.run_dir / "wandb" / BEST)
 
     def _origin(self) -> dict[str, Any]:
-        """The variant, the data, the seed, the command and the commit of the run."""
+        """Return variant, data, seed, command and commit of the run."""
         names = self._config.get("names")
         found = dict(names) if isinstance(names, Mapping) else {}
         told = {**self._config, "variant": found.get("variant"), "data": found.get("data"), "run": found.get("run")}
@@ -264,7 +263,7 @@ class WandbLogger(Logger):
             if choice.mode == "offline":
                 raise
             self._say_offline(_reason(error))
-            _abandon()  # its process still holds the run's id
+            _abandon()  # its process still has the run's id
             self._run = self._init("offline")
         self._run.define_metric("iteration")
         self._run.define_metric("*", step_metric="iteration")
@@ -295,7 +294,7 @@ class WandbLogger(Logger):
         )
 
     def _files(self) -> Path:
-        """The folder of W&B's own files: run_dir/wandb, or WANDB_DIR/wandb."""
+        """Folder of W&B's own files: run_dir/wandb, or WANDB_DIR/wandb."""
         return Path(os.environ.get("WANDB_DIR") or self.run_dir) / "wandb"
 
     def _say_offline(self, why: str) -> None:
@@ -303,7 +302,7 @@ class WandbLogger(Logger):
 
 
 def _abandon() -> None:
-    """Let go of W&B's process, whatever state it is in, so that nothing is said about it when ours ends."""
+    """Disconnect from W&B's process in any state, so that it prints nothing when ours ends."""
     with suppress(Exception, SystemExit):
         import wandb
 
@@ -311,7 +310,7 @@ def _abandon() -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same in dictionaries, lists and what JSON knows; anything else as text."""
+    """Convert to dictionaries, lists and JSON values; anything else to text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):

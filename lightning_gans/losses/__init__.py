@@ -1,4 +1,4 @@
-"""Losses, penalties and constraints on logits, codes and scores. Naming one imports its module alone."""
+"""Losses, penalties and constraints on logits, codes and scores. Accessing one imports only its module."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

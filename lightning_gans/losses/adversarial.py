@@ -1,11 +1,11 @@
 """Adversarial losses: pure functions of D's logits on real and fake samples, for D and for G.
 
-Logits are raw discriminator outputs of any shape; every loss is a mean over all of them, in a form that is stable for
-logits of any size, and computed in float32 where the network that gave them ran in less. sp is softplus:
+Logits are raw discriminator outputs of any shape. Every loss is a mean over all of them, in a numerically stable form,
+and is computed in float32 if the network ran in lower precision. sp is softplus:
 -log sigmoid(t) = sp(-t), -log(1 - sigmoid(t)) = sp(t). p is the data's distribution, q the generator's.
 
-A loss also knows what D's training estimates: at D's optimum `estimate` is the named divergence between p and q, and
-before it, an estimate from below (up to the batch's sampling error).
+A loss also defines the divergence that D's training estimates: at D's optimum, `estimate` is the named divergence
+between p and q; before it, a lower estimate (up to the batch's sampling error).
 """
 
 from abc import ABC, abstractmethod
@@ -23,12 +23,12 @@ _ON_LOGITS = ("real", "fake", "discriminator", "generator", "accuracy")
 class AdversarialLoss(ABC):
     """Base class of adversarial losses. D minimises the sum of `discriminator(D(x), D(G(z)))`.
 
-    divergence: what `estimate` approaches.
-    needs_real: the loss compares real with fake logits, and G is given both: `generator(D(G(z)), D(x))`;
-        any other G is given its own alone.
-    plain: the factor that takes G's loss to the form without a half in it, which other papers' code has.
-    over: "mean", it is a mean over samples or pairs; "per_rank", a function of whatever part of the batch it is given.
-    boundary: the logit that separates real from fake; None where D is a critic whose zero means nothing.
+    divergence: name of the quantity that `estimate` approaches.
+    needs_real: the loss compares real with fake logits, so G's loss takes both: `generator(D(G(z)), D(x))`; otherwise
+        it takes the fake logits only.
+    plain: factor that converts G's loss to the form without a factor 1/2, as in the code of other papers.
+    over: "mean", a mean over samples or pairs; "per_rank", a function of the part of the batch that it is given.
+    boundary: the logit that separates real from fake; None for a critic, whose zero has no meaning.
     """
 
     divergence: ClassVar[str]
@@ -57,7 +57,7 @@ class AdversarialLoss(ABC):
         """Divergence estimated by D's loss (the sum of its terms), in nats if it is an f-divergence."""
 
     def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:
-        """Share of the logits on the right side of the boundary."""
+        """Share of the logits on the right side of the boundary; None without a boundary."""
         if self.boundary is None:
             return None
         right = (on_real > self.boundary).float().mean() + (on_fake < self.boundary).float().mean()
@@ -144,8 +144,8 @@ class LeastSquares(SeparableLoss):
 class Hinge(SeparableLoss):
     """Hinge loss: Geometric GAN (Lim & Ye 2017, 1705.02894), eq. 12-13; SN-GAN (Miyato et al. 2018), eq. 16-17.
 
-    D stops at a margin of 1; G moves its samples along D's normal, with a gradient that never saturates. At D's optimum
-    sign(p - q) its loss is 2 - 2 TV(p, q).
+    D's loss is zero beyond a margin of 1; G's gradient never saturates. At D's optimum sign(p - q), D's loss is
+    2 - 2 TV(p, q).
     """
 
     divergence = "total_variation"
@@ -166,8 +166,8 @@ class Hinge(SeparableLoss):
 class Wasserstein(SeparableLoss):
     """Wasserstein loss (Arjovsky et al. 2017, 1701.07875, eq. 2 and Algorithm 1): difference of the critic's means.
 
-    Needs a critic held (nearly) 1-Lipschitz, by clipping, a gradient penalty or spectral normalisation; its gap is then
-    an estimate of K W1(p, q), K being the constant it is held to.
+    Requires a Lipschitz constraint on the critic: weight clipping, a gradient penalty or spectral normalisation. The
+    gap then estimates K W1(p, q), where K is the Lipschitz constant.
     """
 
     divergence = "wasserstein"
@@ -188,13 +188,13 @@ class Wasserstein(SeparableLoss):
 
 
 class _RelativisticLoss(AdversarialLoss):
-    """Jolicoeur-Martineau 2018 (1807.00734): D tells which of two samples is real; its zero means nothing."""
+    """Relativistic loss (Jolicoeur-Martineau 2018, 1807.00734): D predicts which of two samples is real."""
 
     needs_real = True
     boundary = None
 
     def accuracy(self, on_real: Tensor, on_fake: Tensor) -> Tensor | None:
-        """Share of the pairs in which the real sample is judged the more real."""
+        """Share of the pairs in which D scores the real sample higher."""
         return (on_real > on_fake).float().mean()
 
     def generator(self, on_fake: Tensor, on_real: Tensor | None = None) -> Tensor:
@@ -209,7 +209,7 @@ class _RelativisticLoss(AdversarialLoss):
 class RelativisticPairing(_RelativisticLoss):
     """Relativistic pairing loss, RpGAN (Jolicoeur-Martineau 2018, eq. 8-9); R3GAN's (2501.05441, eq. 2).
 
-    Real and fake are compared pair by pair, in the order of the batch. D* = log p / q + C, for any C.
+    Real and fake logits are compared in pairs, in the order of the batch. D* = log p / q + C, for any C.
     """
 
     divergence = "relativistic"
@@ -225,9 +225,9 @@ class RelativisticPairing(_RelativisticLoss):
 
 
 class RelativisticAverage(_RelativisticLoss):
-    """Relativistic average loss, RaGAN (Jolicoeur-Martineau 2018, eq. 10-11): samples against the other kind's mean.
+    """Relativistic average loss, RaGAN (Jolicoeur-Martineau 2018, eq. 10-11): logits against the other kind's mean.
 
-    A function of the whole batch: on several processes each compares within its own part.
+    A function of the whole batch: with several processes, each compares within its own part.
     """
 
     divergence = "relativistic_average"

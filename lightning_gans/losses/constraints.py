@@ -1,4 +1,4 @@
-"""Constraints on a critic's weights, restored after each of its steps."""
+"""Constraints on a critic's weights, applied after each of its steps."""
 
 from typing import ClassVar, Literal, Protocol
 
@@ -42,7 +42,7 @@ def onto_ball(v: Tensor, p: Literal[1, 2, "inf"]) -> Tensor:
     if v.abs().sum() <= 1:
         return v
     sizes = v.abs().sort(descending=True).values
-    excess = (sizes.cumsum(0) - 1) / torch.arange(1, len(v) + 1, device=v.device)  # to take off, were j entries left
+    excess = (sizes.cumsum(0) - 1) / torch.arange(1, len(v) + 1, device=v.device)  # to subtract if j entries remain
     threshold = excess[(sizes > excess).sum() - 1]
     return v.sign() * (v.abs() - threshold).clamp_min(0)
 
@@ -50,7 +50,7 @@ def onto_ball(v: Tensor, p: Literal[1, 2, "inf"]) -> Tensor:
 def onto_stiefel(x: Tensor) -> Tensor:
     """Orthonormalise the columns of x (m, k), k <= m: Q of x = Q R with the diagonal of R above 0.
 
-    Without that choice of signs Q's columns turn over from one step to the next, and a moving average means nothing.
+    Without this choice of signs, columns of Q may flip from one step to the next, and a moving average is meaningless.
     """
     q, r = torch.linalg.qr(x)
     oriented: Tensor = q * torch.where(r.diagonal() < 0, -1.0, 1.0).to(q)

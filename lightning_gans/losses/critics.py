@@ -27,7 +27,7 @@ class Judged(NamedTuple):
 class Critic(ABC):
     """Adversarial loss L_GAN of VAE-GAN. D minimises the sum of `discriminator(...)`, the decoder `decoder(...)`.
 
-    outputs: D's logits for each sample. divergence, over: as an AdversarialLoss has them.
+    outputs: number of D's logits for each sample. divergence, over: as in AdversarialLoss.
     """
 
     outputs: ClassVar[int]
@@ -52,14 +52,15 @@ class Critic(ABC):
 
     @abstractmethod
     def accuracy(self, on: Judged) -> Tensor | None:
-        """Share of D's right answers; None of a critic without a boundary."""
+        """Accuracy of D; None for a critic without a boundary."""
 
 
 class Binary(Critic):
     """Binary critic, real or fake, under any adversarial loss (Larsen et al. 2015, 1512.09300, eq. 7).
 
-    The fakes weigh 1/2 each against the real samples' 1, as in the paper's code (its plain sum would put D's optimum at
-    1/3 for equal distributions): the game is against their even mixture, and all that is known of `loss` holds of it.
+    Each kind of fakes has weight 1/2 and the real samples have weight 1, as in the paper's code (a plain sum would put
+    D's optimum at 1/3 for equal distributions). The game is then against the even mixture of the fakes, so all
+    properties of `loss` hold for it.
     """
 
     outputs = 1
@@ -96,7 +97,7 @@ class Binary(Critic):
 
 
 class ThreeWay(Critic):
-    """Three-way critic: a softmax over real, generated and reconstructed; the decoder wants "real" for both of its own.
+    """Three-way critic: softmax over real, generated and reconstructed; the decoder's target for both fakes is "real".
 
     At D's optimum, the softmax of the kinds' log densities, its loss is 3 log 3 - 3 JSD of the three distributions,
     which lies in [0, log 3].
@@ -123,5 +124,5 @@ class ThreeWay(Critic):
 
 
 def _towards(kind: int, logits: Tensor) -> Tensor:
-    """Cross-entropy of logits (N, 3) with a kind, by its place in `Judged`."""
+    """Cross-entropy of logits (N, 3) with a kind, given by its index in `Judged`."""
     return cross_entropy(exact(logits), torch.full((len(logits),), kind, device=logits.device))

@@ -11,8 +11,8 @@ from lightning_gans.losses.precision import exact
 def confusion(logits: Tensor) -> Tensor:
     """Confusion loss KL(uniform || softmax(logits)) in nats, 0 for a classifier at chance: (N, S) -> ().
 
-    The cross-entropy towards the uniform distribution (Tzeng et al. 2015, 1510.02192, eq. 3) less log S. The negative
-    cross-entropy of the true class has no lower bound, and is won by making the classifier confidently wrong.
+    The cross-entropy towards the uniform distribution (Tzeng et al. 2015, 1510.02192, eq. 3) minus log S. The negative
+    cross-entropy of the true class has no lower bound: it is minimised by making the classifier confidently wrong.
     """
     return -exact(logits).log_softmax(1).mean() - log(logits.shape[1])
 

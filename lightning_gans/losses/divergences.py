@@ -1,11 +1,11 @@
 """Ten f-divergences as adversarial losses: f-GAN (Nowozin et al. 2016, 1606.00709), tables 1, 2 and 6.
 
 For convex f, D_f(P || Q) = E_Q f(p / q) is bounded from below by E_P T - E_Q f*(T) for any critic T with values in the
-domain of the conjugate f*, with equality at T = f'(p / q). T = g_f(V): the output activation g_f takes the logit V, any
-number, into that domain. D ascends the bound. G ascends E_Q g_f(V), as in the paper's experiments (section 3.2), where
-descending -E_Q f*(g_f(V)), the bound's own part, would leave it without a gradient while D is sure.
+domain of the conjugate f*, with equality at T = f'(p / q). T = g_f(V): the output activation g_f maps the logit V, any
+number, into that domain. D ascends the bound. G ascends E_Q g_f(V), as in the paper's experiments (section 3.2): the
+bound's own term, -E_Q f*(g_f(V)), gives G no gradient while D is confident.
 
-Composites f*(g_f(v)) are written out: they are simpler than their parts, and stable where those are not.
+Composites f*(g_f(v)) are written out, since they are simpler and more stable than their parts.
 """
 
 from abc import abstractmethod
@@ -59,7 +59,7 @@ class FDivergence(SeparableLoss):
 
 
 class KL(FDivergence):
-    """KL(P || Q), f(u) = u log u. Its D's loss grows as exp V: a small learning rate, or none of it lasts."""
+    """KL(P || Q), f(u) = u log u. D's loss grows as exp(V), so training needs a small learning rate."""
 
     divergence = "kl"
     threshold = 1.0
@@ -257,7 +257,7 @@ class _LogLambertW(torch.autograd.Function):
 
     @staticmethod
     def forward(s: Tensor) -> Tensor:
-        # Both starts lie above the root of a convex function: from there Newton's method falls to it, faster each time.
+        # Both starts lie above the root of a convex function, so Newton's method decreases to it, ever faster.
         y = torch.where(s > 1, s.clamp(min=1).log(), s)
         for _ in range(6):
             exp_y = y.exp()
@@ -276,7 +276,7 @@ class _LogLambertW(torch.autograd.Function):
 
 def log_one_minus_sigmoid_power(v: Tensor, k: float) -> Tensor:
     """log(1 - sigmoid(v)^k) for any v and k > 0."""
-    # Beyond 40 it is log k - v to the last bit, while 1 - sigmoid soon leaves float32.
+    # Beyond 40 it is log k - v to the last bit, while 1 - sigmoid underflows in float32.
     a = k * softplus(-v.clamp(max=40))  # sigmoid(v)^k = e^-a
     near, far = a.clamp(max=log(2)), a.clamp(min=log(2))
     return torch.where(a < log(2), (-(-near).expm1()).log(), (-(-far).exp()).log1p()) - relu(v - 40)

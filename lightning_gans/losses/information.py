@@ -1,7 +1,7 @@
 """Variational information maximisation (Chen et al. 2016, 1606.03657, eq. 4): a lower bound on I(c; G(z, c)).
 
-L_I = E log q(c | x) + H(c), c ~ p(c), x = G(z, c). It falls short of the mutual information by the mean of
-KL(p(c | x) || q(c | x)). Everything is in nats, and a mean over the batch.
+L_I = E log q(c | x) + H(c), c ~ p(c), x = G(z, c). It is below the mutual information by the mean of
+KL(p(c | x) || q(c | x)). All values are in nats, and means over the batch.
 """
 
 from math import e, log, pi
@@ -24,15 +24,15 @@ def gaussian_log_density(mean: Tensor, code: Tensor, *, std: float = 1.0) -> Ten
 
 
 def categorical_entropy(categories: int) -> float:
-    """Entropy of a uniform choice."""
+    """Entropy of a uniform distribution over `categories`, in nats."""
     return log(categories)
 
 
 def uniform_entropy(dim: int, bound: float) -> float:
-    """Entropy of U(-bound, bound) in `dim` dimensions."""
+    """Entropy of U(-bound, bound) in `dim` dimensions, in nats."""
     return dim * log(2 * bound)
 
 
 def normal_entropy(dim: int) -> float:
-    """Entropy of N(0, I) in `dim` dimensions."""
+    """Entropy of N(0, I) in `dim` dimensions, in nats."""
     return dim / 2 * log(2 * pi * e)

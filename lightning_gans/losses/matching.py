@@ -1,14 +1,14 @@
 """Integral probability metrics that match statistics of D's features (McGAN, Mroueh et al. 2017, 1702.08398).
 
-In place of logits these objectives are given features Phi(x) (N, m), and they hold what D moves beside Phi's weights.
+In place of logits, these objectives take features Phi(x) (N, m); they own D's parameters other than the weights of Phi.
 dMu = E_p Phi - E_q Phi; dSigma = E_p Phi Phi^T - E_q Phi Phi^T, the second moments, not centred.
 
     mean        ||dMu||_q        = max <v, dMu> over ||v||_p <= 1, 1/p + 1/q = 1                   (section 3)
     covariance  ||[dSigma]_k||_* = max Tr U^T dSigma V over U, V with U^T U = V^T V = I_k           (section 4)
 
 The primal forms learn v, or U and V, by D's gradient steps, each followed by `project()`, and are means over samples.
-The dual forms take them in closed form from the batch, so their loss is the norm itself, a function of the whole batch;
-its gradient is that at the maximiser, which is held fixed (Danskin).
+The dual forms compute them in closed form from the batch, so their loss is the norm itself, a function of the whole
+batch; its gradient is taken with the maximiser held fixed (Danskin).
 """
 
 from abc import abstractmethod
@@ -31,7 +31,7 @@ CONJUGATE: dict[Norm, Norm] = {1: "inf", 2: 2, "inf": 1}
 class Matching(AdversarialLoss, nn.Module):
     """Integral probability metric E_p f - E_q f, f a critic on features Phi(x): D maximises it, G minimises it.
 
-    features: m, how many features D offers. `needs_real` where f is found from the batch, real and fake.
+    features: number m of features. needs_real: f is computed from the batch, real and fake.
     """
 
     divergence = "ipm"
@@ -43,7 +43,7 @@ class Matching(AdversarialLoss, nn.Module):
 
     @abstractmethod
     def critic(self, real: Tensor, fake: Tensor | None) -> Critic:
-        """Critic values f for features (N, m) of real and fake samples."""
+        """Return the critic f, from features (N, m) of real and fake samples."""
 
     def project(self) -> None:
         """Project v, U and V onto their constraints, in place."""
@@ -73,7 +73,7 @@ def mean_difference(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def best_direction(difference: Tensor, q: Norm) -> Tensor:
-    """Best direction v (m,) of the dual ball, with <v, dMu> = ||dMu||_q."""
+    """Maximiser v (m,) in the dual unit ball, with <v, dMu> = ||dMu||_q."""
     if q == 1:
         return difference.sign()
     if q == 2:
@@ -106,7 +106,7 @@ class MeanMatching(Matching):
 
 
 class DualMeanMatching(Matching):
-    """Mean matching IPM_mu,q in its dual form: D and G play on ||dMu||_q.
+    """Mean matching IPM_mu,q in its dual form: a game on ||dMu||_q.
 
     Args:
         features: number m of features.
@@ -140,11 +140,11 @@ def covariance_difference(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def best_frames(real: Tensor, fake: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Best frames U, V (m, k), with Tr U^T dSigma V = sum of the k largest singular values of dSigma.
+    """Maximisers U, V (m, k), with Tr U^T dSigma V = sum of the k largest singular values of dSigma.
 
     dSigma = A^T S A for the 2 N samples A and signs S, so it is decomposed in the space that they span, which has
-    min(m, 2 N) dimensions: fewer columns than k come back where that has fewer, and nothing is missing from the sum.
-    Its singular vectors are its eigenvectors, since it is symmetric, and those of negative eigenvalues change sign.
+    min(m, 2 N) dimensions. If k is larger, fewer than k columns are returned, and the sum is still complete. dSigma is
+    symmetric: its singular vectors are its eigenvectors, with inverted signs for negative eigenvalues.
     """
     samples = torch.cat([real / len(real) ** 0.5, fake / len(fake) ** 0.5])
     signs = torch.cat([torch.ones_like(real[:, 0]), -torch.ones_like(fake[:, 0])])
@@ -179,7 +179,7 @@ class CovarianceMatching(Matching):
 
 
 class DualCovarianceMatching(Matching):
-    """Covariance matching IPM_Sigma in its dual form: D and G play on the Ky-Fan k-norm of dSigma.
+    """Covariance matching IPM_Sigma in its dual form: a game on the Ky-Fan k-norm of dSigma.
 
     Args:
         features: number m of features.
@@ -208,7 +208,7 @@ def _fits(k: int, features: int) -> None:
 
 
 class JointMatching(Matching):
-    """The sum of two matchings on the same features: <v, dMu> + Tr U^T dSigma V, each in the form it is given in.
+    """Sum of two matchings on the same features: <v, dMu> + Tr U^T dSigma V, each in its own form (primal or dual).
 
     Args:
         features: number m of features.

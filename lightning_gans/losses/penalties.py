@@ -1,15 +1,15 @@
 """Gradient penalties, added to the discriminator's loss.
 
-All are means over samples of a function of each sample's own gradient: not with batch norm in D, where one sample's
-logit depends on the others. A sample is what D gives one logit to: with packing, a whole pack. Norms and means are in
-float32. Under autocast D's forward and backward passes are in its precision, except for samples of few numbers
-(`AVERAGING`).
+All are means over samples of a function of each sample's own gradient, so they do not fit batch norm in D, where a
+sample's logit depends on the others. A sample is the input of one logit of D: with packing, a whole pack. Norms and
+means are in float32. Under autocast, D's forward and backward passes are in its precision, except for samples with few
+elements (`AVERAGING`).
 
-R1, R2 and both are taken at the samples that D's loss is of, so they need no forward pass of their own
-(`of_norms(squared_norms(logits, x))`); called with a discriminator, they make one.
+R1, R2 and R1R2 are taken at the samples of D's loss, so they need no forward pass of their own
+(`of_norms(squared_norms(logits, x))`); called with a discriminator, they run one.
 
-R1, R2 and both can be taken in every k-th step of D alone, with k times their weight: lazy regularisation (Karras et
-al. 2020, 1912.04958, section 3.1; k = 16 there). The game asks a penalty for `every`.
+R1, R2 and R1R2 can be taken in every k-th step of D only, with k times the weight: lazy regularisation (Karras et al.
+2020, 1912.04958, section 3.1; k = 16 there). The game reads the `every` of a penalty.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from torch import Tensor
 from lightning_gans.losses.precision import exact
 from lightning_gans.settings import Count, NonNegative
 
-Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a fresh row for each sample
+Uniform = Callable[[int], Tensor]  # k -> (N, k) numbers from U(0, 1), a new row for each sample
 
 
 class Penalty(Protocol):
@@ -35,13 +35,13 @@ class Penalty(Protocol):
     ) -> Tensor: ...
 
 
-# Numbers of a sample from which on the rounding errors of bf16 average out in the norm of its gradient: the mean of the
-# squared norms is then within 1 % of float32 in every step. Of points of the plane it is up to 9 % off.
+# Number of elements of a sample above which rounding errors of bf16 average out in the norm of its gradient: the mean
+# of the squared norms is then within 1 % of float32 in every step. For points of the plane it is up to 9 % off.
 AVERAGING = 64
 
 
 def needs_float32(x: Tensor) -> bool:
-    """Return True if autocast is on and D's gradient at samples x (N, ...) has to be taken in float32."""
+    """Return True if autocast is on and D's gradient at samples x (N, ...) must be taken in float32."""
     return torch.is_autocast_enabled(x.device.type) and x.shape[1:].numel() < AVERAGING
 
 
@@ -54,7 +54,7 @@ def squared_norms(logits: Tensor, x: Tensor) -> Tensor:
 
 
 def squared_gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The same, by a forward pass of D on x."""
+    """||grad_x D(x)||^2 of each sample, (N,), with a forward pass of D on x."""
     with torch.autocast(x.device.type, enabled=False) if needs_float32(x) else nullcontext():
         x = exact(x.detach()).requires_grad_()
         return squared_norms(discriminator(x), x)
@@ -66,7 +66,7 @@ def distance_from_one(squared_norm: Tensor) -> Tensor:
 
 
 class SamplePenalty:
-    """A penalty at real or generated samples themselves: weight times the sum of E ||grad D||^2 over each of `on`."""
+    """Penalty at real or generated samples: weight times the sum of E ||grad D||^2 over each kind in `on`."""
 
     lipschitz: ClassVar[bool] = True
     on: ClassVar[tuple[Literal["real", "fake"], ...]]
@@ -82,7 +82,7 @@ class SamplePenalty:
         return self.gamma / 2 * self.every
 
     def of_norms(self, squared: Sequence[Tensor]) -> Tensor:
-        """The penalty for squared gradient norms (N,) at the samples of each of `on`."""
+        """Penalty for squared gradient norms (N,) at the samples of each kind in `on`."""
         return self.weight * reduce(add, (norms.mean() for norms in squared))
 
     def __call__(
@@ -153,8 +153,8 @@ class GradientPenalty:
 class DRAGAN:
     """DRAGAN penalty at perturbed real samples (Kodali et al. 2017, 1705.07215, eq. 4): weight E (||grad D|| - 1)^2.
 
-    x' = x + alpha std / 2 u near real samples alone: std of the whole batch, u ~ U(0, 1) for each number of a sample,
-    alpha ~ U(0, 1) for each sample. On several processes each takes its own part's std.
+    x' = x + alpha std / 2 u, near real samples only: std is that of the whole batch, u ~ U(0, 1) for each element,
+    alpha ~ U(0, 1) for each sample. With several processes, each uses the std of its own part.
 
     Args:
         weight: weight lambda of the penalty.

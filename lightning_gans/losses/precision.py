@@ -1,7 +1,7 @@
-"""Float32 losses, whatever the precision of the networks.
+"""Float32 losses for networks of any precision.
 
-bf16 has three digits: a difference of two means of logits, an exponential or a cross-entropy near its optimum has none
-left. Autocast widens some of the operations on some devices; losses do not leave it to that.
+bf16 has three significant digits: a difference of two means of logits, an exponential, or a cross-entropy near its
+optimum loses them all. Autocast widens only some operations, on some devices, so losses convert their inputs.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Policies over documents, draws from them, and their losses (policy gradient, pairwise logistic)."""
+"""Policies over documents, sampling from them, and their losses (policy gradient, pairwise logistic)."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ def log_policy(scores: Tensor, candidate: Tensor, *, temperature: float = 1.0) -
 def draw(weights: Tensor, uniform: Tensor) -> Tensor:
     """Draw documents with probabilities proportional to `weights`: (N, M), uniform (N, S) in [0, 1) -> (N, S) int64.
 
-    By the inverse of the distribution function in float64, whose rounding cannot reach a document of no weight.
+    Inverts the distribution function in float64, so that rounding cannot select a document of weight 0.
     """
     upto = weights.double().cumsum(dim=1)
     return torch.searchsorted(upto, uniform.double() * upto[:, -1:], right=True)
@@ -30,7 +30,7 @@ def importance_mixture(policy: Tensor, relevant: Tensor, share: float) -> Tensor
 def policy_gradient(
     log_p: Tensor, drawn: Tensor, advantage: Tensor, proposal: Tensor, *, share: Tensor | float = 1.0
 ) -> Tensor:
-    """Policy-gradient loss, (): minus the mean of p_theta / p_n (r - b) log p_theta(d), a gradient of -E_{p_theta}[r].
+    """Policy-gradient loss, (): minus the mean of p_theta / p_n (r - b) log p_theta(d), with the gradient of -E[r].
 
     Weight and advantage are constants (IRGAN, eq. 5, with the importance weights of its code).
 
@@ -39,7 +39,7 @@ def policy_gradient(
         drawn: documents from `proposal`, (N, S).
         advantage: r - b of every document, (N, M).
         proposal: p_n, (N, M).
-        share: of a row in its query, (N, 1), where a query has several rows.
+        share: share of a row in its query, (N, 1), if a query has several rows.
     """
     log_drawn = log_p.gather(1, drawn)
     with torch.no_grad():

@@ -20,7 +20,7 @@ class _Reversal(Function):
 def reverse_gradient(x: Tensor, weight: float) -> Tensor:
     """Return x, of any shape; its gradient is multiplied by -weight.
 
-    So whatever lies above descends its loss as if this were not there, and what lies below ascends `weight` times it.
+    Layers above descend their loss unchanged; layers below ascend `weight` times that loss.
     """
     reversed_: Tensor = _Reversal.apply(x, weight)
     return reversed_

@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each number of a code, in nats: two times (N, d) -> (N, d).
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each dimension of a code, in nats: both (N, d) -> (N, d).
 
     Appendix B: (mean^2 + variance - log variance - 1) / 2.
     """
@@ -12,14 +12,14 @@ def kl_of_dimensions(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, diag exp(log_variance)) || N(0, I)) in nats: two times (N, d) -> (N,)."""
+    """KL(N(mean, diag exp(log_variance)) || N(0, I)) in nats: both (N, d) -> (N,)."""
     return kl_of_dimensions(mean, log_variance).sum(1)
 
 
 def with_free_bits(kl: Tensor, free: float) -> Tensor:
-    """KL divergence with `free` nats of each dimension at no cost (free bits): (N, d) -> ().
+    """KL divergence with free bits, in nats: the first `free` nats of each dimension cost nothing; (N, d) -> ().
 
-    sum over d of max(free, mean over the batch) (Kingma et al. 2016, 1606.04934, eq. 16, each dimension a group of its
-    own). A dimension below `free` has no gradient. It is a function of the whole batch.
+    Sum over d of max(free, mean over the batch) (Kingma et al. 2016, 1606.04934, eq. 16, each dimension its own group).
+    A dimension below `free` has no gradient. A function of the whole batch.
     """
     return kl.mean(0).clamp(min=free).sum()

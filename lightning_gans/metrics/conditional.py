@@ -14,8 +14,8 @@ from lightning_gans.metrics.frechet import FeatureStatistics, fid
 class ClassReference:
     """Reference statistics of each class, for the intra-FID.
 
-    statistics: of the real samples of each class 0 .. K - 1.
-    held_out: by split, the labels (m,) of its held-out features.
+    statistics: statistics of the real samples of each class 0 .. K - 1.
+    held_out: for each split, the labels (m,) of its held-out features.
     """
 
     statistics: Sequence[FeatureStatistics]
@@ -23,22 +23,22 @@ class ClassReference:
 
 
 def label_accuracy(probabilities: Tensor, labels: Tensor) -> Estimate:
-    """Share of samples that a classifier, probabilities (N, K), assigns to the label (N,) they were asked for."""
+    """Share of samples whose predicted class, from probabilities (N, K), is the label (N,) of their generation."""
     return share(int((probabilities.argmax(1).cpu() == labels.cpu()).sum()), len(labels))
 
 
 def intra_fid(real: Sequence[FeatureStatistics], features: Tensor, labels: Tensor) -> Estimate | None:
     """Mean over classes of the Frechet distance between a class's samples and its real ones (Miyato & Koyama 2018).
 
-    Papers take 5,000 samples a class. With few, each covariance is singular and every distance biased up: a value says
-    nothing beside one from another number of samples, and something beside its floor, real samples of the same number.
+    Papers use 5,000 samples per class. With few, each covariance is singular and every distance biased upwards, so a
+    value is comparable only with values from equal numbers of samples, such as its floor (real samples).
 
     Args:
-        real: of each class 0 .. K - 1.
+        real: statistics of each class 0 .. K - 1.
         features, labels: of all samples, (N, d) and (N,).
 
     Returns:
-        None where a class has fewer than two samples, real or generated.
+        None if a class has fewer than two samples, real or generated.
     """
     labels = labels.cpu()
     made = [features[(labels == c).to(features.device)] for c in range(len(real))]

@@ -1,4 +1,4 @@
-"""Probes of frozen codes for a class, and a recogniser of converted samples."""
+"""Probes of frozen codes for a class, and a classifier of converted samples."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,14 +19,14 @@ from lightning_gans.metrics.estimate import Estimate, share
 from lightning_gans.metrics.representation import LinearProbe
 
 WIDTH, EPOCHS, NEIGHBOURS, TREES = 128, 60, 5, 100
-REPEATED = 0.5  # codes of which fewer than this share are distinct are discrete
+REPEATED = 0.5  # share of distinct codes below which codes are discrete
 
 Probe = Callable[[Tensor], Tensor]  # codes (M, ...) -> classes (M,)
 Fits = Callable[[Tensor, Tensor], Probe]  # codes (N, ...), classes (N,) -> a fitted probe
 
 
 class Recogniser:
-    """Recogniser: a perceptron of one hidden layer of 128 on standardised samples: Adam, 60 epochs, fixed seed."""
+    """Recogniser: a perceptron with one hidden layer of 128 on standardised samples; Adam, 60 epochs, fixed seed."""
 
     def __init__(self, x: Tensor, labels: Tensor) -> None:
         network = MLPClassifier((WIDTH,), max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=0)
@@ -41,7 +41,7 @@ class Recogniser:
 
 
 class Lookup:
-    """Lookup probe: the most frequent class of each code, by exact equality; for unknown codes that of all."""
+    """Lookup probe: the most frequent class of each code, by exact equality; for unknown codes, of all codes."""
 
     def __init__(self, x: Tensor, labels: Tensor) -> None:
         codes, rows = x.detach().flatten(1).cpu().unique(dim=0, return_inverse=True)
@@ -53,7 +53,7 @@ class Lookup:
         self._otherwise = int(counts.sum(0).argmax())
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The class of each code (M, ...): (M,) int64."""
+        """Predict the class of each code (M, ...): (M,) int64."""
         codes = x.detach().flatten(1).cpu()
         return torch.tensor([self._classes.get(code.numpy().tobytes(), self._otherwise) for code in codes])
 
@@ -80,7 +80,7 @@ def _forest(x: Tensor, labels: Tensor) -> Probe:
     return lambda asked: torch.from_numpy(fitted.predict(_flat(asked))).long()
 
 
-# In the order in which the first of equals counts.
+# In order of precedence among equal accuracies.
 PROBES: Mapping[str, Fits] = {
     "linear": _linear,
     "perceptron": Recogniser,
@@ -96,16 +96,15 @@ def discrete(codes: Tensor) -> bool:
 
 
 def probe_accuracies(parts: list[tuple[Tensor, Tensor]], tests: list[tuple[Tensor, Tensor]]) -> dict[str, Estimate]:
-    """The accuracy of each probe of a class in codes, by the probe's name.
+    """Return the accuracy of each probe that predicts a class from codes, by the probe's name.
 
-    A linear probe (logistic regression), a perceptron, five nearest neighbours and a random forest of 100 trees; and
-    for discrete codes a lookup of the exact code, since a code may name a speaker that no smooth function finds.
-    Linear probe, perceptron and neighbours read standardised codes.
+    A linear probe (logistic regression), a perceptron, five nearest neighbours and a random forest of 100 trees; for
+    discrete codes also a lookup of the exact code, since codes may identify a speaker in a way that no smooth function
+    finds. Linear probe, perceptron and neighbours use standardised codes.
 
     Args:
         parts: codes (N, ...) and classes (N,) that probes are fitted to; two parts for two folds.
-        tests: for each part, the codes (M, ...) and classes (M,) that they are tested on. Accuracies are over all of
-            them together.
+        tests: for each part, the codes (M, ...) and classes (M,) of its test. Accuracies are over all tests together.
     """
     repeats = all(discrete(codes) for codes, _ in parts)
     found = {}
@@ -121,21 +120,21 @@ def probe_accuracies(parts: list[tuple[Tensor, Tensor]], tests: list[tuple[Tenso
 
 
 def strongest(accuracies: Mapping[str, Estimate]) -> str:
-    """The name of the probe with the highest accuracy; the first of equals."""
+    """Return the name of the probe with the highest accuracy; the first one among equals."""
     return max(accuracies, key=lambda name: accuracies[name].value)
 
 
 def equal_error_rate(code: Tensor, speaker: Tensor) -> Estimate:
-    """Equal error rate of speaker verification by cosine: the error share where both kinds are equally frequent.
+    """Equal error rate of speaker verification by cosine: the rate at which both kinds of errors are equally frequent.
 
-    A trial is a pair of samples, said to be of one speaker where the cosine of their codes is above the threshold.
+    A trial is a pair of samples, classified as one speaker if the cosine of their codes is above the threshold.
 
     Args:
         code: (N, d), float.
         speaker: (N,), at least two speakers, one of them with two samples.
 
     Returns:
-        The rate, in [0, 1]; 0.5 is chance. Its error is that of a share of N, since pairs are not independent.
+        The rate, in [0, 1]; 0.5 is chance. Its standard error is that of a share of N, since pairs are not independent.
     """
     unit = normalize(code.double(), dim=1)
     first, second = torch.triu_indices(len(code), len(code), offset=1)

@@ -2,9 +2,9 @@
 
 For rows a, b of norms |a|, |b| the square of their distance is |a|^2 + |b|^2 - 2 <a, b>. In float32, with rounding unit
 u, this is off by at most (c + 20) u (|a|^2 + |b|^2): c u for the sum of d products, the rest for rounding the rows
-themselves and the last two sums. In the worst case c = d; rounding errors that behave like independent ones leave
-c = 8 d^(1/2) but for a chance of 10^-13 (Higham & Mary 2019, SIAM J. Sci. Comput. 41(5)). Pairs for which an error of
-this size could matter are computed again as differences in float64.
+themselves and the last two sums. In the worst case c = d; for rounding errors that behave like independent ones,
+c = 8 d^(1/2) except with a probability of 10^-13 (Higham & Mary 2019, SIAM J. Sci. Comput. 41(5)). Pairs for which an
+error of this size could change the result are computed again as differences in float64.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,18 +15,18 @@ from torch import Tensor
 
 from lightning_gans.metrics.linalg import product
 
-_CELLS = 2**21  # squares of distances held at a time (8 MB in float32), or one row of them
-_NUMBERS = 2**17  # numbers of the rows whose differences are held at a time (1 MB in float64: in the cache)
+_CELLS = 2**21  # squared distances in memory at a time (8 MB in float32), or one row of them
+_NUMBERS = 2**17  # elements of the differences in memory at a time (1 MB in float64, fits the cache)
 _ROWS = 256  # rows centred at a time
 _UNIT = 2.0**-24
 _TINY = 1e-30  # far above the smallest float32, where products lose digits
 
 
 def pairs_within(a: Tensor, b: Tensor, limits: Sequence[Tensor]) -> Iterator[tuple[slice, list[Tensor]]]:
-    """Pairs of rows of a (n, d) and b (m, d) within each limit of distance.
+    """Find the pairs of rows of a (n, d) and b (m, d) within each limit of distance.
 
-    Comparisons are of float64 distances with limits (n, 1) or (1, m), float64. A limit of 0 holds equal rows alone, a
-    limit of -inf none.
+    Float64 distances are compared with limits (n, 1) or (1, m), float64. A limit of 0 selects equal rows only, a limit
+    of -inf none.
 
     Returns:
         rows of a, and (rows, m) bool for each limit; block by block.
@@ -53,12 +53,12 @@ def radii(x: Tensor, k: Sequence[int]) -> Tensor:
     found = torch.empty(len(k), len(x), dtype=torch.float64)
     for rows, squares, errors in screen.blocks():
         own = torch.arange(rows.start, rows.stop)
-        squares[own - rows.start, own] = torch.inf  # not its own neighbour, whatever copies of it there are
+        squares[own - rows.start, own] = torch.inf  # not its own neighbour, even if there are copies of it
         nearest = squares.topk(min(most + 1, len(x) - 1), dim=1, largest=False).indices
         i = torch.arange(len(nearest)).repeat_interleave(nearest.shape[1])
         exact = _distances(x[rows], x, i, nearest.flatten()).reshape(nearest.shape)
         bound = exact.kthvalue(most, dim=1, keepdim=True).values
-        # A row that might be nearer than the k-th of these: strictly so, or else it changes nothing.
+        # Rows that might be nearer than the k-th of these; strictly nearer, or else nothing changes.
         upper = screen.square(bound)
         doubtful = (squares - errors - upper * (4 * _UNIT) < upper) & (bound > 0)
         doubtful.scatter_(1, nearest, torch.zeros_like(nearest, dtype=torch.bool))
@@ -73,10 +73,10 @@ def radii(x: Tensor, k: Sequence[int]) -> Tensor:
 
 
 class _Screen:
-    """Squares of distances of rows of a and b in float32, and bounds of their errors, both in units of `scale`^2.
+    """Squared distances of rows of a and b in float32, and bounds of their errors, both in units of `scale`^2.
 
-    Around the mean of b, since a large common offset leaves no digits to the distances; and in a unit in which no
-    square overflows.
+    Rows are centred at the mean of b, since a large common offset would leave no digits to the distances, and scaled so
+    that no square overflows.
     """
 
     def __init__(self, a: Tensor, b: Tensor) -> None:
@@ -92,7 +92,7 @@ class _Screen:
         self.unit = (min(dim, 8 * sqrt(dim)) + 20) * _UNIT
 
     def square(self, distances: Tensor) -> Tensor:
-        """Squares of distances (float64) in this unit, their sign kept."""
+        """Squares of distances (float64) in units of `scale`^2; keeps their sign."""
         scaled = distances / self.scale
         return (scaled * scaled.abs()).float()
 

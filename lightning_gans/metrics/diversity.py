@@ -16,19 +16,19 @@ def class_counts(probabilities: Tensor) -> Tensor:
 
 
 def classes_covered(probabilities: Tensor, *, share: float = SHARE) -> int:
-    """Number of classes that are the most probable one for enough samples of probabilities (N, K).
+    """Number of classes that are the most probable class of enough samples, from probabilities (N, K).
 
-    share: what is enough, as a fraction of the N / K samples that a uniform generator gives to a class (at least one
-    sample in any case).
+    share: required samples of a class, as a fraction of the N / K samples that a uniform generator gives to it; at
+    least one sample in any case.
     """
     n, classes = probabilities.shape
     return int((class_counts(probabilities) >= max(share * n / classes, 1.0)).sum())
 
 
 def evenness(probabilities: Tensor) -> Estimate:
-    """Entropy of the mean of class probabilities (N, K > 1), over log K: 1 for even classes, 0 for one class.
+    """Evenness: entropy of the mean of class probabilities (N, K > 1), divided by log K; 1 for even classes, 0 for one.
 
-    Pielou's index. The error is that of the first order (delta method); it is 0 where the classes are even.
+    Pielou's index. The standard error is first-order (delta method); it is 0 if the classes are even.
     """
     exact = probabilities.detach().cpu().double()
     n, classes = exact.shape

@@ -12,8 +12,8 @@ from lightning_gans.metrics.estimate import Estimate
 from lightning_gans.metrics.linalg import cholesky, eigen, gram, product, product_of_triangles
 from lightning_gans.metrics.order import canonical_order, checked
 
-_ROWS = 4096  # rows turned to float64 at a time; fixed, so that the sums do not depend on how features arrived
-_SEEN = 2048  # samples that the standard error is computed from: about 2 % are left to chance
+_ROWS = 4096  # rows converted to float64 at a time; fixed, so that sums do not depend on the batches
+_SEEN = 2048  # samples for the standard error, which is then random by about 2 %
 _EXACT = 1e-2  # singular values above this share of the largest one are exact as roots of eigenvalues
 _ORTHOGONAL = 1e-4  # and those above this share as norms of columns
 _NOISE = 1e-6  # share of the largest singular value below which its vectors are left out of the error
@@ -23,23 +23,23 @@ _EPS = torch.finfo(torch.float64).eps
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Feature statistics: count, mean and scatter, float64 on the CPU, all that the Frechet distance needs.
+    """Feature statistics for the Frechet distance: count, mean and scatter, float64 on the CPU.
 
     n: number of samples.
     mean: (d,).
-    scatter: (d, d), the sum over samples of the outer product of their deviation from the mean. Sums of deviations,
-        not of squares: a large common mean costs no digits.
+    scatter: (d, d), the sum over samples of the outer product of their deviation from the mean. With deviations instead
+        of squares, a large common mean costs no digits.
     """
 
     n: int
     mean: Tensor
     scatter: Tensor
-    counted: bool = True  # False: of moments alone, n unknown
-    _features: Tensor | None = field(default=None, repr=False)  # (n, d), where these are no more numbers than scatter's
+    counted: bool = True  # False: from moments only, n unknown
+    _features: Tensor | None = field(default=None, repr=False)  # (n, d), if not larger than scatter
 
     @classmethod
     def empty(cls, dim: int) -> "FeatureStatistics":
-        """The statistics of no samples, the start of a `merge`."""
+        """Statistics of no samples, the initial value of a `merge`."""
         return cls(0, torch.zeros(dim, dtype=torch.float64), torch.zeros(dim, dim, dtype=torch.float64))
 
     @classmethod
@@ -63,8 +63,8 @@ class FeatureStatistics:
     def from_moments(cls, mean: Tensor, cov: Tensor) -> "FeatureStatistics":
         """Statistics of an unknown number of samples with this mean (d,) and covariance (d, d).
 
-        They serve as a reference of the Frechet distance. They cannot be merged, since their n is unknown; 2 stands for
-        it.
+        They serve as a reference of the Frechet distance. They cannot be merged, since their n is unknown
+        (2 is a placeholder).
 
         Raises:
             ValueError: the shapes do not fit each other.
@@ -76,7 +76,7 @@ class FeatureStatistics:
         return cls(2, mean.detach().cpu().double(), cov.detach().cpu().double(), counted=False)
 
     def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
-        """The statistics of both sets together (Chan, Golub, LeVeque 1979): one call a batch, or one a process.
+        """Merge statistics into those of both sets (Chan, Golub, LeVeque 1979); one call per batch or process.
 
         Raises:
             ValueError: statistics of an unknown number of samples.
@@ -104,7 +104,7 @@ class FeatureStatistics:
 
     @property
     def variance(self) -> float:
-        """The sum over features of their variances, the trace of `cov`."""
+        """Sum over features of their variances, the trace of `cov`."""
         if self.n < 2:
             raise ValueError(f"A covariance needs at least 2 samples; there are {self.n}.")
         return self.scatter.trace().item() / (self.n - 1)
@@ -113,8 +113,8 @@ class FeatureStatistics:
     def factor(self) -> Tensor:
         """Factor F (d, r) with F F^T = cov.
 
-        Of no more samples than features it is their deviations (r = n), otherwise Cholesky's triangle of cov (r = d).
-        Where that does not exist it comes from the eigenvectors of cov, without the directions of no more than
+        With no more samples than features, it has their deviations (r = n), otherwise it is Cholesky's triangle of cov
+        (r = d). If that does not exist, it comes from the eigenvectors of cov, without the directions that are only
         rounding error.
         """
         if self._features is not None:
@@ -127,21 +127,21 @@ class FeatureStatistics:
 
     @cached_property
     def triangle(self) -> Tensor | None:
-        """`factor` where it is Cholesky's lower triangle, otherwise None."""
+        """`factor` if it is Cholesky's lower triangle, otherwise None."""
         return cholesky(self.cov) if self._features is None else None
 
     @property
     def finite(self) -> bool:
-        """Return True if no NaN or infinity came in."""
+        """Return True if all features were finite."""
         return bool(self.mean.isfinite().all() and self.scatter.isfinite().all())
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """Frechet distance ||mu_a - mu_b||^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2)), in float64; NaN for features not finite.
 
-    With S_a = F F^T and S_b = G G^T the last trace is the nuclear norm of F^T G. Its singular values are exact to
-    rounding, where the square root of the eigenvalues of S_a S_b keeps half the digits of the small ones: singular
-    covariances (fewer samples than features) need no offset, and the distance of a set to itself is 0.
+    With S_a = F F^T and S_b = G G^T, the last trace is the nuclear norm of F^T G. Its singular values are exact to
+    rounding, whereas square roots of the eigenvalues of S_a S_b lose half the digits of the small ones. Singular
+    covariances (fewer samples than features) therefore need no offset, and the distance of a set to itself is 0.
 
     Raises:
         ValueError: fewer than two samples in a set, or different feature counts.
@@ -155,13 +155,13 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
 def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
     """FID of generated features (N, d) to `real`, with its standard error over draws of N samples.
 
-    The reference counts as fixed. The error is the delta method's: the distance changes with a sample x of mean mu_g by
+    The reference is treated as fixed. The error is the delta method's: the influence on the distance of a sample x is
 
-        psi(x) = 2 (mu_g - mu_r)^T (x - mu_g) + (x - mu_g)^T (I - A) (x - mu_g)     less its mean,
+        psi(x) = 2 (mu_g - mu_r)^T (x - mu_g) + (x - mu_g)^T (I - A) (x - mu_g)     minus its mean,
 
-    with A = F U S^-1 U^T F^T the optimal transport map from the generated Gaussian to the real one, where
-    F^T G = U S V^T as in `frechet_distance`; the error is std(psi) / sqrt(N), the deviation that of 2,048 samples at
-    most.
+    with mu_g the generated mean and A = F U S^-1 U^T F^T the optimal transport map from the generated Gaussian to the
+    real one, where F^T G = U S V^T as in `frechet_distance`. The error is std(psi) / sqrt(N), with the deviation over
+    at most 2,048 samples.
 
     Raises:
         ValueError: rows that are not finite, fewer than two samples, or different feature counts.
@@ -175,7 +175,7 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
     spectrum = _singular(_cross(real, made))
     value = _value(real, made, spectrum)
     kept = spectrum.values > spectrum.values.amax() * _NOISE
-    # Three digits of the error are enough: float32 takes half the time.
+    # Three digits of the error are enough, and float32 takes half the time.
     transport = product(real.factor.float(), (spectrum.left[:, kept] / spectrum.values[kept].sqrt()).float())
     shift = 2 * (made.mean - real.mean)
     rows = features.detach().cpu()
@@ -190,7 +190,7 @@ def fid(real: FeatureStatistics, features: Tensor) -> Estimate:
 
 
 class _Spectrum(NamedTuple):
-    """Singular values (p,) of a matrix (r, s), p = min(r, s), their sum, and left singular vectors (r, p).
+    """Spectrum of a matrix (r, s): singular values (p,), p = min(r, s), their sum, and left singular vectors (r, p).
 
     A matrix without rows or columns has one singular value, 0.
 
@@ -203,12 +203,12 @@ class _Spectrum(NamedTuple):
 
 
 def _singular(matrix: Tensor) -> _Spectrum:
-    """Half the time of LAPACK's SVD: from the eigenvalues and eigenvectors U of the Gram matrix, matrix matrix^T.
+    """SVD in half the time of LAPACK's, from the eigenvalues and eigenvectors U of the Gram matrix, matrix matrix^T.
 
-    Roots of eigenvalues are exact for large singular values. The smaller ones are the norms of the columns of
-    matrix^T U, as long as these are orthogonal to rounding; the smallest ones come from the SVD of their columns.
+    Roots of eigenvalues are exact for large singular values. Smaller ones are the norms of the columns of matrix^T U,
+    if these are orthogonal to rounding; the smallest come from the SVD of their columns.
     """
-    if not matrix.numel():  # all samples of a set are the same
+    if not matrix.numel():  # all samples of a set are equal
         return _Spectrum(matrix.new_zeros(1), matrix.new_zeros(len(matrix), 1), 0.0)
     tall = matrix.shape[0] > matrix.shape[1]
     wide = matrix.T if tall else matrix
@@ -228,7 +228,7 @@ def _singular(matrix: Tensor) -> _Spectrum:
 
 
 def _cross(a: FeatureStatistics, b: FeatureStatistics) -> Tensor:
-    """F^T G of the factors of both covariances."""
+    """Product F^T G of the factors of both covariances."""
     if a.triangle is not None and b.triangle is not None:
         return product_of_triangles(a.triangle, b.triangle)
     return product(a.factor.T, b.factor)

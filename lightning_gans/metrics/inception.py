@@ -20,13 +20,13 @@ class InceptionScore(NamedTuple):
 def inception_score(probabilities: Tensor, splits: int = 10, *, as_given: bool = False) -> InceptionScore:
     """Inception Score exp E_x KL(p(y|x) || p(y)) of class probabilities (N, K), in float64: between 1 and K.
 
-    Log IS of m samples over K classes is low by about (K - 1) / 2m: figures compare at equal N and equal splits alone.
-    The error is the delta method's on log IS: IS std(KL(p(y|x) || p(y))) / sqrt(N).
+    Log IS of m samples over K classes is biased low by about (K - 1) / 2m, so values are comparable only at equal N and
+    splits. The error is the delta method's on log IS: IS std(KL(p(y|x) || p(y))) / sqrt(N).
 
     Args:
-        splits: parts that are scored one by one; as many as there are samples if these are fewer.
-        as_given: split the rows in the order they have. Otherwise they are brought into an order of their own, so that
-            the score does not depend on it, and data sorted by class is no special case.
+        splits: number of parts that are scored separately; at most the number of samples.
+        as_given: split the rows in their given order. Otherwise they are brought into a canonical order, so that the
+            score does not depend on their order, even for data sorted by class.
 
     Raises:
         ValueError: not (N, K), no samples, rows that are not finite, or no splits.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_gans.metrics.order import canonical_order, checked
 
-_TILE = 1024  # rows and columns of a kernel matrix held at a time: 8 MB
+_TILE = 1024  # rows and columns of a kernel matrix in memory at a time: 8 MB
 
 
 class KernelDistance(NamedTuple):
@@ -23,7 +23,7 @@ class KernelDistance(NamedTuple):
 
 @dataclass(frozen=True)
 class _Kernel:
-    """(gamma <x, y> + coef0)^degree in float64."""
+    """Polynomial kernel (gamma <x, y> + coef0)^degree in float64."""
 
     degree: int
     coef0: float
@@ -43,8 +43,8 @@ def polynomial_mmd2(
 ) -> Tensor:
     """Squared maximum mean discrepancy of x (N, d) and y (M, d) under the kernel (gamma <x, y> + coef0)^degree.
 
-    gamma: 1 / d where None.
-    biased: keep the diagonals, as the V-statistic does; never below zero, but well above it for equal distributions.
+    gamma: None: 1 / d.
+    biased: keep the diagonals, as the V-statistic does; not negative, but well above zero for equal distributions.
 
     Returns:
         a float64 scalar; the unbiased estimate may be negative.
@@ -72,26 +72,26 @@ def kernel_distance(
 ) -> KernelDistance:
     """KID: mean and standard deviation of the unbiased MMD^2 over `subsets` random subsets of both sets, in float64.
 
-    The error is the delta method's, the real samples fixed: with psi(y) = 2 (mean_y' k(y, y') - mean_x k(x, y)) within
-    a subset, the square root of the mean over subsets of var psi, divided by M.
+    The error is the delta method's, with the real samples fixed: with psi(y) = 2 (mean_y' k(y, y') - mean_x k(x, y))
+    within a subset, it is the square root of the mean over subsets of var psi, divided by M.
 
-    Which samples a subset takes depends on `seed` and the sets, not on the order of their rows. Kernel matrices of all
-    samples are summed tile by tile, over all subsets at once, where this is less work than the subsets one by one.
-    Beside the features, memory takes two tiles (16 MB) and 16 bytes a sample and subset.
+    The samples of a subset depend on `seed` and the sets, not on the order of their rows. Kernel matrices of all
+    samples are summed tile by tile, over all subsets at once, if this is less work than separate subsets. Besides the
+    features, memory holds two tiles (16 MB) and 16 bytes per sample and subset.
 
     Args:
         real: (N, d) features.
         fake: (M, d) features.
-        subsets: number of subsets; where a subset is the whole of both sets there is one.
-        subset_size: samples of each set in a subset; min(1000, N, M) where None. Where a subset takes a whole set, std
-            tells the spread over the other set only.
-        degree: of the polynomial.
+        subsets: number of subsets; one if a subset is the whole of both sets.
+        subset_size: samples of each set in a subset; None: min(1000, N, M). If a subset is a whole set, std is the
+            spread over the other set only.
+        degree: degree of the polynomial.
         coef0: constant of the polynomial.
-        gamma: factor of the scalar product; 1 / d where None.
-        seed: of the subsets.
+        gamma: factor of the scalar product; None: 1 / d.
+        seed: seed of the subsets.
 
     Raises:
-        ValueError: features that are not (N, d), differ in d, or are not finite; a subset size below 2 or above the
+        ValueError: features are not (N, d), differ in d, or are not finite; or the subset size is below 2 or above the
             smaller set.
     """
     real, fake = checked(real).detach().cpu(), checked(fake).detach().cpu()
@@ -124,7 +124,7 @@ def kernel_distance(
 def _groups(
     real: Tensor, fake: Tensor, xs: list[Tensor], ys: list[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Samples of both sets, and which of them are in each of some subsets, (N, S) and (M, S) of 0 and 1."""
+    """Samples of both sets, and their membership in some subsets, (N, S) and (M, S) of 0 and 1."""
     size = len(xs[0])
     if (len(real) + len(fake)) ** 2 <= len(xs) * (2 * size) ** 2:
         yield real, fake, _members(xs, len(real)), _members(ys, len(fake))
@@ -157,13 +157,13 @@ def _diagonal(kernel: _Kernel, a: Tensor) -> Tensor:
 
 
 def _row_sums(kernel: _Kernel, rows: Tensor, b: Tensor, in_b: Tensor) -> Tensor:
-    """(n, S): of each row, the sum of its kernel with the rows of b that are in each subset."""
+    """Sums (n, S): for each row, the sum of its kernel with the rows of b in each subset."""
     tiles = zip(b.split(_TILE), in_b.split(_TILE), strict=True)
     return torch.stack([kernel(rows, tile.double()) @ members for tile, members in tiles]).sum(0)
 
 
 def _own_sums(kernel: _Kernel, a: Tensor, in_a: Tensor) -> Tensor:
-    """The same of a's rows with a: half of the symmetric matrix is computed."""
+    """`_row_sums` of a's rows with a; only half of the symmetric matrix is computed."""
     sums = torch.zeros_like(in_a)
     starts = range(0, len(a), _TILE)
     for i in starts:

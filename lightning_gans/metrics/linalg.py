@@ -1,4 +1,4 @@
-"""Dense linear algebra by NumPy's BLAS and LAPACK, on as many threads as torch has.
+"""Dense linear algebra with NumPy's BLAS and LAPACK, on as many threads as torch has.
 
 Symmetric products and eigenvectors take half the time of torch's on AMD processors, and no setting of torch lowers the
 precision of a float32 product.
@@ -17,27 +17,27 @@ from torch import Tensor
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """The matrix product a b, on the CPU."""
+    """Matrix product a b, on the CPU."""
     with _threads():
         return torch.from_numpy(a.numpy() @ b.numpy())
 
 
 def gram(a: Tensor) -> Tensor:
-    """The symmetric a a^T of a (n, d), on the CPU."""
+    """Symmetric product a a^T of a (n, d), on the CPU."""
     array = a.numpy()
     with _threads():
         return torch.from_numpy(array @ array.T)  # the same array: half of the product is computed
 
 
 def cholesky(symmetric: Tensor) -> Tensor | None:
-    """Cholesky's lower triangle L with L L^T = symmetric (n, n); None where that is not positive definite."""
+    """Cholesky's lower triangle L with L L^T = symmetric (n, n); None if the matrix is not positive definite."""
     with _threads():
-        upper, failed = dpotrf(symmetric.numpy().T, lower=0)  # Fortran's order: nothing is copied before it is changed
+        upper, failed = dpotrf(symmetric.numpy().T, lower=0)  # Fortran's order: avoids a copy
     return None if failed else torch.from_numpy(upper.T)
 
 
 def product_of_triangles(a: Tensor, b: Tensor) -> Tensor:
-    """The product a^T b of lower triangles, float64: half the time of `product`."""
+    """Product a^T b of lower triangles, float64, in half the time of `product`."""
     with _threads():
         return torch.from_numpy(dtrmm(1.0, a.numpy().T, b.numpy().T, side=1, lower=0, trans_a=1).T)
 

@@ -1,4 +1,4 @@
-"""Memorisation: generated images that are nearer to one training image than to any other, by their pixels.
+"""Memorisation: generated images that are much nearer to one training image than to any other, in pixel space.
 
 With d1 and d2 the Euclidean distances of a generated image to the nearest training image and to the second nearest one
 that differs from it, the image counts as memorised if d1 < d2 / 3 (Yoon et al. 2023, "Diffusion Probabilistic Models
@@ -14,19 +14,19 @@ from torch import Tensor
 
 from lightning_gans.metrics.estimate import Estimate, share
 
-RATIO = 1 / 3  # of d1 to d2, below which an image is memorised
+RATIO = 1 / 3  # ratio of d1 to d2 below which an image is memorised
 NEAREST = 3  # training images found for each generated one
 
-_CELLS = 2**22  # numbers of training images, or of differences, held at a time (16 MiB in float32)
+_CELLS = 2**22  # elements of training images, or of differences, in memory at a time (16 MiB in float32)
 _SPARE = 5  # candidates of a part beyond the nearest: float32 products may confuse images at nearly equal distances
 _SLACK = 1e-5  # of squared norms: a bound on the error of a squared distance in float32
 
 
 class Memorised(NamedTuple):
-    """Memorised images. estimate: their share; NaN without two distinct training images.
+    """Memorised images. estimate: their share; NaN with fewer than two distinct training images.
 
-    nearest: (M, 3) int64, the places of the three nearest distinct training images in the stream, -1 where there are
-    no more. distances: (M, 3) float64, Euclidean, in ascending order; infinite where there are no more.
+    nearest: (M, 3) int64, positions in the stream of the three nearest distinct training images, -1 for missing ones.
+    distances: (M, 3) float64, Euclidean, in ascending order; infinite for missing ones.
     """
 
     estimate: Estimate
@@ -35,13 +35,13 @@ class Memorised(NamedTuple):
 
 
 def memorised(generated: Tensor, train: Iterable[Tensor]) -> Memorised:
-    """The share of `generated` images (M, ...), M > 0, that are memorised; images that are not finite are not.
+    """Compute the share of memorised images among `generated` (M, ...), M > 0; non-finite images do not count.
 
-    Training images that are equal in all pixels count as one, the first of them. Candidates are found by products of
-    matrices in float32, on the device of `generated`; their distances are differences in float64.
+    Training images that are equal in all pixels count as one, the first of them. Candidates are found by matrix
+    products in float32, on the device of `generated`; their distances are differences in float64.
 
-    Memory beyond the generated images: one copy of them, one batch of `train`, 2^22 numbers (16 MiB) of training
-    images and as many differences in float64, and the M distances of a part's images; it does not grow with the
+    Memory beyond the generated images: one copy of them, one batch of `train`, 2^22 elements (16 MiB) of training
+    images and as many of differences in float64, and M distances for each image of a part. It does not grow with the
     training set.
 
     Args:
@@ -59,9 +59,9 @@ def memorised(generated: Tensor, train: Iterable[Tensor]) -> Memorised:
 
 
 class _Nearest:
-    """The nearest distinct training images so far. Means are taken off, since distances of large numbers are inexact.
+    """Nearest distinct training images so far. Means are subtracted, since distances of large numbers are inexact.
 
-    squares: (M, 3) squared distances; nearest: their places, -1 for none; keys: of the images' contents.
+    squares: (M, 3) squared distances; nearest: their positions, -1 for none; keys: digests of the images' contents.
     """
 
     def __init__(self, generated: Tensor) -> None:
@@ -76,7 +76,7 @@ class _Nearest:
         self.seen = 0
 
     def add(self, part: Tensor) -> None:
-        """Take part (n, d) of the training images into account."""
+        """Update the nearest images with part (n, d) of the training images."""
         places, keys = _distinct(part)
         rows = part[places].to(self.x).sub_(self.mean)
         places, keys = places.to(rows.device) + self.seen, keys.to(rows.device)
@@ -95,7 +95,7 @@ class _Nearest:
         self._merge(squares, places[candidates.indices], keys[candidates.indices])
 
     def _merge(self, squares: Tensor, places: Tensor, keys: Tensor) -> None:
-        """Keep the three nearest of those so far and new ones, of which none are equal."""
+        """Keep the three nearest of the stored images and of new ones, none of which are equal."""
         squares, places, keys = (
             torch.cat(both, dim=1) for both in ((self.squares, squares), (self.nearest, places), (self.keys, keys))
         )
@@ -107,7 +107,7 @@ class _Nearest:
 
 
 def _distinct(part: Tensor) -> tuple[Tensor, Tensor]:
-    """The places in part (n, d) of the first of all equal rows, and a 64-bit digest of each."""
+    """Positions in part (n, d) of the first of all equal rows, and a 64-bit digest of each."""
     digests: dict[int, int] = {}
     for place, row in enumerate(part.detach().cpu().contiguous().numpy()):
         digest = hashlib.blake2b(row.tobytes(), digest_size=8).digest()

@@ -1,6 +1,6 @@
 """Mode coverage of planar mixtures (VEEGAN: Srivastava et al. 2017, 1705.07761; PacGAN: Lin et al. 2018, 1712.04086).
 
-The histogram is that of the code beside the PacGAN paper: high-quality samples alone.
+The histogram is that of the code beside the PacGAN paper: high-quality samples only.
 """
 
 import math
@@ -28,10 +28,10 @@ class ModeCoverage(NamedTuple):
 def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
     """Mode coverage of points (N, d): a mixture of equal Gaussians, `centres` (K, d) and standard deviation `std`.
 
-    A sample is of high quality within 3 std of its nearest centre; a mode is captured if it is the nearest centre of at
-    least one such sample; reverse_kl is KL(histogram of those samples over modes || uniform). Empty modes add nothing
-    to it (0 log 0 = 0), so it ends at log K, which is also its value where no sample is of high quality. NaN and
-    infinite points count as samples of low quality.
+    A sample has high quality within 3 std of its nearest centre. A mode is captured if it is the nearest centre of at
+    least one such sample. reverse_kl is KL(histogram of those samples over modes || uniform). Empty modes add nothing
+    (0 log 0 = 0), so its maximum is log K, which is also its value without high-quality samples. NaN and infinite
+    points count as samples of low quality.
 
     In two dimensions a perfect sampler has high_quality 1 - exp(-4.5) = .9889 and reverse_kl near (K - 1) / 2N.
 
@@ -44,7 +44,7 @@ def mode_coverage(points: Tensor, centres: Tensor, std: float) -> ModeCoverage:
         )
     exact = points.detach().cpu().double()
     exact = exact[exact.isfinite().all(1)]
-    # The plain difference: cdist's matrix product form loses digits far from the origin.
+    # Direct differences: cdist's matrix product form loses digits far from the origin.
     distances = (exact[:, None] - centres.detach().cpu().double()).square().sum(2).sqrt()
     distance, nearest = distances.min(1)
     counts = torch.bincount(nearest[distance <= 3 * std], minlength=len(centres)).double()

@@ -1,8 +1,8 @@
-"""Metrics by name: the better direction and a line of description. Imports nothing heavy.
+"""Metrics by name: better direction and description. Imports nothing heavy.
 
 Measures declare their metrics in decorators (`@metric`, `@measure`, `@reports`, with literal arguments). Those of
-`lightning_gans.evaluation` are read from its source files, so a command that imports no torch knows them as well.
-Measures of a user's own declare theirs on import.
+`lightning_gans.evaluation` are read from its source files, so that commands that do not import torch know them too. A
+user's own measures declare theirs on import.
 """
 
 import ast
@@ -17,15 +17,15 @@ from typing import Any, Literal
 Better = Literal["lower", "higher"]
 BETTER: tuple[Better, ...] = ("lower", "higher")
 
-# Names of version 0.1, in which a metric did not name its extractor and accuracy was always called that of the test.
+# Names of version 0.1, in which metrics did not name their extractor and accuracy was always called test accuracy.
 EARLIER = {"test_accuracy": "accuracy"}
 EARLIER_FEATURES = ("fid", "kid", "is", "intra_fid", "fid_a2b", "fid_b2a", "fid_both")
 
-# Shipped extractors whose metrics carry their names; Inception's do not.
+# Shipped extractors whose name is part of their metrics' names, unlike Inception's.
 EXTRACTORS = ("classifier", "pixels", "coordinates")
 
-ERROR = "_se"  # ends the name of a metric's standard error
-SPREAD = "_std"  # ends the name of its standard deviation over the splits or subsets of its protocol
+ERROR = "_se"  # suffix of a metric's standard error
+SPREAD = "_std"  # suffix of its standard deviation over the splits or subsets of its protocol
 
 RESERVED = ("iteration", "images", "seconds")  # columns of metrics.csv
 
@@ -39,8 +39,8 @@ class Metric:
         better: the better direction.
         help: one line.
         home: the module that declares it.
-        features: it is of an extractor's features: the bare name is Inception's, which papers report, and the name of
-            any other extractor is appended (`fid_classifier`).
+        features: the metric is computed from an extractor's features: the bare name is Inception's, as in papers, and
+            the name of any other extractor is appended (`fid_classifier`).
     """
 
     name: str
@@ -57,7 +57,7 @@ def declare(found: Metric) -> Metric:
     """Add a metric to `METRICS`.
 
     Raises:
-        ValueError: the name is of other characters, reserved, or another module's; or there is no such direction.
+        ValueError: the name has invalid characters, is reserved or belongs to another module; or an unknown direction.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,79}", found.name) or found.name in RESERVED:
         raise ValueError(
@@ -76,7 +76,7 @@ def declare(found: Metric) -> Metric:
 
 
 def declare_extractor(word: str) -> None:
-    """Declare the metrics of features under the name of an extractor, `fid_<word>` and so on; twice does no harm."""
+    """Declare the feature-based metrics with the name of an extractor, `fid_<word>` and so on; idempotent."""
     for found in [entry for entry in METRICS.values() if entry.features]:
         METRICS.setdefault(f"{found.name}_{word}", _of_extractor(found, word))
 
@@ -86,12 +86,12 @@ def _of_extractor(found: Metric, word: str) -> Metric:
 
 
 def suffix_of(extractor: str) -> str:
-    """The suffix of metrics of an extractor called "classifier(digits)", "inception-v3-compat" and so on."""
+    """Return the suffix of metrics of an extractor called "classifier(digits)", "inception-v3-compat" and so on."""
     return next((f"_{word}" for word in EXTRACTORS if extractor.startswith(word)), "")
 
 
 def earlier(suffix: str) -> dict[str, str]:
-    """Map names of version 0.1 to present ones, of a run that was measured by the extractor of this suffix."""
+    """Map names of version 0.1 to current ones, for a run measured with the extractor of this suffix."""
     names = {name: f"{name}{suffix}" for name in EARLIER_FEATURES if suffix}
     return EARLIER | names | {f"{name}{SPREAD}": f"{new}{SPREAD}" for name, new in names.items()}
 
@@ -117,7 +117,7 @@ def is_better(better: Better, a: float, b: float) -> bool:
 
 
 def declared_in(source: Path, home: str) -> Iterator[Metric]:
-    """The metrics that the decorators of a source file declare; nothing of the file is run."""
+    """Yield the metrics that the decorators of a source file declare; nothing in the file is run."""
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
         for call in (found for decorator in decorators for found in ast.walk(decorator)):
@@ -136,7 +136,7 @@ def _literal(node: ast.expr) -> Any:
 
 
 def _shipped() -> Iterator[Metric]:
-    """The metrics of `lightning_gans.evaluation`, those of sample quality first."""
+    """Yield the metrics of `lightning_gans.evaluation`, those of sample quality first."""
     package = Path(__file__).parents[1] / "evaluation"
     for source in sorted(package.glob("*.py"), key=lambda file: (file.stem != "quality", file.stem)):
         yield from declared_in(source, f"lightning_gans.evaluation.{source.stem}")

@@ -11,9 +11,9 @@ other x's (r_k(y_j) likewise among the other y's):
     coverage  = 1/N   sum_i 1[exists j: |y_j - x_i| < r_k(x_i)]    share of real balls that hold a generated sample
 
 The balls of precision and recall are closed and those of density and coverage open, as in the authors' code; distances
-that agree to 1e-9 count as equal. A sample is never its own neighbour; a copy of it in the same set is one, at distance
-0. Precision, recall and coverage lie in [0, 1]; density is 0 or more. For equal distributions E[density] = 1 and
-E[coverage] is about 1 - (1 + M/N)^-k: figures compare with each other at equal N, M and k alone.
+that agree to 1e-9 count as equal. A sample is never its own neighbour, but a copy of it in the same set is one, at
+distance 0. Precision, recall and coverage are in [0, 1]; density is 0 or more. For equal distributions E[density] = 1
+and E[coverage] is about 1 - (1 + M/N)^-k, so values are comparable only at equal N, M and k.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from lightning_gans.metrics.distances import pairs_within, radii
 from lightning_gans.metrics.estimate import Estimate, mean, share
 from lightning_gans.metrics.order import canonical_order, checked
 
-_TIE = 1e-9  # distances that differ by no more than this share are equal
-_GROUPS = 20  # of the jackknife
+_TIE = 1e-9  # relative difference up to which distances are equal
+_GROUPS = 20  # groups of the jackknife
 
 
 class NeighbourMeasures(NamedTuple):
@@ -46,7 +46,7 @@ class Manifold:
     """Manifold: a set of features with the balls of their k-th nearest neighbours.
 
     features: (N, d).
-    k: neighbours that the radii span, of precision and recall and of density and coverage.
+    k: numbers of neighbours within the radii, for precision and recall, and for density and coverage.
     radii: (2, N) float64, for each k.
     """
 
@@ -56,7 +56,7 @@ class Manifold:
 
     @classmethod
     def of(cls, features: Tensor, *, k: tuple[int, int] = (3, 5)) -> "Manifold":
-        """The manifold of features (N, d).
+        """Compute the manifold of features (N, d).
 
         Raises:
             ValueError: not (N, d), rows that are not finite, or no more samples than neighbours.
@@ -67,7 +67,7 @@ class Manifold:
 def neighbour_radii(x: Tensor, *, k: int = 5) -> Tensor:
     """Nearest-neighbour radii: distance of each row of x (N, d) to its k-th nearest other row: (N,) float64.
 
-    Equal rows are at distance 0 of each other.
+    Equal rows have distance 0.
 
     Raises:
         ValueError: not (N, d), rows that are not finite, or k is not between 1 and N - 1.
@@ -78,16 +78,16 @@ def neighbour_radii(x: Tensor, *, k: int = 5) -> Tensor:
 def neighbour_measures(real: Manifold | Tensor, generated: Tensor, *, k: tuple[int, int] = (3, 5)) -> NeighbourMeasures:
     """Precision, recall, density and coverage of `generated` (M, d) against `real` (N, d); see the module's equations.
 
-    Errors are over draws of the generated samples, the real ones fixed: binomial for precision, of a mean for density,
-    and for recall and coverage a jackknife over 20 groups of generated samples whose radii stay as they are. It is too
-    large rather than too small (Efron & Stein 1981): by up to a half, and up to twice for values near 1.
+    Errors are over draws of the generated samples, with the real ones fixed: binomial for precision, of a mean for
+    density, and for recall and coverage a jackknife over 20 groups of generated samples with constant radii. The latter
+    is too large rather than too small (Efron & Stein 1981): by up to a half, and up to twice for values near 1.
 
-    Distances come from products of matrices in float32. Where their error could change a comparison, the distance is
-    computed again as a difference in float64, so that results are those of the direct computation. Memory grows with
-    N + M, not with N M.
+    Distances come from matrix products in float32. Where their error could change a comparison, the distance is
+    computed again as a difference in float64, so that results are those of the direct computation. Memory grows
+    with N + M, not with N M.
 
     Args:
-        k: neighbours that the radii span, of precision and recall and of density and coverage; a manifold has its own.
+        k: numbers of neighbours, for precision and recall, and for density and coverage; a manifold has its own.
 
     Raises:
         ValueError: the sets differ in d, hold rows that are not finite, or have no more samples than neighbours.
@@ -127,7 +127,7 @@ def neighbour_measures(real: Manifold | Tensor, generated: Tensor, *, k: tuple[i
 
 
 def _radii(x: Tensor, k: Sequence[int]) -> Tensor:
-    """(len(k), N) float64."""
+    """Radii (len(k), N), float64."""
     if x.dim() != 2 or not 1 <= min(k) <= max(k) < len(x):
         wrong = next((one for one in k if not 1 <= one < len(x)), k[0])
         raise ValueError(f"k={wrong} neighbours need features (N, d) with N > k >= 1; these are {tuple(x.shape)}.")
@@ -135,7 +135,7 @@ def _radii(x: Tensor, k: Sequence[int]) -> Tensor:
 
 
 def _jackknifed(held: Tensor) -> Estimate:
-    """The share of columns with a True in any row of held (groups, N); the error from leaving out a row each."""
+    """Share of columns with a True in any row of held (groups, N); the error is from leaving out one row at a time."""
     groups, counts = len(held), held.sum(0)
     value = (counts > 0).double().mean().item()
     without = torch.stack([((counts - row.long()) > 0).double().mean() for row in held])

@@ -1,14 +1,14 @@
-"""Canonical order of samples, independent of the order in which they came."""
+"""Canonical order of samples, independent of their given order."""
 
 import torch
 from torch import Tensor
 
 
 def canonical_order(x: Tensor, seed: int = 0) -> Tensor:
-    """A permutation (N,) that brings the rows of x (N, d) into one order, whatever order they are given in.
+    """Return a permutation (N,) that brings the rows of x (N, d) into a canonical order, whatever their given order.
 
-    Rows are sorted by their product with a fixed vector and then shuffled by `seed`: the result looks random, and equal
-    sets are in equal order. Only rows that agree to rounding may change places.
+    Rows are sorted by their product with a fixed vector and then shuffled by `seed`. The result looks random, and equal
+    sets are in equal order. Only rows that agree to rounding may be swapped.
     """
     exact = x.detach().cpu().double()
     weights = torch.rand(x.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5

@@ -23,10 +23,10 @@ SCORES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[str, Tensor]:
-    """Retrieval metrics of torchmetrics for each query, (n,) float64, by their names in `metrics.names`.
+    """Compute retrieval metrics of torchmetrics for each query, (n,) float64, by their names in `metrics.names`.
 
-    Only candidates are ranked. Queries to which nothing is relevant are left out, so n <= N. `precision_at_k` divides
-    by k even where there are fewer candidates. Equal scores are in the order of the documents.
+    Only candidates are ranked. Queries without relevant documents are left out, so n <= N. `precision_at_k` divides by
+    k even if there are fewer candidates. Equal scores are ranked in the order of the documents.
 
     Args:
         scores: (N, M), higher is ranked first.
@@ -35,7 +35,7 @@ def ranking_scores(scores: Tensor, relevant: Tensor, candidate: Tensor) -> dict[
     found: dict[str, list[Tensor]] = {name: [] for name in SCORES}
     for row, true, ranked in zip(scores, relevant & candidate, candidate, strict=True):
         if true.any():
-            # places, not scores: torchmetrics takes a score below 0 for "not retrieved", and ours may be anything
+            # ranks, not scores: torchmetrics treats a score below 0 as "not retrieved", and ours have any sign
             ordered = true[ranked][row[ranked].argsort(descending=True, stable=True)]
             places = torch.arange(len(ordered), 0, -1, dtype=torch.float)
             for name, measure in SCORES.items():

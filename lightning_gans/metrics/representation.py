@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor
 
-_ROWS = 1024  # queries whose distances are held at a time
-_CELLS = 2**20  # standardised numbers of the linear probe held at a time
+_ROWS = 1024  # queries with distances in memory at a time
+_CELLS = 2**20  # standardised elements of the linear probe in memory at a time
 
 
 Progress = Callable[[float], None]  # called with the share done, 0 to 1
@@ -23,7 +23,7 @@ def nearest_neighbour_accuracy(
     squares = train.square().sum(1)
     correct = done = 0
     for rows, labels in zip(test.split(_ROWS), test_labels.split(_ROWS), strict=True):
-        # |a - b|^2 less |a|^2, which is the same for all neighbours of a
+        # |a - b|^2 minus |a|^2, which is the same for all neighbours of a
         nearest = torch.addmm(squares, rows, train.T, alpha=-2).argmin(1).cpu()
         correct += int((train_labels[nearest] == labels).sum())
         done += len(rows)
@@ -37,8 +37,8 @@ def linear_probe_accuracy(
 ) -> float:
     """Accuracy on `test` (M, d) of multinomial logistic regression fitted to standardised `train` (N, d).
 
-    Sum of the samples' cross-entropies plus half the squared norm of the weights, as scikit-learn's C = 1; at most 200
-    steps of L-BFGS. Labels are (N,) and (M,). The result depends on the features alone: no random numbers are drawn.
+    Minimises the sum of the samples' cross-entropies plus half the squared norm of the weights, as scikit-learn's
+    C = 1, with at most 200 steps of L-BFGS. Labels are (N,) and (M,). Deterministic: no random numbers are drawn.
 
     Memory beyond the features: one standardised part of 2^20 numbers (4 MiB) with its logits, and about 25 copies of
     the (d + 1) K weights in float64 (L-BFGS keeps ten steps).
@@ -49,13 +49,13 @@ def linear_probe_accuracy(
 
 
 class LinearProbe:
-    """Linear probe: multinomial logistic regression on standardised features (N, d), read a part at a time.
+    """Linear probe: multinomial logistic regression on standardised features (N, d), processed part by part.
 
     Products are in float32 on the device of the features; sums over parts and the steps of L-BFGS are in float64 on
     the CPU, so that the size of a part does not matter.
 
     Args:
-        cells: numbers in a part.
+        cells: elements in a part.
     """
 
     def __init__(self, x: Tensor, labels: Tensor, *, cells: int = _CELLS) -> None:
@@ -63,16 +63,16 @@ class LinearProbe:
         self.classes, self.labels = labels.unique(return_inverse=True)
         n, d = x.shape
         self.mean, self.scale = x.new_zeros(d), x.new_ones(d)
-        for _ in range(2):  # the second time for what float32 has lost in sums of features far from 0
+        for _ in range(2):  # the second pass corrects float32 errors in sums of features far from 0
             self.mean = (self.mean.cpu().double() + self._sum(lambda part: part.sum(0)) / n).to(x)
         deviation = self._sum(lambda part: part.square().sum(0)).div(n).sqrt()
         self.scale = torch.where(deviation > 0, deviation, 1).to(x)  # a constant feature stays at 0
         self.weights = torch.zeros(d + 1, len(self.classes), dtype=torch.float64)  # the last row: biases
 
     def fit(self, progress: Progress | None = None) -> None:
-        """Fit the probe; progress is told the share of the steps allowed."""
+        """Fit the probe; `progress` receives the finished share of the allowed steps."""
         steps, evaluations = 200, 0
-        # Gradients are of the mean over samples, and so is the tolerance, as scikit-learn's.
+        # Gradients and the tolerance are of the mean over samples, as in scikit-learn.
         optimizer = torch.optim.LBFGS(
             [self.weights],
             max_iter=steps,
@@ -94,14 +94,14 @@ class LinearProbe:
         optimizer.step(closure)
 
     def classify(self, x: Tensor) -> Tensor:
-        """The likeliest class of each of x (M, d): (M,) int64."""
+        """Predict the most likely class of each of x (M, d): (M,) int64."""
         weights = self.weights.to(x)
         found = [torch.addmm(weights[-1], part, weights[:-1]).argmax(1) for part in self._parts(x)]
         classes: Tensor = self.classes[torch.cat(found)]
         return classes
 
     def accuracy(self, x: Tensor, labels: Tensor) -> float:
-        """Share of x (M, d) whose class is `labels` (M,)."""
+        """Share of x (M, d) with predicted class `labels` (M,)."""
         return int((self.classify(x) == labels).sum()) / len(x)
 
     def _objective(self) -> tuple[float, Tensor]:
@@ -123,7 +123,7 @@ class LinearProbe:
         return max(self.cells // self.x.shape[1], 1)
 
     def _parts(self, x: Tensor) -> Iterator[Tensor]:
-        """Standardised rows of x; each part is overwritten by the next."""
+        """Yield standardised rows of x; each part is overwritten by the next."""
         held = x.new_empty(min(self._rows, len(x)), x.shape[1])
         for rows in x.split(self._rows):
             yield torch.sub(rows, self.mean, out=held[: len(rows)]).div_(self.scale)
@@ -138,7 +138,7 @@ class LinearProbe:
 def category_classes(train: Tensor, train_labels: Tensor, categories: int) -> Tensor:
     """Class of each category, (categories,): the most frequent one of its training samples, (N,) and (N,).
 
-    A category that no sample has stands for no class, -1.
+    The class of a category without samples is -1.
     """
     counts = torch.zeros(categories, int(train_labels.max()) + 1, dtype=torch.int64)
     counts.index_put_((train, train_labels), torch.ones_like(train), accumulate=True)
@@ -146,7 +146,7 @@ def category_classes(train: Tensor, train_labels: Tensor, categories: int) -> Te
 
 
 def category_accuracy(stands_for: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """Accuracy of categories: share of `test` whose category (M,) stands for its class (M,).
+    """Accuracy of categories: share of `test` (M,) whose category's class is the label (M,).
 
     InfoGAN's measure (Chen et al. 2016, section 7.2).
     """

@@ -13,17 +13,17 @@ from lightning_gans.metrics.kernel import kernel_distance
 from lightning_gans.metrics.neighbours import Manifold, neighbour_measures
 from lightning_gans.metrics.order import canonical_order
 
-NEIGHBOURS = 10_000  # samples of each set whose distances are measured
-LEAST = 5  # neighbours of the widest ball: sets have to be larger
+NEIGHBOURS = 10_000  # largest number of samples of each set for distances
+LEAST = 5  # neighbours of the widest ball: sets must be larger
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference: real samples that generated ones are compared with.
+    """Reference: real samples with which generated samples are compared.
 
-    statistics: of all real samples.
-    features: (N, d) float32 of the real samples, or of as many as are kept; (0, d) where only statistics are known.
-    probabilities: (N, K) of the same samples, where the extractor classifies.
+    statistics: statistics of all real samples.
+    features: (N, d) float32 of the real samples, or of a stored part; (0, d) if only statistics are known.
+    probabilities: (N, K) of the same samples, if the extractor classifies.
     """
 
     statistics: FeatureStatistics
@@ -33,12 +33,12 @@ class Reference:
 
     @classmethod
     def of(cls, features: Tensor, probabilities: Tensor | None = None) -> "Reference":
-        """The reference that consists of features (N, d)."""
+        """Create the reference from features (N, d)."""
         kept = None if probabilities is None else probabilities.detach().cpu()
         return cls(FeatureStatistics.of(features), features.detach().cpu(), kept)
 
     def manifold(self, n: int) -> Manifold:
-        """The neighbourhoods of `n` random real samples, of all that are kept if there are fewer; found once."""
+        """Neighbourhoods of `n` random real samples, or of all stored ones if there are fewer; computed once."""
         n = min(n, len(self.features), NEIGHBOURS)
         if n not in self._manifolds:
             self._manifolds[n] = Manifold.of(self.features[canonical_order(self.features)[:n]])
@@ -51,10 +51,10 @@ def distribution_scores(
     """Compute all metrics of features (N, d) against `real`, in float64, each with its standard error.
 
     `fid`; `kid` and `kid_std`, over subsets; `precision` and `recall` (k = 3), `density` and `coverage` (k = 5) against
-    as many real samples, at most 10,000; with class probabilities (N, K) `is` and `is_std`, over ten splits. Where only
-    statistics of the real samples are known, `fid` and `is` alone; without 6 samples in both sets, no neighbours.
+    as many real samples, at most 10,000; with class probabilities (N, K) `is` and `is_std`, over ten splits. If only
+    statistics of the real samples are known, only `fid` and `is`; with fewer than 6 samples in a set, no neighbours.
 
-    Warns where there are fewer samples than features. The metrics depend on the samples, not on their order; equal
+    Warns if there are fewer samples than features. The metrics do not depend on the order of the samples; equal
     features in equal order give equal bits.
 
     Raises:

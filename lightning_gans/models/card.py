@@ -46,14 +46,14 @@ class Report:
     """Facts of a card that are not in model.yaml.
 
     Args:
-        scores: by metric: `last`, `last_se`, `better`.
-        protocol: of these scores: `extractor`, `samples`, `reference`, `floor` (scores of real samples) ...
+        scores: `last`, `last_se` and `better` of each metric.
+        protocol: protocol of these scores: `extractor`, `samples`, `reference`, `floor` (scores of real samples) ...
         test: scores of the same weights on the test split, by metric, and of real samples there.
         test_floor: scores of real samples on the test split.
-        command: that trained it.
-        commit: of the code that it was trained with.
+        command: command that trained the model.
+        commit: commit of the code that it was trained with.
         grid: whether samples.png lies beside the card.
-        shape: of a sample; None if it is not known.
+        shape: shape of a sample; None if unknown.
     """
 
     scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -71,14 +71,14 @@ def write_card(folder: Path, spec: Mapping[str, Any], about: Mapping[str, Any], 
 
     Args:
         spec: description of the model, as in model.yaml.
-        about: facts beside it.
+        about: facts beside the description.
         report: all other facts.
     """
     write_atomically(folder / CARD, card(spec, about, report or Report()))
 
 
 def card(spec: Mapping[str, Any], about: Mapping[str, Any], report: Report) -> str:
-    """The text of a model card. Texts from files are escaped, so that they are shown and not rendered."""
+    """Return the text of a model card. Texts from files are escaped, so that they are not rendered."""
     sections = [
         _title(about, report),
         _use(spec, about),
@@ -91,7 +91,7 @@ def card(spec: Mapping[str, Any], about: Mapping[str, Any], report: Report) -> s
 
 
 def escaped(text: object) -> str:
-    """`text` in one line, with what Markdown would render escaped: no emphasis, links, HTML, tables or mentions."""
+    """Return `text` in one line, with Markdown syntax escaped: no emphasis, links, HTML, tables or mentions."""
     line = re.sub(r"([\\`*_\[\]<>|#!&~$@])", r"\\\1", printable(text, LONGEST))
     return re.sub(r"(?i)(:)(?=//)|(www)(?=\.)", r"\1\2\\", line)
 
@@ -237,7 +237,7 @@ def _model(spec: Mapping[str, Any], about: Mapping[str, Any], report: Report) ->
 
 
 def _number(value: Any) -> float | int | None:
-    """A finite number, or None."""
+    """Return a finite number, or None."""
     known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
     return value if known else None
 

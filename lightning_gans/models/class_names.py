@@ -1,4 +1,4 @@
-"""Names of classes and of numbers of a condition vector, as a model's description (model.yaml) keeps them.
+"""Names of classes and of components of a condition vector, as stored in a model's description (model.yaml).
 
 Imports no torch.
 """
@@ -9,14 +9,14 @@ from typing import Any
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable
 
-KEY = "classes"  # of the facts beside a description
-CONDITIONS = "condition_names"  # those of the numbers of a condition vector
+KEY = "classes"  # key in the facts beside a description
+CONDITIONS = "condition_names"  # key of the names of a condition vector's components
 LONGEST = 200  # characters of a name
 SHOWN = 12
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names in one line: all of up to twelve, or the first eleven and the last."""
+    """Return the names in one line: all of up to twelve, or the first eleven and the last."""
     shown = [printable(name, LONGEST) for name in names]
     if len(shown) > SHOWN:
         shown = [*shown[: SHOWN - 1], "...", shown[-1]]
@@ -24,12 +24,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def received(about: Mapping[str, Any], classes: int, key: str = KEY) -> tuple[str, ...]:
-    """The names in the facts beside a description, which may come from a stranger; none where they do not fit.
+    """Return the names in the facts beside an untrusted description; none if they do not fit.
 
     Args:
         about: facts, from a file.
-        classes: how many the model is told.
-        key: of the fact: `KEY` or `CONDITIONS`.
+        classes: number of classes or of condition components of the model.
+        key: `KEY` or `CONDITIONS`.
     """
     names = about.get(key)
     if not isinstance(names, list) or len(names) != classes:
@@ -40,9 +40,9 @@ def received(about: Mapping[str, Any], classes: int, key: str = KEY) -> tuple[st
 
 
 def number_of(label: str, names: Sequence[str], classes: int) -> int | None:
-    """The class that `label` means: the one of that name, or else of that number; None for none of them.
+    """Return the class of the name `label`, or else of that number; None if there is neither.
 
-    A name comes first: where folders 1, 2, 10 and 20 are the classes, 2 is the second of them.
+    Names take precedence: if the classes are the folders 1, 2, 10 and 20, label 2 is the second of them.
     """
     if label in names:
         return list(names).index(label)
@@ -52,7 +52,7 @@ def number_of(label: str, names: Sequence[str], classes: int) -> int | None:
 
 
 def no_class(label: str, names: Sequence[str], classes: int, run: object, hint: str) -> UserError:
-    """The refusal of a label that means no class. hint: the nearest names, as a sentence."""
+    """Return the error for a label that matches no class. hint: the nearest names, as a sentence."""
     if not names:
         return UserError(
             f"label={label}: the classes of run={run} are 0 to {classes - 1}, and their names are not recorded. "

@@ -1,4 +1,4 @@
-"""Conditional generative model: a generator that takes the class, and its prior."""
+"""Conditional generative model: a class-conditional generator and its prior."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -23,27 +23,27 @@ Label = int | Sequence[int] | Tensor
 
 
 class ToldModel(GenerativeModel):
-    """x = G(z, y), z ~ p(z), with a y for each sample: a class, or a condition vector.
+    """Conditional generator x = G(z, y), z ~ p(z), with a y for each sample: a class, or a condition vector.
 
-    A y that is not given is drawn, keyed like the codes: code and y of a sample follow from (seed, index) alone, and a
-    y that is given changes no code. A subclass says how y is drawn (`_drawn`) and which ones there are (`_checked`).
+    A y that is not given is drawn at random. Code and drawn y of a sample depend on (seed, index) only, and a given y
+    changes no code. A subclass defines how y is drawn (`_drawn`) and which values are valid (`_checked`).
     """
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a y beside the code
-        """(N, prior.dim), (N, ...) -> (N, *sample_shape)."""
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # y in addition to the code
+        """Generate samples: (N, prior.dim), (N, ...) -> (N, *sample_shape)."""
         x: Tensor = self.generator(z, told)
         return x
 
     def _drawn(self, n: int, *, seed: int, start: int) -> Tensor:
-        """The ys of samples start .. start + n - 1, (n, ...)."""
+        """Draw the ys of samples start .. start + n - 1, (n, ...)."""
         raise NotImplementedError
 
     def _checked(self, told: Any, n: int) -> Tensor:
-        """The given ys, one for all or n of them, as (n, ...); a ValueError says what is wrong with them."""
+        """Return the given ys, one for all or n of them, as (n, ...); raises ValueError if they are invalid."""
         raise NotImplementedError
 
     def _sampled(self, n: int, told: Any, *, seed: int, start: int, truncation: float | None) -> Tensor:
-        """Samples start .. start + n - 1, each made beside the 63 others of its chunk."""
+        """Samples start .. start + n - 1, each generated together with the 63 others of its chunk."""
         first = start // CHUNK
         before = start - first * CHUNK
         whole = max(-(-(before + n) // CHUNK), 1) * CHUNK
@@ -60,7 +60,7 @@ class ToldModel(GenerativeModel):
         return x
 
     def _along(self, rows: int, steps: int, told: Any, *, seed: int, path: Path, truncation: float | None) -> Tensor:
-        """Samples along paths between codes, in each row of one y: (rows, steps, *sample_shape)."""
+        """Samples along paths between codes, with one y in each row: (rows, steps, *sample_shape)."""
         own = self._drawn(2 * rows, seed=seed, start=0)[::2] if told is None else self._checked(told, rows)
         with evaluating(self):
             z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
@@ -70,7 +70,7 @@ class ToldModel(GenerativeModel):
         return rows_of
 
     def calibrate(self) -> None:
-        """Re-estimate G's batch-norm statistics for its present weights, from 1,024 fixed codes with their ys."""
+        """Re-estimate G's batch-norm statistics for its current weights, from 1,024 fixed codes with their ys."""
         with reestimating(self.generator):
             for chunk in range(CALIBRATION_CHUNKS):
                 self._chunk(chunk, self._drawn(CHUNK, seed=-1, start=chunk * CHUNK), -1)
@@ -79,8 +79,8 @@ class ToldModel(GenerativeModel):
 class ConditionalGenerativeModel(ToldModel):
     """Conditional generator x = G(z, y), z ~ p(z), y one of `classes` (Mirza & Osindero 2014, 1411.1784).
 
-    Labels that are not given are drawn uniformly, and keyed like the codes: code and label of a sample follow from
-    (seed, index) alone, and a label that is given changes no code.
+    Labels that are not given are drawn uniformly. Code and drawn label of a sample depend on (seed, index) only, and a
+    given label changes no code.
 
     Args:
         generator: z (N, prior.dim), y (N,) int64 -> samples (N, ...).
@@ -97,7 +97,7 @@ class ConditionalGenerativeModel(ToldModel):
         self.classes = classes
 
     def labels(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """The labels that `sample` draws for indices start .. start + n - 1: (n,) int64, on the CPU."""
+        """Return the labels that `sample` draws for indices start .. start + n - 1: (n,) int64, on the CPU."""
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
         drawn = [
             torch.randint(self.classes, (CHUNK,), generator=stream(seed, "label", chunk))
@@ -120,10 +120,10 @@ class ConditionalGenerativeModel(ToldModel):
 
         Args:
             label: one class for all, or n of them; None draws them, see `labels`.
-            truncation: numbers of a normal code beyond +-truncation are drawn again, as in `GenerativeModel.sample`.
+            truncation: components of a normal code beyond +-truncation are resampled, as in `GenerativeModel.sample`.
 
         Raises:
-            ValueError: a class that there is not, or another number of labels than n.
+            ValueError: an unknown class, or a number of labels other than n.
             UserError: the prior cannot be truncated.
         """
         return self._sampled(n, label, seed=seed, start=start, truncation=truncation)
@@ -143,7 +143,7 @@ class ConditionalGenerativeModel(ToldModel):
         Args:
             label: one class for all rows, or one for each; None: that of sample 2 i.
             path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
-            truncation: of the codes at the ends, as for `sample`.
+            truncation: truncation of the codes at the ends, as in `sample`.
         """
         return self._along(rows, steps, label, seed=seed, path=path, truncation=truncation)
 

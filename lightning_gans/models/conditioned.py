@@ -1,4 +1,4 @@
-"""Conditioned model: a generator that takes a condition vector, and its prior."""
+"""Conditioned model: a generator conditional on a vector, and its prior."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from lightning_gans.models.conditional import ToldModel
 from lightning_gans.models.generative import CHUNK, Path, evaluating
 from lightning_gans.settings import Count
 
-MOST_AXES = 32  # numbers of a condition that a traversal moves
+MOST_AXES = 32  # components of a condition that a traversal varies
 
 
 class ConditionedModel(ToldModel):
     """Conditioned generator x = G(z, c), z ~ p(z), c attributes or a caption (Reed et al. 2016, 1605.05396).
 
-    Conditions are in the data's own units. The networks are given them standardised by the means and standard
-    deviations of the training conditions. Conditions that are not given are drawn from `bank`, training conditions
-    that the model keeps, and keyed like the codes: code and condition of a sample follow from (seed, index) alone.
+    Conditions are in the data's own units. The networks receive them standardised by the means and standard deviations
+    of the training conditions. Conditions that are not given are drawn from `bank`, training conditions stored with the
+    model. Code and drawn condition of a sample depend on (seed, index) only.
 
     Args:
         generator: z (N, prior.dim), c (N, condition_dim), standardised -> samples (N, ...).
@@ -44,7 +44,7 @@ class ConditionedModel(ToldModel):
 
     @torch.no_grad()
     def fit_conditions(self, conditions: Tensor) -> None:
-        """Take means, standard deviations and the bank from training conditions (M, condition_dim), M at least 1."""
+        """Set means, standard deviations and the bank from training conditions (M, condition_dim), M at least 1."""
         conditions = conditions.to(self.bank)
         chosen = torch.randperm(len(conditions), generator=stream("conditions"))
         self.bank.copy_(conditions[chosen.repeat(-(-self.bank_size // len(chosen)))[: self.bank_size]])
@@ -53,20 +53,20 @@ class ConditionedModel(ToldModel):
         self.std.copy_(torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def standardised(self, condition: Tensor) -> Tensor:
-        """(N, condition_dim) in the data's units -> the same with mean 0 and standard deviation 1 over training."""
+        """Standardise conditions (N, condition_dim): mean 0 and standard deviation 1 over the training set."""
         return (condition.to(self.mean) - self.mean) / self.std
 
-    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # a condition beside the code
-        """(N, prior.dim), conditions (N, condition_dim) in the data's units -> (N, *sample_shape)."""
+    def forward(self, z: Tensor, told: Tensor) -> Tensor:  # type: ignore[override]  # and a condition
+        """Generate samples: (N, prior.dim), conditions (N, condition_dim) in the data's units -> (N, *sample_shape)."""
         return super().forward(z, self.standardised(told))
 
     def drawn(self, uniform: Tensor) -> Tensor:
-        """Conditions of the bank, one for each of `uniform` (N,) in [0, 1): (N, condition_dim)."""
+        """Select conditions of the bank, one for each of `uniform` (N,) in [0, 1): (N, condition_dim)."""
         rows = (uniform * self.bank_size).long().clamp(max=self.bank_size - 1)
         return self.bank[rows.to(self.bank.device)]
 
     def conditions(self, n: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """The conditions that `sample` draws for indices start .. start + n - 1: (n, condition_dim)."""
+        """Return the conditions that `sample` draws for indices start .. start + n - 1: (n, condition_dim)."""
         first, last = start // CHUNK, -(-(start + n) // CHUNK)
         uniform = [
             torch.rand(CHUNK, generator=stream(seed, "condition", chunk))
@@ -90,7 +90,7 @@ class ConditionedModel(ToldModel):
         Args:
             condition: (condition_dim,), one for all, or (n, condition_dim), in the data's units; None draws them from
                 the bank, see `conditions`.
-            truncation: numbers of a normal code beyond +-truncation are drawn again, as in `GenerativeModel.sample`.
+            truncation: components of a normal code beyond +-truncation are resampled, as in `GenerativeModel.sample`.
 
         Raises:
             ValueError: conditions of another shape, or not finite.
@@ -113,7 +113,7 @@ class ConditionedModel(ToldModel):
         Args:
             condition: one for all rows, or one for each; None: that of sample 2 i.
             path: "spherical" or "linear", as in `GenerativeModel.interpolate`.
-            truncation: of the codes at the ends, as for `sample`.
+            truncation: truncation of the codes at the ends, as in `sample`.
         """
         return self._along(rows, steps, condition, seed=seed, path=path, truncation=truncation)
 
@@ -121,10 +121,10 @@ class ConditionedModel(ToldModel):
         return self.conditions(n, seed=seed, start=start)
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Sample `start` of `seed` with one number of its condition after the other moved: (axes, steps, *shape).
+        """Condition traversal of sample `start` of `seed`, one component at a time: (axes, steps, *shape).
 
-        A number goes from its smallest to its largest value in the bank; code and other numbers are held. The first 32
-        numbers that vary are axes.
+        A component goes from its smallest to its largest value in the bank; the code and the other components are
+        fixed. The axes are the first 32 components that vary.
         """
         low, high = self.bank.amin(0), self.bank.amax(0)
         axes = (high > low).nonzero()[:MOST_AXES, 0].tolist()

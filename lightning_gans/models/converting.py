@@ -24,7 +24,7 @@ class ConvertingModel(nn.Module):
         self.content_encoder, self.speaker_encoder, self.decoder = content_encoder, speaker_encoder, decoder
 
     def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """Decode E_c(x) with E_s(like), with gradients, in the present mode: (N, ...) twice -> (N, ...)."""
+        """Decode E_c(x) with E_s(like), with gradients, in the current mode: both (N, ...) -> (N, ...)."""
         converted: Tensor = self.decoder(self.content_encoder(x), self.speaker_encoder(like))
         return converted
 
@@ -37,7 +37,7 @@ class ConvertingModel(nn.Module):
         return self._in_chunks(self.speaker_encoder, x)
 
     def convert(self, x: Tensor, like: Tensor) -> Tensor:
-        """Convert x to the voices of the speakers of `like`, in eval mode: (N, ...) twice -> (N, ...)."""
+        """Convert x to the voices of the speakers of `like`, in eval mode: both (N, ...) -> (N, ...)."""
         return self._in_chunks(self, x, like)
 
     def _in_chunks(self, function: Any, *samples: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class DomainModel(nn.Module):
         channels: channels of the images.
 
     Attributes:
-        mean: (C, 1, 1), taken off every image: that of both domains' training images together, in [-1, 1].
+        mean: (C, 1, 1), subtracted from every image: mean of the training images of both domains, in [-1, 1].
     """
 
     role: ClassVar[str] = "domain adaptation"
@@ -37,7 +37,7 @@ class DomainModel(nn.Module):
         self.mean.copy_(mean)
 
     def extract(self, x: Tensor) -> Tensor:
-        """Features f, with gradients, in the present mode: images (N, C, H, W) in [-1, 1] -> (N, f)."""
+        """Features f, with gradients, in the current mode: images (N, C, H, W) in [-1, 1] -> (N, f)."""
         features: Tensor = self.network.features(x - self.mean)  # type: ignore[operator]
         return features
 

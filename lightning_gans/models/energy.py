@@ -1,4 +1,4 @@
-"""Energy-based model, sampled by Langevin dynamics on the score of its discriminator."""
+"""Energy-based model, sampled by Langevin dynamics on the logits of its discriminator."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar
@@ -16,8 +16,8 @@ class EnergyModel(nn.Module):
     """Energy-based model p(x) ~ exp(-E(x)), E = -D, with Langevin sampling (Du & Mordatch 2019, 1903.08689, eq. 1).
 
     One step of a chain, in this order: x + N(0, noise^2); x - step_size * clip(dE/dx, +-clip); clipped to [low, high].
-    With noise = sqrt(eps), step_size = eps / 2 and no clipping this is unadjusted Langevin dynamics at temperature 1;
-    the paper's settings, whose steps are far longer than their noise allows, come close to a plain descent.
+    With noise = sqrt(eps), step_size = eps / 2 and no clipping, this is unadjusted Langevin dynamics at temperature 1.
+    The paper's steps are far larger than its noise allows, so they are close to plain gradient descent.
 
     Args:
         discriminator: samples (N, *shape) -> logits (N, 1), each of its own sample alone.
@@ -70,11 +70,11 @@ class EnergyModel(nn.Module):
         return uniform * (self.high - self.low) + self.low
 
     def descend(self, x: Tensor, noise: Tensor) -> Tensor:
-        """One Langevin step of each chain; detached from the step before and from D's parameters.
+        """Take one Langevin step of each chain; detached from the step before and from D's parameters.
 
         Args:
             x: (N, *shape).
-            noise: the same, N(0, 1).
+            noise: N(0, 1), of the same shape.
         """
         with torch.enable_grad():
             x = (x.detach() + self.noise * noise).requires_grad_()
@@ -84,7 +84,7 @@ class EnergyModel(nn.Module):
         return (x.detach() - self.step_size * gradient).clamp_(self.low, self.high)
 
     def chain(self, x: Tensor, steps: int, noise: Callable[[], Tensor]) -> Tensor:
-        """Ends of chains of `steps` steps from x (N, *shape), detached; `noise` gives N(0, 1) of that shape."""
+        """Ends of chains of `steps` steps from x (N, *shape), detached; `noise` returns N(0, 1) of that shape."""
         for _ in range(steps):
             x = self.descend(x, noise())
         return x
@@ -99,17 +99,17 @@ class EnergyModel(nn.Module):
         return torch.cat(ends)[start - first * CHUNK :][:n]
 
     def inpaint(self, x: Tensor, known: Tensor, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Inpaint: samples with the given numbers known and all others drawn by chains (section 4.3).
+        """Inpaint: samples whose known elements are given and whose other elements are drawn by chains (section 4.3).
 
-        The known numbers stand still in every step; the others begin as uniform noise. Runs in eval mode. Row i has the
+        The known elements are fixed in every step; the others start as uniform noise. Runs in eval mode. Row i uses the
         noise of sample start + i of `seed`.
 
         Args:
-            x: (N, *shape); its numbers where `known` is false are not read.
+            x: (N, *shape); elements where `known` is false are not read.
             known: bool, (N, *shape) or any shape that broadcasts to it.
 
         Returns:
-            (N, *shape), float, equal to x where it is known.
+            (N, *shape), float, equal to x where known.
         """
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
         known = known.to(like.device).expand(x.shape)
@@ -136,7 +136,7 @@ class EnergyModel(nn.Module):
         return torch.cat([self.pictured(chunk, times, seed=seed) for chunk in chunks])[:n]
 
     def pictured(self, chunk: int, times: Sequence[int], *, seed: int = 0) -> Tensor:
-        """States of samples chunk * 64 .. chunk * 64 + 63 after so many steps each: (64, len(times), *shape)."""
+        """States of samples chunk * 64 .. chunk * 64 + 63 after `times` steps: (64, len(times), *shape)."""
         draws = stream(seed, "chain", chunk)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(()))
         seen: dict[int, Tensor] = {}

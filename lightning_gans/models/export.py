@@ -26,7 +26,7 @@ from lightning_gans.zoo import located
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.yaml"
-# Allowances of a description beyond the size of its weights on disk; see `_check_numbers`.
+# Allowances for a description beyond the size of its weights on disk; see `_check_numbers`.
 FREE_NUMBER, FREE_PRODUCT, FREE_TENSORS = 1024, 2**22, 1024
 DTYPES = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
@@ -41,21 +41,21 @@ def save_generator(
     about: Mapping[str, Any] | None = None,
     report: Report | None = None,
 ) -> None:
-    """Write `model`, which `spec` builds, to `folder`: each file whole or not at all, weights first, the card last.
+    """Write `model`, built from `spec`, to `folder`: each file atomically, weights first, the card last.
 
-    A process that is killed between the two leaves the new weights beside the old description, which is of the same
-    model, or a folder without an export. The weights hold a digest of themselves.
+    A process that is killed in between leaves the new weights beside the old description, which is of the same model,
+    or a folder without an export. The weights contain their own digest.
 
-    A picture of samples of other weights, samples.png, is removed.
+    A picture samples.png of other weights is removed.
 
     Args:
-        about: plain facts to keep beside it (iteration, data, classes ...).
-        report: facts for the model card alone (scores, command ...).
+        about: plain facts to store beside the description (iteration, data, classes ...).
+        report: facts for the model card only (scores, command ...).
     """
     folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if _spec(folder) != dict(spec):
-        (folder / DESCRIPTION).unlink(missing_ok=True)  # weights of another model must never stand beside it
+        (folder / DESCRIPTION).unlink(missing_ok=True)  # never beside weights of another model
     (folder / GRID).unlink(missing_ok=True)
     write_atomically(folder / WEIGHTS, save(tensors, metadata={KEY: digest_of(tensors)}))
     text = yaml.safe_dump({"format": FORMAT, "model": dict(spec), "about": dict(about or {})}, sort_keys=False)
@@ -64,7 +64,7 @@ def save_generator(
 
 
 def _spec(folder: Path) -> Any:
-    """The model that an exported folder describes, None where it describes none."""
+    """Return the model that an exported folder describes, or None."""
     try:
         return load_yaml(folder / DESCRIPTION)["model"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -80,8 +80,8 @@ def load_generator(path: str | PathLike[str], *, allow: Sequence[str] = ()) -> n
         allow: dotted names of packages, modules or classes outside lightning_gans that the file may name (code of yours
             that you trust).
 
-    The folder may come from a stranger: model.yaml names classes of `spec.exportable` alone, and nothing is allocated
-    for sizes that the weights do not have.
+    The folder may be untrusted: model.yaml can name only classes of `spec.exportable`, and no memory is allocated for
+    sizes that the weights do not have.
 
     Raises:
         UserError: no export there, a name that is not allowed, weights that do not fit or are not finite, or a symbolic
@@ -114,7 +114,7 @@ def described(path: str | PathLike[str]) -> dict[str, Any]:
     """Read an export's model.yaml: `model`, the description, and `about`, facts beside it (a dictionary).
 
     Raises:
-        UserError: no export there, or a file that is no description.
+        UserError: no export there, or the file is not a description.
     """
     place = located(Path(path))
     file = inside(_folder(place) / DESCRIPTION, place)
@@ -139,10 +139,10 @@ def _folder(path: Path) -> Path:
 
 
 def stored_shapes(file: Path) -> dict[str, Shape]:
-    """Read the shape of each tensor from the header of a safetensors file, which is as large as the header says.
+    """Read the shape of each tensor from the header of a safetensors file; verifies the size of the file.
 
     Raises:
-        UserError: it is no such file.
+        UserError: it is not such a file.
     """
     if not file.is_file():
         raise UserError(f"{file} does not hold this model's weights: there is no such file.")
@@ -183,13 +183,13 @@ def check_finite(state: Mapping[str, Tensor], source: Path) -> None:
 
 
 def _check_numbers(spec: Any, size: int) -> None:
-    """Bound what a description can make Python and torch allocate by what its weights take up on disk.
+    """Limit what a description can make Python and torch allocate, by the size of its weights on disk.
 
-    A network of width w, or of d layers, or that reads a code of n numbers, has at least as many weights. Small numbers
-    are free: weights shared over an image are fewer than its pixels.
+    A network of width w, of d layers, or with codes of n components, has at least as many weights. Small numbers are
+    exempt: weights shared over an image are fewer than its pixels.
 
     Raises:
-        ValueError: a whole number, or the product of a list of them (a shape), that is too large.
+        ValueError: a whole number, or the product of a list of them (a shape), is too large.
     """
     if isinstance(spec, Mapping):
         for key, value in spec.items():
@@ -207,7 +207,7 @@ def _check_numbers(spec: Any, size: int) -> None:
 
 @contextmanager
 def _at_most(tensors: int) -> Iterator[None]:
-    """Within, a model with far more parameters than `tensors` raises ValueError before it fills the memory."""
+    """Context: a model with far more parameters than `tensors` raises ValueError before it fills the memory."""
     left = FREE_TENSORS + 8 * tensors  # parametrised weights are registered more than once
 
     def count(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Generative model: a generator and its prior, all that sampling needs."""
+"""Generative model: a generator and its prior, from which samples are drawn."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from lightning_gans.core.prior import Axis, Prior
 from lightning_gans.core.rng import stream
 
-# Samples are made in chunks of this many, by global index, so that a sample does not depend on what it is made beside.
+# Samples are generated in chunks of this size, by global index, so that a sample does not depend on its batch.
 CHUNK = 64
 CALIBRATION_CHUNKS = 16
-TOGETHER = 512  # codes of paths that are decoded at a time
+TOGETHER = 512  # codes of paths decoded at a time
 
 Path = Literal["spherical", "linear"]
 PATHS: tuple[Path, ...] = ("spherical", "linear")
@@ -21,7 +21,7 @@ PATHS: tuple[Path, ...] = ("spherical", "linear")
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Context: `model` is in eval mode without gradients; afterwards it is in the mode it was in."""
+    """Context: `model` is in eval mode without gradients; its mode is restored afterwards."""
     was_training = model.training
     try:
         with torch.no_grad():
@@ -35,7 +35,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def undisturbed(network: nn.Module) -> Iterator[None]:
     """Context: no dropout, no noise, no gradients in `network`; norms use the statistics of the batch.
 
-    Afterwards it is in the mode it was in.
+    The mode is restored afterwards.
     """
     with evaluating(network):
         for norm in norms(network):
@@ -45,9 +45,9 @@ def undisturbed(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def reestimating(network: nn.Module) -> Iterator[None]:
-    """Context: batch norms re-estimate their statistics, as plain means over the batches that `network` is given.
+    """Context: batch norms re-estimate their statistics, as plain means over the batches passed through `network`.
 
-    All else is in eval mode, as when the statistics are used. Afterwards all is in the mode it was in.
+    All other layers are in eval mode, as when the statistics are used. All modes are restored afterwards.
     """
     momenta = [norm.momentum for norm in norms(network)]
     try:
@@ -70,22 +70,22 @@ def norms(network: nn.Module) -> list[BatchNorm]:
 
 
 def reestimate(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Re-estimate the batch-norm statistics of `network` for its present weights, from batches of its inputs."""
+    """Re-estimate the batch-norm statistics of `network` for its current weights, from batches of its inputs."""
     with reestimating(network):
         for batch in batches:
             network(batch)
 
 
 class GenerativeModel(nn.Module):
-    """Generator x = G(z), z ~ p(z), with noise keyed by (seed, chunk) and drawn on the CPU: the same on every device.
+    """Generator x = G(z), z ~ p(z), with noise keyed by (seed, chunk) and drawn on the CPU, equal on every device.
 
     Args:
         generator: network, z (N, prior.dim) -> samples (N, ...).
         prior: distribution of latent codes.
     """
 
-    role: ClassVar[str | None] = None  # the task that it is made for; None: any that needs samples alone
-    conditional: ClassVar[bool] = False  # its networks are told the class
+    role: ClassVar[str | None] = None  # the task that it is made for; None: any that needs only samples
+    conditional: ClassVar[bool] = False  # its networks receive the class
 
     def __init__(self, *, generator: nn.Module, prior: Prior) -> None:
         super().__init__()
@@ -93,14 +93,14 @@ class GenerativeModel(nn.Module):
         self.prior = prior
 
     def forward(self, z: Tensor) -> Tensor:
-        """(N, prior.dim) -> (N, *sample_shape)."""
+        """Generate samples: (N, prior.dim) -> (N, *sample_shape)."""
         x: Tensor = self.generator(z)
         return x
 
     def codes(self, chunk: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """Latent codes of samples chunk * 64 ... chunk * 64 + 63, (64, prior.dim), on the model's device.
 
-        truncation: threshold beyond which the numbers of a normal prior are drawn again; see `Prior.truncated`.
+        truncation: threshold beyond which components of a normal code are resampled; see `Prior.truncated`.
         """
         z = self.prior.sample(CHUNK, stream(seed, "sample", chunk))
         if truncation is not None:
@@ -114,8 +114,8 @@ class GenerativeModel(nn.Module):
         Runs in eval mode. Equal (seed, index, truncation) give equal samples whatever n and start.
 
         Args:
-            truncation: numbers of a normal code beyond +-truncation are drawn again (Brock et al. 2018); codes within
-                it are those of a call without it.
+            truncation: components of a normal code beyond +-truncation are resampled (Brock et al. 2018); codes
+                within it are unchanged.
 
         Raises:
             UserError: the prior cannot be truncated.
@@ -134,9 +134,9 @@ class GenerativeModel(nn.Module):
         """Interpolate: samples along paths between codes 2 i and 2 i + 1 in row i: (rows, steps, *sample_shape).
 
         Args:
-            path: "spherical": direction along a great circle and norm along a line, since a straight line between
-                Gaussian codes passes through norms that the generator never saw; or "linear", that straight line.
-            truncation: of the codes at the ends, as for `sample`.
+            path: "spherical": direction along a great circle, norm along a line; or "linear": a straight line, which
+                between Gaussian codes passes through norms that the generator never saw in training.
+            truncation: truncation of the codes at the ends, as in `sample`.
         """
         with evaluating(self):
             z = self.paths(rows, steps, seed=seed, path=path, truncation=truncation).flatten(0, 1)
@@ -161,7 +161,7 @@ class GenerativeModel(nn.Module):
         """Latent codes along the paths of `interpolate`, (rows, steps, prior.dim).
 
         Raises:
-            ValueError: no such path.
+            ValueError: an unknown path.
         """
         if path not in PATHS:
             raise ValueError(f"path={path}: {' or '.join(PATHS)}")
@@ -179,5 +179,5 @@ class GenerativeModel(nn.Module):
         return z
 
     def calibrate(self) -> None:
-        """Re-estimate the generator's batch-norm statistics for its present weights, from 1,024 fixed codes."""
+        """Re-estimate the generator's batch-norm statistics for its current weights, from 1,024 fixed codes."""
         reestimate(self.generator, (self.codes(chunk, seed=-1) for chunk in range(CALIBRATION_CHUNKS)))

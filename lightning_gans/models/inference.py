@@ -27,7 +27,7 @@ class EncodingModel(GenerativeModel):
         self.encoder = encoder
 
     def code(self, x: Tensor) -> Tensor:
-        """Encode with gradients, in the present mode: E(x), (N, ...) -> (N, d)."""
+        """Encode with gradients, in the current mode: E(x), (N, ...) -> (N, d)."""
         z: Tensor = self.encoder(x)
         return z
 
@@ -40,7 +40,7 @@ class EncodingModel(GenerativeModel):
         return self._in_chunks(self.encoder.features, x)
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate the encoder's batch-norm statistics for its present weights, from batches of real samples."""
+        """Re-estimate the encoder's batch-norm statistics for its current weights, from batches of real samples."""
         reestimate(self.encoder, batches)
 
     def _in_chunks(self, function: Any, x: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class InferenceModel(EncodingModel):
         return x
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Latent traversal of sample `start` of `seed`, one number of its code at a time: (prior.dim, steps, ...)."""
+        """Latent traversal of sample `start` of `seed`, one code component at a time: (prior.dim, steps, ...)."""
         return self.traversed(self.prior.axes(steps), seed=seed, start=start)
 
 
@@ -81,7 +81,7 @@ class AutoencodingModel(InferenceModel):
     role: ClassVar[str | None] = "autoencoding"
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate both networks' statistics, the generator's from the codes that it decodes."""
+        """Re-estimate the batch-norm statistics of both networks, the generator's from the codes that it decodes."""
         real = list(batches)
         super().calibrate_on(real)
         reestimate(self.generator, [self.encode(x) for x in real])
@@ -133,7 +133,7 @@ class GaussianInferenceModel(InferenceModel):
     role: ClassVar[str | None] = "Gaussian inference"
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x), each (N, prior.dim), with their graph and in the present mode."""
+        """Mean and log variance of q(z | x), each (N, prior.dim), with gradients, in the current mode."""
         mean, log_variance = self.encoder(x).chunk(2, dim=1)
         return mean, log_variance
 

@@ -13,8 +13,8 @@ from lightning_gans.models.inference import EncodingModel
 class InfoGANModel(EncodingModel):
     """InfoGAN model x = G(z, c), z ~ noise, c ~ codes, with q(c | x) (Chen et al. 2016, 1606.03657).
 
-    The prior is noise and codes side by side. q is a categorical distribution for a categorical code, and a Gaussian of
-    variance 1 for any other; where there is a categorical code, the first one sorts samples into `categories`.
+    The prior concatenates noise and codes. q is a categorical distribution for a categorical code, and a Gaussian of
+    variance 1 for any other. The first categorical code, if there is one, sorts samples into `categories`.
 
     Args:
         generator: (z, c) (N, noise.dim + sum of the codes' dims) -> samples (N, ...).
@@ -24,7 +24,7 @@ class InfoGANModel(EncodingModel):
             on its `features` (N, feature_dim), which a discriminator may read as well.
 
     Raises:
-        ValueError: no codes, or one of another kind.
+        ValueError: no codes, or a code of another kind.
     """
 
     role: ClassVar[str | None] = "recognition of codes"
@@ -46,7 +46,7 @@ class InfoGANModel(EncodingModel):
 
     @property
     def trunk(self) -> nn.Module:
-        """The layers that a discriminator may share: samples (N, ...) -> (N, feature_dim)."""
+        """Layers that a discriminator may share: samples (N, ...) -> (N, feature_dim)."""
         return cast(nn.Module, self.encoder.features)
 
     @property
@@ -55,18 +55,18 @@ class InfoGANModel(EncodingModel):
         return cast(nn.Module, self.encoder.head)
 
     def recognise(self, x: Tensor) -> Tensor:
-        """The parameters of q(c | x), with their graph and in the present mode: (N, ...) -> (N, sum of codes' dims)."""
+        """Parameters of q(c | x), with gradients, in the current mode: (N, ...) -> (N, sum of codes' dims)."""
         recognised: Tensor = self.recognition(self.trunk(x))
         return recognised
 
     def by_code(self, c: Tensor) -> tuple[Tensor, ...]:
-        """Split numbers for all codes (N, sum of their dims), or (z, c), into a tensor (N, code.dim) for each code."""
+        """Split a tensor for all codes (N, sum of their dims), or (z, c), into one (N, code.dim) for each code."""
         dims = [code.dim for code in self.code_priors]
         parts: tuple[Tensor, ...] = c[:, c.shape[1] - sum(dims) :].split(dims, dim=1)
         return parts
 
     def code(self, x: Tensor) -> Tensor:
-        """Mean of c under q(c | x), probabilities and means side by side: (N, ...) -> (N, sum of the codes' dims)."""
+        """Mean of c under q(c | x), probabilities and means concatenated: (N, ...) -> (N, sum of the codes' dims)."""
         expected = [
             part.softmax(1) if isinstance(code, Categorical) else part
             for code, part in zip(self.code_priors, self.by_code(self.recognise(x)), strict=True)
@@ -74,16 +74,16 @@ class InfoGANModel(EncodingModel):
         return torch.cat(expected, dim=1)
 
     def category(self, x: Tensor) -> Tensor:
-        """The likeliest value of the first categorical code of samples (N, ...), in eval mode: (N,) int64."""
+        """Most likely value of the first categorical code of samples (N, ...), in eval mode: (N,) int64."""
         return self.by_code(self.encode(x))[self._categorical].argmax(1)
 
     def traverse(self, steps: int, *, seed: int = 0, start: int = 0) -> Tensor:
-        """Latent traversal: sample `start` of `seed` with one code moved at a time, noise fixed: (axes, steps, ...)."""
+        """Latent traversal of sample `start` of `seed`, one code varied at a time, noise fixed: (axes, steps, ...)."""
         axes = [axis for axis in self.prior.axes(steps) if axis.first >= self.noise.dim]
         return self.traversed(axes, seed=seed, start=start)
 
     def by_category(self, n: int, *, seed: int = 0) -> Tensor:
-        """Samples by category: n of each value of the first categorical code, else alike: (categories, n, ...)."""
+        """Samples by category: n of each value of the first categorical code, else equal: (categories, n, ...)."""
         before = sum(code.dim for code in self.code_priors[: self._categorical])
         (each,) = self.code_priors[self._categorical].axes(self.categories)
         axis = Axis(self.noise.dim + before, each.values)

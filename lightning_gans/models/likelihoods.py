@@ -1,7 +1,8 @@
 """Likelihoods p(x | outputs) of a decoder: Gaussian, Bernoulli and categorical.
 
-Samples are float in [-1, 1] outside and in; a likelihood says which of them there can be (`observe`), what they weigh,
-and which one is shown. Nothing is averaged over pixels: a log-likelihood is of the whole sample.
+Samples are float in [-1, 1] at input and output. A likelihood defines the samples that are modelled (`observe`), their
+log-likelihood (`log_prob`) and the image that is shown (`mean`). A log-likelihood is of the whole sample: sums over
+pixels, not means.
 """
 
 from abc import ABC, abstractmethod
@@ -26,29 +27,29 @@ class Likelihood(nn.Module, ABC):
     """Likelihood p(x | outputs), independent over pixels and channels given the decoder's outputs."""
 
     def __init__(self) -> None:
-        super().__init__()  # torch's takes any arguments
+        super().__init__()  # torch's constructor accepts any arguments
 
     def observe(self, x: Tensor, uniform: Uniform) -> Tensor:
-        """Map samples x (N, ...) in [-1, 1] to the ones that are modelled and encoded, of the same shape and range.
+        """Map samples x (N, ...) in [-1, 1] to the observed ones, which are modelled and encoded; shape and range stay.
 
-        uniform: asked once where it takes random numbers, and not at all where it takes none.
+        uniform: called once if random numbers are needed, otherwise not at all.
         """
         return x
 
     @abstractmethod
     def log_prob(self, outputs: Tensor, observed: Tensor) -> Tensor:
-        """Log-likelihood in nats, summed over all numbers of a sample: outputs, observed (N, ...) -> (N,)."""
+        """Log-likelihood in nats, summed over all elements of a sample: outputs, observed (N, ...) -> (N,)."""
 
     @abstractmethod
     def mean(self, outputs: Tensor) -> Tensor:
-        """Mean E[x | outputs] (N, ...), in [-1, 1] where the samples are: the image that is shown."""
+        """Mean E[x | outputs] (N, ...), in [-1, 1] if the samples are: the image that is shown."""
 
 
 class Gaussian(Likelihood):
-    """Gaussian likelihood x ~ N(outputs, std^2) of every number: a density over x in [-1, 1] units.
+    """Gaussian likelihood x ~ N(outputs, std^2) of every element: a density over x in [-1, 1] units.
 
-    For images that span [0, 1], the log-density is larger by log 2 a number. A tanh decoder gives means in range; a
-    linear one is for points.
+    For images that span [0, 1], the log-density is larger by log 2 per element. A tanh decoder gives means in range; a
+    linear decoder is for points.
 
     Args:
         std: standard deviation of every number, in [-1, 1]; where it is learned, its initial value.
@@ -82,8 +83,8 @@ class Bernoulli(Likelihood):
     Args:
         binarize: binarisation of grey values; None: they are taken as probabilities. "stochastic": each pixel is 1 with
             probability (x + 1) / 2, drawn anew each time it is seen (Burda et al. 2015, 1509.00519). "threshold": 1
-            where x > 0. With None, log p is its mean over stochastic binarisations; what a model's `log_likelihood`
-            makes of it is at most the mean log-likelihood of those.
+            where x > 0. With None, log p is its mean over stochastic binarisations; a model's `log_likelihood` is then
+            at most the mean log-likelihood of those.
     """
 
     logits: ClassVar[bool] = True
@@ -111,9 +112,9 @@ class Bernoulli(Likelihood):
 
 
 class Categorical(Likelihood):
-    """Categorical likelihood of 256 levels a number: logits outputs (N, 256 C, ...), levels of a channel adjacent.
+    """Categorical likelihood of 256 levels per element: logits outputs (N, 256 C, ...), levels of a channel adjacent.
 
-    A probability over bytes, so that log p <= 0, and -log2 p is bits.
+    A probability over bytes, so that log p <= 0, and -log2 p is in bits.
     """
 
     logits: ClassVar[bool] = True

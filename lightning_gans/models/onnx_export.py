@@ -18,12 +18,12 @@ from lightning_gans.core.files import atomic
 from lightning_gans.core.protocols import Encodes, SamplesByCondition, SamplesByLabel, SamplesFromCodes
 from lightning_gans.models.generative import evaluating
 
-TOLERANCE = 1e-4  # of the largest output: what the file and torch may differ by
+TOLERANCE = 1e-4  # largest difference between the file and torch, relative to the largest output
 CHECKED = (1, 2, 5)  # batch sizes that are compared
 
 
 class _Function(nn.Module):
-    """A model that does one of the things it can in its forward pass."""
+    """Module whose forward pass is one method of a model."""
 
     def __init__(self, model: nn.Module, function: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -36,15 +36,15 @@ class _Function(nn.Module):
 def export_onnx(model: Any, path: Path) -> dict[Path, dict[str, tuple[Any, ...]]]:
     """Write G as an ONNX file: `z` (n, prior.dim) -> `x`; also `label` (n,) int64 or `condition` (n, d).
 
-    Any n. A model that infers has a second file, NAME-encoder.onnx: `x` -> `z`, as `model.encode`. Each is compared
-    with torch before it takes its place, where onnxruntime is installed.
+    n is dynamic. A model with an encoder has a second file, NAME-encoder.onnx: `x` -> `z`, as `model.encode`. If
+    onnxruntime is installed, each file is compared with torch before it is moved to its place.
 
     Returns:
         The files that were written, each with its inputs and outputs: name -> shape.
 
     Raises:
-        UserError: the model has no codes, the packages are missing, torch cannot export it, or the file computes
-            something else.
+        UserError: the model has no codes, the packages are missing, torch cannot export it, or the outputs of the file
+            differ.
     """
     able: object = model
     if not isinstance(able, SamplesFromCodes):
@@ -105,7 +105,7 @@ def _write(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, torch neither warns its own callers nor prints the graphs that it could not trace."""
+    """Context: torch neither emits warnings about its own code nor prints graphs that it could not trace."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -116,7 +116,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _forget_places(model: Any) -> None:
-    """Remove the stack traces that torch leaves in each node: paths of this machine."""
+    """Remove the stack traces that torch stores in each node, which contain paths of this machine."""
     for part in (model, model.graph, *model.graph, *model.functions.values()):
         part.metadata_props.clear()
     for value in (*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()):
@@ -127,10 +127,10 @@ def _forget_places(model: Any) -> None:
 
 
 def _compare(file: Path, path: Path, inputs: dict[str, Tensor], expected: Tensor) -> None:
-    """Run a file by onnxruntime, where that is installed, on batches of several sizes.
+    """Run a file with onnxruntime, if that is installed, on batches of several sizes.
 
     Raises:
-        UserError: its outputs are not torch's.
+        UserError: its outputs differ from torch's.
     """
     if find_spec("onnxruntime") is None:
         return

@@ -9,7 +9,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.models.generative import evaluating
 
-CHUNK = 16  # images at a time; the noise is drawn for so many
+CHUNK = 16  # images at a time, for which noise is drawn together
 
 
 class PairedModel(nn.Module):
@@ -33,7 +33,7 @@ class PairedModel(nn.Module):
 
     @property
     def image_size(self) -> int | None:
-        """Height and width of the images; None: any that `check` lets through."""
+        """Height and width of the images; None: any that `check` accepts."""
         size = getattr(self.generator, "image_size", None)
         return None if size is None else int(size)
 
@@ -43,15 +43,15 @@ class PairedModel(nn.Module):
         return int(getattr(self.generator, "noise", 0))
 
     def forward(self, a: Tensor, z: Tensor) -> Tensor:
-        """(N, A, H, W), (N, noise) -> (N, B, H, W)."""
+        """Generate outputs: (N, A, H, W), (N, noise) -> (N, B, H, W)."""
         b: Tensor = self.generator(a, z) if hasattr(self.generator, "noise") else self.generator(a)
         return b
 
     def check(self, height: int, width: int) -> None:
-        """Refuse a size that the network does not take.
+        """Refuse a size that the network does not support.
 
         Raises:
-            UserError: names the sizes that it does.
+            UserError: names the supported sizes.
         """
         size = self.image_size
         if size is not None and (height, width) != (size, size):
@@ -68,10 +68,10 @@ class PairedModel(nn.Module):
     def generate(self, x: Tensor, *, seed: int = 0, start: int = 0) -> Tensor:
         """Generate outputs for images (N, A, H, W), float in [-1, 1], in eval mode: (N, B, H, W).
 
-        Row i has the noise of (seed, start + i), the same whatever is generated beside it.
+        Row i uses the noise of (seed, start + i) and does not depend on the other rows.
 
         Raises:
-            UserError: a size that the network does not take.
+            UserError: a size that the network does not support.
         """
         self.check(*x.shape[2:])
         like = next((p for p in self.parameters() if p.is_floating_point()), x)

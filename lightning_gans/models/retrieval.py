@@ -12,7 +12,7 @@ from lightning_gans.settings import Count
 
 
 class RankingModel(nn.Module):
-    """Ranking model: documents in the order of a network's scores; IRGAN's p(d | q) is their softmax.
+    """Ranking model: documents are ordered by a network's scores, whose softmax is IRGAN's p(d | q).
 
     Args:
         generator: queries (N, ...) -> scores (N, documents).
@@ -25,7 +25,7 @@ class RankingModel(nn.Module):
         self.generator = generator
 
     def forward(self, query: Tensor) -> Tensor:
-        """(N, ...) -> (N, documents)."""
+        """Score documents: (N, ...) -> (N, documents)."""
         score: Tensor = self.generator(query)
         return score
 
@@ -36,7 +36,7 @@ class RankingModel(nn.Module):
             return self(query.to(like) if query.is_floating_point() else query.to(like.device))  # type: ignore[no-any-return]
 
     def best(self, query: Tensor, n: int) -> Tensor:
-        """Numbers of the n best documents, best first: (N, ...) -> (N, n) int64."""
+        """Numbers (indices) of the n best documents, best first: (N, ...) -> (N, n) int64."""
         return self.score(query).topk(n, dim=1).indices
 
 
@@ -54,7 +54,7 @@ class FixedRanking(nn.Module):
     scores: Tensor
 
     def score(self, query: Tensor) -> Tensor:
-        """(N, ...) -> (N, documents)."""
+        """Score documents: (N, ...) -> (N, documents)."""
         return self.scores.expand(len(query), -1)
 
 
@@ -71,7 +71,7 @@ class Lookup:
         self._all = None if isinstance(network, ScoresPairs) else network(query)
 
     def __call__(self, document: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """document (N, S) -> scores and half the squared norms, as of `ScoresPairs`; norms are 0 without rows."""
+        """Document (N, S) -> scores and half the squared norms, as in `ScoresPairs`; norms are 0 without embeddings."""
         if self._all is None:
             return self._network.pairs(self._query, document)  # type: ignore[no-any-return, operator]
         scores = self._all.gather(1, document)
@@ -79,10 +79,10 @@ class Lookup:
 
 
 class ItemNeighbours(nn.Module):
-    """Item-based nearest neighbours (item-KNN): a document scores by its cosines with those that the query has.
+    """Item-based nearest neighbours (item-KNN): a document is scored by its cosines with the query's known documents.
 
-    The cosine is of two documents' columns of `seen`; each document counts as a neighbour of the `neighbours` others
-    that are nearest to it (Deshpande and Karypis 2004, without the normalisation of the columns).
+    A cosine is between two documents' columns of `seen`. Each document counts as a neighbour of the `neighbours` others
+    nearest to it (Deshpande and Karypis 2004, without the normalisation of the columns).
 
     Args:
         seen: (queries, documents) bool, the known positives.
@@ -100,5 +100,5 @@ class ItemNeighbours(nn.Module):
         self.register_buffer("scores", x @ cosine.masked_fill(cosine < least, 0.0))
 
     def score(self, query: Tensor) -> Tensor:
-        """Numbers (N,) -> (N, documents)."""
+        """Score documents for query numbers: (N,) -> (N, documents)."""
         return self.scores[query.to(self.scores.device)]

@@ -14,16 +14,17 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.prior import Prior
 from lightning_gans.core.received import is_allowed
 
-PLACES = ("lightning_gans.networks.", "lightning_gans.models.", "lightning_gans.core.prior.")  # of `exportable`
+PLACES = ("lightning_gans.networks.", "lightning_gans.models.", "lightning_gans.core.prior.")  # modules of `exportable`
 
 
 @functools.cache
 def exportable() -> Mapping[str, type]:
-    """Classes that a description from a stranger may name: the networks, models and priors of this package.
+    """Classes that an untrusted description may name: the networks, models and priors of this package.
 
-    By dotted name, as defined in the modules of `lightning_gans.networks`, `lightning_gans.models` and
-    `lightning_gans.core.prior`; networks also as `lightning_gans.networks` exports them. A name in a file is looked up
-    here and never imported. Constructors of these classes take numbers, words and one another, and read no files.
+    Keys are dotted names, as defined in the modules of `lightning_gans.networks`, `lightning_gans.models` and
+    `lightning_gans.core.prior`; networks also have the names that `lightning_gans.networks` exports. A name in a file
+    is looked up here and never imported. Constructors of these classes take numbers, strings and one another, and read
+    no files.
     """
     from lightning_gans import models, networks
 
@@ -74,7 +75,7 @@ def build(spec: Any, *, allow: Sequence[str] = (), trusted: bool = False) -> Any
 
 
 def _listed(target: str, allow: Sequence[str]) -> Callable[..., Any]:
-    """The class that a description from a stranger means by `target`; of those in `allow`, nothing but networks."""
+    """Return the class that an untrusted description names by `target`; of those in `allow`, nothing but networks."""
     known = exportable()
     if target in known:
         return known[target]

@@ -1,4 +1,4 @@
-"""A pair of translators between two domains of images."""
+"""Translation model: a pair of translators between two image domains."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.protocols import DIRECTIONS, Direction
 from lightning_gans.models.generative import evaluating
 
-# Images are translated so many at a time: those of 256 pixels take a gigabyte.
+# Number of images translated at a time: those of 256 pixels take a gigabyte.
 CHUNK = 16
 
 
@@ -29,14 +29,14 @@ class TranslationModel(nn.Module):
         self.b2a = b2a
 
     def channels(self, direction: Direction) -> int:
-        """Number of channels of the images that are translated in a direction."""
+        """Number of channels of the input images in a direction."""
         return int(getattr(self, direction).channels)
 
     def check(self, height: int, width: int) -> None:
-        """Refuse a size that the networks do not take.
+        """Refuse a size that the networks do not support.
 
         Raises:
-            UserError: names the sizes that they do.
+            UserError: names the supported sizes.
         """
         multiple, least = (max(int(getattr(net, key)) for net in (self.a2b, self.b2a)) for key in ("multiple", "least"))
         if height % multiple or width % multiple or min(height, width) < least:
@@ -46,10 +46,10 @@ class TranslationModel(nn.Module):
             )
 
     def translate(self, x: Tensor, direction: Direction) -> Tensor:
-        """Images (N, A, H, W) or (N, B, H, W), float in [-1, 1], in eval mode: those of the other domain.
+        """Translate images (N, A, H, W) or (N, B, H, W), float in [-1, 1], to the other domain, in eval mode.
 
         Raises:
-            UserError: a size that the networks do not take, or no such direction.
+            UserError: a size that the networks do not support, or an unknown direction.
         """
         if direction not in DIRECTIONS:
             raise UserError(f"direction={direction}: say {' or '.join(DIRECTIONS)}.")

@@ -29,7 +29,7 @@ class TripleModel(ConditionalGenerativeModel):
         self.classifier = classifier
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate C's batch-norm statistics for its present weights, from batches of real samples (N, ...)."""
+        """Re-estimate C's batch-norm statistics for its current weights, from batches of real samples (N, ...)."""
         reestimate(self.classifier, batches)
 
     def classify(self, x: Tensor) -> Tensor:

@@ -17,12 +17,12 @@ class VAEGANModel(GaussianInferenceModel):
     role: ClassVar[str | None] = "autoencoding with a learned similarity"
 
     def decoded(self, z: Tensor, z_p: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode z and z_p in one batch, x~ = G(z), x_p = G(z_p): (N, prior.dim) twice -> (N, *sample_shape) twice."""
+        """Decode z and z_p in one batch, x~ = G(z), x_p = G(z_p): both (N, prior.dim) -> both (N, *sample_shape)."""
         reconstructed, generated = self(torch.cat([z, z_p])).split([len(z), len(z_p)])
         return reconstructed, generated
 
     def calibrate_on(self, batches: Iterable[Tensor]) -> None:
-        """Re-estimate both networks' statistics, the generator's from as many codes of samples as of the prior."""
+        """Re-estimate both networks' statistics, the generator's from equal numbers of sample codes and prior codes."""
         real = list(batches)
         super().calibrate_on(real)
         codes = [self.drawn_codes(x, key) for key, x in enumerate(real)]

@@ -21,7 +21,7 @@ ROWS = 512  # codes decoded at a time, so that an estimate takes the memory of o
 class VariationalModel(GaussianInferenceModel):
     """Variational autoencoder p(x) = E p(x | z), z ~ N(0, I), with q(z | x) (Kingma & Welling 2013, 1312.6114).
 
-    The generator decodes a code to what the likelihood asks for; G(z) is the mean of p(x | z).
+    The generator maps a code to the parameters of the likelihood; the model's output is the mean of p(x | z).
 
     Args:
         generator: z (N, prior.dim) -> the likelihood's outputs (N, ...).
@@ -30,7 +30,7 @@ class VariationalModel(GaussianInferenceModel):
         likelihood: p(x | outputs); the encoder sees what it observes.
 
     Raises:
-        ValueError: another prior: the KL is of a normal one.
+        ValueError: a prior that is not normal, for which the KL is not defined here.
     """
 
     role: ClassVar[str | None] = "variational autoencoding"
@@ -49,7 +49,7 @@ class VariationalModel(GaussianInferenceModel):
         return exact(mean), exact(log_variance)
 
     def elbo(self, observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Both parts of the evidence lower bound E_q log p(x | z) - KL(q(z | x) || p(z)), in nats, with their graph.
+        """Both parts of the evidence lower bound E_q log p(x | z) - KL(q(z | x) || p(z)), in nats, with gradients.
 
         Args:
             observed: samples (N, ...) as the likelihood observes them.
@@ -65,8 +65,8 @@ class VariationalModel(GaussianInferenceModel):
     def log_likelihood(self, x: Tensor, *, samples: int, seed: int = 0, start: int = 0) -> Tensor:
         """Log-likelihood log p(x) in nats, (N,) float64, in eval mode, by importance sampling with `samples` codes.
 
-        A bound from below in expectation, the ELBO where samples is 1, and tighter with more (Burda et al. 2015,
-        1509.00519). Random numbers, those of a stochastic observation too, are keyed by (seed, start + row).
+        A lower bound in expectation: the ELBO if samples is 1, and tighter with more (Burda et al. 2015, 1509.00519).
+        Random numbers, including those of a stochastic observation, are keyed by (seed, start + row).
         """
         with evaluating(self):
             rows = [self._log_mean_weight(row, samples, seed, start + i) for i, row in enumerate(x.split(1))]
@@ -86,7 +86,7 @@ class VariationalModel(GaussianInferenceModel):
             weights.append(self.likelihood.log_prob(outputs, x.expand(len(z), *x.shape[1:])) + log_prior_over_posterior)
         return torch.cat(weights).double().logsumexp(0, keepdim=True) - log(samples)
 
-    # Codes are of what is observed; where that is drawn, of the median.
+    # Codes are of the observed sample; if observations are random, of their median.
 
     def code(self, x: Tensor) -> Tensor:
         return super().code(self._median(x))

@@ -1,6 +1,6 @@
-"""Networks of every player, augmentations of D's inputs, spectral normalisation. Naming one imports its module alone.
+"""Networks of every player, augmentations of D's inputs, spectral normalisation. Accessing one imports only its module.
 
-Initial weights (`initialization`) are left out: their names are those of distributions.
+Weight initialisations (`initialization`) are left out, since their names are those of distributions.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
-"""Differentiable augmentation (DiffAugment, ADA) of real and generated images alike, against overfitting of D.
+"""Differentiable augmentation (DiffAugment, ADA) of real and generated images, against overfitting of D.
 
-Zhao et al. 2020 (2006.10738), section 4: D(T(x)) and D(T(G(z))) in both players' losses. T is differentiable, so G
-learns through it and, unlike with augmented data, does not learn to make changed images. `Adaptive` finds out how much
-of it is needed (ADA, Karras et al. 2020, 2006.06676).
+Zhao et al. 2020 (2006.10738), section 4: D(T(x)) and D(T(G(z))) in both players' losses. T is differentiable, so
+gradients reach G through it. Unlike with augmented data, G does not learn to generate augmented images. `Adaptive` sets
+the amount of augmentation by the overfitting of D (ADA, Karras et al. 2020, 2006.06676).
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from lightning_gans.settings import Ge, Le, Positive, Share
 class Augmentation(ABC):
     """Base class of augmentations: (N, C, H, W) and (N, numbers) from U(0, 1) -> (N, C, H, W), differentiable.
 
-    numbers: uniform random numbers an image takes.
+    numbers: uniform random numbers per image.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
@@ -44,7 +44,7 @@ class Translation(Augmentation):
         fill: what stands where no pixel has come to: "edge", the nearest pixel of the image; "zero", 0, mid-grey.
 
     Raises:
-        ValueError: what is called upon are no images, or an unknown fill.
+        ValueError: the inputs are not images, or the fill is unknown.
     """
 
     numbers = 2
@@ -76,7 +76,7 @@ class Color(Augmentation):
     U(1/2, 3/2) times as far from the image's mean.
 
     Raises:
-        ValueError: what is called upon are no images.
+        ValueError: the inputs are not images.
     """
 
     numbers = 3
@@ -98,7 +98,7 @@ class Cutout(Augmentation):
         ratio: side of the square, as a share of the image.
 
     Raises:
-        ValueError: what is called upon are no images.
+        ValueError: the inputs are not images.
     """
 
     numbers = 2
@@ -113,7 +113,7 @@ class Cutout(Augmentation):
         return x.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
     def _within(self, size: int, uniform: Tensor) -> Tensor:
-        """(N, size): which rows, or columns, the square covers."""
+        """Mask (N, size) of the rows, or columns, that the square covers."""
         side = round(self.ratio * size)
         first = (uniform * (size + 1 - side % 2)).long()[:, None] - side // 2
         places = torch.arange(size, device=uniform.device)
@@ -121,7 +121,7 @@ class Cutout(Augmentation):
 
 
 class Composition(Augmentation):
-    """Augmentations in sequence, each with random numbers of its own.
+    """Augmentations in sequence, each with separate random numbers.
 
     Args:
         parts: augmentations, applied in this order.
@@ -144,7 +144,7 @@ class Sometimes(nn.Module):
         parts: augmentations, in this order.
 
     Attributes:
-        p: () in [0, 1], 0 at first; in the checkpoint, alike on all ranks.
+        p: () in [0, 1], initially 0; saved in checkpoints, equal on all ranks.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
@@ -179,16 +179,16 @@ class Rising(Sometimes):
         self.end = end
 
     def follow(self, progress: float) -> None:
-        """Set p to that of this share of the run, in [0, 1]."""
+        """Set p for this share of the run, in [0, 1]."""
         self.p.fill_(self.end * (1 - cos(pi * progress)) / 2)
 
 
 class Adaptive(Sometimes):
     """Adaptive p by the overfitting of D (ADA: Karras et al. 2020, section 3).
 
-    r = E sign(D(x)) over real samples, as D saw them, is 0 where D knows nothing of them and 1 where it has learnt them
-    by heart. p begins at 0; after each step of D it rises where r is above `target` and falls where it is below. The
-    paper does so after every fourth, by four times as much.
+    r = E sign(D(x)), over the real samples that D saw, is 0 without overfitting and 1 if D has memorised them. p starts
+    at 0; after each step of D it rises if r is above `target` and falls if it is below. The paper adjusts p after every
+    fourth step, by four times as much.
 
     Args:
         parts: augmentations, applied in this order, each with probability p.
@@ -196,7 +196,7 @@ class Adaptive(Sometimes):
         speed: images that take p from 0 to 1; 500,000 in the paper.
     """
 
-    batch: ClassVar[str] = "SampleBatch"  # it follows one D
+    batch: ClassVar[str] = "SampleBatch"  # it adapts to a single D
     signs: Tensor
 
     def __init__(
@@ -213,7 +213,7 @@ class Adaptive(Sometimes):
 
     @torch.no_grad()
     def adapt(self, average: Callable[[Tensor], Tensor], *, images: int) -> None:
-        """Adjust p by the margins recorded since the last call: `average` is over ranks, `images` of all of them."""
+        """Adjust p by the margins recorded since the last call; `average` is over ranks, `images` over all of them."""
         total, count = average(self.signs).unbind()
         r = total / count.clamp_min(1)
         self.p = (self.p + (r - self.target).sign() * (count > 0) * (images / self.speed)).clamp(0, 1)

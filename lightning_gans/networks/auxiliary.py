@@ -1,4 +1,4 @@
-"""Discriminators with a second head that names the class (AC-GAN, Odena et al. 2016, 1610.09585).
+"""Discriminators with an auxiliary classifier head (AC-GAN, Odena et al. 2016, 1610.09585).
 
 Both heads are linear in the same features, so they are one layer of 1 + classes outputs.
 """

@@ -1,7 +1,7 @@
-"""The perceptrons of BiGAN's permutation-invariant MNIST (Donahue et al. 2016, appendix C.1; jeffdonahue/bigan).
+"""Perceptrons of BiGAN's permutation-invariant MNIST (Donahue et al. 2016, appendix C.1; jeffdonahue/bigan).
 
 Two hidden layers each, weights from N(0, 0.02^2), no biases, batch norms without gain and bias. Images are in [-1, 1]
-outside and in [0, 1] inside: without biases that is another network, and one whose D does not run away from G and E.
+outside and in [0, 1] inside: without biases the range matters, and with this one D does not outpace G and E.
 """
 
 from math import prod
@@ -25,9 +25,9 @@ def _norm(width: int) -> nn.BatchNorm1d:
 
 
 class BiGANEncoder(nn.Module):
-    """Images (N, *sample_shape) in [-1, 1] -> (N, moments code_dim), any numbers a; BiGAN's codes are 2 sigmoid(a) - 1.
+    """BiGAN encoder: images (N, *sample_shape) in [-1, 1] -> a (N, moments code_dim); codes are 2 sigmoid(a) - 1.
 
-    `features` (N, width), in front of `head`, are what the paper's 1-NN accuracy is of.
+    The paper's 1-NN accuracy is measured on `features` (N, width), the input of `head`.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -54,7 +54,7 @@ class BiGANEncoder(nn.Module):
 
 
 class BiGANGenerator(nn.Module):
-    """z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1]; the second layer is told z again, before its norm.
+    """BiGAN generator: z (N, latent_dim) -> images (N, *sample_shape) in [-1, 1]; z is also added to the second layer.
 
     Args:
         latent_dim: length of a latent code z.
@@ -77,9 +77,9 @@ class BiGANGenerator(nn.Module):
 
 
 class BiGANDiscriminator(nn.Module):
-    """Images (N, *sample_shape) in [-1, 1], z (N, code_dim) -> logits (N, 1), 0 at first.
+    """BiGAN discriminator: images (N, *sample_shape) in [-1, 1], z (N, code_dim) -> logits (N, 1), initially 0.
 
-    The first layer sees the image alone, the second is told z before its norm.
+    The first layer receives only the image; the second also receives z, before its norm.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).

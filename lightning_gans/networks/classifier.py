@@ -1,4 +1,4 @@
-"""A small image classifier, whose penultimate layer serves as a feature space."""
+"""Small image classifier, whose penultimate layer serves as a feature space."""
 
 from torch import Tensor, nn
 
@@ -6,8 +6,8 @@ from torch import Tensor, nn
 class ConvClassifier(nn.Module):
     """Convolutions with batch norm: (N, channels, S, S) in [-1, 1] -> logits (N, classes).
 
-    Strided convolutions bring any size of at least 8 down to 8 pixels (the first takes steps of 4 from 64 pixels on,
-    where most of the work would be); two more bring it to 4, and a linear layer to the features.
+    Strided convolutions reduce any size of at least 8 to 8 pixels (from 64 pixels on, the first has stride 4, since it
+    would have most of the work); two more reduce it to 4, and a linear layer maps it to the features.
 
     Args:
         channels: of the images.
@@ -47,16 +47,16 @@ class ConvClassifier(nn.Module):
         self.head = nn.Linear(feature_dim, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, C, S, S) -> (N, feature_dim), not negative."""
+        """Features, not negative: (N, C, S, S) -> (N, feature_dim)."""
         features: Tensor = self.body(x)
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, S, S) -> logits (N, classes)."""
+        """Classify images: (N, C, S, S) -> logits (N, classes)."""
         return self.classify(self.features(x))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Features (N, feature_dim) -> logits (N, classes)."""
+        """Classify features: (N, feature_dim) -> logits (N, classes)."""
         logits: Tensor = self.head(self.dropout(features))
         return logits
 

@@ -1,7 +1,7 @@
-"""Networks that are told the class by a one-hot label joined to their input (Mirza & Osindero 2014, 1411.1784).
+"""Class-conditional networks with a one-hot label concatenated to their input (Mirza & Osindero 2014, 1411.1784).
 
-The label is joined to the code z, to the numbers of a flattened sample, or to an image as planes: one a class, 1 all
-over for the image's own class and 0 for the others.
+The label is concatenated to the code z, to a flattened sample, or to the channels of an image as one plane per class: 1
+everywhere for the image's own class and 0 for the others.
 """
 
 from math import prod
@@ -17,7 +17,7 @@ from lightning_gans.settings import Count, Fraction, ImageSize, Natural, Shape
 
 
 def joined(x: Tensor, label: Tensor, classes: int) -> Tensor:
-    """Rows x (N, d) or images (N, C, H, W) and labels (N,) -> (N, d + classes) or (N, C + classes, H, W)."""
+    """Concatenate rows x (N, d) or images (N, C, H, W) and labels (N,): (N, d + classes) or (N, C + classes, H, W)."""
     hot = one_hot(label, classes).to(x)
     if x.dim() == 4:
         hot = hot[:, :, None, None].expand(-1, -1, *x.shape[2:])
@@ -25,7 +25,7 @@ def joined(x: Tensor, label: Tensor, classes: int) -> Tensor:
 
 
 class ConditionalMLPGenerator(MLPGenerator):
-    """z (N, latent_dim), labels (N,) -> (N, *sample_shape): the perceptron of (z, y).
+    """Conditional perceptron generator on (z, y): z (N, latent_dim), labels (N,) -> (N, *sample_shape).
 
     Args:
         latent_dim: length of a latent code z.
@@ -63,7 +63,7 @@ class ConditionalMLPGenerator(MLPGenerator):
 
 
 class ConditionalMLPDiscriminator(MLPDiscriminator):
-    """x (N, *sample_shape), labels (N,) -> logits (N, 1): the perceptron of the flattened x and y.
+    """Conditional perceptron discriminator on (x, y): x (N, *sample_shape), labels (N,) -> logits (N, 1).
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -82,7 +82,7 @@ class ConditionalMLPDiscriminator(MLPDiscriminator):
 
 
 class ConditionalDCGANGenerator(DCGANGenerator):
-    """z (N, latent_dim), labels (N,) -> images (N, channels, image_size, image_size) in [-1, 1].
+    """Conditional DCGAN generator: z (N, latent_dim), labels (N,) -> (N, channels, image_size, image_size) in [-1, 1].
 
     Args:
         latent_dim: length of a latent code z.
@@ -103,7 +103,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 
 
 class ConditionalDCGANDiscriminator(DCGANDiscriminator):
-    """Images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1).
+    """Conditional DCGAN discriminator: images (N, channels, image_size, image_size), labels (N,) -> logits (N, 1).
 
     Args:
         channels: channels of the images.

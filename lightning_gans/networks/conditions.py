@@ -1,7 +1,7 @@
 """Networks conditioned on a vector (Reed et al. 2016, 1605.05396, section 4.1), with DCGAN's layers.
 
-A condition is compressed by a linear layer and a leaky ReLU. G is given it beside the code. D is given it beside its
-4x4 maps, repeated at every place, and mixes both by a convolution of 1x1.
+A condition is compressed by a linear layer and a leaky ReLU. G receives it concatenated to the code. D receives it
+concatenated to its 4x4 maps, repeated at every position, and mixes both with a 1x1 convolution.
 """
 
 import torch
@@ -13,7 +13,7 @@ from lightning_gans.settings import Count, ImageSize, Natural
 
 
 class _Compression(nn.Sequential):
-    """Conditions (N, condition_dim) -> (N, embedding_dim)."""
+    """Compress conditions: (N, condition_dim) -> (N, embedding_dim)."""
 
     def __init__(self, condition_dim: int, embedding_dim: int) -> None:
         super().__init__(nn.Linear(condition_dim, embedding_dim), nn.LeakyReLU(0.2))

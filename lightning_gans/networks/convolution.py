@@ -1,6 +1,6 @@
 """DCGAN's first and last convolutions, computed as matrix products where torch's own kernels are slow.
 
-Parameters, their names and the function are those of the classes they derive from; float sums differ in the last bits.
+Parameters, their names and the function are those of the base classes; float sums differ in the last bits.
 All have 4x4 kernels and no bias. Weights kept in torch.channels_last are used without a copy.
 """
 
@@ -31,9 +31,9 @@ class MapToCode(nn.Conv2d):
         return linear(input.permute(0, 2, 3, 1).flatten(1), weight.flatten(1))[:, :, None, None]
 
 
-# CPUs have no fast kernel for a transposed convolution to a single channel, which is what makes a grey image, and what
-# takes D's gradient back to one: five times the time of the products below. There, fold and unfold see the batch as the
-# channels of one image: they work through a batch one by one.
+# CPUs have no fast kernel for a transposed convolution to a single channel, which is needed for a grey image and for
+# D's gradient at one: it takes five times as long as the products below. There, fold and unfold treat the batch as the
+# channels of one image, since they process a batch one by one.
 
 
 class MapToImage(nn.ConvTranspose2d):
@@ -46,7 +46,7 @@ class MapToImage(nn.ConvTranspose2d):
         if self.out_channels > 1 or input.device.type != "cpu":
             return super().forward(input)
         n, _, height, width = input.shape
-        # as one matrix: torch multiplies more dimensions in an order that depends on whether the weight takes gradients
+        # one matrix product: with more dimensions, the order of sums depends on whether the weight requires gradients
         pixels = input.permute(0, 2, 3, 1).flatten(0, 2)
         patches = (pixels @ self.weight.flatten(1)).view(n, height * width, 16)
         patches = patches.transpose(1, 2).reshape(1, n * 16, height * width)

@@ -1,7 +1,7 @@
 """DANN's networks: features f with two heads, labels y and domains d (Ganin et al. 2016, 1505.07818).
 
-None of them has batch norm: its statistics are of both domains together, or tell them apart, and either changes the
-game. A norm of each image by itself does neither.
+None of them has batch norm: its statistics either mix both domains or separate them, and both change the game. A norm
+of each image by itself does neither.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class DomainNetwork(nn.Module):
 
     Args:
         features: f, flat at its end.
-        feature_dim: how many numbers it gives.
+        feature_dim: number of features.
         label, domain: hidden widths of the two heads.
     """
 
@@ -63,7 +63,7 @@ class MNISTDomainNetwork(DomainNetwork):
 
 
 class SVHNDomainNetwork(DomainNetwork):
-    """DANN for SVHN (figure 4b, as far as it tells): padded convolutions 5x5, pooling 3x3 in steps of 2.
+    """DANN for SVHN (figure 4b, as far as it is specified): padded convolutions 5x5, pooling 3x3 in steps of 2.
 
     Args:
         channels: channels of the images.
@@ -110,8 +110,8 @@ class SmallDomainNetwork(DomainNetwork):
         image_size: height and width in pixels.
         classes: number of labels.
         width: maps of the first convolution, half of the second's.
-        domain_dropout: share of the features that d does not see, drawn anew in every iteration; 0 in the paper. A d
-            that is never sure leaves a gradient to reverse.
+        domain_dropout: share of the features that d does not see, drawn anew in every iteration; 0 in the paper. With
+            dropout, d is never certain, so that the reversed gradient does not vanish.
         norm: "layer" normalises the maps of each image together, after each convolution, with a gain and a shift for
             each map; "none" in the paper. Features of a fixed size keep the reversed gradient in bounds.
     """

@@ -1,6 +1,6 @@
-"""Encoders: a discriminator's layers with a code at their end (Donahue et al. 2016; Larsen et al. 2015).
+"""Encoders: a discriminator's layers with a code as output (Donahue et al. 2016; Larsen et al. 2015).
 
-`moments` is 1 for a code, and 2 for mean and log variance of a Gaussian one, side by side.
+`moments` is 1 for a code, and 2 for mean and log variance of a Gaussian code, concatenated.
 """
 
 from itertools import pairwise

@@ -1,8 +1,8 @@
 """InfoGAN's networks for MNIST (Chen et al. 2016, 1606.03657, appendix C.1; openai/InfoGAN) for any small image.
 
-Convolutions 4x4 of stride 2 take images to a quarter of their size and back. At 28 px the maps between are 7x7. The
-paper's width is 64; all other layers grow with it. There weights are N(0, 0.02) and gains of norms N(1, 0.02); narrower
-layers have larger weights, so that their sums are as large.
+4x4 convolutions of stride 2 reduce images to a quarter of their size, and transposed ones enlarge maps again. At 28 px
+the innermost maps are 7x7. The paper's width is 64; all other layers grow with it. The paper's weights are N(0, 0.02)
+and its gains of norms N(1, 0.02); narrower layers get larger weights, so that their sums have the same scale.
 """
 
 from typing import Annotated, ClassVar
@@ -74,7 +74,7 @@ class InfoGANGenerator(nn.Module):
 class InfoGANEncoder(nn.Module):
     """InfoGAN encoder: images (N, channels, image_size, image_size) -> parameters of q(c | x) (N, code_dim).
 
-    `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one more of its own.
+    `features` are the layers that the discriminator shares; `head`, the recognition network Q, has one further layer.
 
     Args:
         channels: channels of the images.

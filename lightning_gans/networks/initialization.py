@@ -18,7 +18,7 @@ LAYERS = (
 class Initialization(ABC):
     """Initialisation: redraws the weights of every linear layer and convolution of a network, and sets biases to 0.
 
-    Norms and embeddings stay as they are. Under spectral or weight normalisation it is the weights below that are new.
+    Norms and embeddings are unchanged. With spectral or weight normalisation, the underlying weights are redrawn.
     """
 
     @abstractmethod
@@ -27,13 +27,13 @@ class Initialization(ABC):
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> int:
-        """In place; how many layers there were."""
+        """Initialise a network in place; return the number of layers that were redrawn."""
         layers = [module for module in network.modules() if isinstance(module, LAYERS)]
         for layer in layers:
             own: Any = getattr(layer.parametrizations, "weight", None) if parametrize.is_parametrized(layer) else None
             if own is None:
                 self.draw(layer.weight)
-            elif hasattr(own, "original"):  # spectral normalisation, whose weight must not be asked for: that moves u
+            elif hasattr(own, "original"):  # spectral normalisation: reading its weight would change u
                 self.draw(own.original)
             else:  # weight normalisation keeps a length and a direction; torch finds both
                 weight = layer.weight.clone()

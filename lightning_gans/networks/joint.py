@@ -1,4 +1,4 @@
-"""Discriminators of pairs (x, z): samples with their codes."""
+"""Discriminators of pairs (x, z) of samples and codes."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ from lightning_gans.settings import Count, Fraction, Ge, ImageSize, Shape
 
 
 class _ToldTheCode(nn.Module):
-    """h (N, inputs), z (N, code_dim) -> act(norm(W h + V z)) (N, outputs): V z is added before the norm."""
+    """Layer with a code: h (N, inputs), z (N, code_dim) -> act(norm(W h + V z)) (N, outputs)."""
 
     def __init__(self, *, inputs: int, code_dim: int, outputs: int, batch_norm: bool, activation: nn.Module) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class InUnitRange(nn.Module):
 class JointMLPDiscriminator(nn.Module):
     """Joint perceptron discriminator: x (N, *sample_shape), z (N, code_dim) -> logits (N, 1).
 
-    The first sees x alone; each later one is told z, as in BiGAN's perceptrons.
+    The first layer receives only x; each later layer also receives z, as in BiGAN's perceptrons.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -96,9 +96,9 @@ def _perceptron(dims: Sequence[int], dropout: float) -> nn.Sequential:
 class JointDCGANDiscriminator(nn.Module):
     """Joint DCGAN discriminator: images (N, channels, image_size, image_size), z (N, code_dim) -> logits (N, 1).
 
-    ALI's plan (Dumoulin et al. 2016, 1606.00704, table 3) on DCGAN's layers: a tower of x to 8 `width` numbers, a
-    perceptron of z to as many, and one of both through two layers of 16 `width`. At width 64 those are the paper's 512
-    and 1024; LeakyReLU stands where the paper has maxout.
+    ALI's architecture (Dumoulin et al. 2016, 1606.00704, table 3) with DCGAN's layers: a tower maps x to 8 `width`
+    units, a perceptron maps z to as many, and a joint one has two layers of 16 `width`. At width 64 these are the
+    paper's 512 and 1024; LeakyReLU replaces the paper's maxout.
 
     Args:
         channels: channels of the images.

@@ -1,13 +1,13 @@
-"""Checks of the labels that class-conditional networks are given."""
+"""Checks of the labels passed to class-conditional networks."""
 
 from torch import Tensor
 
 
 def check_label(label: Tensor | None, classes: int | None) -> None:
-    """Refuse labels where there are no classes, and none where there are.
+    """Refuse labels for a network without classes, and missing labels for a network with classes.
 
     Raises:
-        ValueError: says which.
+        ValueError: names the case.
     """
     if classes is None and label is not None:
         raise ValueError("this network knows no classes (classes=null), and was given labels")

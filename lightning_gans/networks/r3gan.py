@@ -111,7 +111,7 @@ class Resample(nn.Module):
 class R3GANGenerator(nn.Module):
     """R3GAN generator: z (N, latent_dim), labels (N,) with `classes` -> images (N, channels, image_size, image_size).
 
-    No tanh: images are linear in the last maps in training, and cut to [-1, 1] in eval mode.
+    No tanh: images are linear in the last maps in training, and clipped to [-1, 1] in eval mode.
 
     Args:
         latent_dim: length of a latent code z.
@@ -122,7 +122,7 @@ class R3GANGenerator(nn.Module):
         cardinality: groups of the 3x3 convolutions up to 32 px.
         expansion: ratio of a block's inner width to its outer.
         classes: number of classes that the network is told; None: it is told none. A learned embedding of the class, as
-            long as z, stands beside z.
+            long as z, is concatenated to z.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)

@@ -1,11 +1,11 @@
 """Residual networks of WGAN-GP (Gulrajani et al. 2017, 1704.00028), SN-GAN and the projection discriminator.
 
-Layer for layer those of igul222/improved_wgan_training and pfnet-research/sngan_projection for CIFAR-10, which agree in
-shape and initialisation; SN-GAN's G is wider, its D is normalised and sums where the critic averages. At 32 px, 3
+Layer by layer those of igul222/improved_wgan_training and pfnet-research/sngan_projection for CIFAR-10, which agree in
+shape and initialisation. SN-GAN's G is wider; its D is normalised and sums where the critic averages. At 32 px, 3
 channels and z of 128: WGAN-GP's G (width 128) has 1,204,483 parameters and its critic 1,053,825, SN-GAN's G (width 256)
 4,276,739 and its D (width 128, no bias at its end) 1,053,824.
 
-One rule makes the other sizes: G doubles from 4x4 to the image; D halves from the image to 8x8 (of 8 px, to 4x4), then
+Other sizes follow one rule: G doubles from 4x4 to the image; D halves from the image to 8x8 (of 8 px, to 4x4), then
 two blocks keep the size. Every map has `width` channels.
 """
 
@@ -64,7 +64,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class _Doubling(nn.Module):
-    """G's block: norm, ReLU, nearest x2, convolution, norm, ReLU, convolution; beside them a 1x1 convolution."""
+    """G's block: norm, ReLU, nearest x2, convolution, norm, ReLU, convolution; a 1x1 convolution as shortcut."""
 
     def __init__(self, width: int, classes: int | None) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class _Doubling(nn.Module):
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
         h = interpolate(relu(self.norms[0](x, label)), scale_factor=2)
         h = self.convolutions[1](relu(self.norms[1](self.convolutions[0](h), label)))
-        # a 1x1 convolution of equal neighbours: the same before they are repeated, and four times cheaper
+        # 1x1 convolution and nearest-neighbour upsampling commute; the convolution is four times cheaper before
         doubled: Tensor = h + interpolate(self.shortcut(x), scale_factor=2)
         return doubled
 
@@ -88,8 +88,8 @@ class ResNetGenerator(nn.Module):
         channels: channels of the images.
         image_size: height and width in pixels.
         width: channels of a hidden layer.
-        classes: number of classes that the network is told; None: it is told none. Batch norm's gains and shifts are
-            then the class's own, but for the last (SN-GAN's projection code).
+        classes: number of classes that the network is told; None: it is told none. All batch norms except the last then
+            have a gain and a shift for each class (SN-GAN's projection code).
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)
@@ -114,9 +114,10 @@ class ResNetGenerator(nn.Module):
 
 
 class _Critical(nn.Module):
-    """D's block: ReLU, convolution, ReLU, convolution, 2x2 mean; where anything changes, a 1x1 convolution beside them.
+    """D's block: ReLU, convolution, ReLU, convolution, 2x2 mean; a 1x1 shortcut if the size or width changes.
 
-    The first block works on the image: without the ReLU that would cut it, and its shortcut takes the mean first.
+    The first block has the image as input: it omits the first ReLU, which would cut the image, and its shortcut takes
+    the mean first.
     """
 
     def __init__(self, inputs: int, width: int, *, halve: bool, first: bool = False) -> None:
@@ -135,7 +136,7 @@ class _Critical(nn.Module):
 
 
 class ResNetDiscriminator(nn.Module):
-    """Images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> logits (N, 1).
+    """ResNet discriminator: images (N, channels, image_size, image_size) and, with `classes`, labels (N,) -> (N, 1).
 
     Args:
         channels: channels of the images.

@@ -1,4 +1,4 @@
-"""Scorers of documents for queries, IRGAN's networks."""
+"""Networks that score documents for queries (IRGAN)."""
 
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ class MatrixFactorisation(nn.Module):
         return score
 
     def pairs(self, query: Tensor, document: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores of some documents only, (|v_d|^2 + b_d^2) / 2 and |u_q|^2 / 2 (`ScoresPairs`)."""
+        """Scores of the given documents only, (|v_d|^2 + b_d^2) / 2 and |u_q|^2 / 2 (`ScoresPairs`)."""
         u = self.query(query)[:, None]
         v, b = embedding(document, self.document.weight), self.document.bias[document]
         return (u * v).sum(2) + b, (v.square().sum(2) + b.square()) / 2, u.square().sum(2) / 2

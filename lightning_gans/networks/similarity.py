@@ -1,4 +1,4 @@
-"""Discriminators that also give a hidden layer, in which samples are compared (Larsen et al. 2015, 1512.09300).
+"""Discriminators that also return a hidden layer, in which samples are compared (Larsen et al. 2015, 1512.09300).
 
 Layers are counted from the logits: level 1 is the hidden layer that they are linear in, 2 the one before it.
 """
@@ -26,7 +26,7 @@ def _after_activation(layers: nn.Sequential, level: int) -> int:
 
 
 class SimilarityMLPDiscriminator(MLPDiscriminator):
-    """x (N, *sample_shape) -> logits (N, outputs), hidden layer (N, width).
+    """Perceptron discriminator: x (N, *sample_shape) -> logits (N, outputs), hidden layer (N, width).
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
@@ -57,7 +57,7 @@ class SimilarityMLPDiscriminator(MLPDiscriminator):
 
 
 class SimilarityDCGANDiscriminator(DCGANDiscriminator):
-    """Images (N, channels, image_size, image_size) -> logits (N, outputs), maps (N, c, s, s).
+    """DCGAN discriminator: images (N, channels, image_size, image_size) -> logits (N, outputs), maps (N, c, s, s).
 
     At level 1 the maps are 4x4, at each further level twice as large.
 

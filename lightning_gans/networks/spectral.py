@@ -1,4 +1,4 @@
-"""Spectral normalisation (Miyato et al. 2018, 1802.05957): weights of largest singular value 1."""
+"""Spectral normalisation (Miyato et al. 2018, 1802.05957): weights with largest singular value 1."""
 
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ FIRST_ITERATIONS = 15  # power iterations on new weights: sigma to about 1 %, as
 
 
 class _Clock:
-    """Counts the optimizer steps of this process: fused ones leave no other trace on a weight."""
+    """Counter of the optimizer steps of this process; fused optimizers leave no other trace on a weight."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -30,12 +30,12 @@ _clock = _Clock()
 class SpectralNorm(nn.Module):
     """Spectral normalisation W -> W / sigma(W), sigma = u^T W v: W a matrix of one row per output, u and v constants.
 
-    Algorithm 1 of the paper: one power iteration an update, from a u that is kept with the weights. New weights get
-    `FIRST_ITERATIONS` of them, because u^T W v of a random u and v is noise around 0, which G would divide by until D
-    moves. The first forward pass after an optimizer's step makes an iteration, in training mode and while the weight
-    takes gradients. Evaluation, further passes and another player's turn find u and v as they are, so that neither the
-    number of micro-batches nor a resume changes a run (torch.nn.utils.parametrizations.spectral_norm moves u in every
-    forward pass).
+    Algorithm 1 of the paper: one power iteration per update, from a u that is stored with the weights. New weights get
+    `FIRST_ITERATIONS` of them, because u^T W v of a random u and v is noise around 0, by which W would be divided until
+    D's first step. The iteration runs in the first forward pass after an optimizer step, in training mode, if the
+    weight requires gradients. Evaluation, further passes and other players' updates leave u and v unchanged, so that
+    neither the number of micro-batches nor a resume changes a run (torch.nn.utils.parametrizations.spectral_norm
+    updates u in every forward pass).
     """
 
     u: Tensor
@@ -50,7 +50,7 @@ class SpectralNorm(nn.Module):
         self._moved_at: int | None = None
 
     def estimate(self, weight: Tensor) -> None:
-        """Estimate u and v of weights that no optimizer step led to: new, redrawn or loaded in part."""
+        """Estimate u and v of weights that do not come from an optimizer step: new, redrawn or partly loaded."""
         for _ in range(FIRST_ITERATIONS):
             self.iterate(weight)
 
@@ -66,7 +66,7 @@ class SpectralNorm(nn.Module):
             if self.training and weight.requires_grad and self._moved_at != _clock.steps:
                 self.iterate(weight)
                 self._moved_at = _clock.steps
-            # copies: the graph of an earlier pass must not see u and v move
+            # copies: changes of u and v must not affect the graph of an earlier pass
             sigma = self.u.clone() @ (weight.flatten(1) @ self.v.clone())
             return weight / sigma
 
@@ -76,7 +76,7 @@ def spectrally_normalized(module: M) -> M:
     weight = module.weight
     if not isinstance(weight, Tensor):
         raise TypeError(f"{type(module).__name__} has no weight to normalise")
-    # unsafe: without the forward pass that would check shapes, and move u
+    # unsafe: skips the forward pass that would check shapes, and change u
     parametrize.register_parametrization(module, "weight", SpectralNorm(weight), unsafe=True)
     return module
 

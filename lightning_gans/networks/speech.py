@@ -31,13 +31,13 @@ class ContentEncoder(nn.Module):
         mels: mel bands of a spectrogram.
         width: channels of a layer.
         content_dim: length of a content code, every four frames or of a segment.
-        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It takes each
-            channel's mean and scale over the segment away from every layer (AdaIN-VC, 1904.05742), and with them the
-            speaker, and of a held vowel the vowel too.
+        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It removes
+            each channel's mean and scale over the segment from every layer (AdaIN-VC, 1904.05742), and with them the
+            speaker; for a sustained vowel, also the vowel.
         levels: number of values of each number in a content code; None: real numbers. The values lie evenly from -1 to
             1: tanh rounded, with the gradient of tanh (Mentzer et al. 2023, 2309.15505; two levels are the binary codes
-            of Liu et al. 2019, 1905.11563). Real codes have room for what no classifier finds in time: islands of every
-            speaker, side by side.
+            of Liu et al. 2019, 1905.11563). Real codes can hide the speaker from a classifier, in separate regions for
+            each speaker.
         pool: one code for a whole segment, (N, content_dim, 1), from a mean over time: for a segment that is one sound.
     """
 
@@ -69,7 +69,7 @@ class ContentEncoder(nn.Module):
 
 
 def _rounded(x: Tensor, levels: int) -> Tensor:
-    """The nearest of evenly spaced levels from -1 to 1, of numbers there, with the gradient of the identity."""
+    """Round x to the nearest of evenly spaced levels from -1 to 1, with the gradient of the identity."""
     step = 2 / (levels - 1)
     nearest = ((x.detach() + 1) / step + 0.5).floor() * step - 1
     return nearest + (x - x.detach())  # that is 0: the levels are exact
@@ -131,12 +131,12 @@ def _told(c: Tensor, s: Tensor) -> Tensor:
 
 
 class _Judge(nn.Module):
-    """A perceptron of two hidden layers on codes (N, content_dim, steps), each number of them standardised first.
+    """Perceptron with two hidden layers on codes (N, content_dim, steps), standardised component by component.
 
-    A code has a step for every four frames, or one if `pool`, as the encoder's.
+    A code has a step for every four frames, or one if `pool`, as in the encoder.
 
-    Batch norm without gain and bias: what a code says by a small number beside a large constant is lost on a network
-    that sees both as they are, and not on a decoder or a probe.
+    The standardisation is a batch norm without gain and bias. On raw codes, a network misses information in a small
+    component beside a large constant, which a decoder or a probe does not miss.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """CycleGAN's networks (Zhu et al. 2017, 1703.10593, appendix 7.2; layers of junyanz/pytorch-CycleGAN-and-pix2pix).
 
-Both are fully convolutional. Instance norm without gain and bias sees every image by itself; as in the authors' code
-the convolutions before it keep their biases, which it takes away again. At width 64 and 3 channels the translator has
+Both are fully convolutional. Instance norm without gain and bias normalises every image by itself; as in the authors'
+code, the convolutions before it keep their biases, which it removes. At width 64 and 3 channels the translator has
 11,378,179 parameters with 9 blocks (for 256 px), 7,837,699 with 6 (for 128 px), and the discriminator 2,764,737.
 """
 
@@ -23,8 +23,8 @@ def _initialize(module: nn.Module) -> None:
 class ResNetTranslator(nn.Module):
     """ResNet translator (Johnson et al. 2016): images (N, channels, H, W) -> (N, out_channels, H, W) in [-1, 1].
 
-    A 7x7 convolution, `downsamplings` convolutions of stride 2 that double the maps, residual blocks at that size, and
-    the way back. H and W are multiples of `multiple` and at least `least`.
+    A 7x7 convolution, `downsamplings` convolutions of stride 2 that double the number of maps, residual blocks at that
+    size, and the mirrored layers back to full size. H and W are multiples of `multiple` and at least `least`.
 
     Args:
         channels: channels of the images that are taken.
@@ -51,7 +51,7 @@ class ResNetTranslator(nn.Module):
             raise ValueError(f"downsamplings={downsamplings}, blocks={blocks}: neither can be below 0")
         self.channels = channels
         self.multiple = 2**downsamplings
-        # Reflection needs more pixels than it adds, three at full size and one at the smallest.
+        # Reflection padding needs more pixels than it adds: three at full size and one at the smallest.
         self.least = max(4, 2 * self.multiple)
         widths = [width << level for level in range(downsamplings + 1)]
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), *_normed(nn.Conv2d(channels, width, 7), width)]

@@ -1,7 +1,7 @@
 """Triple-GAN's networks for MNIST (Li et al. 2017, 1703.02291, appendix F; code zhenxuan00/triple-gan).
 
-The label is joined, one-hot, to the input of every layer of the generator and the discriminator. G and C have batch
-norm, C over labelled, unlabelled and generated samples apart.
+The one-hot label is concatenated to the input of every layer of the generator and the discriminator. G and C have batch
+norm; in C it is over labelled, unlabelled and generated samples separately.
 """
 
 from itertools import pairwise
@@ -21,8 +21,8 @@ from lightning_gans.settings import Count, Fraction, Ge, NonNegative, Shape
 class TripleGenerator(nn.Module):
     """Triple-GAN generator: z (N, latent_dim), labels (N,) -> images (N, *sample_shape); y joined to three layers.
 
-    Hidden layers are batch-normed without gain, and softplus; the last one's weights are normalised. Paper: width 500
-    and z ~ U(0, 1)^100; its sigmoid, for images in [0, 1], is tanh here.
+    Hidden layers have batch norm without gain, and softplus; the last layer's weights are normalised. Paper: width 500
+    and z ~ U(0, 1)^100; its sigmoid, for images in [0, 1], is a tanh here.
 
     Args:
         latent_dim: length of a latent code z.
@@ -59,7 +59,7 @@ class _Centred(nn.Module):
 
 
 class Noise(nn.Module):
-    """Gaussian noise in training: x + N(0, std^2); x in evaluation mode."""
+    """Gaussian noise in training: x + N(0, std^2); the identity in eval mode."""
 
     def __init__(self, std: float) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ def _of_unit_norm(layer: nn.Linear) -> nn.Module:
 
 
 class TripleDiscriminator(nn.Module):
-    """x (N, *sample_shape), labels (N,) -> logits (N, 1): a perceptron under Gaussian noise, y joined to each layer.
+    """Triple-GAN discriminator: x (N, *sample_shape), labels (N,) -> logits (N, 1); perceptron with Gaussian noise.
 
-    Images are in [0, 1] inside. Every layer's weights are normalised, with gains of 1 that do not move, as in the
-    authors' code. Paper: 1000-500-250-250-250 units (`width` is the first), noise of 0.3 on images and of 0.5 on hidden
-    units.
+    y is concatenated to each layer. Images are in [0, 1] inside. Every layer's weights are normalised, with constant
+    gains of 1, as in the authors' code. Paper: 1000-500-250-250-250 units (`width` is the first), noise of 0.3 on
+    images and of 0.5 on hidden units.
 
     Args:
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).

@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from lightning_gans.networks.initialization import Normal
 from lightning_gans.settings import Count, Fraction, Natural, TranslatedImageSize
 
-MOST_MAPS = 8  # times the width
+MOST_MAPS = 8  # largest number of maps, as a multiple of the width
 
 
 class UNet(nn.Module):
     """U-Net: images (N, channels, S, S), noise z (N, noise) -> images (N, out_channels, S, S) in [-1, 1].
 
-    4x4 convolutions of stride 2 halve the size until one pixel is left, and transposed ones double it again. Each of
-    these is also shown the maps of its size from the way down (skip connections). The noise is dropout in the innermost
-    layers of the way up, at test time as well (section 2.2): z ~ U[0, 1), a number for each unit that may be dropped.
+    4x4 convolutions of stride 2 halve the size down to one pixel, and transposed convolutions double it again. Each of
+    the latter also receives the maps of its size from the way down (skip connections). The noise is dropout in the
+    innermost layers of the way up, at test time as well (section 2.2): z ~ U[0, 1), a number for each unit that may be
+    dropped.
 
-    Norms are of each image by itself, with a gain and a shift: batch norm at the batch size of 1 that the paper has. At
+    Norms are of each image by itself, with a gain and a shift: the paper's batch norm at its batch size of 1. At
     width 64, 3 channels on both sides and 256 pixels there are 54,413,955 parameters.
 
     Args:
@@ -58,7 +59,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         for level, maps in enumerate(widths):
             before = widths[level - 1] if level else channels
-            norm = [_norm(maps)] if 0 < level < levels - 1 else []  # not of one pixel
+            norm = [_norm(maps)] if 0 < level < levels - 1 else []  # no norm of a single pixel
             start = [nn.LeakyReLU(0.2)] if level else []
             self.down.append(nn.Sequential(*start, nn.Conv2d(before, maps, 4, 2, 1, bias=False), *norm))
         for level in reversed(range(levels)):
@@ -66,7 +67,7 @@ class UNet(nn.Module):
             after = widths[level - 1] if level else out_channels
             end = [_norm(after)] if level else [nn.Tanh()]
             self.up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(maps, after, 4, 2, 1, bias=not level), *end))
-        # (maps, size) of what is dropped behind each layer of the way up.
+        # (maps, size) of the units that may be dropped after each layer of the way up.
         self.dropped = {
             number: (widths[levels - 2 - number], 2 ** (number + 1)) for number in range(1, layers + 1) if dropout > 0
         }

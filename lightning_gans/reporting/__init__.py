@@ -1,1 +1,1 @@
-"""Output of a run for people: CSV tables, image grids, figures, animations, the bar in the terminal."""
+"""Readable output of a run: CSV tables, image grids, figures, animations, the progress bar in the terminal."""

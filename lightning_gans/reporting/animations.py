@@ -1,4 +1,4 @@
-"""Animations of pictures in memory: GIF, and MP4 by the ffmpeg that comes with imageio-ffmpeg (extra `video`)."""
+"""Animations of pictures in memory: GIF, and MP4 with the ffmpeg of imageio-ffmpeg (extra `video`)."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,17 +9,17 @@ from PIL import Image
 from lightning_gans.core.extras import need
 from lightning_gans.core.files import atomic
 
-GIF_SIDE, VIDEO_SIDE = 600, 1080  # pixels of a frame's longer side at most
+GIF_SIDE, VIDEO_SIDE = 600, 1080  # largest length of a frame's longer side, in pixels
 FPS = 20
 
 
 def there_and_back(frames: Sequence[Image.Image]) -> list[Image.Image]:
-    """The frames and then those between the last and the first, so that the animation can be repeated."""
+    """Append the frames in reverse order, without the first and the last, so that the animation can be repeated."""
     return [*frames, *frames[-2:0:-1]]
 
 
 def save_gif(frames: Sequence[Image.Image], path: str | Path, *, fps: int = FPS) -> Path:
-    """Write an animation that is repeated for ever, whole or not at all; equal frames give equal bytes.
+    """Write an animation that loops forever, atomically; equal frames give equal bytes.
 
     Raises:
         ValueError: no frames.
@@ -27,7 +27,7 @@ def save_gif(frames: Sequence[Image.Image], path: str | Path, *, fps: int = FPS)
     """
     pictures = list(_fitted(frames, GIF_SIDE))
     if pictures[0].mode == "RGB":
-        # One palette for all: colours do not flicker.
+        # One palette for all frames, so that colours do not flicker.
         colours = _side_by_side([pictures[0], pictures[len(pictures) // 2], pictures[-1]]).quantize(256)
         pictures = [picture.quantize(palette=colours, dither=Image.Dither.NONE) for picture in pictures]
     first, *rest = pictures
@@ -37,7 +37,7 @@ def save_gif(frames: Sequence[Image.Image], path: str | Path, *, fps: int = FPS)
 
 
 def save_video(frames: Sequence[Image.Image], path: str | Path, *, fps: int = FPS) -> Path:
-    """Write an MP4 (H.264, 4:2:0, which every browser plays), whole or not at all.
+    """Write an MP4 (H.264, 4:2:0, which every browser plays) atomically.
 
     Raises:
         ValueError: no frames.
@@ -54,7 +54,7 @@ def save_video(frames: Sequence[Image.Image], path: str | Path, *, fps: int = FP
             fps=fps,
             codec="libx264",
             macro_block_size=2,
-            # one thread, and no encoder's name and options in the file: equal frames give equal bytes
+            # one thread, and no encoder name or options in the file, so that equal frames give equal bytes
             output_params=["-threads", "1", "-bitexact", "-movflags", "+faststart"],
         )
         writer.send(None)
@@ -74,7 +74,7 @@ def _fitted(frames: Sequence[Image.Image], side: int) -> Iterator[Image.Image]:
 
 
 def _even(picture: Image.Image) -> Image.Image:
-    """With an even number of pixels on each side, as 4:2:0 needs: a white column or row is added."""
+    """Pad a picture with a white column or row to an even number of pixels on each side, as 4:2:0 requires."""
     size = tuple(n + n % 2 for n in picture.size)
     if size == picture.size:
         return picture

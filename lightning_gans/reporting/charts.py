@@ -11,16 +11,16 @@ from torch import Tensor
 from lightning_gans.reporting.images import to_picture, to_uint8
 from lightning_gans.reporting.planar import GENERATED, REAL
 
-NAMED = 40  # classes that a chart names; of more, their number alone is shown
+NAMED = 40  # largest number of named classes in a chart; with more, only class numbers are shown
 
 
 def nearest_figure(samples: Tensor, nearest: Tensor, distances: Tensor) -> Image.Image:
-    """Generated images in a row, the nearest training images of each below it, with their distances.
+    """Draw generated images in a row, with the nearest training images of each below it and their distances.
 
     Args:
         samples: (N, C, H, W), float in [-1, 1] or uint8.
         nearest: (N, k, C, H, W), nearest first.
-        distances: (N, k); where it is infinite, there is no image to draw.
+        distances: (N, k); infinite where there is no image to draw.
     """
     figure, canvas = _figure(1.15 * len(samples) + 0.9, 1.35 * (nearest.shape[1] + 1))
     axes = figure.subplots(nearest.shape[1] + 1, len(samples), squeeze=False)
@@ -46,11 +46,11 @@ def _draw(axis: Any, image: Tensor, caption: str) -> None:
 
 
 def class_figure(generated: Tensor, real: Tensor, names: Sequence[str], *, title: str = "") -> Image.Image:
-    """Shares of classes as bars: of generated samples, with their standard errors, beside those of real ones.
+    """Draw shares of classes as bars: of generated samples, with standard errors, beside those of real samples.
 
     Args:
-        generated, real: samples of each class, (K,).
-        names: of the classes.
+        generated, real: number of samples of each class, (K,).
+        names: names of the classes.
     """
     n = max(int(generated.sum()), 1)
     ours, theirs = (counts.double().numpy() / max(int(counts.sum()), 1) for counts in (generated, real))

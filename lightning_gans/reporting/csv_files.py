@@ -1,4 +1,4 @@
-"""CSV tables that grow by a row at a time and survive a kill."""
+"""CSV tables that grow row by row and survive a killed process."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class CsvFile:
-    """An append-only CSV file keyed by iteration: `iteration,images,seconds`, then names in the order of appearance.
+    """Append-only CSV file keyed by iteration: `iteration,images,seconds`, then names in the order of appearance.
 
-    A name that turns up later widens the table: the file is rewritten, whole or not at all. Absent values are empty
-    fields; floats keep seven significant digits, what float32 holds.
+    A new name widens the table: the file is rewritten atomically. Missing values are empty fields; floats have seven
+    significant digits, as float32.
 
     Raises (from both methods):
         UserError: no space or no permission.
@@ -32,12 +32,12 @@ class CsvFile:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._columns: list[str] | None = None  # None until the file has been looked at
+        self._columns: list[str] | None = None  # None until the file has been read
 
     def resume(self, iteration: int) -> None:
-        """Forget the rows after `iteration`, which a resumed run writes again, and a row that a kill cut short.
+        """Remove the rows after `iteration`, which a resumed run writes again, and an incomplete last row.
 
-        A file that is no table any more (its header is damaged) is set aside as NAME.damaged, with a warning.
+        A file that is not a table (its header is damaged) is renamed to NAME.damaged, with a warning.
         """
         columns, rows = self._read()
         kept = [row for row in rows if int(row["iteration"]) <= iteration]
@@ -54,9 +54,9 @@ class CsvFile:
         self.path.unlink(missing_ok=True)
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Give the columns of an earlier version their present names: earlier -> present.
+        """Rename the columns of an earlier version: earlier -> current name.
 
-        A column whose present name is there already is dropped.
+        A column whose current name exists already is dropped.
         """
         columns, rows = self._read()
         renamed = {column: names.get(column, column) for column in columns}
@@ -68,7 +68,7 @@ class CsvFile:
             )
 
     def newest(self) -> int:
-        """The last iteration that has a row; 0 where there is none."""
+        """Return the last iteration that has a row; 0 if there is none."""
         _, rows = self._read()
         return max((int(row["iteration"]) for row in rows), default=0)
 
@@ -84,7 +84,7 @@ class CsvFile:
             return
         try:
             with self.path.open("a", newline="") as file:
-                if not file.tell():  # someone has removed or emptied it
+                if not file.tell():  # the file was removed or emptied
                     file.write(_lines(self._columns, [dict(zip(self._columns, self._columns, strict=True))]))
                 file.write(_lines(self._columns, [text]))
         except OSError as error:
@@ -98,7 +98,7 @@ class CsvFile:
         self._columns = columns
 
     def _read(self) -> tuple[list[str], list[dict[str, str]]]:
-        """Columns and whole rows of the file; none of either where there is no file, or another one."""
+        """Return columns and complete rows of the file; none if there is no file, or it is no table."""
         try:
             whole, _, _torn = self.path.read_bytes().decode(errors="replace").rpartition("\n")
             header, *rows = list(csv.reader(io.StringIO(whole.replace("\0", "")))) or [[]]

@@ -23,7 +23,7 @@ def embedding_figure(features: Tensor, domain: Tensor, label: Tensor, *, seed: i
 
 
 def draw_embedding(axes: Any, features: Tensor, domain: Tensor, label: Tensor, *, seed: int = 0) -> None:
-    """The same on two axes of a figure."""
+    """Draw the figure of `embedding_figure` on two axes."""
     tsne = TSNE(perplexity=min(30, (len(features) - 1) / 3), init="pca", random_state=seed)
     points = tsne.fit_transform(features.double().numpy())
     for number, (name, colour) in enumerate(zip(("source", "target"), COLOURS, strict=True)):

@@ -13,16 +13,16 @@ from torch import Tensor
 from lightning_gans.core.files import atomic, write_atomically
 
 GAP = 2  # pixels between cells
-CELL = 64  # pixels that a cell should have at least
+CELL = 64  # least size of a cell in pixels
 LONGEST = 4096  # pixels: a grid whose side would be longer is not enlarged
 
-FRAMES = 40  # of an animation at most
-FRAME_SIDE = 600  # pixels at most: eight cells of 64 fit as they are
-FRAME_MS, LAST_MS = 120, 2500  # a viewer wants to rest on where it ended
+FRAMES = 40  # largest number of frames of an animation
+FRAME_SIDE = 600  # largest side in pixels: eight cells of 64 fit unscaled
+FRAME_MS, LAST_MS = 120, 2500  # milliseconds; the last frame is held
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Images (N, C, H, W), float in [-1, 1], to uint8: rounded, clamped; NaN becomes 0. uint8 stays as it is."""
+    """Convert images (N, C, H, W), float in [-1, 1], to uint8: rounded, clamped; NaN becomes 0. uint8 is unchanged."""
     if x.dtype == torch.uint8:
         return x
     return ((x.detach().float() + 1) * 127.5).nan_to_num(nan=0.0).round_().clamp_(0, 255).to(torch.uint8)
@@ -34,7 +34,7 @@ def is_picture(sample_shape: Sequence[int]) -> bool:
 
 
 def to_picture(x: Tensor) -> Image.Image:
-    """One image (C, H, W), uint8: grey for C = 1, RGB for C = 3, the grey mean of the channels for any other C."""
+    """Convert an image (C, H, W), uint8: grey for C = 1, RGB for C = 3, the mean of the channels for any other C."""
     if x.shape[0] not in (1, 3):
         x = x.float().mean(0, keepdim=True).round().to(torch.uint8)
     array = x.cpu().permute(1, 2, 0).contiguous().numpy()
@@ -42,7 +42,7 @@ def to_picture(x: Tensor) -> Image.Image:
 
 
 def image_grid(x: Tensor, columns: int) -> Image.Image:
-    """Images (N, C, H, W), float in [-1, 1] or uint8, N > 0, row by row with white gaps of 2 px between them.
+    """Arrange images (N, C, H, W), float in [-1, 1] or uint8, N > 0, row by row with white gaps of 2 px.
 
     Small images are enlarged by a whole factor, pixel by pixel, until a cell has 64 px.
     """
@@ -63,23 +63,23 @@ def image_grid(x: Tensor, columns: int) -> Image.Image:
 
 
 def png(image: Image.Image) -> bytes:
-    """The picture as a PNG; equal pictures give equal bytes."""
+    """Encode the picture as a PNG; equal pictures give equal bytes."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def save_png(image: Image.Image, path: str | Path) -> Path:
-    """Write the picture, whole or not at all; raises UserError where that fails."""
+    """Write the picture atomically; raises UserError if that fails."""
     write_atomically(path, png(image))
     return Path(path)
 
 
 def gif(paths: Sequence[Path], out: str | Path, *, frames: int = FRAMES, side: int = FRAME_SIDE) -> Path:
-    """An animation of pictures in the given order, the last one held, written whole or not at all.
+    """Write an animation of pictures in the given order atomically; the last one is held.
 
-    frames: how many at most; of more pictures, as many are taken at even distances, the first and the last among them.
-    side: pixels of a frame's longer side at most.
+    frames: largest number of frames; of more pictures, that many are taken at equal steps, including first and last.
+    side: largest length of a frame's longer side, in pixels.
 
     Raises:
         ValueError: no pictures.
@@ -90,7 +90,7 @@ def gif(paths: Sequence[Path], out: str | Path, *, frames: int = FRAMES, side: i
     chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count - 1)] + [paths[-1]]
     pictures = [_frame(path, side) for path in chosen]
     if pictures[-1].mode == "RGB":
-        # One palette for all: colours do not flicker, and finding 256 of them takes longer than all the rest.
+        # One palette for all frames: colours do not flicker, and the choice of 256 colours is the slowest part.
         colours = _side_by_side([pictures[0], pictures[count // 2], pictures[-1]]).quantize(256)
         pictures = [picture.quantize(palette=colours, dither=Image.Dither.NONE) for picture in pictures]
     first, *rest = pictures

@@ -1,4 +1,4 @@
-"""Figures of points on the line and the plane: samples over real points and D's level sets, and an energy's surface."""
+"""Figures of points on the line and the plane: samples with real points and D's level sets, and energy surfaces."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,21 +11,21 @@ from torch import Tensor
 from lightning_gans.core.protocols import Descends
 
 REAL, GENERATED, MODE = "#b8b8b8", "#1f5fbf", "#d03030"
-JUDGED_REAL, JUDGED_GENERATED = "#e7c296", "#b4addb"  # orange and violet: the colour-blind tell them apart as well
-CURVE = "#c9781c"  # of a discriminator on the line
+JUDGED_REAL, JUDGED_GENERATED = "#e7c296", "#b4addb"  # orange and violet, safe for colour blindness
+CURVE = "#c9781c"  # colour of a one-dimensional discriminator
 RASTER = 120  # points of a surface along each side
-LEVELS = 12  # of a discriminator
+LEVELS = 12  # level sets of a discriminator
 
 
 class Discriminator(NamedTuple):
-    """logits: points (N, d) -> (N,), None where there are none. boundary: the logit between real and generated."""
+    """Discriminator. logits: points (N, d) -> (N,), or None. boundary: the logit between real and generated."""
 
     logits: Callable[[Tensor], Tensor | None]
     boundary: float | None = None
 
 
 def axes_of(points: Tensor) -> Tensor:
-    """Fixed axes for points (N, d) with a margin: (d, 2), lower and upper end; the same length in every direction."""
+    """Return axes for points (N, d) with a margin: (d, 2), lower and upper end; equal lengths in every direction."""
     finite = points.detach().cpu().double()
     finite = finite[finite.isfinite().all(1)]
     if not len(finite):
@@ -47,21 +47,21 @@ def planar_figure(
     discriminator: Discriminator | None = None,
     axes: Tensor | None = None,
 ) -> Image.Image:
-    """Points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
+    """Draw points (N, d) as a picture of 500 x 500 px: scattered for d = 2, as a histogram for d = 1.
 
     Args:
-        samples: what was generated; none, (0, d), for a picture of the real points alone.
-        real: drawn behind it, (M, d); the axes are chosen for these, and do not follow the samples.
+        samples: generated points; none, (0, d), for a picture of the real points only.
+        real: points (M, d), drawn behind the samples; they alone determine the axes.
         modes: centres (K, d), marked with a cross.
         paths: lines, (R, S, 2): R paths of S points.
-        discriminator: drawn beneath the points as level sets of its logits, from those of generated samples (violet) to
-            those of real ones (orange), with a line where they change; a curve for d = 1.
-        axes: of `axes_of`, where they are chosen for other points.
+        discriminator: drawn below the points as level sets of its logits, from those of generated samples (violet) to
+            those of real samples (orange), with a line at the boundary; a curve for d = 1.
+        axes: result of `axes_of`, if they are chosen for other points.
 
     Raises:
         ValueError: d is neither 1 nor 2.
     """
-    # matplotlib takes half a second to import, and images do without; no pyplot, so no state that outlives the call
+    # matplotlib takes half a second to import, and images do not need it. No pyplot, so that no global state remains.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -97,7 +97,7 @@ def _inside(points: Tensor, axes: Tensor) -> Tensor:
 
 
 def _scatter(plot: Any, samples: Tensor, real: Tensor | None, modes: Tensor | None, axes: Tensor) -> None:
-    # Lines without a line: a tenth of the time of plot.scatter
+    # Markers without lines: a tenth of the time of plot.scatter
     dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0}
     if real is not None:
         plot.plot(*real.detach().cpu().numpy().T, color=REAL, markersize=4, label="real", **dots)
@@ -129,7 +129,7 @@ def _density(points: Tensor, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any
 
 
 def _level_sets(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
-    """Levels of this figure: they share the range of the logits in it, on both sides of the boundary."""
+    """Draw the level sets. They divide the range of the logits in this figure, on both sides of the boundary."""
     from matplotlib.colors import LinearSegmentedColormap
 
     x, y = (torch.linspace(low, high, RASTER) for low, high in axes.tolist())
@@ -152,7 +152,7 @@ def _level_sets(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
 
 
 def _curve(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
-    """D as the probability that a point is real (Goodfellow et al. 2014, Figure 1); a critic by its range."""
+    """Draw D as the probability that a point is real (Goodfellow et al. 2014, Figure 1), or a critic over its range."""
     low, high = axes[0].tolist()
     x = torch.linspace(low, high, 4 * RASTER)
     found = discriminator.logits(x[:, None].float())
@@ -164,7 +164,7 @@ def _curve(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
         value, name = (logits - least) / reach, "critic (scaled)"
     else:
         value, name = (logits - discriminator.boundary).sigmoid(), "D(x)"
-    plot.set_position((0.1, 0.07, 0.79, 0.87))  # room for the numbers of the second axis
+    plot.set_position((0.1, 0.07, 0.79, 0.87))  # leaves room for the labels of the second axis
     right = plot.twinx()
     right.plot(x.numpy(), value.numpy(), color=CURVE, linewidth=1.2, linestyle="--")
     right.set(ylim=(-0.02, 1.3), yticks=[0, 0.5, 1])
@@ -175,12 +175,12 @@ def _curve(plot: Any, discriminator: Discriminator, axes: Tensor) -> None:
 
 
 def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = "") -> Image.Image:
-    """The energy over the plane, 500 x 500 px: dark where it is low.
+    """Draw the energy over the plane, 500 x 500 px: dark where it is low.
 
     Args:
-        model: an energy of points (N, 2).
-        real: points (N, ..., 2); the axes are chosen for these.
-        paths: of chains, (R, S, 2).
+        model: energy of points (N, 2).
+        real: points (N, ..., 2), which determine the axes.
+        paths: paths of chains, (R, S, 2).
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -194,7 +194,7 @@ def energy_figure(model: Descends, real: Tensor, paths: Tensor, *, title: str = 
     figure = Figure(figsize=(5, 5), dpi=100)
     canvas: Any = FigureCanvasAgg(figure)
     plot = figure.add_axes((0.1, 0.07, 0.87, 0.87))
-    # Basins are a hundredth of the range deep: a rank shows them, and far away walls do not hide them.
+    # Basins have a depth of 1 % of the range: ranks make them visible, and high energies far away do not hide them.
     rank = energy.ravel().argsort().argsort().reshape(energy.shape)
     extent = (*axes[0].tolist(), *axes[1].tolist())
     plot.imshow(rank, origin="lower", extent=extent, cmap="magma", interpolation="bilinear", aspect="equal")

@@ -1,4 +1,4 @@
-"""Previews: one small picture of what a model samples."""
+"""Previews: one small picture of a model's samples."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from lightning_gans.reporting.images import image_grid, is_picture
 from lightning_gans.reporting.planar import planar_figure
 
 ROWS, COLUMNS = 8, 8
-MOST_CLASSES = 10  # rows of a picture by class
+MOST_CLASSES = 10  # rows of a class-conditional picture
 POINTS = 2000
 
 
 def preview(model: Any) -> tuple[Image.Image | None, tuple[int, ...] | None]:
-    """Samples of seed 0 as a picture, and the shape of one; by class, a row for each of the first ten.
+    """Draw samples of seed 0; return the picture and a sample's shape. By class: a row for each of the first ten.
 
-    None for a model that does not sample, and no picture where samples are neither images nor points of the plane.
+    Both are None for a model that does not sample; the picture is None for samples that are neither images nor points.
     """
     if not isinstance(model, Samples):
         return None, None

@@ -1,4 +1,4 @@
-"""Views of a run: a live bar at the foot of a terminal, or plain lines in a pipe or a file."""
+"""Views of a run: a live bar at the bottom of a terminal, or plain lines in a pipe or a file."""
 
 import logging
 import sys
@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-PATIENCE, REPEAT = 2.0, 10.0  # seconds without a line, after which one tells of a new activity, and of the same one
+PATIENCE, REPEAT = 2.0, 10.0  # seconds without a line until a new activity is printed, and until the same one is
 ACRONYMS = {"fid", "kid", "is", "nmi", "cas", "nll", "map", "mrr", "kl"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A run at one moment.
+    """State of a run at one moment.
 
-    rate: iterations a second of late; images_rate: images a second; elapsed, left: seconds, left None where there is
-        nothing to say.
+    rate: recent iterations per second; images_rate: images per second; elapsed, left: seconds; left is None if
+        unknown.
     losses: by player; scores: newest values by metric.
     """
 
@@ -47,7 +47,7 @@ class Snapshot:
 
 @dataclass
 class Activity:
-    """Something that takes time. total: of `done`; None where it cannot tell how far it is."""
+    """Activity that takes time. total: final value of `done`; None if progress is unknown."""
 
     text: str
     total: float | None = 1.0
@@ -58,31 +58,31 @@ class Activity:
         return None if self.total is None else min(self.done / max(self.total, 1e-9), 1.0)
 
     def progress(self) -> str:
-        """Progress in words: 512/5,000 of counted things, 12% of all else; empty if nothing is known yet."""
+        """Progress in words: 512/5,000 for counts, 12% for anything else; empty if unknown."""
         if self.total is None or not self.done:
             return ""
         return f"{self.done:,.0f}/{self.total:,.0f}" if self.total > 1 else f"{self.share:.0%}"
 
 
 def described(activities: Sequence[Activity]) -> str:
-    """Activities in one line, each behind the one that it is part of."""
+    """Activities in one line, each after the one that it is part of."""
     return ": ".join(activity.text for activity in activities)
 
 
 class View(Protocol):
-    """Shows snapshots, and activities beside them, until it is closed."""
+    """View that shows snapshots, and activities beside them, until it is closed."""
 
     def show(self, now: Snapshot) -> None: ...
 
     def doing(self, activities: Sequence[Activity]) -> None:
-        """The activities under way, the innermost last; called when one begins, ends or reports."""
+        """Show the current activities, the innermost last; called when one begins, ends or reports."""
 
     def close(self) -> None: ...
 
 
 @contextmanager
 def shown(text: str) -> Iterator[None]:
-    """Show one activity before there is a run to show."""
+    """Context: show one activity before a run begins."""
     view = view_for(Console())
     view.doing([Activity(text, None)])
     try:
@@ -93,14 +93,14 @@ def shown(text: str) -> Iterator[None]:
 
 
 def view_for(console: Console) -> View:
-    """A live bar on a terminal; plain lines in a pipe, a file, a notebook or a terminal that cannot move its cursor."""
+    """Return a live bar for a terminal; plain lines for a pipe, file, notebook or terminal without cursor control."""
     # not console.is_terminal, which FORCE_COLOR turns on in a pipe
     moves = console.file.isatty() and not console.is_dumb_terminal and not console.is_jupyter
     return LiveView(console) if moves else PlainView(console)
 
 
 class LiveView:
-    """Two lines at the foot of the terminal; whatever is printed or logged meanwhile appears above them."""
+    """Two lines at the bottom of the terminal; printed and logged lines appear above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -147,7 +147,7 @@ class LiveView:
 
     def _open(self, text: Text) -> Live:
         streams = sys.stdout, sys.stderr
-        # what goes to a file goes on going there
+        # output to a file still goes there
         out, err = (stream is not None and stream.isatty() for stream in streams)
         live = Live(
             text,
@@ -157,7 +157,7 @@ class LiveView:
             redirect_stderr=err,
         )
         live.start(refresh=True)
-        # handlers hold on to the stream they were made with, which knows nothing of the bar
+        # handlers keep their original stream, which does not know the bar
         for handler in _stream_handlers():
             for old, new in zip(streams, (sys.stdout, sys.stderr), strict=True):
                 if handler.stream is old and new is not old:
@@ -166,26 +166,26 @@ class LiveView:
         return live
 
     def close(self) -> None:
-        """Leave the last state on the screen, on lines of its own, and give the streams back."""
+        """Leave the last state on the screen, on separate lines, and restore the streams."""
         for handler, stream in self._handlers:
             handler.setStream(stream)
         self._handlers = []
         if self._live is not None:
-            self._live.transient = self._bar is None  # an activity leaves nothing behind
+            self._live.transient = self._bar is None  # an activity is erased
             self._live.stop()
         self._live = self._doing = self._bar = None
 
 
 class PlainView:
-    """A line every 5 % of the run or every ten seconds, less often in long runs; no escape codes.
+    """One line every 5 % of the run or every ten seconds, less often in long runs; no escape codes.
 
-    An activity has a line once two seconds have passed without any, ten in long runs, and then every ten seconds.
+    An activity gets a line after two seconds without any line (ten in long runs), and then every ten seconds.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._shown: Snapshot | None = None
-        self._said = ""  # the activities of the newest line about some, without how far they are
+        self._said = ""  # the activities of the newest line about any, without their progress
         self._began = self._printed = time.monotonic()
 
     def show(self, now: Snapshot) -> None:
@@ -215,7 +215,7 @@ class PlainView:
             self._print(f"{text} {activities[-1].progress() or '...'}")
 
     def _print(self, line: str) -> None:
-        # past rich, which would wrap and colour it
+        # bypasses rich, which would wrap and colour it
         print(line, file=self.console.file, flush=True)
         self._printed = time.monotonic()
 
@@ -230,12 +230,12 @@ def _stream_handlers() -> list["logging.StreamHandler[TextIO]"]:
 
 
 def label(name: str) -> str:
-    """A metric's name for people: fid_a2b -> FID a2b."""
+    """Return a metric's readable name: fid_a2b -> FID a2b."""
     return " ".join(word.upper() if word in ACRONYMS else word for word in name.split("_"))
 
 
 def number(value: float) -> str:
-    """About three digits: 1,234, 12.3, 1.23, 0.12, 0.0123, 1.2e-05."""
+    """Format to about three digits: 1,234, 12.3, 1.23, 0.12, 0.0123, 1.2e-05."""
     size = abs(value)
     if size == 0 or 0.1 <= size < 1e6:
         return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f}"
@@ -243,19 +243,19 @@ def number(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """Iterations or images a second, also below one: 1,447, 12.3, 0.23, 0."""
+    """Format iterations or images per second, also below one: 1,447, 12.3, 0.23, 0."""
     return number(value) if value else "0"
 
 
 def clock(seconds: float) -> str:
-    """0:07, 12:34, 1:02:03."""
+    """Format seconds as 0:07, 12:34, 1:02:03."""
     minutes, second = divmod(round(seconds), 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
 def duration(seconds: float) -> str:
-    """45 s, 3 min 41 s, 2 h 05 min."""
+    """Format seconds as 45 s, 3 min 41 s, 2 h 05 min."""
     minutes, second = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {second:02} s" if minutes else f"{second} s"

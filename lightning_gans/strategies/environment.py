@@ -1,7 +1,7 @@
-"""A Lightning cluster environment that is told its ranks and reads no environment variable.
+"""Lightning cluster environment with given ranks, which reads no environment variable.
 
-Lightning's own environments detect a launcher from variables that also occur without one, and raise where SLURM was
-asked for processes that the trainer does not want.
+Lightning's own environments detect a launcher from variables that also occur without one, and raise an error if SLURM
+was asked for processes that the trainer does not use.
 """
 
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
@@ -9,13 +9,13 @@ from lightning_fabric.plugins.environments.lightning import find_free_network_po
 
 
 class GivenProcesses(ClusterEnvironment):
-    """The processes of a launcher; without a launcher, the first process, which starts the others on this machine.
+    """Processes of a launcher; without a launcher, the first process, which starts the others on this machine.
 
     Args:
-        rank, size: among all processes, 0 to size - 1.
-        local_rank: among the processes on this machine.
+        rank, size: rank among all processes, 0 to size - 1, and their number.
+        local_rank: rank among the processes on this machine.
         node: number of this machine.
-        address, port: where rank 0 listens; None where Lightning starts the processes.
+        address, port: where rank 0 listens; None if Lightning starts the processes.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class GivenProcesses(ClusterEnvironment):
         return self._rank
 
     def set_global_rank(self, rank: int) -> None:
-        """Nothing to set: ranks are given."""
+        """Do nothing, since ranks are given."""
 
     def local_rank(self) -> int:
         return self._local_rank

@@ -21,7 +21,7 @@ def rank() -> int:
 
 
 def average_gradients(gradients: Sequence[Tensor]) -> None:
-    """Replace each rank's gradients by their mean over all ranks, in one message; nothing to do on one process."""
+    """Replace each rank's gradients by their mean over all ranks, in one message; does nothing for one process."""
     world = processes()
     if world == 1 or not gradients:
         return
@@ -47,7 +47,7 @@ def from_all(value: T) -> list[T]:
 
 
 def all_agree(answer: bool, device: torch.device) -> bool:
-    """Return True if every rank says yes; every rank must call it."""
+    """Return True if the answer of every rank is True; every rank must call it."""
     if processes() == 1:
         return answer
     votes = torch.tensor(int(answer), device=device)
@@ -56,7 +56,7 @@ def all_agree(answer: bool, device: torch.device) -> bool:
 
 
 def any_says(answer: bool, device: torch.device) -> bool:
-    """Return True if any rank says yes; every rank must call it."""
+    """Return True if the answer of any rank is True; every rank must call it."""
     return not all_agree(not answer, device)
 
 

@@ -1,7 +1,7 @@
-"""Lightning's DDP for games: the module stays unwrapped, and the game exchanges the moving player's gradients alone.
+"""Lightning's DDP for games: the module is not wrapped, and the game exchanges only the moving player's gradients.
 
-DistributedDataParallel reduces every parameter at every backward, so it raises at a game's second one, or, told to look
-for unused parameters, sends everybody's gradients in every phase.
+DistributedDataParallel reduces every parameter in every backward pass. In a game it would raise an error at the second
+backward pass or, with find_unused_parameters, send all players' gradients in every phase.
 """
 
 import torch
@@ -11,11 +11,11 @@ from torch.distributed import broadcast
 
 
 class PlayerDDPStrategy(DDPStrategy):
-    """One process per device; weights start as rank 0's and move by gradients that `Game` averages over the ranks."""
+    """One process per device; weights start as rank 0's and are updated with gradients that `Game` averages."""
 
     @property
     def root_device(self) -> torch.device:
-        """The device of this process: its own among those of the machine, or the only one that it can see."""
+        """Device of this process: its own among those of the machine, or the only visible one."""
         assert self.parallel_devices is not None
         return self.parallel_devices[self.local_rank if len(self.parallel_devices) > 1 else 0]
 
@@ -25,6 +25,6 @@ class PlayerDDPStrategy(DDPStrategy):
 
 
 def broadcast_state(module: nn.Module) -> None:
-    """Give every rank rank 0's parameters and buffers."""
+    """Broadcast rank 0's parameters and buffers to every rank."""
     for tensor in (*module.parameters(), *module.buffers()):
         broadcast(tensor.detach(), src=0)

@@ -1,4 +1,4 @@
-"""Variants, one paper per file. Importing this package imports nothing heavy; naming a game does."""
+"""Variants, one paper per file. Importing this package is cheap; accessing a game imports its module."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

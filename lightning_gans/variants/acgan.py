@@ -15,8 +15,8 @@ class ACGAN(ConditionalGAN):
     """Auxiliary-classifier GAN (Odena et al. 2016, 1610.09585, eq. 2-3): D classifies samples, real and generated.
 
     L_S = E log P(real | x) + E log P(fake | G(z, y)), L_C = E log P(y | x) + E log P(y | G(z, y)). D ascends L_S + L_C,
-    G ascends L_C - L_S; L_S is `loss`. G is rewarded for samples that are easily classified: where classes overlap, it
-    leaves the overlap out.
+    G ascends L_C - L_S; L_S is `loss`. G is rewarded for samples that are easy to classify, so it avoids regions in
+    which classes overlap.
 
     Args:
         discriminator_class_weight: weight of the classes' cross-entropy in D's loss.
@@ -43,7 +43,7 @@ class ACGAN(ConditionalGAN):
         self.fake_class_weight = fake_class_weight
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """D's logits and class logits on samples (N, ...)."""
+        """Logits (N, 1) and class logits (N, classes) of D on samples (N, ...)."""
         logits, class_logits = self.discriminator(self.seen(x))
         return logits, class_logits
 

@@ -13,8 +13,8 @@ from lightning_gans.variants.bigan import BiGAN
 class ALI(BiGAN):
     """Adversarially learned inference (Dumoulin et al. 2016, 1606.00704, Algorithm 1): BiGAN with a stochastic encoder.
 
-    D is shown (x, z^) with z^ = mean + exp(log variance / 2) eps, eps ~ N(0, I), through which E's gradient goes, and
-    (G(z), z). Losses are sums over both kinds of pairs, without BiGAN's 1/2.
+    D judges (x, z^) with z^ = mean + exp(log variance / 2) eps, eps ~ N(0, I), whose gradient reaches E, and (G(z), z).
+    Losses are sums over both kinds of pairs, without BiGAN's 1/2.
 
     Args:
         initial_std: standard deviation of the initial weights of all networks, N(0, initial_std^2), biases 0 (appendix
@@ -31,13 +31,13 @@ class ALI(BiGAN):
                 f"ALI's encoder gives a distribution of codes, and {type(model).__name__}'s gives one code. Choose "
                 "network=ali or ali_mlp, or variant=bigan for this network."
             )
-        if initial_std is not None:  # before the game copies them for its average
+        if initial_std is not None:  # before the game copies them for the EMA
             for network in (model.encoder, model.generator, settings["discriminator"]):
                 _initialize(network, initial_std)
         super().__init__(**settings)
 
     def inferred(self, x: Tensor) -> Tensor:
-        """Sample codes z^ ~ q(z | x) by reparametrisation."""
+        """Sample codes z^ ~ q(z | x) by reparametrisation: (N, ...) -> (N, prior.dim)."""
         mean, log_variance = self.model.posterior(x)
         deviation = (log_variance / 2).exp()
         self.monitor("E/deviation", deviation.detach().mean())

@@ -14,7 +14,7 @@ from lightning_gans.models.inference import AutoencodingModel
 class Autoencoder(Game):
     """Autoencoder: encoder and generator minimise the reconstruction error E |x - G(E(x))|^2.
 
-    Nothing makes its codes fill the prior: `sample` decodes codes that the encoder may never give.
+    The codes are not regularised towards the prior, so `sample` may decode codes that the encoder never produces.
 
     Args:
         model: encoder, decoder, and the prior that samples are decoded from.

@@ -15,11 +15,11 @@ from lightning_gans.models.inference import InferenceModel
 
 
 class BiGAN(Game):
-    """Bidirectional GAN (Donahue et al. 2016, 1605.09782): D judges pairs (x, E(x)) and (G(z), z); E comes to invert G.
+    """Bidirectional GAN (Donahue et al. 2016, 1605.09782): D judges (x, E(x)) and (G(z), z); E learns to invert G.
 
-    D, E and G step at once, by gradients of one pass over one batch. E and G descend the losses with the labels
-    inverted (section 2.3; the authors' code): each by its own pairs, E towards the generator's side, G towards the
-    encoder's.
+    D, E and G step simultaneously, with gradients of one pass over one batch. E and G descend the losses with inverted
+    labels (section 2.3; the authors' code), each on its own pairs: E with the label of generator pairs, G with the
+    label of encoder pairs.
 
     Args:
         model: G, its prior and E.
@@ -31,7 +31,7 @@ class BiGAN(Game):
 
     batch: ClassVar[type] = SampleBatch
     contents: ClassVar[tuple[str, ...]] = ("images", "points")
-    scale: ClassVar[float] = 0.5  # of every loss: a mean over both kinds of pairs
+    scale: ClassVar[float] = 0.5  # factor of every loss, for a mean over both kinds of pairs
     model: InferenceModel
 
     def __init__(
@@ -54,7 +54,7 @@ class BiGAN(Game):
         ]
 
     def inferred(self, x: Tensor) -> Tensor:
-        """Codes of samples, as D is shown them: (N, ...) -> (N, prior.dim)."""
+        """Codes of samples, as D receives them: (N, ...) -> (N, prior.dim)."""
         return self.model.code(x)
 
     @shared
@@ -76,7 +76,7 @@ class BiGAN(Game):
     def encoder_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
         on_encoder, _ = self.judged(batch)
         assert self.loss.boundary is not None
-        # E's pairs lie on the other side of the boundary: mirrored there, E is in G's place.
+        # E's pairs are on the other side of the boundary: with mirrored logits, E has the loss of G.
         return {"loss": self.scale * self.loss.generator(2 * self.loss.boundary - on_encoder)}
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:
@@ -85,10 +85,10 @@ class BiGAN(Game):
 
 
 def _mirrored(loss: AdversarialLoss) -> AdversarialLoss:
-    """The loss, if real and fake logits are each other's mirror image in it.
+    """Return the loss if it is symmetric in real and fake logits, mirrored at its boundary.
 
     Raises:
-        UserError: it would ask something else of E than of G.
+        UserError: the loss of E would differ from the loss of G.
     """
     if isinstance(loss, SeparableLoss) and loss.boundary is not None:
         logits = torch.tensor([-3.0, -0.4, 0.2, 1.7])

@@ -16,9 +16,9 @@ from lightning_gans.variants.vanilla import GAN
 class ConditionalGAN(GAN):
     """Conditional GAN (Mirza & Osindero 2014, 1411.1784, eq. 2): generator G(z, y) and discriminator D(x, y).
 
-    Labels are the batch's: real pairs are (x, y), generated ones (G(z, y), y), the same y for G and for D. How the
-    networks take them is theirs: joined to their input (networks.concatenation), or as a projection in D and batch-norm
-    gains in G (Miyato & Koyama 2018, 1802.05637).
+    Labels are those of the batch: real pairs are (x, y), generated ones (G(z, y), y), with the same y for G and D. The
+    networks define their use: concatenation to the input (networks.concatenation), or a projection in D and conditional
+    batch-norm gains in G (Miyato & Koyama 2018, 1802.05637).
 
     Args:
         model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
@@ -71,7 +71,7 @@ class ConditionalGAN(GAN):
 
     def _check_classes(self, data: Data | None) -> None:
         if data is None or not hasattr(data, "classes"):
-            return  # batches from elsewhere: the first one shows
+            return  # another data module: the labels of its first batch are checked
         if data.classes is None:
             raise UserError(_no_labels(self, getattr(data, "why_unlabelled", "")))
         if len(data.classes) != self.model.classes:
@@ -108,7 +108,7 @@ class ConditionalGAN(GAN):
 
 
 def _no_labels(game: ConditionalGAN, why: str = "") -> str:
-    """The refusal. why: the reason that the data give, in sentences."""
+    """Return the message of the error. why: the reason found in the data, in sentences."""
     why = f"{why} " if why else ""
     return (
         f"{type(game).__name__} learns p(x | y), and these data have no labels y. {why}Choose labelled "

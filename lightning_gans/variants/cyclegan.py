@@ -27,9 +27,9 @@ class Translated(NamedTuple):
 class CycleGAN(Game):
     """CycleGAN (Zhu et al. 2017, 1703.10593, eq. 1-3): cycle consistency, with the identity term of section 5.2.
 
-    G: both translators, under one optimizer. D: both discriminators, under another. They step at once, on the same
-    translations, as in the authors' code, which takes G's step first and shows D what G made before it; of those, D is
-    also shown older ones, from a pool for each domain.
+    G: both translators, with one optimizer. D: both discriminators, with another. They step simultaneously, on the same
+    translations. This equals the authors' code, which steps G first and shows D the translations made before that step.
+    D also sees earlier translations, from an image pool for each domain.
 
     Args:
         model: networks a2b and b2a.
@@ -46,7 +46,8 @@ class CycleGAN(Game):
         identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
             out, as domains of different channels need it.
         pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
-        augment: augmentation of both D's inputs, real and translated; None: none. One that adapts does not fit.
+        augment: augmentation of both D's inputs, real and translated; None: none. Adaptive augmentation is not
+            supported.
     """
 
     batch: ClassVar[type] = UnpairedBatch

@@ -22,12 +22,12 @@ class DANN(Game):
 
         E(f, y, d) = L_y(f, y; source) - lambda (L_d(f, d; source) + L_d(f, d; target))
 
-    f and y descend to its saddle point and d ascends; each L is a mean over its batch. d descends L_d undamped. Between
-    f and d the gradient is multiplied by -lambda, which rises over the run as adaptation_weight * (2 / (1 +
-    exp(-steepness p)) - 1), p being the share of it that is over. At adaptation_weight 0, f and y are trained on the
-    source alone, to the last bit, while d only looks on.
+    f and y minimise E, and d maximises it; each L is a mean over its batch. d itself descends L_d with weight 1.
+    Between d and f, the gradient is multiplied by -lambda (gradient reversal). lambda rises over the run as
+    adaptation_weight * (2 / (1 + exp(-steepness p)) - 1), where p is the finished share of the run. With
+    adaptation_weight 0, f and y are trained on the source only, bit for bit, and d does not influence them.
 
-    f sees source and target by turns, not in one batch, as matters to networks with batch statistics alone.
+    f processes source and target in separate passes, which matters only to networks with batch statistics.
 
     Args:
         model: f, y and d.
@@ -38,7 +38,7 @@ class DANN(Game):
 
     batch: ClassVar[type] = DomainBatch
     contents: ClassVar[tuple[str, ...]] = ("images",)
-    domain_player: ClassVar[str] = "FYD"  # whose log holds how well d does
+    domain_player: ClassVar[str] = "FYD"  # the player whose log has d's accuracy
     headline = "target_information"  # reads no label of the target
     model: DomainModel
 
@@ -57,7 +57,7 @@ class DANN(Game):
         self.steepness = steepness
 
     def on_fit_start(self) -> None:
-        """Set the mean image that the model subtracts from its inputs; without a data module, nothing."""
+        """Set the mean image that the model subtracts from its inputs; does nothing without a data module."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "mean"):
             self.model.centre(data.mean)
@@ -85,7 +85,7 @@ class DANN(Game):
     def domain_loss(self, source: Tensor, target: Tensor) -> Tensor:
         """Domain loss L_d of features, (N, f) each: the sum of both domains' mean cross-entropies (eq. 9).
 
-        2 log 2 where the domains cannot be told apart.
+        Equal to 2 log 2 if the domains are indistinguishable.
         """
         losses, right = [], []
         for number, features in enumerate((source, target)):
@@ -97,9 +97,9 @@ class DANN(Game):
 
 
 class DANNAlternating(DANN):
-    """DANN with alternating updates and no reversal: d descends L_d on fixed features, then f and y move.
+    """DANN with alternating updates instead of gradient reversal: d descends L_d on fixed features, then f and y move.
 
-    f and y descend L_y - lambda L_d (eq. 10), of the same batch and the d that has just moved.
+    f and y descend L_y - lambda L_d (eq. 10), on the same batch and with the updated d.
     """
 
     domain_player = "D"

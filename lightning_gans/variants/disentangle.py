@@ -1,4 +1,4 @@
-"""Feature disentanglement: a content code that no classifier can tell the speaker from."""
+"""Feature disentanglement: content codes from which a classifier cannot identify the speaker."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -21,14 +21,14 @@ class Disentangle(Game):
 
     Chou et al. 2018 (1804.02812); the speaker encoder and its pairs are those of Chen et al. 2018 (1807.08089).
 
-    An iteration is a step of C, which descends the cross-entropy of the speaker given c = E_c(x). After every k of them
-    E_c, E_s and Dec descend together
+    An iteration is a step of C, which descends the cross-entropy of the speaker given c = E_c(x). After every k steps
+    of C, one step of E_c, E_s and Dec descends
 
         |Dec(E_c(x), E_s(x')) - x|_1 + w_pair (|s - s'|^2 + max(0, m - |s - s''|)^2) + w_conf KL(uniform || C(c)),
 
-    x' another utterance of x's speaker, so that s cannot say what x says; x'' one of another's. The confusion reaches
-    E_c alone: it is towards the uniform distribution, and so bounded, in the place of Chou et al.'s negative
-    cross-entropy.
+    where x' is another utterance of the same speaker, so that s cannot carry the content of x, and x'' is an utterance
+    of another speaker. The confusion loss trains E_c only. It pulls C towards the uniform distribution and is therefore
+    bounded, unlike the negative cross-entropy of Chou et al.
 
     Args:
         model: E_c, E_s, Dec.
@@ -43,7 +43,7 @@ class Disentangle(Game):
 
     batch: ClassVar[type] = UtteranceBatch
     headline = "converted"
-    letter: ClassVar[str] = "C"  # of the adversary
+    letter: ClassVar[str] = "C"  # letter of the adversary
     model: ConvertingModel
 
     def __init__(
@@ -109,10 +109,10 @@ class Disentangle(Game):
 
 
 class DisentanglePairs(Disentangle):
-    """Disentanglement against T, which tells if two content codes are of one speaker (Chen et al. 2018, 1807.08089).
+    """Disentanglement against T, which predicts if two content codes share a speaker (Chen et al. 2018, 1807.08089).
 
-    T descends -log T(c, c') - log(1 - T(c, c'')); E_c descends -log T(c, c''): codes of two speakers are to look like
-    those of one. Speakers need no names and no number.
+    T descends -log T(c, c') - log(1 - T(c, c'')); E_c descends -log T(c, c''), so that codes of two speakers look like
+    codes of one speaker. Neither the identities of the speakers nor their number are needed.
 
     Args:
         adversary: T, two content codes -> logits (N,), high for one speaker's.

@@ -19,10 +19,10 @@ from lightning_gans.settings import Count, NonNegative, Share
 class EnergyBased(Game):
     """Energy-based model (Du & Mordatch 2019, 1903.08689, Algorithm 1); negatives are drawn by Langevin dynamics on D.
 
-    Each iteration takes Langevin chains a few steps further, from where earlier ones ended or, for some, from noise;
-    then D scores data high and the chains' ends low. With the Wasserstein objective that is the gradient of the
-    likelihood of p(x) ~ exp(D(x)), E_p grad D - E_q grad D; with others it is structured learning's loop of training D
-    and solving arg max D.
+    Each iteration continues Langevin chains by a few steps, from the ends of earlier chains or, for a share of them,
+    from noise. D then raises the scores of data and lowers those of the chains' ends. With the Wasserstein objective,
+    this is the likelihood gradient of p(x) ~ exp(D(x)), E_p grad D - E_q grad D; with other objectives, it is the loop
+    of structured learning that trains D and solves arg max D.
 
     Args:
         model: D as an energy, and the chains that sample from it.
@@ -33,8 +33,8 @@ class EnergyBased(Game):
         fresh_share: share of the chains that begin anew, from uniform noise.
         magnitude_weight: weight alpha of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
         data_noise: standard deviation of noise that is added to data, in their own units; they stay in the chains' box.
-            Few samples, learnt by heart, are peaks of D that no chain finds; wider ones are found (Nijkamp et al. 2019,
-            1903.12370).
+            A small data set that D has memorised becomes narrow peaks of D, which chains do not find; noise widens them
+            (Nijkamp et al. 2019, 1903.12370).
     """
 
     batch: ClassVar[type] = SampleBatch

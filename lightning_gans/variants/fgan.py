@@ -1,4 +1,4 @@
-"""Generators trained by any f-divergence."""
+"""f-GAN: generators trained with any f-divergence."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from lightning_gans.variants.simultaneous import SimultaneousGAN
 
 
 class FGAN(SimultaneousGAN):
-    """f-GAN (Nowozin et al. 2016, 1606.00709, Algorithm 1): D and G step at once, by gradients of one pass.
+    """f-GAN (Nowozin et al. 2016, 1606.00709, Algorithm 1): D and G step simultaneously, with gradients of one pass.
 
     D, the paper's V under its output activation g_f, ascends E_p g_f(V(x)) - E_z f*(g_f(V(G(z)))), a lower bound of the
     f-divergence; G ascends E_z g_f(V(G(z))), as in the paper's experiments. The settings are GAN's; `loss` is one of

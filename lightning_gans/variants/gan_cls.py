@@ -53,7 +53,7 @@ class GANCLS(GAN):
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None) if self._trainer is not None else None
         if data is None:
-            return  # batches from elsewhere: the model's conditions are fitted by the caller
+            return  # another data module: the caller fits the model's conditions
         conditions = data.split("train").conditions
         if conditions.shape[1] != self.model.condition_dim:
             raise UserError(

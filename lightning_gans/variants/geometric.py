@@ -10,7 +10,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Positive
 from lightning_gans.variants.vanilla import GAN
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # whose logits are linear in what is below
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # layers with an output linear in their input
 
 
 class GeometricGAN(GAN):
@@ -43,7 +43,7 @@ class GeometricGAN(GAN):
                 f"variant.slack={slack} is about D's last layer, and {type(discriminator).__name__} has no linear or "
                 "convolutional one. Say variant.slack=null."
             )
-        self._last = layers[-1:]  # a list, so that it is not registered a second time: it is D's
+        self._last = layers[-1:]  # a list, so that the layer of D is not registered twice
 
     def last_weight(self) -> Tensor:
         """Weight w of D's last layer, before spectral or weight normalisation."""

@@ -24,17 +24,18 @@ from lightning_gans.variants.vanilla import GAN
 class InfoGAN(GAN):
     """InfoGAN (Chen et al. 2016, 1606.03657, eq. 6): min_{G, Q} max_D V(D, G) - lambda L_I(G, Q), codes without labels.
 
-    L_I = E log q(c | G(z, c)) + H(c) bounds the mutual information of codes and samples from below. Q stands on D's
-    layers, so the player D owns both and, as in the paper's code, descends its own loss - lambda L_I on the fakes that
-    it judges; G descends its own - lambda L_I on its own batch. Both with the c that the sample was made from.
+    L_I = E log q(c | G(z, c)) + H(c) is a lower bound on the mutual information of codes and samples. Q is a head on
+    D's layers, so the player D owns both. As in the paper's code, D descends its own loss - lambda L_I on the fakes
+    that it judges, and G descends its own loss - lambda L_I on its own batch. Both use the c that the sample was
+    generated from.
 
     Args:
         model: G, the prior of noise and codes, and the encoder: layers that D and Q share, and Q.
         discriminator: features that D and Q share (N, feature_dim) -> logits (N, 1).
         information_weight: weight lambda of the bound on I(c; G(z, c)) in both losses, for all codes; 1 in the paper's
             code.
-        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Codes are soon told apart in what G
-            begins with, and without it a category's meaning is settled before there is anything to mean.
+        information_warmup: iterations in which lambda rises from 0; 0 in the paper. Q soon recovers the codes from G's
+            initial samples; without the warm-up, categories are fixed before G has learnt the data.
         settings: as GAN's.
     """
 
@@ -83,7 +84,7 @@ class InfoGAN(GAN):
 
     def after_discriminator(self) -> None:
         super().after_discriminator()
-        if self.constraint is not None:  # on all that the logit goes through, and not on Q
+        if self.constraint is not None:  # on all layers of the logit, but not on Q
             self.constraint(self.model.trunk)
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""IRGAN: a generator that draws documents for a query, against a discriminator that knows the relevant ones."""
+"""IRGAN: a generator that samples documents for a query, and a discriminator trained on relevant documents."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -40,11 +40,12 @@ class IRGAN(Game):
         D descends  E_{d ~ p_true} sp(-f(q, d)) + E_{d ~ p_theta} sp(f(q, d))
         G ascends   E_{d ~ p_theta} r(d),  r = 2 s(f) - 1,  by  E_{p_n}[p_theta / p_n (r - b) grad log p_theta(d)]
 
-    p_n = (1 - importance_mix) p_theta + importance_mix p_true, and b = E_{p_theta} r exactly. An iteration is one batch
-    of rows. A row is a query, whose expectations are means over its documents; or, with stream=positives, a query with
-    a few of its positives, whose losses are summed: an epoch then weighs every pair of query and positive once in D's
-    and DNS's loss, and every query once in G's, as the code does. The run begins with G alone on dynamic negatives
-    (DNS, Zhang et al. 2013); the rest of it is divided into rounds, in each of which D moves first and then G.
+    p_n = (1 - importance_mix) p_theta + importance_mix p_true, and the baseline b = E_{p_theta} r is exact. An
+    iteration is one batch of rows. A row is a query, with expectations as means over its documents. With
+    stream=positives, a row is a query with a few of its positives, whose losses are summed: an epoch then weighs every
+    query-positive pair once in the losses of D and DNS, and every query once in G's, as in the code. The run starts
+    with G alone on dynamic negatives (DNS, Zhang et al. 2013). The rest is divided into rounds, in which first D and
+    then G moves.
 
     Args:
         model: G's scores g_theta, queries (N, ...) -> scores (N, M); it is evaluated and exported.
@@ -146,7 +147,7 @@ class IRGAN(Game):
             Phase("G", self.generator_loss, active=lambda: not self.discriminators_turn()),
         ]
 
-    # Whose turn it is
+    # Schedule
 
     def position(self) -> tuple[int, float]:
         """Round of the game, and the progress within it, in [0, 1)."""
@@ -158,7 +159,7 @@ class IRGAN(Game):
     def discriminators_turn(self) -> bool:
         return self.position()[1] < self.discriminator_share
 
-    # Before the game
+    # Pre-training
 
     def _dns_loss_of(self, player: str) -> Any:
         return lambda batch: self.dns_loss(batch, self.scorers()[player])
@@ -256,8 +257,8 @@ class IRGAN(Game):
 class PairwiseIRGAN(IRGAN):
     """Pairwise IRGAN (section 2.3): D judges f(q, d+) above f(q, d-), and G draws the hardest d-.
 
-    D descends E -log s(f(d+) - f(d-)); G's reward is log s(f(d-) - f(d+)), as in the code. Both begin from DNS. The
-    ranking that is evaluated and exported is D's, and D is never shown a known positive as a negative, as in the code.
+    D descends E -log s(f(d+) - f(d-)); G's reward is log s(f(d-) - f(d+)), as in the code. Both start from DNS. D's
+    ranking is evaluated and exported. D never receives a known positive as a negative, as in the code.
 
     Args:
         model: D's scores f, queries (N, ...) -> scores (N, M); it is evaluated and exported.
@@ -297,12 +298,12 @@ def summed(loss: Tensor, weight: Tensor | float) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _stream(key: tuple[int | str, ...], chunk: int, n: int) -> Tensor:
-    # of one type, whatever precision a run has: the cache is of the process
+    # one dtype for any precision of a run, since the cache belongs to the process
     return torch.rand(KEYED, n, generator=stream(*key, chunk), dtype=torch.float32)
 
 
 def _keyed(key: tuple[int | str, ...], number: Tensor, n: int) -> Tensor:
-    """(N, n) from U(0, 1): of each row number its own, always the same."""
+    """Return (N, n) numbers from U(0, 1), which depend only on the key and the row number."""
     chunks, place = (number // KEYED).unique(return_inverse=True)
     return torch.stack([_stream(key, chunk, n) for chunk in chunks.tolist()])[place, number % KEYED]
 

@@ -17,11 +17,11 @@ from lightning_gans.variants.vanilla import GAN
 class McGAN(GAN):
     """McGAN (Mroueh et al. 2017, 1702.08398, Algorithms 1 and 2): an IPM on mean and covariance of D's features Phi.
 
-    n_c steps of D, each on fresh data and noise: up the matching's gradient in (v | U, V) and w, then
+    n_c steps of D, each on fresh data and noise: gradient ascent on the matching in (v | U, V) and w, followed by
 
         v <- its projection onto the unit ball of l_p        U, V <- QR retraction        w <- clip(w, -c, c)
 
-    and one step of G down the same matching.
+    and one step of G, which descends the same matching.
 
     Args:
         discriminator: network with features Phi (N, m); its last layer plays no part.

@@ -22,11 +22,11 @@ class Pix2Pix(Game):
 
         D: max  E log D(a, b) + E log(1 - D(a, G(a, z)))        G: min  -E log D(a, G(a, z)) + lambda E |b - G(a, z)|_1
 
-    An iteration is a step of D, whose loss is halved (section 3.3), then one of G. D is shown the input beside the
-    output, so that an output which looks real and does not belong to the input can be told apart.
+    An iteration is a step of D, whose loss is halved (section 3.3), then one of G. D receives the input concatenated
+    with the output, so that it can reject realistic outputs that do not match the input.
 
-    With `wrong_pair_weight` above 0, real outputs beside the input of another pair are generated ones to D as well
-    (Reed et al. 2016, 1605.05396, algorithm 1, who weigh them 1/2): it cannot ignore the input then.
+    With `wrong_pair_weight` above 0, real outputs paired with the input of another pair are also fakes to D (Reed et
+    al. 2016, 1605.05396, algorithm 1, with weight 1/2), so that D cannot ignore the input.
 
     Args:
         model: G, images a (N, A, H, W) and noise -> images b (N, B, H, W).
@@ -82,7 +82,7 @@ class Pix2Pix(Game):
         generator = Phase("G", self.generator_loss, over=over)
         if not self.adversarial_weight:
             return [generator]
-        wrong: Any = "per_rank" if self.wrong_pair_weight else over  # each process makes wrong pairs of its own
+        wrong: Any = "per_rank" if self.wrong_pair_weight else over  # each process forms its own wrong pairs
         return [Phase("D", self.discriminator_loss, over=wrong), generator]
 
     def generated(self, batch: PairedBatch) -> Tensor:
@@ -91,7 +91,7 @@ class Pix2Pix(Game):
         return b
 
     def judge(self, a: Tensor, b: Tensor) -> Tensor:
-        """Logits of D on inputs and outputs side by side."""
+        """Logits of D on inputs and outputs, concatenated along channels."""
         logits: Tensor = self.discriminator(torch.cat([a, b], 1))
         return logits
 

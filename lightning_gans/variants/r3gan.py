@@ -13,13 +13,13 @@ from lightning_gans.variants.vanilla import GAN
 class R3GAN(GAN):
     """R3GAN (Huang et al. 2025, 2501.05441): relativistic pairing loss, R1 and R2 in every step, cosine schedules.
 
-    The game is vanilla's with another loss and penalty:
+    The game is GAN with another loss and penalty:
 
         D: E sp(D(G(z)) - D(x)) + gamma / 2 (E_p ||grad D||^2 + E_q ||grad D||^2)        G: E sp(D(x) - D(G(z)))
 
-    What is new are the schedules of section 4 and the authors' code: over the run gamma falls to a tenth (as in all of
-    their settings), the half-life of the evaluated average rises from 0 to `training.ema_half_life`, and learning rates
-    and Adam's beta2 follow `core.schedules.Cosine`, where the configuration says so. Arguments are those of GAN.
+    It adds the schedules of section 4 and the authors' code. Over the run, gamma falls to a tenth (as in all of their
+    settings), the half-life of the evaluated EMA rises from 0 to `training.ema_half_life`, and learning rates and
+    Adam's beta2 follow `core.schedules.Cosine` if configured. Arguments are those of GAN.
     """
 
     gamma_end_factor: ClassVar[float] = 0.1
@@ -41,6 +41,6 @@ class R3GAN(GAN):
 class ConditionalR3GAN(R3GAN, ConditionalGAN):
     """Class-conditional R3GAN, on pairs (x, y) as in the paper's CIFAR-10 runs.
 
-    In the authors' networks G reads an embedding of the class beside z, and D's logit is <e_y, phi(x)>. Real and
-    generated samples that are compared with each other have the same class.
+    In the authors' networks, G receives an embedding of the class in addition to z, and D's logit is <e_y, phi(x)>.
+    Real and generated samples of a pair have the same class.
     """

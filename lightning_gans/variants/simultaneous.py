@@ -13,10 +13,10 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class SimultaneousGAN(GAN):
-    """GAN whose players step at once, by gradients of one pass over one batch.
+    """GAN whose players step simultaneously, with gradients of one pass over one batch.
 
-    PacGAN's code for points (Lin et al. 2018, 1712.04086) and the code of Goodfellow et al. 2014 take both gradients
-    before either step. D and G then see the same generated samples, and G is judged by the D of before its step.
+    PacGAN's code for points (Lin et al. 2018, 1712.04086) and the code of Goodfellow et al. 2014 compute both gradients
+    before either step. D and G then see the same generated samples, and D's step does not affect G's gradient.
     """
 
     def stages(self) -> Sequence[Stage]:
@@ -29,13 +29,13 @@ class SimultaneousGAN(GAN):
 
     @shared
     def generated(self, batch: SampleBatch, *, batches: int = 1) -> Tensor:
-        """Generated samples for both players; D's forward pass needs no graph of them, G's does."""
+        """Generated samples for both players, with the graph that G's loss needs."""
         with torch.enable_grad():
             return super().generated(batch, batches=batches)
 
     @shared
     def judge(self, x: Tensor, batch: SampleBatch) -> Tensor:
-        """Logits of D, computed once for both players; each takes the gradient of its own parameters."""
+        """Logits of D, computed once for both players; each uses the gradient of its own parameters."""
         return super().judge(x, batch)
 
     def generator_loss(self, batch: SampleBatch) -> dict[str, Tensor]:

@@ -25,14 +25,16 @@ class TripleGAN(Game):
 
     min_{C, G} max_D  E_p log D(x, y) + alpha E_{p_c} log(1 - D(x, y)) + (1 - alpha) E_{p_g} log(1 - D(x, y)), with
     p_c = p(x) p_c(y | x) and p_g = p(y) p_g(x | y), so that D* = p / (p + alpha p_c + (1 - alpha) p_g). C also descends
-    R_L, its cross-entropy on labelled samples, and alpha_P R_P, that on generated ones, which never moves G. Each
-    iteration is a step of D, of G, then of C; before the game C is trained by itself. The loss is the paper's in the
-    non-saturating form of the authors' code: C and G descend -log D, D's share of alpha and 1 - alpha as above.
+    R_L, its cross-entropy on labelled samples, and alpha_P R_P, its cross-entropy on generated samples, whose gradient
+    does not reach G. Each iteration has a step of D, of G, then of C; C is pre-trained before the game. The loss is the
+    paper's in the non-saturating form of the authors' code: C and G descend -log D, D's share of alpha and 1 - alpha as
+    above.
 
-    `classifier_labels` is how y_c ~ p_c(y | x_c) is come by. "argmax", the paper's biased form: the likeliest label,
-    with its probability as weight, and D's real batch also has a second draw of unlabelled samples with theirs.
-    "sampled", Algorithm 1 as written: a draw, weighted with p_c(y_c | x_c), the gradient of half of E_x sum_y p_c^2
-    (...). "all": the sum over y weighted with p_c, the exact gradient of E_{p_c}, for as many passes of D as classes.
+    `classifier_labels` selects the labels y_c ~ p_c(y | x_c). "argmax", the paper's biased form: the most likely label,
+    weighted by its probability; D's real batch then also has a second draw of unlabelled samples with such labels.
+    "sampled", Algorithm 1 as written: a random label, weighted by p_c(y_c | x_c); its gradient is that of half of
+    E_x sum_y p_c^2 (...). "all": the sum over y weighted by p_c, the exact gradient of E_{p_c}, with one pass of D for
+    each class.
 
     Args:
         model: G, its prior and C; the average of both is evaluated.
@@ -43,7 +45,7 @@ class TripleGAN(Game):
         classifier_labels: labels of C's pairs: "argmax" (biased, with pseudo-labels among D's real pairs), "sampled"
             (Algorithm 1) or "all" (exact).
         labelled_share: share of labelled samples in D's real term, beside unlabelled ones with C's labels ("argmax").
-            They are few and seen over and over: D learns them by heart where they count much.
+            They are few and recur often, so with a large share D memorises them.
         adversarial_weight: weight of the adversarial term in C's loss, beside alpha.
         pseudo_weight: weight alpha_P of the cross-entropy on generated pairs.
         pseudo_start: share of the run before alpha_P.
@@ -64,7 +66,7 @@ class TripleGAN(Game):
     batch: ClassVar[type] = SemiSupervisedBatch
     conditional: ClassVar[bool] = True
     contents: ClassVar[tuple[str, ...]] = ("images",)
-    balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # an average within a log is none over samples
+    balance_over: ClassVar[Literal["mean", "per_rank"]] = "per_rank"  # the log of an average is no mean over samples
     headline = "accuracy"
     model: TripleModel
 
@@ -152,7 +154,7 @@ class TripleGAN(Game):
         ]
 
     def calibration_samples(self, batch: SemiSupervisedBatch) -> Tensor:
-        return batch.unlabelled  # the labelled ones are few
+        return batch.unlabelled  # the labelled samples are few
 
     # Pairs
 
@@ -177,16 +179,16 @@ class TripleGAN(Game):
     def of_classifier(self, verdict: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Mean over x of sum_y weight * verdict(D(x, y)), for the labels y and weights (N, k) of each x."""
         logits = self.discriminator(x.repeat_interleave(y.shape[1], 0), y.flatten())
-        each = torch.vmap(verdict)(logits.flatten()).view_as(weight)  # a loss is a mean: here of one logit
+        each = torch.vmap(verdict)(logits.flatten()).view_as(weight)  # a loss is a mean; here over one logit
         return (weight * each).sum(1).mean()
 
-    # What D, G and C descend
+    # Losses of D, G and C
 
     def discriminator_loss(self, batch: SemiSupervisedBatch) -> dict[str, Tensor]:
         x_c, x_p = batch.unlabelled, batch.second
         with torch.no_grad():
             x_g, y_g = self.generated(len(x_c))
-        with undisturbed(self.model.classifier):  # what dropout spoils of a label, G would learn, and C of G
+        with undisturbed(self.model.classifier):  # label noise of dropout would reach G, and C through G
             p = self.model.classifier(x_c).softmax(1)
         y_c = self.chosen(p)
         on_labelled, on_generator = self.discriminator(batch.x, batch.label), self.discriminator(x_g, y_g)
@@ -261,7 +263,7 @@ class TripleGAN(Game):
         distance: Tensor = (p - target).square().sum(1).mean()
         return distance
 
-    # Weights that rise
+    # Weight schedules
 
     @property
     def pseudo_now(self) -> float:

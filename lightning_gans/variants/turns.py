@@ -2,8 +2,8 @@
 
 from bisect import bisect_left
 
-FIRST = 25  # steps of G at the beginning, each after a long turn of D
-PERIOD = 500  # and every so many steps of G one more of these turns
+FIRST = 25  # first steps of G, each after a long turn of D
+PERIOD = 500  # steps of G from one long turn to the next, afterwards
 
 
 def turns_end(generator_steps: int, *, steps: int, long: int) -> int:
@@ -19,7 +19,7 @@ def turns_end(generator_steps: int, *, steps: int, long: int) -> int:
 
 
 def generator_moves(iteration: int, *, steps: int, long: int) -> bool:
-    """Return True if a turn of D ends with this iteration; a function of its number, so a run can be continued."""
+    """Return True if a turn of D ends with this iteration; depends on its number only, so that a run can resume."""
     done = iteration + 1
     moved = bisect_left(range(done + 1), done, key=lambda moves: turns_end(moves, steps=steps, long=long))
     return turns_end(moved, steps=steps, long=long) == done

@@ -17,12 +17,12 @@ from lightning_gans.settings import NonNegative
 class VAE(Game):
     """Variational autoencoder (Kingma & Welling 2013, 1312.6114, Algorithm 1): both networks maximise the ELBO.
 
-    One player descends -E_q log p(x | z) + beta KL(q(z | x) || p(z)) by reparametrised codes, one a sample; both are
-    sums over pixels and dimensions, in nats a sample, and "VAE/elbo" is their bound whatever beta and free bits are.
+    One player descends -E_q log p(x | z) + beta KL(q(z | x) || p(z)), with one reparametrised code for each sample. The
+    terms are sums over pixels and dimensions, in nats per sample. "VAE/elbo" is the ELBO for any beta and free bits.
 
-    Its headline is nll, the importance-sampled negative log-likelihood of held-out samples: what it is trained for, in
-    the units of the likelihood it has (those of two likelihoods do not compare). FID judges means of p(x | z), which
-    are no samples of p(x).
+    The headline metric is nll, the importance-sampled negative log-likelihood of held-out samples: the training
+    objective, in units of its likelihood (values of two likelihoods are not comparable). FID is computed on means of
+    p(x | z), which are not samples of p(x).
 
     Args:
         model: encoder, decoder, likelihood and a normal prior.
@@ -58,7 +58,7 @@ class VAE(Game):
         log_prob, kl = self.model.elbo(x, self.draws.normal(len(x), self.model.prior.dim))
         reconstruction, rate = -log_prob.mean(), kl.sum(1).mean()
         self.monitor("VAE/elbo", -reconstruction - rate)
-        self.monitor("VAE/rate", rate)  # the KL itself
+        self.monitor("VAE/rate", rate)  # the KL without free bits
         if self.free_bits:
             rate = with_free_bits(self.gather(kl), self.free_bits)
         return {"reconstruction": reconstruction, "kl": self.beta * rate}

@@ -29,25 +29,26 @@ class Terms(NamedTuple):
 
 
 class VAEGAN(Game):
-    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step at once, by gradients of one pass.
+    """VAE-GAN (Larsen et al. 2015, 1512.09300, Algorithm 1): Enc, Dec and Dis step simultaneously, in one pass.
 
         z ~ q(z | x) = Enc(x),  x~ = Dec(z),  z_p ~ N(0, I),  x_p = Dec(z_p)
         L_prior = KL(q(z | x) || N(0, I)),  L_llike = 1/2 |Dis_l(x) - Dis_l(x~)|^2
-        L_GAN: how well Dis tells x from x_p and x~
+        L_GAN: loss of Dis, which separates x from x_p and x~
 
-    Enc descends L_prior + L_llike, Dec gamma L_llike - L_GAN, Dis L_GAN. Each takes the gradient of its own loss alone:
-    Enc nothing from L_GAN, Dis and with it Dis_l nothing from L_llike.
+    Enc descends L_prior + L_llike, Dec gamma L_llike - L_GAN, Dis L_GAN. Each receives the gradient of its own loss
+    only: L_GAN does not reach Enc, and L_llike does not reach Dis or its layer Dis_l.
 
-    L_llike is summed over the layer's numbers, L_prior over the code's, and both are means over the batch, as L_GAN is
-    (sums in the paper's code, whose learning rates are divided by the batch).
+    L_llike is summed over the elements of the layer and L_prior over those of the code. Both are means over the batch,
+    like L_GAN (sums in the paper's code, whose learning rates are divided by the batch).
 
     Args:
         model: Enc, Dec and the prior N(0, I).
         dis: D's network: samples (N, ...) -> logits (N, outputs), no sigmoid, and the l-th layer (N, ...).
-        loss: loss of a binary Dis. Minimax makes Dec descend -L_GAN itself, as in the paper; others what it stands for.
+        loss: loss of a binary Dis. With Minimax, Dec descends -L_GAN itself, as in the paper; with others, their own
+            generator loss in its place.
         gamma: weight of L_llike in Dec's loss.
-        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. More keeps codes nearer the prior's, from which
-            samples are made: L_llike grows with the layer, and L_prior does not.
+        prior_weight: weight of L_prior in Enc's loss; 1 in the paper. A larger weight keeps codes nearer to the prior,
+            from which samples are drawn: L_llike grows with the size of the layer, but L_prior does not.
         training: iterations, batch size and optimisation of the players.
         discriminator: "binary" tells real from fake; "three_way" real, generated and reconstructed apart, a logit each.
         equilibrium: Dis's cost in nats around which a player that is ahead waits; None: all move.
@@ -113,15 +114,15 @@ class VAEGAN(Game):
         x = batch.x
         mean, log_variance = self.model.posterior(x)
         z = mean + (log_variance / 2).exp() * self.draws.normal(*mean.shape)
-        # In one batch, as in the paper's code: by statistics of each kind alone Dec would decode the two differently,
-        # and what it has learnt of one would be no use to the other.
+        # In one batch, as in the paper's code: with separate batch statistics, Dec would decode the two kinds
+        # differently, and its progress on one kind would not help the other.
         reconstructed, generated = self.model.decoded(z, self.noise(self.model.prior, len(x)))
         if self.augment is not None:
             same, other = (self.draws.uniform(len(x), self.augment.numbers) for _ in range(2))
             x, reconstructed = self.augment(x, same), self.augment(reconstructed, same)
             generated = self.augment(generated, other)
-        # A batch of each kind, as DCGAN's D has them: in one of all, as in the paper's code, batch norm shows Dis how
-        # the kinds differ in their statistics, and Dis runs ahead of Dec.
+        # One batch for each kind, as in DCGAN's D. In a joint batch, as in the paper's code, batch norm shows Dis how
+        # the kinds differ in their statistics, and Dis gets ahead of Dec.
         (on_x, layer), (on_generated, _), (on_reconstructed, layer_of_reconstructed) = (
             self.dis(images) for images in (x, generated, reconstructed)
         )
@@ -169,7 +170,7 @@ class VAEGAN(Game):
 
 
 def resting(costs: Sequence[float], equilibrium: float, margin: float) -> set[str]:
-    """Return the player of Dec and Dis that is too far ahead and rests (andersbll/autoencoding_beyond_pixels)."""
+    """Return the player, Dec or Dis, that is too far ahead to step (andersbll/autoencoding_beyond_pixels)."""
     dis_ahead = min(costs) < equilibrium - margin
     dec_ahead = max(costs) > equilibrium + margin
     if dis_ahead == dec_ahead:

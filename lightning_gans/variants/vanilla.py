@@ -1,4 +1,4 @@
-"""GAN: the two-player game that most variants build on."""
+"""GAN: the two-player game that most variants extend."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ from lightning_gans.variants.turns import generator_moves
 class GAN(Game):
     """GAN (Goodfellow et al. 2014, 1406.2661, Algorithm 1): k steps of D on fresh data and noise, then one step of G.
 
-    Every later paper that changes what D or G descends, what holds D back, or what D is shown is this game with another
-    loss, penalty, constraint, augmentation or packing.
+    Later papers that change the losses, the regularisation of D or its inputs are this game with another loss, penalty,
+    constraint, augmentation or packing.
 
     Args:
         model: G and its prior, z (N, dim) -> samples (N, ...).
@@ -150,7 +150,7 @@ class GAN(Game):
         """Project D's weights onto the constraint and adapt the augmentation, after each step of D."""
         if self.constraint is not None:
             self.constraint(self.discriminator)
-        # a protocol takes long to ask for, and most games have no augmentation
+        # the check of a protocol is slow, and most games have no augmentation
         if self.augment is not None and isinstance(self.augment, AdaptiveAugmentation):
             self.augment.adapt(average, images=self.training_settings.batch_size)
 
@@ -188,7 +188,7 @@ class GAN(Game):
         r_v = (E[D(train)] - E[D(held out)]) / (E[D(train)] - E[D(generated)]).
 
         0: held-out samples look as real to D as its training samples. 1: they look like generated ones. NaN: D does not
-        tell real from generated samples. D is in evaluation mode, and its inputs are not augmented.
+        separate real from generated samples. D is in eval mode, and its inputs are not augmented.
         """
         with self._judging():
             means = [float(self.judge(batch.x, batch).float().mean()) for batch in (train, held_out, generated)]
@@ -197,7 +197,7 @@ class GAN(Game):
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor | None:
-        """Logits (N,) of D on samples (N, ...), in evaluation mode without augmentation; None if D judges packs."""
+        """Logits (N,) of D on samples (N, ...), in eval mode without augmentation; None if D judges packs."""
         if self.packing > 1:
             return None
         with self._judging():
@@ -210,7 +210,7 @@ class GAN(Game):
 
     @contextmanager
     def _judging(self) -> Iterator[None]:
-        """Within, D is in evaluation mode and its inputs are not augmented."""
+        """Context: D is in eval mode and its inputs are not augmented."""
         augment, self.augment = self.augment, None
         parts = nn.ModuleList(part for part in self.players()["D"] if isinstance(part, nn.Module))
         modes = [(module, module.training) for module in parts.modules()]
@@ -233,9 +233,9 @@ class GAN(Game):
         return self.completed(terms, on_real, on_fake, batch, fake)
 
     def watch(self, real: Tensor, fake: Tensor) -> None:
-        """Keep the gradient of D at the samples that the penalty of this step is at; before D judges them.
+        """Let the samples of this step's penalty require gradients, before D judges them.
 
-        The penalty then reads it from the graph of the loss. Otherwise it makes forward passes of its own.
+        The penalty then uses the graph of the loss; otherwise it runs forward passes of its own.
         """
         if isinstance(self.penalty, SamplePenalty) and self.penalty_is_due() and not needs_float32(self.packed(real)):
             for name, x in (("real", real), ("fake", fake)):
@@ -243,7 +243,7 @@ class GAN(Game):
                     x.requires_grad_()
 
     def penalty_is_due(self) -> bool:
-        """Return True if this step of D takes its penalty, which may be due in every k-th step only."""
+        """Return True if this step of D includes the penalty, which may be taken in every k-th step only."""
         return (self.iteration // self.generator_steps) % getattr(self.penalty, "every", 1) == 0
 
     def completed(
@@ -263,7 +263,7 @@ class GAN(Game):
             # the squared norm of a pack is the sum over its samples
             packs = [samples.unflatten(0, (-1, self.packing)).sum(1) for samples in squared]
             terms["penalty"] = self.penalty.of_norms(packs)
-            batch.x.requires_grad_(False)  # the generator's turn needs no gradient of it
+            batch.x.requires_grad_(False)  # the generator's step needs no gradient of it
         else:
             terms["penalty"] = self.gradient_penalty(batch, fake)
         return terms

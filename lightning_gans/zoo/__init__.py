@@ -5,12 +5,12 @@ from pathlib import Path
 
 from lightning_gans.core.errors import UserError
 
-NAME = "zoo"  # the folder that a path begins with
+NAME = "zoo"  # first folder of a path
 HERE = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Those that there are, as paths: zoo/digits ..."""
+    """Return the shipped generators as paths: zoo/digits ..."""
     return sorted(f"{NAME}/{file.parent.name}" for file in HERE.glob("*/model.yaml"))
 
 
@@ -20,10 +20,10 @@ def is_of_zoo(path: Path) -> bool:
 
 
 def located(path: Path) -> Path:
-    """The folder of zoo/NAME; any other path as it is.
+    """Return the folder of zoo/NAME; any other path is unchanged.
 
     Raises:
-        UserError: none of that name; lists them.
+        UserError: no generator has that name; the message lists them.
     """
     if not is_of_zoo(path):
         return path

@@ -1,1 +1,1 @@
-"""Two sets of images compared: their kinds, published protocols, scores. Importing this package imports no torch."""
+"""Comparison of two sets of images: kinds of sets, published protocols, scores. Importing this imports no torch."""

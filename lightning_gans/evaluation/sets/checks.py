@@ -9,9 +9,9 @@ from lightning_gans.core.errors import UserError
 
 
 class Shaped(NamedTuple):
-    """A set as messages name it (generated=samples/), and its images' shape (C, H, W); None where it is not known.
+    """Name of a set in messages (generated=samples/), and shape of its images (C, H, W); None if unknown.
 
-    fixed: whether settings of the data leave its images as they are: samples of a run, tensors.
+    fixed: whether its images do not depend on the data settings, as for samples of a run and tensors.
     """
 
     name: str
@@ -23,7 +23,7 @@ def check_pair(generated: Shaped, reference: Shaped, metrics: str) -> None:
     """Refuse grey against RGB images, and sizes that the extractor cannot compare.
 
     Raises:
-        UserError: says which setting makes the sets alike.
+        UserError: names the setting that makes the sets comparable.
     """
     if generated.shape is None or reference.shape is None:
         return
@@ -60,7 +60,7 @@ def check_samples(name: str, held: int, wanted: int, why: str) -> None:
     """Refuse a set that is too small.
 
     Raises:
-        UserError: says how many it holds.
+        UserError: names the number of its images.
     """
     if held < wanted:
         raise UserError(
@@ -70,10 +70,10 @@ def check_samples(name: str, held: int, wanted: int, why: str) -> None:
 
 
 def check_overwriting(statistics: Path, sets: Iterable[Path]) -> None:
-    """Refuse to write statistics over one of the sets, or over any other file that holds no statistics.
+    """Refuse to write statistics over one of the sets, or over any other file that is no statistics file.
 
     Raises:
-        UserError: such a file is there.
+        UserError: such a file exists.
     """
     if any(other.exists() and statistics.exists() and statistics.samefile(other) for other in sets):
         raise UserError(

@@ -1,4 +1,4 @@
-"""The result of a comparison of two sets: scores, their errors, the whole protocol; as lines and as a record."""
+"""Result of a comparison of two sets: scores, their errors and the protocol, as lines and as a record."""
 
 import platform
 import sys
@@ -18,10 +18,10 @@ class Comparison:
     """Scores of one set of images against another; printing it shows a table.
 
     Attributes:
-        scores: by metric; the standard error of `fid` is `fid_se`.
-        floor: of real held-out images in the place of the generated ones; empty where the reference has none.
+        scores: scores by metric; the standard error of `fid` is `fid_se`.
+        floor: scores of real held-out images in place of the generated ones; empty if the reference has none.
         facts: the protocol: both sets, extractor, counts, seeds, versions, command, time.
-        notes: findings and warnings, a line each.
+        notes: findings and warnings, one per line.
     """
 
     scores: Mapping[str, float]
@@ -59,7 +59,7 @@ class Comparison:
 
 
 def table(scores: Mapping[str, float], floor: Mapping[str, float], count: int | None = None) -> Iterator[str]:
-    """A line a metric: value, standard error, and value and deviation of `count` real samples, the floor."""
+    """Yield a line per metric: value, standard error, and the floor: value and deviation of `count` real samples."""
     real = "real samples" if count is None else f"{count:,} real"
     rows = [["", "value", "+-", *([real, "+-"] if floor else [])]]
     for name in scores:
@@ -104,7 +104,7 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line of this process, as it was typed."""
+    """Return the command line of this process, as it was typed."""
     import shlex
 
     return shlex.join(["python", *sys.orig_argv[1:]])

@@ -1,4 +1,4 @@
-"""Sets of images as a comparison reads them: tensors, a model's samples, a part of a set, a set as data."""
+"""Sets of images for a comparison: tensors, a model's samples, a part of a set, a set as data."""
 
 import copy
 import hashlib
@@ -18,11 +18,11 @@ from lightning_gans.models.generative import CHUNK
 
 Shape = tuple[int, int, int]
 
-HELD_OUT = 10  # of a labelled set, one image of so many is held out to measure the classifier
+HELD_OUT = 10  # one in so many images of a labelled set is held out to measure the classifier
 
 
 class ImageSet(Protocol):
-    """Images of one size in a fixed order, as `datamodules.image_sets` has them too."""
+    """Images of one size in a fixed order; `datamodules.image_sets` has further ones."""
 
     kind: str
     text: str
@@ -59,7 +59,7 @@ class Tensors:
 
     Args:
         x: (N, C, H, W).
-        name: in messages and results.
+        name: name in messages and results.
     """
 
     kind = "tensor"
@@ -109,13 +109,13 @@ class Tensors:
 
 
 class ModelSamples:
-    """Samples of a model, drawn as they are read.
+    """Samples of a model, generated as they are read.
 
     Args:
-        model: on its device, in evaluation mode.
-        n: how many.
-        text, place: as of a set of images.
-        iteration: of the weights, for the results.
+        model: model on its device, in eval mode.
+        n: number of samples.
+        text, place: as in ImageSet.
+        iteration: iteration of the weights, for the results.
     """
 
     kind = "run"
@@ -129,7 +129,7 @@ class ModelSamples:
                 "generator, or a folder of images that it made."
             )
         self.model, self.n, self.text, self.place, self.iteration = model, n, text, place, iteration
-        self.seed = stream_seed("evaluation", "test")  # that of a run's own test figures
+        self.seed = stream_seed("evaluation", "test")  # the seed of a run's own test scores
         first = model.sample(1, seed=self.seed)
         if first.dim() != 4:
             raise UserError(f"{text}: the samples of this run have shape {tuple(first.shape[1:])} and are no images.")
@@ -150,7 +150,7 @@ class ModelSamples:
 
     @property
     def labels(self) -> Tensor | None:
-        """The classes that the samples were asked for."""
+        """Classes that the samples were generated for."""
         return self.model.labels(self.n, seed=self.seed) if isinstance(self.model, SamplesByLabel) else None
 
     def at_most(self, n: int) -> Self:
@@ -159,7 +159,7 @@ class ModelSamples:
         return part
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
-        """In the chunks of a run's own evaluation, whatever `size` says."""
+        """Yield the chunks of a run's own evaluation, for any `size`."""
         assert isinstance(self.model, Samples)
         for start in range(0, self.n, CHUNK):
             with torch.no_grad():
@@ -174,7 +174,7 @@ class ModelSamples:
 
 
 class LabelledSet:
-    """A labelled set as the data that a classifier is trained on: nine tenths train, the rest is held out."""
+    """Labelled set as training data of a classifier: nine tenths are the train split, the rest is held out."""
 
     modes = None
     batch_size = 64
@@ -194,10 +194,10 @@ class LabelledSet:
 
 
 class SetSplit:
-    """A set of images, or some rows of it, as a split that is read.
+    """Split that consists of a set of images, or of some of its rows.
 
     Args:
-        chosen: of the set's images, (N,) bool; None: all.
+        chosen: mask of the set's images, (N,) bool; None: all.
     """
 
     def __init__(self, images: ImageSet, chosen: Tensor | None = None) -> None:
@@ -216,7 +216,7 @@ class SetSplit:
         return self if n >= len(self) else self.take(torch.randperm(len(self), generator=stream("split"))[:n])
 
     def take(self, places: Tensor) -> Self:
-        """The images at `places` (n,) of this split, in the order of the set: it is read once, from its beginning."""
+        """Return the images at `places` (n,) of this split, in the order of the set, in one pass."""
         chosen = torch.zeros_like(self.chosen)
         chosen[self.chosen.nonzero().squeeze(1)[places]] = True
         return type(self)(self.images, chosen)

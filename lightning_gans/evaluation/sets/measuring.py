@@ -1,7 +1,7 @@
-"""Scores of two sets of images that are read.
+"""Scores of two sets of images.
 
-Memory: images are read in batches and not kept. Held are the features of all generated images (4 d bytes each: 400 MB
-for 50,000 of Inception), of up to 10,000 of the reference, and (d, d) statistics.
+Memory: images are read in batches and not stored. Stored are the features of all generated images (4 d bytes each:
+400 MB for 50,000 of Inception), of up to 10,000 of the reference, and (d, d) statistics.
 """
 
 import time
@@ -50,10 +50,10 @@ Side = ImageSet | Path  # a set, or a file of statistics
 def make_extractor(
     metrics: str, reference: Side, options: Mapping[str, Any], *, device: torch.device, cache_dir: Path
 ) -> Extractor:
-    """The extractor of `metrics`: inception, classifier (trained on the reference's labels) or pixels.
+    """Make the extractor of `metrics`: inception, classifier (trained on the reference's labels) or pixels.
 
     Raises:
-        UserError: a classifier of a reference without labels, or weights that cannot be had.
+        UserError: the classifier's reference has no labels, or the weights are not available.
     """
     if isinstance(reference, Path):
         if metrics != "inception":
@@ -72,10 +72,10 @@ def make_extractor(
 
 
 def check_sides(generated: Side, reference: Side, metrics: str) -> None:
-    """Refuse images of other channels, or of sizes that the extractor cannot compare, before it is trained.
+    """Refuse images with other channels, or of sizes that the extractor cannot compare, before it is trained.
 
     Raises:
-        UserError: says which setting makes the sets alike.
+        UserError: names the setting that makes the sets comparable.
     """
     if not isinstance(generated, Path) and not isinstance(reference, Path):
         check_pair(_shaped("generated", generated), _shaped("reference", reference), metrics)
@@ -93,7 +93,7 @@ def _alike(generated: Side, reference: Side) -> bool:
 
 
 class _Shape:
-    """As much of data as an extractor that is not trained asks for."""
+    """The part of a data module that an extractor without training needs."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.sample_shape = shape
@@ -124,18 +124,18 @@ def compare(
     weights: Path | None = None,
     told: Sequence[str] = (),
 ) -> Comparison:
-    """Scores of `generated` against `reference`.
+    """Compute the scores of `generated` against `reference`.
 
     Args:
-        metrics: the choice that made the extractor, for the record.
-        samples: as it was asked for.
-        protocol: chooses the metrics, and how many samples distances are of.
-        statistics: a file for mean and covariance of the reference's features, as pytorch-fid reads them.
+        metrics: name of the extractor, for the record.
+        samples: number of samples as given by the user.
+        protocol: selects the metrics, and the number of samples for distances.
+        statistics: file for mean and covariance of the reference's features, in the format of pytorch-fid.
         weights: the extractor's file of weights, for the record; None: Inception's published one.
-        told: warnings from the making of the extractor, for the notes.
+        told: warnings from the creation of the extractor, for the notes.
 
     Raises:
-        UserError: sets that cannot be compared, or features that are not finite.
+        UserError: the sets cannot be compared, or features are not finite.
     """
     began = time.monotonic()
     notes = list(told)
@@ -211,7 +211,7 @@ def _same(real: FeatureStatistics, other: "FeatureStatistics | int", name: str, 
 
 @torch.no_grad()
 def _extracted(images: ImageSet, extractor: Extractor) -> Features:
-    """Features of all images, on the CPU.
+    """Extract features of all images, on the CPU.
 
     Raises:
         UserError: some of them are not finite.
@@ -264,10 +264,10 @@ def _scores(
 
 @torch.no_grad()
 def _memorised(generated: ImageSet, reference: Side, protocol: Protocol | None) -> dict[str, float]:
-    """`memorised`: the share of up to 1,000 generated images that copy a reference image of the same size."""
+    """Compute `memorised`: share of up to 1,000 generated images that copy a reference image of the same size."""
     if isinstance(reference, Path) or generated.shape != reference.shape:
         return {}
-    if protocol is not None and protocol.metrics is not None:  # it is not among these
+    if protocol is not None and protocol.metrics is not None:  # published metrics do not include it
         return {}
     few = torch.cat([x.float().cpu() for x, _ in generated.at_most(SAMPLES).batches(READ)])
 
@@ -284,12 +284,12 @@ def _memorised(generated: ImageSet, reference: Side, protocol: Protocol | None) 
 
 
 def _first(n: int, wanted: int) -> slice | Tensor:
-    """Choose the samples for distances: as many as wanted, at equal steps (a set may be sorted by class)."""
+    """Choose the samples for distances: as many as wanted, equally spaced (a set may be sorted by class)."""
     return slice(None) if wanted >= n else torch.arange(wanted) * n // wanted
 
 
 def _asked(generated: ImageSet, classes: Sequence[str]) -> Tensor | None:
-    """The labels that the generated images should have, as numbers of the reference's classes; None without."""
+    """Return the labels for which the images were generated, as numbers of the reference's classes, or None."""
     labels, names = generated.labels, generated.classes
     if labels is None or names is None:
         return None
@@ -304,7 +304,7 @@ def _asked(generated: ImageSet, classes: Sequence[str]) -> Tensor | None:
 def _floor(
     reference: Side, real: Reference, extractor: Extractor, n: int | None, cache_dir: Path
 ) -> tuple[Mapping[str, float], int]:
-    """The scores of held-out real images in the place of generated ones, and how many; none without held-out images."""
+    """Return scores of held-out real images in place of generated ones, and their number; none without such images."""
     held_out = None if isinstance(reference, Path) else reference.held_out()
     if held_out is None or n is None or isinstance(reference, Path):
         return {}, 0
@@ -320,7 +320,7 @@ def _floor(
 
 
 def _only(scores: Mapping[str, float], wanted: Sequence[str] | None) -> dict[str, float]:
-    """The scores of the wanted metrics, with their errors and deviations; all where None."""
+    """Return the scores of the wanted metrics, with their errors and deviations; None: all."""
     if wanted is None:
         return dict(scores)
     return {name: value for name, value in scores.items() if name.removesuffix("_se").removesuffix(SPREAD) in wanted}
@@ -359,14 +359,14 @@ def _extractor_facts(extractor: Extractor, metrics: str, weights: Path | None) -
 
 
 def _published() -> Path:
-    """The file of Inception's weights that a download leaves in torch.hub's folder."""
+    """Return the path of Inception's downloaded weights in torch.hub's folder."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     return Path(torch.hub.get_dir(), "checkpoints", Path(URL_INCEPTION_V3).name)
 
 
 def _settings(real: Reference, count: int | None) -> dict[str, Any]:
-    """Splits, subsets and neighbours, as the metrics' own defaults say."""
+    """Return numbers of splits, subsets and neighbours, from the defaults of the metrics."""
     of_kid, of_is = signature(kernel_distance).parameters, signature(inception_score).parameters
     near = signature(neighbour_measures).parameters["k"].default
     kept = len(real.features)

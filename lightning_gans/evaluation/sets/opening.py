@@ -18,7 +18,7 @@ from lightning_gans.evaluation.sets.protocols import FIXED, PROTOCOLS, Protocol,
 
 Named = str | Path | Tensor | ImageSet
 METRICS = ("inception", "classifier", "pixels")
-DEFAULT = 10_000  # samples of a run where nothing says how many
+DEFAULT = 10_000  # samples of a run if no number is given
 
 
 def score(
@@ -39,25 +39,25 @@ def score(
 
         print(score("samples/", "photos/", metrics="pixels"))
 
-    A set is a folder of images, an .npz of images, a data set by name ("cifar10", "cifar10:test"; its training split as
-    a reference, its test split in the place of generated images), a run's folder, a tensor (N, C, H, W), or an .npz of
-    FID statistics. Images keep their size for Inception; other extractors compare images of one size.
+    A set is a folder of images, an .npz of images, a data set by name ("cifar10", "cifar10:test"; by default its
+    training split as the reference, its test split as the generated images), a run's folder, a tensor (N, C, H, W), or
+    an .npz of FID statistics. Images keep their size for Inception; other extractors compare images of one size.
 
-    Memory does not grow with the size of the images' files: only features are held; see `sets.measuring`.
+    Memory does not grow with the size of the image files, since only features are stored; see `sets.measuring`.
 
     Args:
         metrics: "inception", "classifier" (of the reference's labels) or "pixels".
         protocol: "fid50k", "sngan" or "mimicry"; it fixes samples, reference split and extractor.
-        samples: how many of the generated images; None: all, of a run as many as real ones but at most 10,000.
-        data_dir: where data sets lie, or are downloaded to.
+        samples: number of generated images; None: all, or for a run as many as real ones but at most 10,000.
+        data_dir: folder of data sets and downloads.
         data: settings of the sets by name, such as {"image_size": 32, "channels": 3}; for both.
         options: settings of the extractor by name, such as {"weights": "weights.pth"}.
-        statistics: a file (.npz) for mean and covariance of the reference's features, as pytorch-fid reads them.
-        device: of models and extractor; None: a GPU where there is one.
-        cache_dir: of reference features and extractors.
+        statistics: file (.npz) for mean and covariance of the reference's features, in the format of pytorch-fid.
+        device: device of models and extractor; None: a GPU if there is one.
+        cache_dir: folder of reference features and extractors.
 
     Raises:
-        UserError: sets that cannot be read or compared; says what to do.
+        UserError: the sets cannot be read or compared; the message gives the remedy.
     """
     if metrics not in METRICS:
         raise UserError(f"metrics={metrics}: it is {', '.join(METRICS[:-1])} or {METRICS[-1]}.")
@@ -110,7 +110,7 @@ def _pair(
     data_dir: str | Path,
     settings: Mapping[str, Any],
 ) -> tuple[Side, Side]:
-    """Both sets; a data set is opened last, at the size of the other one's images."""
+    """Open both sets; a data set is opened last, at the image size of the other set."""
     from datamodules.image_sets.facts import SetFacts, recognised
     from datamodules.image_sets.opening import opened
 
@@ -150,7 +150,7 @@ def _pair(
 
 
 def run_samples(run: Path, text: str, device: torch.device) -> ModelSamples:
-    """Samples of a run's newest export."""
+    """Return samples of a run's newest export."""
     from lightning_gans.models.export import described, load_generator
 
     model = load_generator(run).to(device).to(memory_format=torch.channels_last)
@@ -159,10 +159,10 @@ def run_samples(run: Path, text: str, device: torch.device) -> ModelSamples:
 
 
 def _enough(real: ImageSet, protocol: Protocol | None, samples: int | None) -> ImageSet:
-    """The reference, of as many images as the protocol says.
+    """Return as many reference images as the protocol prescribes.
 
     Raises:
-        UserError: it has fewer, and `samples` does not say that this is so.
+        UserError: there are fewer, and `samples` is not given.
     """
     if protocol is None or protocol.reference is None:
         return real
@@ -172,7 +172,7 @@ def _enough(real: ImageSet, protocol: Protocol | None, samples: int | None) -> I
 
 
 def _taken(made: ImageSet, real: Side, count: int | None, protocol: Protocol | None) -> ImageSet:
-    """As many generated images as are compared.
+    """Return the generated images that are compared.
 
     Raises:
         UserError: there are fewer.

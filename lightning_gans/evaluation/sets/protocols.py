@@ -1,4 +1,4 @@
-"""Published protocols of evaluation, as data. Imports no torch."""
+"""Published evaluation protocols, as data. Imports no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from lightning_gans.core.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """Sample counts, reference and metrics of published figures, all of Inception's features (resize=tf1).
+    """Sample counts, reference and metrics of published scores, all of Inception's features (resize=tf1).
 
     samples: generated samples.
-    distance_samples: how many of them FID and the other distances are of; None: all.
-    split: of the reference data, which are whole: no image of them is held out for validation.
-    reference: how many real images; None: all of the split.
-    metrics: the ones that are published; None: all.
-    source: where it is from.
+    distance_samples: number of samples for FID and the other distances; None: all.
+    split: split of the reference data, which are complete: no image is held out for validation.
+    reference: number of real images; None: all of the split.
+    metrics: published metrics; None: all.
+    source: source of the protocol.
     """
 
     name: str
@@ -28,12 +28,12 @@ class Protocol:
     source: str
 
     def counts(self, samples: int | None) -> tuple[int, int]:
-        """Samples, and how many of them distances are of. samples: in the place of the published number if given."""
+        """Number of samples, and of samples for distances. samples: replaces the published number if given."""
         total = self.samples if samples is None else samples
         return total, min(self.distance_samples or total, total)
 
     def called(self, samples: int | None) -> str:
-        """The protocol's name in results, with the number of samples if that is not the published one."""
+        """Name of the protocol in results, with the number of samples if that is not the published one."""
         return self.name if samples in (None, self.samples) else f"{self.name} with {samples:,} samples"
 
 
@@ -63,16 +63,16 @@ _ALL = (
     ),
 )
 PROTOCOLS: Mapping[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
-FIXED = {"metrics": "inception", "metrics.resize": "tf1", "data.holdout": "0"}  # by every protocol
+FIXED = {"metrics": "inception", "metrics.resize": "tf1", "data.holdout": "0"}  # in every protocol
 
 
 def check_given(protocol: Protocol, given: Mapping[str, str]) -> None:
-    """Refuse values given beside a protocol that contradict it.
+    """Refuse values that contradict the protocol.
 
-    given: by the names of FIXED.
+    given: values by the names of FIXED.
 
     Raises:
-        UserError: names what the protocol says.
+        UserError: names the value of the protocol.
     """
     for key, value in FIXED.items():
         said = given.get(key)
@@ -84,12 +84,12 @@ def check_given(protocol: Protocol, given: Mapping[str, str]) -> None:
 
 
 def check_split(protocol: Protocol, reference: str, split: str) -> None:
-    """Refuse another split of the reference than the protocol's.
+    """Refuse a split of the reference other than the protocol's.
 
-    reference: as it was given. split: the one that it names, or the only one that it has.
+    reference: the set as given by the user. split: the split that it names, or its only one.
 
     Raises:
-        UserError: names what the protocol says.
+        UserError: names the split of the protocol.
     """
     if split == protocol.split:
         return
