@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 

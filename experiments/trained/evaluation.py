@@ -22,7 +22,7 @@ from experiments.trained.loading import (
 )
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from lightning_gans.evaluation.sets.comparison import Comparison
     from lightning_gans.evaluation.sets.images import ImageSet, ModelSamples

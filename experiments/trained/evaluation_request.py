@@ -16,7 +16,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.evaluation.sets.checks import Shaped, check_overwriting, check_pair
 from lightning_gans.evaluation.sets.protocols import PROTOCOLS, Protocol, check_given, check_split
 
-# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+# Neither the imports above nor `parse` import torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from lightning_gans.core.data import SplitName
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments import cli
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.trained.inference import Made, check_finite
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor

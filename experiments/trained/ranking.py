@@ -13,7 +13,7 @@ from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable, read_text
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import Tensor
 

@@ -13,7 +13,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
 from lightning_gans.zoo import is_of_zoo
 
-# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+# Neither the imports above nor `parse` import torch, so that invalid arguments are reported immediately.
 
 
 @dataclass(frozen=True, kw_only=True)

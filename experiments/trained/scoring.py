@@ -11,7 +11,7 @@ from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 

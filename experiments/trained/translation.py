@@ -10,7 +10,7 @@ from experiments.trained.images import places as of_files
 from experiments.trained.inference import check_finite
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
