@@ -22,7 +22,7 @@ PUBLISHED = {  # Ganin et al. 2016, table 2: source only, DANN, on target
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """Write adaptation.{md,png}, or adaptation_<data>.{md,png} for a single pair of domains that is not bundled."""
+    """Write adaptation.{md,png}, or adaptation_<data>.{md,png} if all runs are of one pair of domains."""
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     done = tested(run_dirs)
     for run_dir in done:

@@ -104,7 +104,7 @@ def by_discriminators(run_dirs: Sequence[Path]) -> tuple[Lost, float]:
 
 
 def preference(lost: Lost, copy: str) -> Estimate:
-    """Return the share of images for which `copy` loses less than one pixel does, with the error of images and seeds."""
+    """Return the share of images for which `copy` loses less than `one` does, with the error of images and seeds."""
     prefers = (lost[copy] < lost["one"]).double()
     images, seeds = estimate.mean(prefers.mean(0)), estimate.mean(prefers.mean(1))
     return Estimate(images.value, hypot(images.error, seeds.error if len(prefers) > 1 else 0.0))

@@ -1,4 +1,4 @@
-"""Study of IRGAN against its pre-trained generator, the same trained further without an adversary, and popularity."""
+"""Study of IRGAN against its pre-trained generator, that generator trained on without an adversary, and popularity."""
 
 from collections import defaultdict
 from collections.abc import Sequence
