@@ -242,7 +242,7 @@ def typical(model: Any, utterances: "Tensor") -> "Tensor":
 
 
 def converted(model: Any, wave: "Wave", like: "Tensor", spectrogram: "LogMel") -> "Tensor":
-    """Convert a recording to the voice of `like`; return the spectrogram (mels, any), frame t centred at sample t * hop.
+    """Convert a recording to the voice of `like`; return a spectrogram (mels, any) with frame t at sample t * hop.
 
     Windows of the training length overlap by half and are added with Hann weights. Silent frames are left unchanged,
     because training excludes silence.
