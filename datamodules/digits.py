@@ -18,7 +18,7 @@ from lightning_gans.settings import Channels, Count, ImageSize, Natural
 class Digits(ImageData):
     """Handwritten digits: 1,797 of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
-    8x8 pixels with 17 levels, resized by antialiased bicubic. Fixed random split: 1,437 train, 180 validation, 180 test.
+    8x8 pixels with 17 levels, resized by antialiased bicubic. Split at random: 1,437 train, 180 validation, 180 test.
 
     Args:
         batch_size: global batch size, of all processes together.
