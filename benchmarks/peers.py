@@ -1,9 +1,9 @@
 """`python -m benchmarks.peers`: our step against other libraries' and against the lower bound of a bare loop.
 
 All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on
-the machine matters little. The progress bar is left out: it is drawn ten times a second, however little a busy machine
-lets us do in one. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
-RATIO` how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
+the machine matters little. The progress bar is left out, because it is drawn ten times a second of wall time even on a
+busy machine. In lines `limit NAME RATIO`, the ratio is our time over the limit's; in lines `peer NAME RATIO`, it is the
+peer's time over ours. docs/BENCHMARKS.md explains the figures.
 """
 
 import argparse

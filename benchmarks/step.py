@@ -1,7 +1,7 @@
 """`python -m benchmarks.step`: our training step against a bare PyTorch loop, and a run against the common way.
 
 Both sides take turns in one process, block by block: ours inside Lightning's own loop with a run's callbacks and log,
-the other one between our blocks. docs/BENCHMARKS.md says what the figures hold.
+the other one between our blocks. docs/BENCHMARKS.md explains the figures.
 """
 
 import argparse

@@ -47,14 +47,14 @@ class Query(NamedTuple):
 class Letor(Retrieval):
     """LETOR 4.0 (Qin and Liu 2013, 1306.2597): train.txt, vali.txt and test.txt of a fold, as of MQ2008-semi.
 
-    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; features that it leaves out are 0. Relevant is a
-    label of 1 or more; all other documents of the query, judged or not, are candidates beside them. Queries without
-    a relevant document are left out, in training as in evaluation, and queries with relevant documents alone in
-    training, where they have no negative. Splits are of different queries.
+    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; missing features are 0. Documents with a label
+    of 1 or more are relevant; all other documents of the query, judged or not, are further candidates. Queries without
+    a relevant document are left out everywhere, and queries with relevant documents only are left out of training,
+    because they have no negative. Splits have different queries.
 
-    If Large_norm.txt lies beside the three files, a query is ranked over all of its documents there, and described by
-    their features there, in training as in evaluation; the other files only tell which of them are relevant. A relevant
-    document of train.txt is no candidate in evaluation. So does the code of IRGAN (geek-ai/irgan).
+    If Large_norm.txt exists next to the three files, a query is ranked over all of its documents there, with their
+    features there, in training and evaluation; the other files only determine the relevant ones. Relevant documents of
+    train.txt are no candidates in evaluation. The code of IRGAN (geek-ai/irgan) does the same.
 
     Args:
         batch_size: queries in a global batch, of all processes together.
