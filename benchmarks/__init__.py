@@ -1,4 +1,4 @@
-"""Measured comparisons: each prints figures of both sides, taken in one run."""
+"""Benchmarks: each prints figures of both sides of a comparison, measured in one run."""
 
 import os
 

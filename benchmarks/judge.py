@@ -47,11 +47,11 @@ from lightning_gans.core.protocols import Samples
 from lightning_gans.extractors.classifier import fit_or_load
 from lightning_gans.metrics.neighbours import Manifold, neighbour_measures, neighbour_radii
 
-FID = "fid_classifier"  # in a summary: digits are measured by a classifier of their own
+FID = "fid_classifier"  # key in a summary: digits are measured by their own classifier
 NATIVE = 8  # pixels of scikit-learn's digits
 SURE = 0.9
-K = 5  # neighbours that a radius spans
-REAL_SHARE = 0.95  # of training digits have a neighbour within the distance that sharp samples keep to
+K = 5  # neighbours within a radius
+REAL_SHARE = 0.95  # quantile of neighbour distances of training digits, the limit for sharp samples
 
 
 class Verdict(NamedTuple):
@@ -66,7 +66,7 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Judges images (N, channels, image_size, image_size) in [-1, 1], after what it has learnt from training digits.
+    """Judge of images (N, channels, image_size, image_size) in [-1, 1], fitted to training digits.
 
     held_out: (360, channels, image_size, image_size), the digits of validation and test.
     """
@@ -80,14 +80,14 @@ class Judge:
         native = pixels(_images(Digits(image_size=NATIVE), "train")[0])
         sets = self.features(train).features, self.pixels, native
         self.known, self.drawn, self.native = (Manifold.of(features, k=(K, K)) for features in sets)
-        # One against the rest: the margins tell how sure it is, which votes of pairs do not. Platt's sigmoids by
+        # One against the rest, because its margins measure confidence, unlike votes of pairs. Platt scaling by
         # cross-validation.
         self.machine = CalibratedClassifierCV(OneVsRestClassifier(SVC(C=10)), ensemble=False)
         self.machine.fit(self.pixels.numpy(), labels.numpy())
         self.near = neighbour_radii(self.pixels, k=1).quantile(REAL_SHARE)
 
     def __call__(self, x: Tensor) -> Verdict:
-        """The verdict on images x (N, channels, image_size, image_size), N > 5."""
+        """Return the verdict on images x (N, channels, image_size, image_size), N > 5."""
         x = ((x + 1) * 127.5).round().clamp(0, 255) / 127.5 - 1
         measured = neighbour_measures(self.known, self.features(x).features)
         return Verdict(
@@ -101,18 +101,18 @@ class Judge:
 
     @cached_property
     def real(self) -> Verdict:
-        """The verdict on the held-out digits."""
+        """Return the verdict on the held-out digits."""
         return self(self.held_out)
 
     def sharp(self, x: Tensor) -> Tensor:
-        """(N,) bool: which images are clearly one digit and near a training digit."""
+        """Return (N,) bool, True for images that are clearly one digit and near a training digit."""
         probabilities = torch.from_numpy(self.machine.predict_proba(pixels(x).numpy()))
         distance = torch.cdist(pixels(x).double(), self.pixels.double()).amin(1)
         return (probabilities.amax(1) > SURE) & (distance <= self.near)
 
 
 def pixels(x: Tensor) -> Tensor:
-    """Images (N, C, S, S), S a multiple of 8, as grey 8x8 pixels: (N, 64)."""
+    """Convert images (N, C, S, S), S a multiple of 8, to grey 8x8 pixels: (N, 64)."""
     return avg_pool2d(x.mean(1, keepdim=True), x.shape[-1] // NATIVE).flatten(1)
 
 
@@ -129,9 +129,9 @@ judge_for = cache(Judge)
 class Row(NamedTuple):
     """A run's line of the table, or a part of it.
 
-    group: what the runs of a line have in common.
-    relative_fid: test FID over its floor, None where it was not measured.
-    image_size, real: the run's, and the verdict on held-out digits of that size.
+    group: common name of the runs in a line.
+    relative_fid: test FID over its floor, None if not measured.
+    image_size, real: image size of the run, and the verdict on held-out digits of that size.
     """
 
     group: str
@@ -143,10 +143,10 @@ class Row(NamedTuple):
 
 
 def judged(run: Path, *, draws: int = 1) -> Row:
-    """The row of one run; its verdict is the mean over `draws` sets of samples, of seeds 0, 1, ...
+    """Return the row of one run; its verdict is the mean over `draws` sets of samples, with seeds 0, 1, ...
 
     Raises:
-        UserError: no exported generator, or none of digits.
+        UserError: there is no exported generator, or it does not generate digits.
     """
     model = load_generator(run)
     config, summary = runs.read_config(run) or {}, runs.read_summary(run)
@@ -173,7 +173,7 @@ HEADER = ("run", "seconds", "FID / floor", "sharp", "precision", "recall", "cove
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A Markdown table: held-out real digits, then a line for each group of runs."""
+    """Return a Markdown table: held-out real digits, then a line for each group of runs."""
     lines = [HEADER, ("---",) * len(HEADER)]
     for size, real in {row.image_size: row.real for row in rows}.items():
         lines.append((f"held-out real digits, {size} px", "", "1", *(f"{value:.2f}" for value in real)))

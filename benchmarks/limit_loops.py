@@ -1,4 +1,4 @@
-"""The limit: bare loops on our networks, as fast as torch alone lets them be, with nothing that a run needs beside."""
+"""Lower bound of the step time: minimal loops on our networks, as fast as torch allows, without a run's extras."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -18,12 +18,12 @@ from lightning_gans.variants.vanilla import GAN
 
 
 class Limit:
-    """Copies of a game's networks, its losses and its optimizers: k steps of D and one of G, or a VAE's step.
+    """Copies of a game's networks, losses and optimizers: k steps of D and one of G, or a VAE's step.
 
-    No log, no gradient norms, no keyed noise, no check of anything. Autocast holds the forward passes alone.
+    No logging, gradient norms, keyed noise or checks. Autocast covers only the forward passes.
 
     Args:
-        game: begun, its networks in the memory format that they are trained in.
+        game: a started game, with its networks in the memory format of training.
         real: the training set, (N, ...).
         autocast: mixed precision, or None for float32.
     """
@@ -101,7 +101,7 @@ class Limit:
             on_real, on_fake = self.d(real), self.d(fake)
             losses = self.loss.discriminator(on_real, on_fake)
             loss = reduce(add, losses.values())
-            if self.penalty is not None:  # of points between, in the precision of the rest
+            if self.penalty is not None:  # on interpolated points, in the precision of the rest
                 between = torch.rand(len(real), 1, 1, 1, device=real.device)
                 points = (between * real + (1 - between) * fake).requires_grad_()
                 logits = self.d(points)

@@ -1,4 +1,4 @@
-"""Bare PyTorch training loops, the baseline of the training step's benchmark."""
+"""Plain PyTorch training loops, the baselines of the training step's benchmark."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -18,16 +18,16 @@ from lightning_gans.core.protocols import DiscriminatorAugmentation
 
 
 class BareLoop:
-    """Goodfellow et al. 2014, Algorithm 1 with k = 1, as a careful hand writes it for one data set in memory.
+    """Goodfellow et al. 2014, Algorithm 1 with k = 1, carefully written by hand for one data set in memory.
 
-    The same computation as ours: fresh noise for each player, two passes of D, no gradients that nobody uses, an
-    average of G's weights. No logging, no gradient norms, no keyed noise, nothing that can be resumed.
+    The computation equals ours: fresh noise for each player, two passes of D, no unused gradients, and an average of
+    G's weights. No logging, gradient norms, keyed noise or resumption.
 
     Args:
-        generator, discriminator: copied, and trained from where they stand.
-        augment: what D sees goes through it, or None.
-        settings: of the players D and G.
-        real: the whole training set as a network sees it, (N, ...), where the networks are.
+        generator, discriminator: copied, and trained from their present weights.
+        augment: augmentation of D's input, or None.
+        settings: settings of the players D and G.
+        real: the whole training set as network input, (N, ...), on the networks' device.
         autocast: mixed precision, or None for float32.
     """
 
@@ -62,7 +62,7 @@ class BareLoop:
                 yield self.real[order[start : start + self.batch]]
 
     def run(self, iterations: int) -> int:
-        """Train; the images seen."""
+        """Train; return the number of images seen."""
         for _ in range(iterations):
             self.step(next(self.batches))
         return iterations * self.batch
@@ -97,7 +97,7 @@ class BareLoop:
 
 
 class PictureDigits(Dataset[Any]):
-    """n of scikit-learn's digits as 8x8 PIL pictures in memory, transformed one by one as torchvision's sets are."""
+    """n of scikit-learn's digits as 8x8 PIL pictures in memory, transformed one by one as in torchvision."""
 
     def __init__(self, n: int, *, image_size: int, channels: int) -> None:
         images = (load_digits().images[:n] * (255 / 16)).round().astype(np.uint8)
@@ -115,7 +115,7 @@ class PictureDigits(Dataset[Any]):
 
 
 def plain(network: nn.Module) -> nn.Module:
-    """A copy with torch's own convolutions and memory format: the same function of the same parameters."""
+    """Return a copy with torch's own convolutions and memory format, which computes the same function."""
     copy = deepcopy(network).to(memory_format=torch.contiguous_format)
     for module in copy.modules():
         for kind in (nn.Conv2d, nn.ConvTranspose2d):
@@ -128,8 +128,8 @@ class CommonLoop:
     """The widespread way to train a DCGAN, after dcgan/main.py of the PyTorch examples.
 
     Per-sample PIL transforms in a DataLoader with workers, float32, cross entropy against tensors of labels, losses and
-    mean outputs fetched as floats in every iteration. One batch of fakes serves both players; nothing is augmented and
-    no average kept.
+    mean outputs fetched as floats in every iteration. Both players share one batch of fakes; there is no augmentation
+    and no weight average.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class CommonLoop:
         self.metrics: dict[str, float] = {}
 
     def run(self) -> int:
-        """Train for one epoch; the images seen."""
+        """Train for one epoch; return the number of images seen."""
         images = 0
         for x in self.loader:
             self.step(x.to(self.device))

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.memory`: whether a run's memory grows with its iterations.
+"""`python -m benchmarks.memory`: check that a run's memory does not grow with its iterations.
 
-Trains a GAN, a CycleGAN and an energy for 10,000 iterations on tiny networks, inside Lightning's loop with a run's
-callbacks and log, and reads the resident memory of the process as it goes. `growth NAME SHARE` is the last reading over
-that of a tenth of the run, minus one, when caches, pools and buffers are full; the bar is 0.02.
+Trains a GAN, a CycleGAN and an energy-based model for 10,000 iterations on tiny networks, inside Lightning's loop with
+a run's callbacks and log, and reads the resident memory of the process regularly. `growth NAME SHARE` is the last
+reading over that at a tenth of the run, when caches, pools and buffers are full, minus one; the limit is 0.02.
 """
 
 import argparse
@@ -35,13 +35,13 @@ CASES = {
 
 
 def resident() -> float:
-    """Resident memory of this process in MB; Linux."""
+    """Return the resident memory of this process in MB (Linux only)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
 
 
 class Readings(pl.Callback):
-    """Reads the memory every `every` iterations, and stops the run after `iterations`."""
+    """Callback that reads the memory every `every` iterations, and stops the run after `iterations`."""
 
     def __init__(self, iterations: int) -> None:
         self.iterations, self.every = iterations, max(iterations // READINGS, 1)
@@ -55,12 +55,12 @@ class Readings(pl.Callback):
 
     @property
     def growth(self) -> float:
-        """From a tenth of the run to its end."""
+        """Return the growth from a tenth of the run to its end."""
         return self.megabytes[-1] / self.megabytes[max(READINGS // 10 - 1, 0)] - 1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 1 where `--check` was given and memory grew beyond the bar, else 0."""
+    """Run the benchmark; return 1 if `--check` was given and memory grew beyond the limit, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--iterations", type=int, default=10_000, help="of each run (default %(default)s)")

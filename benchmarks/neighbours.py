@@ -1,7 +1,7 @@
-"""`python -m benchmarks.neighbours`: what nearest neighbours know without any training, beside a run's `knn_accuracy`.
+"""`python -m benchmarks.neighbours`: nearest-neighbour baselines without training, for a run's `knn_accuracy`.
 
 Prints the 1-NN accuracy on test of raw pixels, and of the untrained encoder's last hidden layer for a few seeds, for
-the variant, network and data of a training command: an accuracy of learnt features below these is no achievement.
+the variant, network and data of a training command. Learnt features should exceed both.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from lightning_gans.models.spec import build
 
 
 def accuracy(features: Any, data: Any) -> float:
-    """1-NN accuracy on test of `features`, samples (N, ...) -> (N, d), with train as its neighbours."""
+    """Return the 1-NN accuracy on test of `features`, samples (N, ...) -> (N, d), with neighbours from train."""
     (known, labels), (asked, expected) = (
         (torch.cat([features(batch.x).flatten(1) for batch in split.batches(READ)]), split.labels)
         for split in (data.split("train"), data.split("test"))
@@ -33,7 +33,7 @@ def accuracy(features: Any, data: Any) -> float:
 
 
 def untrained(overrides: Sequence[str], seed: int, data: Any) -> float:
-    """The same of the encoder as it is built, its batch statistics estimated from 1,024 training samples."""
+    """Return the accuracy of the untrained encoder, with batch statistics estimated from 1,024 training samples."""
     game = make_game(configuration([*overrides, f"seed={seed}"]))
     if not isinstance(game.model, Encodes):
         raise UserError(f"{type(game).__name__} has no encoder. Choose variant=bigan, or another that infers codes.")
@@ -50,7 +50,7 @@ def configuration(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def with_defaults(overrides: Sequence[str]) -> list[str]:
-    """The permutation-invariant BiGAN, where no other variant or network is chosen."""
+    """Add the permutation-invariant BiGAN, unless another variant or network is chosen."""
     chosen = {override.partition("=")[0] for override in overrides}
     variant = [] if chosen & {"variant", "experiment"} else ["variant=bigan"]
     network = [] if not variant or "network" in chosen else ["network=bigan_mlp"]

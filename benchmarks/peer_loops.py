@@ -1,4 +1,4 @@
-"""Loops in the manner of other libraries, written from what they publish about them; no code of theirs is here.
+"""Training loops in the style of other libraries, written from their publications; contains no code of theirs.
 
 mimicry (Lee & Town 2020, 2005.02494): residual networks of 32 px, power iteration in every forward pass, a mean of
 logits and losses fetched as floats in each step. PyTorch-GAN: its DCGAN. pythae (Chadebec et al. 2022, 2206.08309): a
@@ -100,7 +100,7 @@ class Mimicry:
 
     Args:
         kind: "hinge" with spectral normalisation, "softplus" without, or "wasserstein" with a gradient penalty of 10.
-        width: of G's and of D's maps; 256 (WGAN-GP: 128) and 128 there.
+        width: widths of G's and D's maps; 256 (WGAN-GP: 128) and 128 in mimicry.
         real: (N, 3, 32, 32), the training set.
     """
 

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.peers`: our step against other libraries' and against the limit of a bare loop.
+"""`python -m benchmarks.peers`: our step against other libraries' and against the lower bound of a bare loop.
 
 All sides take turns in one process, block by block, and CPU seconds of one thread are counted, so that other work on
-the machine matters little. The progress bar is left out: it is drawn ten times a second, however little a busy machine
-lets us do in one. Lines `limit NAME RATIO` say how many times the limit's time ours takes, lines `peer NAME
-RATIO` how many times our time the peer's takes. docs/BENCHMARKS.md says what the figures hold.
+the machine matters little. The progress bar is left out, because it is drawn ten times a second of wall time even on a
+busy machine. In lines `limit NAME RATIO`, the ratio is our time over the limit's; in lines `peer NAME RATIO`, it is the
+peer's time over ours. docs/BENCHMARKS.md explains the figures.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from lightning_gans.core.prior import Normal
 from lightning_gans.models.generative import GenerativeModel
 from lightning_gans.variants.vanilla import GAN
 
-WARM_UP = 1  # rounds before the first that counts
+WARM_UP = 1  # rounds before the measurement
 Side = Callable[[], object]  # runs one block
 
 
 class Case(NamedTuple):
     """One comparison.
 
-    overrides: of `experiments.train`, without precision.
+    overrides: overrides of `experiments.train`, without precision.
     peer: the training set -> the peer's block.
-    block: iterations of ours in a block; `blocks` of the others make one.
-    bar: what the ratio to the limit has to keep to.
-    change: the game that is trained, made of that of the configuration.
-    narrow: the peer's block on networks of 8 channels, for a quick look; None: its networks are small.
+    block: number of our iterations in a block; `blocks` blocks of the other sides correspond to one of ours.
+    bar: upper bound of the ratio to the limit.
+    change: function from the configured game to the trained one.
+    narrow: the peer's block on networks of 8 channels, for a quick check; None: its networks are small.
     """
 
     overrides: Sequence[str]
@@ -61,7 +61,7 @@ WIDE = ("network.model.generator.width=256", "network.discriminator.pool=sum")
 
 
 def of_mimicry(overrides: Sequence[str], kind: Any, *, width: tuple[int, int], bar: float) -> Case:
-    """A comparison with mimicry's networks: 5 steps of D and one of G make a block."""
+    """Return a comparison with mimicry's networks; a block is 5 steps of D and one of G."""
 
     def peer(real: Tensor, width: tuple[int, int] = width) -> Side:
         return Mimicry(kind, width=width, real=real, batch=BATCH).run
@@ -70,7 +70,7 @@ def of_mimicry(overrides: Sequence[str], kind: Any, *, width: tuple[int, int], b
 
 
 def of_pytorch_gan(game: Game) -> Game:
-    """The game on PyTorch-GAN's own networks."""
+    """Return the game with PyTorch-GAN's own networks."""
     assert isinstance(game, GAN)
     model = GenerativeModel(generator=PlainGenerator(1), prior=Normal(dim=100))
     ours = GAN(model=model, discriminator=PlainDiscriminator(1), loss=game.loss, training=game.training_settings)
@@ -105,9 +105,9 @@ CASES = {
 
 
 class Rounds(pl.Callback):
-    """Times the trainer's iterations in blocks, and a block of every other side after each.
+    """Callback that times the trainer's iterations in blocks, and a block of every other side after each.
 
-    seconds: a block of each side, by its name and round.
+    seconds: duration of a block, by side and round.
     """
 
     def __init__(self, case: Case, *, autocast: torch.dtype | None, rounds: int) -> None:
@@ -143,7 +143,7 @@ class Rounds(pl.Callback):
 
 
 def report(name: str, case: Case, rounds: Rounds) -> float:
-    """Print one comparison; the ratio to the limit."""
+    """Print one comparison; return the ratio to the limit."""
     medians = {side: statistics.median(seconds) for side, seconds in rounds.seconds.items()}
     print(f"{name}: {len(rounds.seconds['ours'])} rounds of {case.block} iterations")
     for side, seconds in rounds.seconds.items():
@@ -155,7 +155,7 @@ def report(name: str, case: Case, rounds: Rounds) -> float:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 1 where `--check` was given and a bar was missed, else 0."""
+    """Run the benchmark; return 1 if `--check` was given and a bar was missed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--rounds", type=int, default=7, help="of each comparison (default %(default)s)")
@@ -190,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def narrow(case: Case) -> Case:
-    """The comparison on networks that take no time."""
+    """Return the comparison on tiny networks."""
     if case.narrow is None:
         return case
     overrides = [line for line in case.overrides if "width=" not in line]

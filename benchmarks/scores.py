@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scores`: CPU time of our metrics beside torch-fidelity's, on the same features.
+"""`python -m benchmarks.scores`: CPU time of our metrics and torch-fidelity's, on the same features.
 
 Prints, for KID, FID (features to distance) and precision with recall, the seconds of both and their ratio: medians over
 repeats that take turns in one process. Ours have standard errors in the same time, and density and coverage beside
@@ -25,7 +25,7 @@ Pair = tuple[str, Callable[[], object], Callable[[], object]]
 
 
 def pairs(n: int, d: int) -> Iterator[Pair]:
-    """Name, ours and torch-fidelity's, on n features of d numbers like those of a layer after ReLU."""
+    """Yield (name, our metric, torch-fidelity's), on n features of d numbers distributed as after a ReLU."""
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torch_fidelity.metric_kid import kid_features_to_metric
     from torch_fidelity.metric_prc import prc_features_to_metric

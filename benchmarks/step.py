@@ -1,7 +1,7 @@
 """`python -m benchmarks.step`: our training step against a bare PyTorch loop, and a run against the common way.
 
 Both sides take turns in one process, block by block: ours inside Lightning's own loop with a run's callbacks and log,
-the other one between our blocks. docs/BENCHMARKS.md says what the figures hold.
+the other one between our blocks. docs/BENCHMARKS.md explains the figures.
 """
 
 import argparse
@@ -40,14 +40,14 @@ from lightning_gans.models.spec import build
 from lightning_gans.variants.vanilla import GAN
 
 NEVER = 10**7  # iterations: longer than any measurement
-WARM_UP = 2  # rounds before the first that counts
+WARM_UP = 2  # rounds before the measurement
 
 
-# The other sides: each is made from our game before it begins, and gives a function that runs one block
+# The other sides: each is created from our game before training, and returns a function that runs one block
 
 
 def bare(trainer: pl.Trainer, game: GAN, block: int) -> Callable[[], object]:
-    """The hand-written loop."""
+    """Return a block of the hand-written loop."""
     settings, prior = game.training_settings, game.model.prior
     if (
         not isinstance(game.loss, NonSaturating)
@@ -74,7 +74,7 @@ def bare(trainer: pl.Trainer, game: GAN, block: int) -> Callable[[], object]:
 
 
 def common(trainer: pl.Trainer, game: GAN, block: int, *, workers: int = 2) -> Callable[[], object]:
-    """The common loop, an epoch a block; its workers start with the epoch and end with it."""
+    """Return a block of the common loop, one epoch; its workers start and end with the epoch."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     channels, size, _ = data.sample_shape
     adam = game.training_settings.players["D"].optimizer.keywords  # type: ignore[union-attr]
@@ -119,9 +119,9 @@ CASES = {
 
 
 class Turns(pl.Callback):
-    """Times the trainer's iterations in blocks and gives the other side a block after each, until time is up.
+    """Callback that times the trainer's iterations in blocks, each followed by a block of the other side.
 
-    A block is all that happens from the end of one turn to the next. `ours`, `other`: seconds an iteration, by block.
+    A block covers everything from the end of one turn to the next. `ours`, `other`: seconds per iteration, by block.
     """
 
     def __init__(self, case: Case, *, seconds: float, rounds: int, clock: Callable[[], float]) -> None:
@@ -155,14 +155,14 @@ class Turns(pl.Callback):
 
 
 class Terminal(io.StringIO):
-    """Stream that the progress bar is drawn to, unseen."""
+    """Hidden stream for the progress bar."""
 
     def isatty(self) -> bool:
         return True
 
 
 def wall_time() -> float:
-    """Seconds, once the device has done all that it was given."""
+    """Synchronise the device; return the time in seconds."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -176,7 +176,7 @@ def fit(
     change: Callable[[Game], Game] | None = None,
     bar: bool = True,
 ) -> Game:
-    """Train as the command does, in a run directory that is then removed, until `turns` stops it.
+    """Train as the command does, in a temporary run directory, until `turns` stops the run.
 
     Args:
         overrides: of `experiments.train`.
@@ -206,7 +206,7 @@ def fit(
 
 
 def measure(case: Case, *, threads: int | None, **turns_settings: Any) -> tuple[Turns, int]:
-    """Run one comparison: what it took, and images an iteration."""
+    """Run one comparison; return its timings and the images per iteration."""
     turns = Turns(case, **turns_settings)
     game = fit(case.overrides, turns, threads=threads)
     return turns, game.training_settings.batch_size
@@ -216,7 +216,7 @@ THREADS = torch.get_num_threads()
 
 
 def report(name: str, case: Case, turns: Turns, batch: int) -> bool:
-    """Print one comparison; whether its bar is kept."""
+    """Print one comparison; return True if its bar is met."""
     print(f"{name}: {len(turns.ours)} rounds of {turns.block} iterations, {torch.get_num_threads()} threads")
     for side, seconds in (("ours", turns.ours), (case.name, turns.other)):
         low, middle, high = (1e3 * value for value in statistics.quantiles(seconds, n=4))
@@ -232,7 +232,7 @@ def report(name: str, case: Case, turns: Turns, batch: int) -> bool:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit code: 1 where `--check` was given and a bar was missed, else 0."""
+    """Run the benchmark; return 1 if `--check` was given and a bar was missed, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all by default")
     parser.add_argument("--seconds", type=float, default=30, help="of each comparison, at least (default %(default)s)")

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.traversals RUN ...`: how much each number of a code says of a generated digit's class.
+"""`python -m benchmarks.traversals RUN ...`: information of each number of a code about a generated digit's class.
 
-Each of `--starts` random samples is moved along one axis of its code after the other, all else held. The classifier of
-FID names the class of each step. An axis is a number of the code, or a categorical code.
+Each of `--starts` random samples is moved along one axis of its code at a time, with all other axes fixed. The
+classifier of FID predicts the class of each step. An axis is a number of the code, or a categorical code.
 
-information  Mutual information of the position on the axis and the class, divided by log 10: 1 where the position
-             decides among ten equally frequent classes, 0 where it says nothing of the class.
+information  Mutual information of the position on the axis and the class, divided by log 10: 1 if the position
+             determines one of ten equally frequent classes, 0 if it is independent of the class.
 changes      The share of neighbouring steps with different classes.
 moved        The mean absolute difference of neighbouring steps, images in [-1, 1].
 """
@@ -54,7 +54,7 @@ def measured(images: Tensor, classes: Tensor, *, among: int) -> Walk:
 
 
 def axes_of(model: Any) -> list[tuple[str, Axis]]:
-    """The axes of a generator's code by name; of InfoGAN the codes alone, without the noise."""
+    """Return the axes of a generator's code by name; for InfoGAN only the codes, without the noise."""
     if not isinstance(model, GenerativeModel) or model.conditional:
         raise UserError(f"{type(model).__name__} has no code to move along. Name a run of an unconditional generator.")
     noise = getattr(model, "noise", None)
@@ -71,7 +71,7 @@ def axes_of(model: Any) -> list[tuple[str, Axis]]:
 
 
 def walks(run: str, starts: int) -> dict[str, Walk]:
-    """The measures of each axis of a run's exported generator."""
+    """Return the measures of each axis of a run's exported generator."""
     model: Any = load_generator(run)
     named = axes_of(model)
     channels, image_size, _ = model.sample(1).shape[1:]

@@ -1,4 +1,4 @@
-"""Data sets as Lightning data modules. Importing this package imports nothing heavy; naming a class does."""
+"""Data sets as Lightning data modules. Heavy imports are deferred until a class is accessed."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

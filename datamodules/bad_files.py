@@ -1,4 +1,4 @@
-"""Unreadable files of the user's: skipped with one warning that names them, or refused."""
+"""Unreadable user files: skipped with one warning that lists them, or refused."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ NAMED = 5  # of the unreadable files, in a message
 
 
 class Bad(NamedTuple):
-    """A file that could not be read."""
+    """An unreadable file, with the reason."""
 
     name: str
     reason: str
@@ -26,9 +26,9 @@ class BadFiles(dict[str, str]):
     """Unreadable files of one data module: name -> reason.
 
     Args:
-        on_bad_file: "skip" them with one warning that names them, or refuse them with an "error".
-        kind: a word for one of them: "image file", "sound file".
-        fault: what is wrong with all of them, before the reason of each.
+        on_bad_file: "skip" them with one warning that lists them, or refuse them with an "error".
+        kind: noun for such a file: "image file", "sound file".
+        fault: description of the common problem, shown before the individual reasons.
     """
 
     def __init__(self, on_bad_file: OnBadFile, *, kind: str, fault: str = "cannot be read") -> None:
@@ -37,10 +37,10 @@ class BadFiles(dict[str, str]):
         self.kind, self.fault = kind, fault
 
     def report(self, bad: Iterable[Bad]) -> None:
-        """Add files; warn at the first call that brings any.
+        """Add files; warn at the first call with at least one file.
 
         Raises:
-            UserError: there are any, and on_bad_file is "error".
+            UserError: there is at least one file, and on_bad_file is "error".
         """
         new = {name: reason for name, reason in bad if name not in self}
         if not new:

@@ -23,7 +23,7 @@ __all__ = ["SPLITS", "DataModule", "IterationLoader", "Modes", "SplitName"]
 
 
 class Modes(NamedTuple):
-    """The modes of a planar density. centres: (K, d); std: of each mode, in every direction."""
+    """The modes of a planar density. centres: (K, d); std: standard deviation of each mode, in every direction."""
 
     centres: Tensor
     std: float
@@ -32,12 +32,12 @@ class Modes(NamedTuple):
 class DataModule(pl.LightningDataModule):
     """Data module with three splits, and training batches in an order that is a pure function of (seed, iteration).
 
-    A subclass gives `read()`, `sample_shape`, `classes` and `fingerprint`; where samples are stored otherwise than a
-    network sees them, `finish`; where training batches are to vary, `augment`.
+    Subclasses define `read()`, `sample_shape`, `classes` and `fingerprint`. They override `finish` if the stored format
+    differs from the network's input, and `augment` to augment training batches.
 
     Attributes:
-        batch: the type of lightning_gans.core.batches that training batches have.
-        contents: "images" or "points", where `batch` may hold either.
+        batch: type of the training batches, from lightning_gans.core.batches.
+        contents: "images" or "points", if `batch` may hold either.
         batch_size: the global batch, over all processes.
         sample_shape: (C, H, W) or (d,).
         classes: names of the labels 0, 1, ..., or None without labels.
@@ -61,7 +61,7 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def why_unlabelled(self) -> str:
-        """The reason why a user's files have no labels, in sentences; empty if they have, or if there is none."""
+        """Return the reason why a user's files have no labels, in sentences; empty if there is none."""
         return ""
 
     @property
@@ -69,7 +69,7 @@ class DataModule(pl.LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} needs a fingerprint: text that changes whenever samples do.")
 
     def read(self) -> Mapping[str, Source]:
-        """The three splits as stored; called once, when first needed."""
+        """Return the three splits as stored; called once, at the first use."""
         raise NotImplementedError
 
     def finish(self, raw: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class DataModule(pl.LightningDataModule):
         return raw
 
     def augment(self, raw: Tensor, *, seed: int, iteration: int, rows: slice) -> Tensor:
-        """Vary stored training samples: `rows` are their places in the global batch of this iteration."""
+        """Augment stored training samples; `rows` are their positions in the global batch of this iteration."""
         return raw
 
     @cached_property
@@ -85,7 +85,7 @@ class DataModule(pl.LightningDataModule):
         return self.read()
 
     def split(self, name: SplitName) -> Split:
-        """The samples of one split: deterministic, disjoint from the other two, the same for every seed."""
+        """Return the samples of one split: deterministic, disjoint from the other two, the same for every seed."""
         return Split(self.sources[checks.one_of("split", name, SPLITS)], self.finish)
 
     def iteration_batches(
@@ -98,9 +98,9 @@ class DataModule(pl.LightningDataModule):
         device: torch.device | str = "cpu",
         stream: str = "train",
     ) -> Iterator[SampleBatch]:
-        """This rank's part of the training batches of iterations start .. stop - 1, on `device`.
+        """Yield this rank's part of the training batches of iterations start .. stop - 1, on `device`.
 
-        stream: which of `sources` they are drawn from; a stage of a game may ask for another than "train".
+        stream: key of `sources` to draw from; a stage of a game may use another one than "train".
 
         Raises:
             UserError: the global batch cannot be divided equally over `world` processes.
@@ -132,13 +132,13 @@ class DataModule(pl.LightningDataModule):
             )
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the data now, so that what is wrong with it is said before training begins."""
+        """Read the data, so that problems are reported before training starts."""
         _ = self.sources
 
     def notes(self) -> list[str]:
-        """Findings in a user's files, a line each, once `setup` has read them; for the terminal.
+        """Return findings in a user's files, one per line, for the terminal; available after `setup`.
 
-        Counts, and whatever may surprise: images that are mostly cropped away, classes that were not recognised.
+        These are counts and unexpected facts, such as images that are mostly cropped away or unrecognised classes.
         """
         return []
 
@@ -184,9 +184,10 @@ class DataModule(pl.LightningDataModule):
 
 
 class IterationLoader:
-    """A run's training batches: as long as its budget, and iterating begins at the game's current iteration.
+    """Loader of a run's training batches, of the length of the run, starting at the game's current iteration.
 
-    Stateful for Lightning (a run may resume within its one epoch), with an empty state: the game's iteration says all.
+    Stateful for Lightning (a run may resume within its single epoch), but with an empty state: the game's iteration
+    determines the position.
     """
 
     def __init__(self, data: DataModule) -> None:

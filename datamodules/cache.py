@@ -1,4 +1,4 @@
-"""Tensors that took a while to prepare, kept on disk."""
+"""Disk cache of tensors that are slow to prepare."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from lightning_gans.core.digests import KEY, digest_of, matches
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import atomic, cache_folder, locked
 
-Kept = tuple[dict[str, Tensor], dict[str, str]]  # tensors by name, and text about them
+Kept = tuple[dict[str, Tensor], dict[str, str]]  # tensors by name, and metadata
 
-WORTH = 2.0  # seconds of preparation from which on keeping pays
+WORTH = 2.0  # seconds of preparation from which results are cached
 
 
 def folder() -> Path:
@@ -25,10 +25,10 @@ def folder() -> Path:
 def kept(key: str, prepare: Callable[[], Kept]) -> Kept:
     """Return the data cached under `key`, or prepare and cache them.
 
-    One process of a machine prepares while the others wait. A cache that cannot be written is done without.
+    One process of a machine prepares the data while the others wait. A cache that cannot be written is ignored.
     """
     path = folder() / f"{key}.safetensors"
-    with locked(path.with_name(f".{key[0]}.lock")):  # by first digit: few files, and sets seldom wait for each other
+    with locked(path.with_name(f".{key[0]}.lock")):  # one lock per first digit: few files, little contention
         if path.is_file():
             try:
                 return _load(path)

@@ -1,9 +1,9 @@
-"""Catalogue of the choices of `data=`, known without importing torch."""
+"""Catalogue of the choices of `data=`, available without importing torch."""
 
 from importlib import import_module
 from typing import Any, NamedTuple
 
-# Kinds of data in words, by `batch` and `contents` of their data modules.
+# Descriptions of kinds of data, by `batch` and `contents` of their data modules.
 IN_WORDS = {
     ("SampleBatch", "images"): "images",
     ("SampleBatch", "points"): "points of the plane or the line",
@@ -18,9 +18,9 @@ IN_WORDS = {
 
 
 class Images(NamedTuple):
-    """Facts of a set of images, for the choice of a recipe.
+    """Facts about a set of images, for the choice of a recipe.
 
-    samples: training images; of two domains, those of the first.
+    samples: number of training images; for two domains, that of the first.
     size: height and width of the files in pixels.
     channels: 1 (grey) or 3 (RGB).
     """
@@ -31,13 +31,13 @@ class Images(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Choice of `data=`: its data module and the facts known about it.
+    """A choice of `data=`: its data module and known facts.
 
-    module: the data module that it makes: a name that `datamodules` exports, or FILE.CLASS of a file in it.
-    needs_download: its files are fetched, unless data_dir already holds them.
-    classes: how many it labels; None where it labels none, or a user's files decide.
-    images: the known facts of a set of images; None for all other data, and where a user's files decide.
-    condition_dim: numbers of a condition vector; None for data without any, and where a user's files decide.
+    module: its data module: a name exported by `datamodules`, or FILE.CLASS of a file in the package.
+    needs_download: True if its files are downloaded unless data_dir already holds them.
+    classes: number of classes; None for unlabelled data, or if a user's files determine it.
+    images: known facts about a set of images; None for other data, or if a user's files determine them.
+    condition_dim: length of a condition vector; None for unconditional data, or if a user's files determine it.
     """
 
     module: str
@@ -145,12 +145,12 @@ CATALOGUE: dict[str, Data] = {
 
 
 def always_there() -> list[str]:
-    """The images and points that need neither a download nor files of one's own."""
+    """Return the images and points that need neither a download nor the user's own files."""
     there = [name for name, data in CATALOGUE.items() if not data.needs_download and name != "folder"]
     return [name for name in there if data_class(name).batch.__name__ == "SampleBatch"]
 
 
 def data_class(name: str) -> Any:
-    """The class that a choice makes; this imports it."""
+    """Import and return the class of a choice."""
     file, _, cls = f"datamodules.{CATALOGUE[name].module}".rpartition(".")
     return getattr(import_module(file), cls)

@@ -1,4 +1,4 @@
-"""Checks of constructor arguments: every refusal names the key, what was given and what would fit."""
+"""Checks of constructor arguments: each error message gives the key, the value and the allowed values."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ CHANNELS = (1, 3)
 
 
 def one_of(key: str, value: T, allowed: Sequence[T]) -> T:
-    """`value`, or UserError where it is none of `allowed`."""
+    """Return `value`, or raise a UserError if it is none of `allowed`."""
     fits = any(value == other and type(value) is type(other) for other in allowed)
     if not fits:
         choices = ", ".join(map(str, allowed))
@@ -24,7 +24,7 @@ def one_of(key: str, value: T, allowed: Sequence[T]) -> T:
 
 
 def whole(key: str, value: object, *, least: int, most: int | None = None) -> int:
-    """`value`, or UserError where it is no whole number from `least` to `most`."""
+    """Return `value`, or raise a UserError if it is not a whole number from `least` to `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"{least} to {most:,}"
         raise UserError(f"data.{key}={value!r} does not fit: it is a whole number, {bounds}.")
@@ -32,7 +32,7 @@ def whole(key: str, value: object, *, least: int, most: int | None = None) -> in
 
 
 def number(key: str, value: Any, *, above: float | None = None, least: float | None = None) -> float:
-    """`value` as float, or UserError where it is not a finite number > above (or >= least)."""
+    """Return `value` as float, or raise a UserError if it is not a finite number > above (or >= least)."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if fits and (above is None or value > above) and (least is None or value >= least):
         return float(value)
@@ -41,12 +41,12 @@ def number(key: str, value: Any, *, above: float | None = None, least: float | N
 
 
 def boolean(key: str, value: bool) -> bool:
-    """`value`, or UserError where it is neither true nor false."""
+    """Return `value`, or raise a UserError if it is neither true nor false."""
     return one_of(key, value, (True, False))
 
 
 def image_size(value: int, *, also: Sequence[int] = ()) -> int:
-    """`value`, or UserError where it is no size that the image networks have, and none of `also`."""
+    """Return `value`, or raise a UserError if it is neither a size of the image networks nor one of `also`."""
     sizes = sorted({*IMAGE_SIZES, *also})
     if value not in sizes or isinstance(value, bool):
         raise UserError(
@@ -57,21 +57,21 @@ def image_size(value: int, *, also: Sequence[int] = ()) -> int:
 
 
 def channels(value: int) -> int:
-    """`value`, or UserError where it is neither 1 (grey) nor 3 (RGB)."""
+    """Return `value`, or raise a UserError if it is neither 1 (grey) nor 3 (RGB)."""
     if value not in CHANNELS or isinstance(value, bool):
         raise UserError(f"data.channels={value!r} does not fit: 1 is grey, 3 is RGB. Say data.channels=3.")
     return int(value)
 
 
 def folder(key: str, value: object) -> Path:
-    """`value` as a path with ~ expanded, or UserError where it is empty or no text."""
+    """Return `value` as a path with ~ expanded, or raise a UserError if it is empty or not text."""
     if not isinstance(value, str | Path) or not str(value).strip():
         raise UserError(f"data.{key}={value!r} does not fit: it names a folder. Say data_dir=DIR or data.{key}=DIR.")
     return Path(value).expanduser()
 
 
 def levels(black: float, white: float | None) -> Levels:
-    """Black and white of files of more than 8 bits, or UserError where they are no range."""
+    """Return black and white of files with more than 8 bits, or raise a UserError if they are not a range."""
     if white is None:
         if number("black", black) != 0:
             raise UserError(

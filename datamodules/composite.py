@@ -1,4 +1,4 @@
-"""Composite data modules: several parts, each a data module, drawn independently of one another."""
+"""Composite data modules: several parts, each a data module, sampled independently."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -14,19 +14,19 @@ from lightning_gans.core.rng import stream_seed
 
 
 class Composite(DataModule):
-    """Several data modules side by side. A subclass gives `parts`, and `join`s their batches into its own type.
+    """A combination of several data modules. Subclasses define `parts`, and `join` their batches into one type.
 
-    Every part keeps its own splits (`data.parts["a"].split("test")`), normalisation and order, keyed by its name; the
-    composite's own `split` is that of its first part.
+    Every part keeps its own splits (`data.parts["a"].split("test")`), normalisation and order, keyed by its name. The
+    `split` of the composite is that of its first part.
     """
 
     @cached_property
     def parts(self) -> Mapping[str, DataModule]:
-        """By name, with batches of `batch_size`; made when first needed."""
+        """Return the parts by name, with batches of `batch_size`; created at the first use."""
         raise NotImplementedError
 
     def join(self, batches: Mapping[str, Any]) -> Any:
-        """One batch of each part -> one typed batch."""
+        """Join one batch of each part into one typed batch."""
         raise NotImplementedError
 
     @property

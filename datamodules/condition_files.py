@@ -25,8 +25,11 @@ SUFFIXES = (".csv", ".txt", ".npz")
 class ConditionFile(NamedTuple):
     """Condition vectors of image files.
 
-    path: of the file. files: (N,) image files, as the file names them. names: of the d numbers. vectors: (N, d)
-        float32. digest: sha256 (hex) of the file's content.
+    path: path of the file.
+    files: (N,) image files, as written in the file.
+    names: names of the d numbers.
+    vectors: (N, d) float32.
+    digest: sha256 (hex) of the file's content.
     """
 
     path: Path
@@ -39,10 +42,10 @@ class ConditionFile(NamedTuple):
     def read(cls, path: str | Path, *, key: str = "data.conditions") -> Self:
         """Read a whole file.
 
-        key: the setting that names it, for messages.
+        key: the setting that contains the path, for messages.
 
         Raises:
-            UserError: no such file, another format, a number that is not finite, or a file that is named twice.
+            UserError: no such file, another format, a non-finite number, or a duplicate image file.
         """
         import numpy as np
 
@@ -59,7 +62,7 @@ class ConditionFile(NamedTuple):
         return cls(path, tuple(files), names, vectors, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def rows_of(self, paths: Sequence[str]) -> list[int | None]:
-        """The row of each image file (a path with forward slashes below the data's folder); None where it has none."""
+        """Return the row of each image file (a path below the data's folder, with forward slashes), or None."""
         rows = {str(PurePosixPath(name)): row for row, name in enumerate(self.files)}
         shared = Counter(PurePosixPath(path).name for path in paths)
         found = []
@@ -70,7 +73,7 @@ class ConditionFile(NamedTuple):
 
 
 def condition_names(path: str | Path) -> tuple[str, ...]:
-    """Names of the numbers of a file of condition vectors, without reading all of it.
+    """Return the names of the numbers in a file of condition vectors, without reading all of it.
 
     Raises:
         UserError: no such file, or another format.
@@ -135,7 +138,7 @@ def _text(path: Path) -> tuple[tuple[str, ...], list[str], NDArray[np.float32]]:
 
 
 def _header(file: Iterator[str], path: Path) -> tuple[str, ...]:
-    """Names of the numbers; CelebA's lists begin with the number of rows, and name no column of files."""
+    """Read the names of the numbers; CelebA's lists start with the number of rows and have no title for files."""
     first = next(file, "")
     if path.suffix.lower() == ".txt":
         names = next(file, "").split()

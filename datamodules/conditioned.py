@@ -27,7 +27,7 @@ __all__ = ["Attributes", "ConditionedData", "ConditionedSplit", "DigitsAttribute
 
 
 class ConditionedSplit(Split):
-    """Images for evaluation with their condition vectors.
+    """Images and condition vectors for evaluation.
 
     conditions: (N, d) float32. labels: (N,) int64, or None.
     """
@@ -49,7 +49,7 @@ class ConditionedSplit(Split):
         return part
 
     def batches(self, size: int) -> Iterator[Any]:
-        """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
+        """Yield all samples on the CPU, `size` at a time (the last batch may be smaller)."""
         for batch in super().batches(size):
             yield self._data.completed(batch)
 
@@ -57,10 +57,10 @@ class ConditionedSplit(Split):
 class ConditionedData(ImageData):
     """Images, each with a condition vector of d numbers.
 
-    A subclass reads sources whose labels are rows of `table`: a row travels with its image through every order.
+    Subclasses read sources whose labels are row indices of `table`, so that rows follow their images in any order.
 
     Attributes:
-        condition_names: of the d numbers.
+        condition_names: names of the d numbers.
         table: (rows, d) float32, the condition vectors.
     """
 
@@ -80,20 +80,20 @@ class ConditionedData(ImageData):
         raise NotImplementedError
 
     def table_on(self, device: torch.device) -> Tensor:
-        """The table on a device, copied there once: no batch waits for it."""
+        """Return the table on a device; it is copied only once, so that batches do not wait for it."""
         if device not in self._tables:
             self._tables[device] = self.table.to(device)
         return self._tables[device]
 
     def labels_of(self, rows: Tensor) -> Tensor | None:
-        """The classes (N,) int64 of rows of the table; None for data without classes."""
+        """Return the classes (N,) int64 of rows of the table; None for data without classes."""
         return None
 
     def split(self, name: SplitName) -> ConditionedSplit:
         return ConditionedSplit(self, self.sources[checks.one_of("split", name, SPLITS)], self.finish)
 
     def completed(self, batch: SampleBatch) -> ConditionedBatch:
-        """The batch with the condition vectors in the place of their rows."""
+        """Replace the row indices of a batch by condition vectors."""
         rows = batch.label
         assert rows is not None
         condition = self.table_on(rows.device)[rows]
@@ -105,7 +105,7 @@ class ConditionedData(ImageData):
 
 
 def stroke_width(images: Tensor) -> Tensor:
-    """Mean width in pixels of the strokes of images (N, H, W) in [0, 1]: twice the area over the perimeter, (N,).
+    """Return the mean stroke width in pixels of images (N, H, W) in [0, 1]: twice area over perimeter, (N,).
 
     The perimeter is the total variation; a long stroke of width w and length l has an area of w l and a perimeter of
     about 2 l.
@@ -118,9 +118,9 @@ def stroke_width(images: Tensor) -> Tensor:
 
 
 def slant(images: Tensor) -> Tensor:
-    """Slant in degrees of images (N, H, W) in [0, 1], to the right where it is above 0: (N,).
+    """Return the slant in degrees of images (N, H, W) in [0, 1], positive to the right: (N,).
 
-    The angle of the shear that makes the second moments of the ink upright.
+    It is the angle of the shear that removes the correlation of the ink's coordinates.
     """
     height, width = images.shape[1:]
     y, x = torch.arange(height).to(images)[:, None], torch.arange(width).to(images)[None, :]
@@ -134,7 +134,7 @@ def slant(images: Tensor) -> Tensor:
 class DigitsAttributes(Digits, ConditionedData):
     """scikit-learn's digits with 12 attributes: stroke width in pixels of the 8x8 image, slant in degrees, class.
 
-    The class is ten numbers, 1 for the digit's own and 0 for the others. Splits are those of `Digits`.
+    The class is encoded one-hot in ten numbers. Splits are those of `Digits`.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -253,7 +253,7 @@ class Attributes(ConditionedData, Folder):
 
     @property
     def classes(self) -> None:
-        """None: condition vectors take the place of class folders."""
+        """Return None: condition vectors replace class folders."""
 
     @property
     def why_unlabelled(self) -> str:
@@ -300,7 +300,7 @@ class Attributes(ConditionedData, Folder):
 
 
 class _Interchangeable(Files):
-    """Image files of which any may stand in for one that cannot be read: it brings its own condition vector."""
+    """Image files of which any may replace an unreadable one, because it has its own condition vector."""
 
     def replaces(self, index: int, other: int) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Handwritten digits of scikit-learn: real, labelled, without a download."""
+"""scikit-learn's handwritten digits: real, labelled, without a download."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from lightning_gans.settings import Channels, Count, ImageSize, Natural
 class Digits(ImageData):
     """Handwritten digits: 1,797 of the UCI set "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
-    8x8 pixels with 17 levels, resized by antialiased bicubic. Split by class: 1,437 train, 180 validation, 180 test.
+    8x8 pixels with 17 levels, resized by antialiased bicubic. Split at random: 1,437 train, 180 validation, 180 test.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -60,7 +60,7 @@ class Digits(ImageData):
         return {name: everything.take(rows) for name, rows in self.rows(len(everything)).items()}
 
     def rows(self, total: int) -> dict[SplitName, Tensor]:
-        """Places of the images of each split among all `total` of them."""
+        """Return the indices of each split among all `total` images."""
         rest, test = held_out(total, 180, "split", "digits", "test")
         train, validation = held_out(len(rest), self.held(180, len(rest)), "split", "digits", "validation")
         return {"train": rest[train], "validation": rest[validation], "test": test}

@@ -1,4 +1,4 @@
-"""Domain adaptation data: a labelled source, and a target whose labels are for evaluation only."""
+"""Domain adaptation data: a labelled source, and a target whose labels are used only for evaluation."""
 
 import warnings
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ from lightning_gans.core.batches import DomainBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, ExistingFolder, MNISTImageSize
 
-MEAN_OF = 5000  # training images of each domain
+MEAN_OF = 5000  # training images of each domain, for the mean
 
 
 class Domains(Composite):
     """Domain adaptation data: half of `batch_size` from a labelled source, half from an unlabelled target.
 
-    `parts["source"]` and `parts["target"]` have splits of their own; the labels of the target, where it has any, are in
-    its splits and in no batch.
+    `parts["source"]` and `parts["target"]` have splits of their own. Labels of the target, if any, are in its splits
+    but in no batch.
 
     Args:
         source: labelled domain: a set of images as `data=` knows it, or a folder with one folder per class.
@@ -43,7 +43,7 @@ class Domains(Composite):
         on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".
 
     Raises:
-        UserError: an odd batch; a name that is no set of images and no folder; a source without labels.
+        UserError: an odd batch size; a name that is neither a set of images nor a folder; a source without labels.
     """
 
     batch: ClassVar[type] = DomainBatch
@@ -114,7 +114,7 @@ class Domains(Composite):
 
     @cached_property
     def mean(self) -> Tensor:
-        """The mean of each channel over the training images of both domains (5,000 of each at most), (C, 1, 1)."""
+        """Return the mean of each channel over training images of both domains (at most 5,000 of each), (C, 1, 1)."""
         total, count = torch.zeros(self.sample_shape[0], dtype=torch.float64), 0
         for part in self.parts.values():
             for batch in part.split("train").at_most(MEAN_OF).batches(256):

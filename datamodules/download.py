@@ -1,4 +1,4 @@
-"""Download of well-known data sets, or a quick and full reason why it fails."""
+"""Download of well-known data sets, with a quick and detailed error message on failure."""
 
 import importlib.util
 import shutil
@@ -16,14 +16,14 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import locked
 
 PATIENCE = 5.0  # seconds to wait for a first answer
-STALL = 30.0  # seconds without a byte after which a download is given up
+STALL = 30.0  # seconds without data after which a download is aborted
 
 
 def fetch(data: str, image_set: ImageSet, root: Path) -> None:
-    """Download a set into `root` as torchvision lays it out; one process at a time.
+    """Download a set into `root` in torchvision's layout; one process at a time.
 
     Raises:
-        UserError: what is missing, what was tried, and what to type instead.
+        UserError: the download failed; the message lists missing files, attempts and alternatives.
     """
     missing = f"data={data} is not in {root} ({_looked_for(image_set)})"
     if image_set.downloads is None:
@@ -45,12 +45,12 @@ def fetch(data: str, image_set: ImageSet, root: Path) -> None:
         with locked(root / ".download.lock"):
             if locate(root, image_set.aliases, image_set.layouts):
                 return  # another process was faster
-            staging = root / ".download"  # so that nobody reads half a file; kept when interrupted, and continued
+            staging = root / ".download"  # hides incomplete files; kept after an interruption, and resumed
             for arguments in calls:
                 getattr(torchvision.datasets, name)(str(staging), download=True, **arguments)
             settle(staging, root)
             shutil.rmtree(staging)
-    except Exception as error:  # torchvision raises nearly anything when a download fails
+    except Exception as error:  # torchvision may raise any exception if a download fails
         tried = ", ".join(image_set.addresses)
         raise UserError(
             f"{missing} and its download from {tried} failed: {type(error).__name__}: {error}. {advice()}"
@@ -60,7 +60,7 @@ def fetch(data: str, image_set: ImageSet, root: Path) -> None:
 
 
 def refuse(data: str, image_set: ImageSet, root: Path) -> UserError:
-    """The error for a set that is not there and may not be downloaded."""
+    """Return the error for a missing set that may not be downloaded."""
     where = f"not in {root} ({_looked_for(image_set)})" if root.is_dir() else f"not there: {root} is no folder"
     return UserError(f"data={data} is {where}, and data.download=false. {advice()}")
 
@@ -74,14 +74,14 @@ def advice() -> str:
 
 
 def unreachable(addresses: Sequence[str]) -> dict[str, str]:
-    """Return the addresses without an answer within PATIENCE, with the reasons; all are asked at once."""
+    """Return the addresses that did not answer within PATIENCE, with reasons; all are requested in parallel."""
     reasons = dict.fromkeys(addresses, f"no answer in {PATIENCE:g} s")
 
     def ask(address: str) -> None:
         try:
             urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=PATIENCE).close()
         except urllib.error.HTTPError:
-            pass  # it answered, if only to refuse this question
+            pass  # an HTTP error is an answer as well
         except OSError as error:
             reasons[address] = str(getattr(error, "reason", error))
             return
@@ -96,7 +96,7 @@ def unreachable(addresses: Sequence[str]) -> dict[str, str]:
 
 
 def settle(source: Path, target: Path) -> None:
-    """Move what is in `source` to `target`, merging folders."""
+    """Move the contents of `source` to `target`, merging folders."""
     for entry in source.iterdir():
         goal = target / entry.name
         if entry.is_dir() and goal.is_dir():

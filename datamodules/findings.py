@@ -1,4 +1,4 @@
-"""Lines on what was found in a user's files: counts, and whatever may surprise."""
+"""Messages about a user's files: counts and unexpected findings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from datamodules.survey import SPLITS, FileSize, SplitName, sizes, spread
 from lightning_gans.core.received import printable
 
 SHOWN: Mapping[SplitName, str] = {"train": "training", "validation": "validation", "test": "test"}
-WIDTH = 130  # characters of a line, where names can be left out
-NAMES = 12  # of a list
-LOST = 0.25  # of an image's area: crops are told of that lose more
+WIDTH = 130  # characters of a line, above which names are left out
+NAMES = 12  # most names in a list
+LOST = 0.25  # share of an image's area above which a crop is reported
 LOOKED_AT = 1000  # files whose size is read
 
 
 def listed(text: str, names: Iterable[str], *, width: int = WIDTH) -> str:
-    """`text`, a colon and the names, as many as a line holds."""
+    """Return `text`, a colon and as many names as fit on a line."""
     names = list(names)
     line, shown = f"{text}: ", 0
     for name in names[:NAMES]:
@@ -28,7 +28,7 @@ def listed(text: str, names: Iterable[str], *, width: int = WIDTH) -> str:
 
 
 def counted(counts: Mapping[SplitName, int], classes: Mapping[str, int]) -> str:
-    """The images of each split, and of each class over all splits."""
+    """Describe the number of images in each split, and in each class over all splits."""
     text = f"{', '.join(f'{counts[split]:,} {SHOWN[split]}' for split in SPLITS)} images"
     if not classes:
         return f"{text}, no classes"
@@ -36,7 +36,7 @@ def counted(counts: Mapping[SplitName, int], classes: Mapping[str, int]) -> str:
 
 
 def repeated(count: int, batch_size: int, things: str = "images") -> list[str]:
-    """A line if a batch holds each training sample several times."""
+    """Return a line if a batch contains each training sample several times."""
     if count >= batch_size:
         return []
     times = f"about {batch_size / count:.0f} times" if batch_size >= 1.5 * count else "once or twice"
@@ -46,9 +46,9 @@ def repeated(count: int, batch_size: int, things: str = "images") -> list[str]:
 
 
 def shapes(root: Path, paths: Sequence[str], image_size: int) -> list[str]:
-    """Lines on images that lose much to the square in their centre, and on those that are enlarged.
+    """Return lines about images that lose much area to the centre crop, and about images that are enlarged.
 
-    The sizes are read from the headers of up to 1,000 files that are spread over all.
+    Sizes are read from the headers of up to 1,000 evenly spaced files.
     """
     found = sizes(root, spread(paths, LOOKED_AT))
     of = f"of {len(found):,} images{' looked at' * (len(paths) > LOOKED_AT)}"
@@ -68,7 +68,7 @@ def shapes(root: Path, paths: Sequence[str], image_size: int) -> list[str]:
 
 
 def one_colour(images: Tensor, paths: Sequence[str]) -> list[str]:
-    """A line if images (N, C, S, S) have a single colour each. paths: of the images, in their order."""
+    """Return a line if some images (N, C, S, S) have a single colour. paths: paths of the images, in order."""
     flat = images.flatten(2)
     same = (flat.amin(2) == flat.amax(2)).all(1).nonzero().flatten().tolist()
     if not same:
@@ -77,7 +77,7 @@ def one_colour(images: Tensor, paths: Sequence[str]) -> list[str]:
 
 
 def _lost(file: FileSize) -> float:
-    """The share of an image's area outside the square in its centre."""
+    """Return the share of an image's area outside its centre square."""
     return 1 - min(file.width, file.height) / max(file.width, file.height)
 
 

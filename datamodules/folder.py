@@ -39,8 +39,8 @@ from lightning_gans.settings import Channels, Count, ExistingFolder, Fraction, I
 __all__ = ["SUFFIXES", "TOPS", "Files", "Folder", "ImageFile"]
 
 MOST = 2**16 - 1  # the largest value of 16 bits
-LOOKED_AT = 32  # files of each split that are streamed, for the range of their values
-HASHED_BYTES = 2**26  # a fingerprint is over the files' content up to this much, else over their names and sizes
+LOOKED_AT = 32  # streamed files of each split whose range of values is examined
+HASHED_BYTES = 2**26  # total size up to which a fingerprint hashes content, else names and sizes
 
 
 class Files(Pictures):
@@ -71,7 +71,7 @@ class Files(Pictures):
     def extremes(self) -> Extremes | None:
         found = []
         for index in range(0, len(self), max(1, -(-len(self) // LOOKED_AT))):
-            with suppress(Exception), self.open(index) as picture:  # decoders raise nearly anything on a damaged file
+            with suppress(Exception), self.open(index) as picture:  # decoders may raise any exception on a damaged file
                 found.append(extremes(picture))
         return joined(found)
 
@@ -83,10 +83,10 @@ class Folder(ImageData):
     where transparent, the centre square resized by antialiased bicubic. Grey files of 16 and 32 bits and of floats are
     scaled to 8 bits, from `black` to `white`.
 
-    Where all files lie in two or more folders side by side, these folders are the classes, in natural order: 1, 2, 10
-    (until December 2026 as text: 1, 10, 2; this is the same unless names hold numbers of different lengths). Top
-    folders train/, val/ and test/ are the splits; a split without its folder is taken from train by a hash of each
-    file's path, so that a new file moves no other from one split to another.
+    If all files lie in two or more sibling folders, these folders are the classes, in natural order: 1, 2, 10 (until
+    December 2026 in text order: 1, 10, 2; the two differ only if names contain numbers of different lengths). Top
+    folders train/, val/ and test/ are the splits. A split without a folder is taken from train by a hash of each file's
+    path, so that a new file never moves another one between splits.
 
     Args:
         root: directory of the images.
@@ -111,11 +111,11 @@ class Folder(ImageData):
             `validation_share`.
 
     Raises:
-        UserError: no such folder, or no image in it that can be read.
+        UserError: no such folder, or no readable image in it.
     """
 
-    tops: Mapping[str, SplitName] = TOPS  # the top folders that are splits
-    key = "root"  # the setting that names the folder, for messages: "a" for data.a
+    tops: Mapping[str, SplitName] = TOPS  # top folders that define splits
+    key = "root"  # the setting with the folder, for messages: "a" for data.a
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class Folder(ImageData):
 
     @property
     def why_unlabelled(self) -> str:
-        """The reason why these images have no labels; empty if they have some."""
+        """Return the reason why these images have no labels; empty if they have labels."""
         if self.classes:
             return ""
         rule = "Images have labels if all of them lie in class folders, and there are at least two of these"
@@ -187,7 +187,7 @@ class Folder(ImageData):
 
     @cached_property
     def files(self) -> dict[SplitName, list[ImageFile]]:
-        """The files of each split, by path."""
+        """Return the files of each split, sorted by path."""
         found = self._found()
         if not found:
             raise UserError(
@@ -211,7 +211,7 @@ class Folder(ImageData):
             raise UserError(f"data.{self.key}={self.root} cannot be read: {error}. Check its permissions.") from error
 
     def _carve(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
-        """Take the splits that have no files of their own from train: at least a file each, where there are three."""
+        """Take splits without files of their own from train, with at least one file each if there are three files."""
         splits, limit, enough = dict(splits), 0.0, len(splits["train"]) > 2
         for name, share in self.shares.items():
             train = splits["train"]
@@ -223,7 +223,7 @@ class Folder(ImageData):
         return splits
 
     def _validated(self, splits: dict[SplitName, list[ImageFile]]) -> dict[SplitName, list[ImageFile]]:
-        """As many validation files as `holdout` says: of their own folder where there is one, else of train."""
+        """Limit validation to `holdout` files, from their own folder if there is one, else from train."""
         if self.holdout is None:
             return splits
         if splits["validation"]:
@@ -234,14 +234,14 @@ class Folder(ImageData):
     @cached_property
     def fingerprint(self) -> str:
         content = self._content([(name, file) for name, files in self.files.items() for file in files])
-        # Labels by natural order: caches of names that were in another order before are not read.
+        # Labels are in natural order; the key excludes caches written with another order.
         renumbered = list(self.classes or ()) != sorted(self.classes or ())
         more: dict[str, object] = {"class_order": "natural"} if renumbered else {}
         more |= {} if self.levels == FULL_RANGE else {"levels": self.levels}
         return self.digest(content, **more)
 
     def _content(self, files: Sequence[tuple[str, ImageFile]]) -> str:
-        """sha256 (hex) of files, each with a word, by their content where they are small, else by names and sizes."""
+        """Return sha256 (hex) of files with a tag each, by content if they are small, else by names and sizes."""
         digest = hashlib.sha256()
         whole = sum(file.size for _, file in files) <= HASHED_BYTES
         for word, file in files:
@@ -289,7 +289,7 @@ class Folder(ImageData):
         return lines + repeated(counts["train"], self.batch_size)
 
     def _notes_on_classes(self) -> list[str]:
-        """Why class folders are ignored, where there are any."""
+        """Return notes on why class folders are ignored, if there are any."""
         if loose := strays(self._all):
             more = f" and {len(loose) - 1:,} more images lie" if len(loose) > 1 else " lies"
             return [f"class folders are ignored: {printable(loose[0].path, 40)}{more} beside them"]
@@ -305,7 +305,7 @@ class Folder(ImageData):
 
 
 def range_note(name: str, extremes: Extremes, levels: Levels) -> str | None:
-    """A sentence on values of files of more than 8 bits that do not fill, or exceed, the range from black to white."""
+    """Return a sentence if values of files with more than 8 bits exceed, or do not fill, the range black to white."""
     (low, high), (black, white) = extremes, levels
     found = f"{name}: the values of its files of more than 8 bits are from {low:,} to {high:,}"
     if white is None and high < MOST / 4:
@@ -321,7 +321,7 @@ def range_note(name: str, extremes: Extremes, levels: Levels) -> str | None:
 
 
 def _place(path: str) -> float:
-    """Map a path to a number in [0, 1), by which files are divided into splits: a function of the path alone."""
+    """Hash a path to a number in [0, 1) that determines its split."""
     text = unicodedata.normalize("NFC", path).encode(errors="surrogateescape")
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest()) / 2**56
 

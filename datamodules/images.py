@@ -20,14 +20,14 @@ from lightning_gans.core.rng import stream
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY_BYTES = 2**30  # `auto` holds up to this much as uint8
-CHUNK = 64  # pictures a worker decodes at a time when all are read into memory
+IN_MEMORY_BYTES = 2**30  # limit of in_memory=auto, as uint8
+CHUNK = 64  # pictures per worker task when all are read into memory
 
 InMemory = Literal["auto"] | bool
 
 
 class ImageShape(TypedDict):
-    """Settings that all image data modules share, so that several of one shape can be made: `Digits(**shape)`."""
+    """Settings shared by all image data modules, to create several of the same shape: `Digits(**shape)`."""
 
     batch_size: int
     image_size: int
@@ -35,7 +35,7 @@ class ImageShape(TypedDict):
 
 
 class FileSettings(TypedDict):
-    """Settings of a user's files, as `Folder` has them, for data whose parts may be folders."""
+    """Settings of a user's files, as in `Folder`, for data whose parts may be folders."""
 
     black: float
     white: float | None
@@ -62,7 +62,7 @@ class ImageData(DataModule):
 
     batch: ClassVar[type] = SampleBatch
     contents: ClassVar[str] = "images"
-    native_sizes: tuple[int, ...] = ()  # that images come in beside those of all networks
+    native_sizes: tuple[int, ...] = ()  # additional sizes of these images, besides those of all networks
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ImageData(DataModule):
 
     @property
     def stored_size(self) -> int:
-        """Height and width of the images in `sources`."""
+        """Return height and width of the images in `sources`."""
         return self.load_size or self.image_size
 
     def finish(self, raw: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class ImageData(DataModule):
         return raw
 
     def digest(self, *content: str, **parameters: object) -> str:
-        """sha256 (hex) of content digests and of everything that turns that content into these pixels."""
+        """Return sha256 (hex) of content digests and of all settings that determine the pixels."""
         preprocessing = {
             "version": pixels.VERSION,
             "image_size": self.image_size,
@@ -124,14 +124,14 @@ class ImageData(DataModule):
 
     @property
     def own_holdout(self) -> dict[str, object]:
-        """The part of a digest that a number of validation images other than the usual one makes."""
+        """Return the contribution to a digest of a number of validation images other than the default."""
         return {} if self.holdout is None else {"holdout": self.holdout}
 
     def held(self, usual: int, training: int) -> int:
-        """The number of validation images that are taken out of so many training images.
+        """Return the number of validation images to take out of `training` images.
 
         Raises:
-            UserError: nothing would be left to train on.
+            UserError: no training image would be left.
         """
         if self.holdout is None:
             return usual
@@ -143,7 +143,7 @@ class ImageData(DataModule):
         return self.holdout
 
     def hold(self, pictures: Mapping[str, Pictures], key: str) -> dict[str, Source]:
-        """Files as sources: decoded into memory (and kept on disk under `key`), or streamed."""
+        """Return files as sources: decoded into memory (and cached on disk under `key`), or streamed."""
         count = sum(map(len, pictures.values()))
         in_memory = self.in_memory
         if in_memory == "auto":
@@ -178,7 +178,7 @@ class ImageData(DataModule):
         bad: list[Bad] = []
         found: list[Extremes | None] = []
         chunks = (chunk.tolist() for chunk in torch.split(torch.arange(len(files)), CHUNK))
-        workers = self.workers if len(files) > 8 * CHUNK else 0  # starting one takes longer than decoding a few
+        workers = self.workers if len(files) > 8 * CHUNK else 0  # a worker starts slower than it decodes a few files
         with activity("decoding images", len(files)) as report:
             for part, read, unread, extremes in decoded(
                 files, chunks if len(files) else (), workers=workers, replace=False
@@ -192,7 +192,7 @@ class ImageData(DataModule):
         return Decoded(images[: len(rows)], rows, bad, joined(found))
 
     def check_levels(self, extremes: Extremes | None) -> None:
-        """Warn if files of more than 8 bits use little of the range that is scaled to 8 bits, or more than it.
+        """Warn if files with more than 8 bits use little of the range that is scaled to 8 bits, or exceed it.
 
-        extremes: the smallest and the largest pixel of all such files that were read.
+        extremes: smallest and largest pixel over all such files read.
         """

@@ -1,4 +1,4 @@
-"""LETOR: queries with a list of documents each, described by features."""
+"""LETOR: queries, each with a list of documents described by features."""
 
 import hashlib
 import math
@@ -27,7 +27,7 @@ DOCUMENT = re.compile(r"docid\s*=\s*(\S+)")
 class Line(NamedTuple):
     """A document of a query.
 
-    label: 1 or more is relevant; -1 in the semi-supervised sets, where nobody judged it. document: its docid, or "".
+    label: relevant if 1 or more; -1 in the semi-supervised sets if it was not judged. document: its docid, or "".
     """
 
     label: int
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A query's documents (n, features), and which of them are relevant and which it must not be given."""
+    """A query's documents (n, features), with indices of relevant documents and of hidden ones."""
 
     documents: Tensor
     relevant: Sequence[int]
@@ -47,14 +47,14 @@ class Query(NamedTuple):
 class Letor(Retrieval):
     """LETOR 4.0 (Qin and Liu 2013, 1306.2597): train.txt, vali.txt and test.txt of a fold, as of MQ2008-semi.
 
-    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; features that it leaves out are 0. Relevant is a
-    label of 1 or more; all other documents of the query, judged or not, are candidates beside them. Queries without
-    a relevant document are left out, in training as in evaluation, and queries with relevant documents alone in
-    training, where they have no negative. Splits are of different queries.
+    A line is `label qid:10 1:0.1 2:0.3 ... #docid = GX000-00-0000000`; missing features are 0. Documents with a label
+    of 1 or more are relevant; all other documents of the query, judged or not, are further candidates. Queries without
+    a relevant document are left out everywhere, and queries with relevant documents only are left out of training,
+    because they have no negative. Splits have different queries.
 
-    If Large_norm.txt lies beside the three files, a query is ranked over all of its documents there, and described by
-    their features there, in training as in evaluation; the other files only tell which of them are relevant. A relevant
-    document of train.txt is no candidate in evaluation. So does the code of IRGAN (geek-ai/irgan).
+    If Large_norm.txt exists next to the three files, a query is ranked over all of its documents there, with their
+    features there, in training and evaluation; the other files only determine the relevant ones. Relevant documents of
+    train.txt are no candidates in evaluation. The code of IRGAN (geek-ai/irgan) does the same.
 
     Args:
         batch_size: queries in a global batch, of all processes together.
@@ -73,13 +73,13 @@ class Letor(Retrieval):
         self.fold = fold
         self.features = checks.whole("features", features, least=1)
         self.sample_shape = (features,)
-        self.left_out = Counter[str]()  # queries, by the reason
+        self.left_out = Counter[str]()  # number of queries, by reason
 
-    popularity = None  # each query has documents of its own
+    popularity = None  # documents are not shared between queries
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """The file of each split."""
+        """Return the file of each split."""
         for folder in (self.root, *(self.root / name / self.fold for name in ("", "MQ2008-semi", "MQ2008", "letor"))):
             named = {
                 split: [path for name in names if (path := folder / f"{name}.txt").is_file()]
@@ -94,7 +94,7 @@ class Letor(Retrieval):
 
     @cached_property
     def pool(self) -> Path | None:
-        """The file of all documents of all queries, where the fold has one."""
+        """Return the file with all documents of all queries, if the fold has one."""
         path = self.files["train"].with_name(POOL)
         return path if path.is_file() else None
 
@@ -153,7 +153,7 @@ class Letor(Retrieval):
         return lists
 
     def _pooled(self, path: Path, lists: Mapping[str, Mapping[str, Sequence[Line]]]) -> dict[str, list[Query]]:
-        """Each split's queries with their documents of the pool, by the judgements of the split's own file."""
+        """Return each split's queries with their documents from the pool, judged by the split's own file."""
         relevant = {
             split: {query: {line.document for line in lines if line.label > 0} for query, lines in found.items()}
             for split, found in lists.items()
@@ -180,11 +180,11 @@ class Letor(Retrieval):
         }
 
     def _lines(self, path: Path, *, of: Set[str] | None = None) -> Iterator[Line]:
-        """All lines of a file, or those of some queries."""
+        """Yield all lines of a file, or those of the given queries."""
         with path.open(encoding="utf-8", errors="replace") as text:
             for number, line in enumerate(text, 1):
                 words = line.partition("#")[0].split(maxsplit=2)
-                known = len(words) > 1 and words[1].startswith("qid:")  # another line is refused below
+                known = len(words) > 1 and words[1].startswith("qid:")  # other lines are refused below
                 if words and (of is None or not known or words[1].removeprefix("qid:") in of):
                     yield self._line(line, f"{path}, line {number}")
 
@@ -222,12 +222,12 @@ class Letor(Retrieval):
 
 
 def _own(lines: Sequence[Line]) -> Query:
-    """A query with the documents of its list."""
+    """Return a query with the documents of its list."""
     return Query(torch.stack([line.features for line in lines]), [i for i, line in enumerate(lines) if line.label > 0])
 
 
 def _judged(pool: Mapping[str, Tensor], relevant: Set[str], *, known: Set[str]) -> Query:
-    """A query with its documents of the pool; hidden are those that were known to be relevant before."""
+    """Return a query with its documents from the pool; documents known to be relevant before are hidden."""
     if not relevant:
         return Query(torch.empty(0, 0), ())
     found = {document: i for i, document in enumerate(pool)}

@@ -8,21 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WINDOW = 0.064  # seconds, about: long enough to tell the harmonics of a low voice apart
-RANGE = 80.0  # dB below a full-scale sine that are told apart
+WINDOW = 0.064  # seconds, approximately: long enough to resolve the harmonics of a low voice
+RANGE = 80.0  # dynamic range in dB below a full-scale sine
 GRIFFIN_LIM_STEPS = 64
 
 Waves = np.ndarray[tuple[int, int], np.dtype[np.float32]]  # (N, samples), in [-1, 1]
 
 
 class LogMel:
-    """Waveforms (N, samples) in [-1, 1] as log-mel spectrograms (N, mels, frames) in [-1, 1].
+    """Transform of waveforms (N, samples) in [-1, 1] to log-mel spectrograms (N, mels, frames) in [-1, 1].
 
-    Power in mel bands (librosa's, from 0 Hz to half the sample rate, each triangle's peak 1), Hann windows of 64 ms or
-    so that overlap by three quarters, no padding. 1 is the power of a full-scale sine, -1 is 80 dB below it or less.
+    Power in librosa's mel bands (from 0 Hz to half the sample rate, triangles with peak 1), in Hann windows of about
+    64 ms that overlap by three quarters, without padding. 1 is the power of a full-scale sine, -1 is 80 dB below it or
+    less.
 
     Args:
-        sample_rate: Hz.
+        sample_rate: sample rate in Hz.
         mels, frames: the shape of a spectrogram.
     """
 
@@ -34,19 +35,19 @@ class LogMel:
 
     @property
     def samples(self) -> int:
-        """Number of samples of the waveform that gives `frames` frames."""
+        """Return the number of samples of a waveform with `frames` frames."""
         return self.window + self.hop * (self.frames - 1)
 
     def __call__(self, waves: Waves) -> Tensor:
-        from librosa.feature import melspectrogram  # a second to import, and only sound needs it
+        from librosa.feature import melspectrogram  # slow to import (1 s), and needed only for sound
 
-        unit = np.float32(4 / self.window)  # brings a full-scale sine to power 1
+        unit = np.float32(4 / self.window)  # scales a full-scale sine to power 1
         power = melspectrogram(y=waves * unit, sr=self.sample_rate, n_mels=self.mels, norm=None, **self._stft)
         decibels = torch.from_numpy(power).clamp_min(1e-10).log10() * 10
         return (1 + decibels / (RANGE / 2)).clamp_(-1, 1)
 
     def waves(self, x: Tensor) -> Waves:
-        """Spectrograms (N, mels, frames) as waveforms (N, samples), phases by Griffin & Lim's iteration (1984)."""
+        """Convert spectrograms (N, mels, frames) to waveforms (N, samples), with phases by Griffin & Lim (1984)."""
         from librosa import griffinlim
         from librosa.feature.inverse import mel_to_stft
 
@@ -54,8 +55,8 @@ class LogMel:
         found = []
         for spectrogram in power:
             magnitude = mel_to_stft(spectrogram, sr=self.sample_rate, n_fft=self.window, norm=None)
-            # librosa takes the lost padding off both ends of a signal that is not centred: so centre it, and put up
-            # with ends that fade.
+            # librosa crops the missing padding from both ends of a signal that is not centred. Centre it, and accept
+            # faded ends.
             wave = griffinlim(
                 magnitude, n_iter=GRIFFIN_LIM_STEPS, hop_length=self.hop, n_fft=self.window, random_state=0
             )
@@ -63,7 +64,7 @@ class LogMel:
         return np.stack(found).clip(-1, 1).astype(np.float32)
 
     def wav(self, x: Tensor) -> list[bytes]:
-        """Spectrograms (N, mels, frames) as the contents of N wav files, 16 bit, mono."""
+        """Convert spectrograms (N, mels, frames) to the contents of N wav files, 16 bit, mono."""
         import soundfile
 
         files = []

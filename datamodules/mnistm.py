@@ -1,4 +1,4 @@
-"""MNIST-M: MNIST on photographs of one's own."""
+"""MNIST-M: MNIST on the user's own photographs."""
 
 import hashlib
 import json
@@ -21,16 +21,15 @@ from datamodules.vision import Vision
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count, ExistingFolder, MNISTImageSize, Natural
 
-MOST = 500  # photographs of each split that are read
+MOST = 500  # most photographs read for each split
 
 
 class MNISTM(ImageData):
     """MNIST-M: MNIST's digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
 
-    Ganin et al. 2016 (1505.07818), section 5.2.4, who take BSDS500's photographs. The splits are MNIST's. Those of the
-    photographs are their folders train/, val/ and test/, or made by a hash of each file's path, so that no photograph
-    is in two. Patches are as they are in the photograph, not scaled, and always the same; at `image_size` 28 the digits
-    are as they are too.
+    As in Ganin et al. 2016 (1505.07818), section 5.2.4, who use photographs of BSDS500. The splits are MNIST's. Splits
+    of the photographs are the folders train/, val/ and test/, or determined by a hash of each file's path, so that
+    splits share no photograph. Patches are fixed and not rescaled, nor are the digits at `image_size` 28.
 
     Args:
         photos: directory of photographs, each at least `image_size` pixels high and wide.
@@ -44,7 +43,7 @@ class MNISTM(ImageData):
         holdout: validation images; 0 leaves validation empty and trains on all 60,000, None: 5,000.
 
     Raises:
-        UserError: no photographs, or none that is large enough.
+        UserError: there are no photographs, or none is large enough.
     """
 
     native_sizes = (28,)
@@ -80,7 +79,7 @@ class MNISTM(ImageData):
 
     @cached_property
     def files(self) -> Mapping[str, list[Path]]:
-        """The photographs of each split."""
+        """Return the photographs of each split."""
         if self.photos is None:
             raise UserError(
                 "data.photos=null: MNIST-M is MNIST on patches of photographs. Say data.photos=DIR with a folder of "
@@ -106,7 +105,7 @@ class MNISTM(ImageData):
         return self.digest(self.digits.fingerprint, content.hexdigest(), patches="mnistm/1")
 
     def read(self) -> Mapping[str, Source]:
-        _ = self.files  # what is wrong with the photographs is said before MNIST is fetched
+        _ = self.files  # reports problems of the photographs before MNIST is downloaded
         digits = {name: source for name, source in self.digits.read().items() if isinstance(source, Tensors)}
 
         def prepare() -> cache.Kept:
@@ -121,7 +120,7 @@ class MNISTM(ImageData):
         return {name: Tensors(blended[name], source.labels) for name, source in digits.items()}
 
     def _photographs(self, split: str, bad: list[Bad]) -> list[Tensor]:
-        """uint8 (3, H, W) each; those that cannot be read are added to `bad`."""
+        """Read the photographs as uint8 (3, H, W); unreadable ones are added to `bad`."""
         photographs = []
         for path in self.files[split]:
             try:

@@ -1,4 +1,4 @@
-"""MovieLens: users as queries, the films they liked as relevant documents."""
+"""MovieLens: users are queries, and films they liked are relevant documents."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count, NonNegative
 
-# The folders of `root` that are searched after it.
+# Subfolders of `root` that are searched after it.
 FOLDERS = (
     "",
     "ml-100k",
@@ -33,13 +33,13 @@ FOLDERS = (
     "ml-latest",
     "movielens",
 )
-COMPARED = 5000  # documents whose likeness with each other is computed
+COMPARED = 5000  # most documents for which pairwise similarities are computed
 WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # files of all ratings
-SEPARATORS = {".dat": "::", ".csv": ","}  # by suffix; else blanks
+SEPARATORS = {".dat": "::", ".csv": ","}  # by suffix; otherwise blanks
 
 
 class Rating(NamedTuple):
-    """rating: stars; None in a plain list, where what is listed is liked."""
+    """A rating of an item by a user. rating: stars; None in a list without ratings, whose items are all liked."""
 
     user: int
     item: int
@@ -49,8 +49,8 @@ class Rating(NamedTuple):
 class MovieLens(Retrieval):
     """Users, and the items that they rated with `threshold` stars or more.
 
-    Read from `root`, or a folder in it that is named as a release (ml-100k, ml-1m, ml-latest-small, ...). The first of
-    these forms that a folder holds is read:
+    Read from `root`, or from a subfolder with the name of a release (ml-100k, ml-1m, ml-latest-small, ...). The first
+    format found in a folder is read:
 
     - MovieLens-100K's `<fold>.base` and `<fold>.test`
     - a file that ends in train.txt and one that ends in test.txt
@@ -58,12 +58,12 @@ class MovieLens(Retrieval):
     - ratings.dat of MovieLens-1M and -10M: `user::item::rating::time`
     - ratings.csv of MovieLens-20M, -25M, -32M and the latest ones: `userId,movieId,rating,timestamp` below a header
 
-    Other lines are `user item [rating [time]]`, separated by blanks or tabs; without a rating the item is liked. Of a
-    single file a part is held out, user by user. Numbers of users and items are the files' own; those of ratings.csv,
-    which leave most numbers out, are counted from 0 in their order.
+    Lines of the other files are `user item [rating [time]]`, separated by blanks or tabs; an item without a rating is
+    liked. If there is a single file, a part of each user's items is held out. Numbers of users and items are the files'
+    own; those of ratings.csv, which skip most numbers, are renumbered from 0 in order.
 
-    A user is ranked over all items that occur in the files but those that were positives before: in training, and for
-    the test also in validation, which is drawn from the training file.
+    A user's candidates are all items in the files except earlier positives: those of training and, for the test, also
+    those of validation, which is drawn from the training file.
 
     Args:
         batch_size: users in a global batch, of all processes together.
@@ -106,7 +106,7 @@ class MovieLens(Retrieval):
 
     @property
     def seen(self) -> Tensor | None:
-        """(queries, documents) bool, the training positives; None for too many documents to compare them all."""
+        """Return the training positives (queries, documents) bool; None if there are too many documents to compare."""
         if self.documents > COMPARED:
             return None
         train: Any = self.sources["train"]  # Judged
@@ -116,7 +116,7 @@ class MovieLens(Retrieval):
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """(train, test), or one file of all ratings."""
+        """Return the files (train, test), or a single file with all ratings."""
         for folder in (self.root / name for name in FOLDERS):
             pair = folder / f"{self.fold}.base", folder / f"{self.fold}.test"
             if all(path.is_file() for path in pair):
@@ -158,7 +158,7 @@ class MovieLens(Retrieval):
         return splits | {"positives": splits["train"].by_positives(self.per_row)}
 
     def _liked(self, ratings: Sequence[Rating]) -> dict[int, list[int]]:
-        liked: dict[int, dict[int, None]] = {}  # a list may say a thing twice
+        liked: dict[int, dict[int, None]] = {}  # a list may contain duplicates
         for user, item, rating in ratings:
             if rating is None or rating >= self.threshold:
                 liked.setdefault(user, {})[item] = None
@@ -167,7 +167,7 @@ class MovieLens(Retrieval):
     def _part(
         self, positives: Mapping[int, Sequence[int]], name: str
     ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Each user's positives in two: (the rest, of which there is at least one, the share of `name`)."""
+        """Split each user's positives into (the rest, with at least one item; the share held out for `name`)."""
         rest, part = {}, {}
         for user, items in positives.items():
             order = torch.randperm(len(items), generator=stream("movielens", name, user)).tolist()
@@ -191,7 +191,7 @@ class MovieLens(Retrieval):
         return ratings
 
     def _check_numbers(self, ratings: Sequence[Rating], path: Path) -> None:
-        """Refuse numbers that the settings make no room for, with the settings that would."""
+        """Refuse numbers beyond the bounds in the settings; the message gives sufficient bounds."""
         bounds = {"queries": self.queries, "documents": self.documents}
         found = {
             "queries": max((rating.user for rating in ratings), default=0) + 1,
@@ -213,7 +213,7 @@ class MovieLens(Retrieval):
 
 
 def _rating(line: str, path: Path, number: int) -> Rating:
-    """A line of a file."""
+    """Parse a line of a file."""
     separator = SEPARATORS.get(path.suffix)
     parts = line.strip().split(separator)
     where = f"{path}, line {number}"
@@ -235,7 +235,7 @@ def _rating(line: str, path: Path, number: int) -> Rating:
 
 
 def _renumbered(ratings: Sequence[Rating]) -> list[Rating]:
-    """The same with users and items counted from 0, in the order of their numbers."""
+    """Renumber users and items from 0, in the order of their numbers."""
     users = {user: place for place, user in enumerate(sorted({rating.user for rating in ratings}))}
     items = {item: place for place, item in enumerate(sorted({rating.item for rating in ratings}))}
     return [Rating(users[user], items[item], rating) for user, item, rating in ratings]

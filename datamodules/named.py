@@ -1,4 +1,4 @@
-"""One image data module from a word: the name of a set, or a folder."""
+"""Creation of an image data module from a name: a data set, or a folder."""
 
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,18 @@ def image_data(
     files: FileSettings | None = None,
     load_size: int | None = None,
 ) -> ImageData:
-    """The data module that `name` means where one setting says a whole data set.
+    """Create the data module for a setting that names a whole data set.
 
     Args:
-        name: a choice of `data=` that gives images, or else a folder of images (`./digits` for a folder of that name).
+        name: a choice of `data=` with images, or else a folder of images (`./digits` for a folder of that name).
         key: the setting, for messages: "a" for data.a.
-        data_dir: where the files of real sets lie, or are downloaded to.
-        photos: the folder of photographs that `mnistm` takes.
-        files: settings of the user's own files, where `name` is a folder.
-        load_size: size of which images are cropped at random for training, where `name` is a folder.
+        data_dir: folder of the files of real sets, also for downloads.
+        photos: the folder of photographs for `mnistm`.
+        files: settings of the user's own files, if `name` is a folder.
+        load_size: size of the images from which random training crops are taken, if `name` is a folder.
 
     Raises:
-        UserError: neither a set of images nor a folder.
+        UserError: the name is neither a set of images nor a folder.
     """
     shape = ImageShape(batch_size=batch_size, image_size=image_size, channels=channels)
     entry = CATALOGUE.get(name)

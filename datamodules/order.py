@@ -1,4 +1,4 @@
-"""Order of training samples and splits of labelled sets: pure functions of a seed, so nothing is stored."""
+"""Order of training samples, and splits of labelled sets: pure functions of a seed, without stored state."""
 
 from collections.abc import Iterator
 
@@ -9,23 +9,23 @@ from lightning_gans.core.rng import stream
 
 
 class Order:
-    """The stream of sample indices of a run: epoch permutations, one after the other.
+    """The stream of sample indices of a run: a concatenation of epoch permutations.
 
-    Iteration i of a global batch of B reads positions i * B .. i * B + B - 1 of the stream; rank r of w reads the r-th
-    of w equal parts of them. Epoch e's permutation comes from the random stream (seed, "order", e), so any position is
-    found without the ones before it.
+    Iteration i with global batch size B reads positions i * B .. i * B + B - 1 of the stream; rank r of w reads the
+    r-th of w equal parts. The permutation of epoch e comes from the random stream (seed, "order", e), so any position
+    is computed without the earlier ones.
     """
 
     def __init__(
         self, size: int, *, batch: int, seed: int, rank: int = 0, world: int = 1, device: torch.device | str = "cpu"
     ) -> None:
         self.size, self.batch, self.seed, self.device = size, batch, seed, device
-        self.rows = batch // world  # of this rank
+        self.rows = batch // world  # rows of this rank
         self.offset = rank * self.rows
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def indices(self, iteration: int) -> Tensor:
-        """(batch / world,) int64 indices on `device`."""
+        """Return (batch / world,) int64 indices on `device`."""
         position, left = iteration * self.batch + self.offset, self.rows
         parts = []
         while left:
@@ -36,7 +36,7 @@ class Order:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def lists(self, start: int, stop: int) -> Iterator[list[int]]:
-        """The indices of iterations start .. stop - 1 as lists, for a DataLoader's batch_sampler."""
+        """Yield the indices of iterations start .. stop - 1 as lists, for a DataLoader's batch_sampler."""
         return (self.indices(iteration).tolist() for iteration in range(start, stop))
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -49,9 +49,8 @@ class Order:
 def held_out(size: int, count: int, *key: int | str) -> tuple[Tensor, Tensor]:
     """Split indices 0 .. size - 1 in two: (the rest, `count` drawn at random), both ascending.
 
-    At random, not class by class: a held-out set whose classes are exactly in proportion scatters less than any
-    sample of that size, and scores an FID that no generator could reach. The choice depends on `key` alone, never on
-    a run's seed.
+    The split is not stratified: a held-out set with exact class proportions varies less than a random sample of that
+    size, and its FID would be unreachable for any generator. The choice depends only on `key`, never on a run's seed.
     """
     chosen = torch.zeros(size, dtype=torch.bool)
     chosen[torch.randperm(size, generator=stream(*key))[:count]] = True

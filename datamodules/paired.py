@@ -1,4 +1,4 @@
-"""Paired images: an input and the output that belongs to it."""
+"""Paired images: inputs and corresponding outputs."""
 
 import hashlib
 import warnings
@@ -39,10 +39,10 @@ SIDES = ("a", "b")
 
 
 class PairedData(ImageData):
-    """Inputs a and outputs b, side by side in the channels of one image: what is cropped or mirrored, both are.
+    """Inputs a and outputs b, concatenated in the channels of one image, so that both are cropped and mirrored alike.
 
-    A subclass reads sources of uint8 (N, A + B, S, S), and `sample_shape` is theirs. `parts["a"]` and `parts["b"]` are
-    the two sides, in one order; `split` gives the outputs.
+    Subclasses read sources of uint8 (N, A + B, S, S), whose shape is `sample_shape`. `parts["a"]` and `parts["b"]` are
+    the two sides in the same order; `split` returns the outputs.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -63,7 +63,7 @@ class PairedData(ImageData):
         return {side: _Side(self, side) for side in SIDES}
 
     def columns(self, side: str) -> slice:
-        """The channels of a side."""
+        """Return the channels of a side."""
         return slice(0, self.input_channels) if side == "a" else slice(self.input_channels, None)
 
     def split(self, name: SplitName) -> Split:
@@ -96,7 +96,7 @@ class _Side(ImageData):
 
 
 class _Columns:
-    """Some of the channels of a source."""
+    """A subset of the channels of a source."""
 
     def __init__(self, source: Source, columns: slice) -> None:
         self.source, self.columns, self.labels = source, columns, source.labels
@@ -117,7 +117,7 @@ class _Columns:
 
 
 class _DigitPairs(PairedData):
-    """The digits as outputs, and inputs made of them."""
+    """Pairs whose outputs are the digits, and whose inputs are derived from them."""
 
     version: ClassVar[str]
 
@@ -134,7 +134,7 @@ class _DigitPairs(PairedData):
         return self.digest(self.digits.fingerprint, pairs=self.version)
 
     def inputs(self, digits: Tensor) -> Tensor:
-        """Grey digits uint8 (N, 1, S, S) -> inputs of the same shape."""
+        """Derive inputs from grey digits uint8 (N, 1, S, S), in the same shape."""
         raise NotImplementedError
 
     def read(self) -> Mapping[str, Source]:
@@ -148,7 +148,7 @@ class _DigitPairs(PairedData):
 class DigitsEdges(_DigitPairs):
     """Pairs from the outline of a digit to the digit.
 
-    The outline: pixels that lie within one of the edge of what is brighter than mid-grey, white on black.
+    The outline consists of the pixels within one of the edge of the region brighter than mid-grey, white on black.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -190,8 +190,8 @@ class DigitsHalves(_DigitPairs):
 class PhotosGrey(PairedData):
     """Pairs from a grey patch to its colours: patches of scikit-learn's two photographs, 2,000 / 200 / 200.
 
-    Patches of a split come from a part of the photographs that no other split sees: the first 60 %, the next 20 % and
-    the last 20 % of their width. They are squares of 64 pixels, resized.
+    Splits use disjoint parts of the photographs: the first 60 %, the next 20 % and the last 20 % of their width.
+    Patches are squares of 64 pixels, resized.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -247,10 +247,10 @@ Direction = Literal["a2b", "b2a"]
 class Paired(PairedData, Folder):
     """Pairs of image files below `root`, to any depth.
 
-    Either in folders A/ and B/, whose files belong together where their paths are equal but for that folder and the
-    ending (A/train/7.jpg and B/train/7.png, or train/A/7.jpg and train/B/7.png). Or, where there are no such folders,
-    as one picture a pair, whose left half is A and right half B, as in the authors' sets (facades, edges2shoes). Splits
-    and class folders are those of `Folder`, and files become squares as there.
+    The pairs are either files in folders A/ and B/ whose paths are equal except for that folder and the suffix
+    (A/train/7.jpg and B/train/7.png, or train/A/7.jpg and train/B/7.png). Without such folders, each picture is a pair:
+    the left half is A and the right half B, as in the authors' sets (facades, edges2shoes). Splits, class folders and
+    the conversion to squares are those of `Folder`.
 
     Args:
         root: directory of the images.
@@ -271,7 +271,7 @@ class Paired(PairedData, Folder):
             "error".
 
     Raises:
-        UserError: no such folder, or no pair in it that can be read.
+        UserError: no such folder, or no readable pair in it.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class Paired(PairedData, Folder):
             on_bad_file=on_bad_file,
         )
         self.direction = checks.one_of("direction", direction, ("a2b", "b2a"))
-        self._partners: dict[str, ImageFile] = {}  # of the file in A/, by its path
+        self._partners: dict[str, ImageFile] = {}  # partner of each file in A/, by path
         self.alone: list[str] = []  # paths of files without a partner
 
     def _found(self) -> list[ImageFile]:
@@ -328,7 +328,7 @@ class Paired(PairedData, Folder):
         return [file for key, file in a.items() if key in b]
 
     def _by_split(self, found: Sequence[ImageFile]) -> dict[SplitName, list[ImageFile]]:
-        """By paths without the folder of a side, which may stand before or behind that of a split."""
+        """Group files by split, ignoring the folder of a side, which may precede or follow that of a split."""
         own = {_side_of(file.path)[1] if self._partners else file.path: file.path for file in found}
         renamed = [file._replace(path=key, inner=key) for key, file in zip(own, found, strict=True)]
         return {
@@ -362,7 +362,7 @@ class Paired(PairedData, Folder):
 
 
 def _side_of(path: str) -> tuple[str | None, str]:
-    """The side that a path belongs to by a folder A or B in it, and the path without that folder and the ending."""
+    """Return the side of a path (by its folder A or B), and the path without that folder and the suffix."""
     folders = list(PurePosixPath(path).parts[:-1])
     places = [place for place, folder in enumerate(folders[:2]) if folder.lower() in SIDES]
     if not places:
@@ -372,12 +372,12 @@ def _side_of(path: str) -> tuple[str | None, str]:
 
 
 class _PairFiles(Files):
-    """Pairs of image files, or pictures with both halves of a pair in them.
+    """Pairs of image files, or pictures that contain both halves of a pair.
 
     Args:
-        partners: the path of the other file of each pair; None: halves.
-        channels: of inputs and outputs.
-        reverse: inputs are B.
+        partners: path of the other file of each pair; None: pictures with two halves.
+        channels: channels of inputs and outputs.
+        reverse: True if inputs are B.
     """
 
     def __init__(
@@ -401,7 +401,7 @@ class _PairFiles(Files):
                 if self.partners is None:
                     pictures = _halves(first)
                 else:
-                    first.load()  # so that what is wrong with it is not said of its partner
+                    first.load()  # so that its errors are not attributed to its partner
                     name = self.partners[index]
                     pictures = [first, opened(self.root / name)]
                 order = reversed(pictures) if self.reverse else pictures
@@ -412,12 +412,12 @@ class _PairFiles(Files):
             return Picture(torch.cat(sides), None)
         except UnidentifiedImageError:
             return Bad(name, "of no known image format")
-        except Exception as error:  # decoders raise nearly anything on a damaged file
+        except Exception as error:  # decoders may raise any exception on a damaged file
             return Bad(name, f"{type(error).__name__}: {error}")
 
 
 def _halves(picture: Image.Image) -> list[Image.Image]:
-    """The left and the right half of a picture, turned upright."""
+    """Return the left and the right half of a picture, turned upright."""
     picture = ImageOps.exif_transpose(picture)
     width, height = picture.size
     if width < 2 or width < 1.5 * height:

@@ -1,4 +1,4 @@
-"""Pixels: from files and arrays to uint8 squares, and from those to what a network sees."""
+"""Conversion of pixels: from files and arrays to uint8 squares, and from those to network input."""
 
 from typing import NamedTuple
 
@@ -27,15 +27,15 @@ __all__ = [
     "whole",
 ]
 
-VERSION = 1  # part of every image fingerprint: count up when a function here gives other pixels than before
+VERSION = 1  # part of every image fingerprint: increment if a function here changes its pixels
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as PIL's mode "L"
 
 
 class Levels(NamedTuple):
-    """The values that become black and white in files of more than 8 bits a pixel; those beyond are clipped.
+    """The values that become black and white in files with more than 8 bits per pixel; values beyond are clipped.
 
-    white: None for the full range of a file's type: 65535 for integers, 255 for floats (1 where none is above 1).
+    white: None for the full range of a file's type: 65535 for integers, 255 for floats (1 if no value is above 1).
     """
 
     black: float = 0.0
@@ -46,18 +46,18 @@ FULL_RANGE = Levels()
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """uint8 (N, C, H, W) -> float32 in [-1, 1]: x / 127.5 - 1, with 0 -> -1 and 255 -> 1 exactly."""
-    return pixels.to(torch.float32).mul_(1 / 127.5).sub_(1)  # mul_ is faster than div_, and the same on every device
+    """Normalise uint8 (N, C, H, W) to float32 in [-1, 1]: x / 127.5 - 1, with 0 -> -1 and 255 -> 1 exactly."""
+    return pixels.to(torch.float32).mul_(1 / 127.5).sub_(1)  # mul_ is faster than div_, and equal on all devices
 
 
 def flip(pixels: Tensor, chosen: Tensor) -> Tensor:
-    """(N, C, H, W) with the rows where chosen (N,) is true mirrored left to right."""
+    """Mirror the images (N, C, H, W) for which chosen (N,) is true from left to right."""
     rows = torch.arange(len(pixels), device=pixels.device) + len(pixels) * chosen
     return torch.cat([pixels, pixels.flip(-1)]).index_select(0, rows)  # torch.where takes seven times as long on bytes
 
 
 def crop(pixels: Tensor, corner: Tensor, *, size: int) -> Tensor:
-    """Squares (N, C, size, size) of (N, C, S, S): of each image its own, whose upper left pixel is corner (N, 2)."""
+    """Crop a square (N, C, size, size) from each image (N, C, S, S), with its upper left pixel at corner (N, 2)."""
     inside = torch.arange(size, device=pixels.device)
     rows, columns = ((corner[:, axis, None] + inside) for axis in (0, 1))
     images = torch.arange(len(pixels), device=pixels.device)[:, None, None]
@@ -65,21 +65,21 @@ def crop(pixels: Tensor, corner: Tensor, *, size: int) -> Tensor:
 
 
 def resize(pixels: Tensor, *, size: int) -> Tensor:
-    """(N, C, S, S), uint8 or float in [0, 255] -> uint8 (N, C, size, size): antialiased bicubic, or unchanged."""
+    """Resize (N, C, S, S), uint8 or float in [0, 255], to uint8 (N, C, size, size) by antialiased bicubic."""
     if pixels.shape[-1] == size:
         return pixels
     return torch.cat([_fit(part, size, int(part.shape[1])) for part in torch.split(pixels, 256)])
 
 
 def dequantise(pixels: Tensor, uniform: Tensor) -> Tensor:
-    """uint8 and U[0, 1), both (N, C, H, W) -> float32, such that `normalise` gives its own plus U[0, 1/128)."""
+    """Add noise U[0, 1) to uint8 (N, C, H, W), scaled so that the result of `normalise` changes by U[0, 1/128)."""
     return torch.add(pixels, uniform, alpha=127.5 / 128)
 
 
 def fit(pixels: Tensor, *, size: int, channels: int) -> Tensor:
-    """(N, C, H, H), uint8 or float in [0, 255] -> uint8 (N, channels, size, size).
+    """Convert (N, C, H, H), uint8 or float in [0, 255], to uint8 (N, channels, size, size).
 
-    Antialiased bicubic; RGB to grey by luma, grey to RGB by repeating.
+    Resizes by antialiased bicubic; converts RGB to grey by luma, and grey to RGB by repetition.
     """
     return torch.cat([_fit(part, size, channels) for part in torch.split(pixels, 4096)])
 
@@ -95,11 +95,11 @@ def _fit(pixels: Tensor, size: int, channels: int) -> Tensor:
 
 
 def square(picture: Image.Image, *, size: int, channels: int, levels: Levels = FULL_RANGE) -> Tensor:
-    """Any picture -> uint8 (channels, size, size): upright, on white, its centre square, antialiased bicubic.
+    """Convert any picture to uint8 (channels, size, size): upright, on white, centre square, antialiased bicubic.
 
     Raises:
-        ValueError: pixels that are NaN or infinite, or whose range is not known (32-bit integers beyond 16 bits, floats
-            beyond [0, 255]) where `levels` does not say it.
+        ValueError: pixels are NaN or infinite, or their range is unknown (32-bit integers beyond 16 bits, floats beyond
+            [0, 255]) and not given by `levels`.
     """
     picture = _plain(picture, channels, levels)
     if picture.size != (size, size):
@@ -111,7 +111,7 @@ def square(picture: Image.Image, *, size: int, channels: int, levels: Levels = F
 
 
 def whole(picture: Image.Image, *, channels: int, levels: Levels = FULL_RANGE) -> Tensor:
-    """Any picture -> uint8 (channels, H, W): upright, on white, of its own size.
+    """Convert any picture to uint8 (channels, H, W): upright, on white, at its own size.
 
     Raises:
         ValueError: as `square`.
@@ -120,7 +120,7 @@ def whole(picture: Image.Image, *, channels: int, levels: Levels = FULL_RANGE) -
 
 
 def extremes(picture: Image.Image) -> tuple[int, int] | None:
-    """The smallest and the largest pixel of a picture of 16-bit or 32-bit integers; None for any other."""
+    """Return the smallest and largest pixel of a picture of 16-bit or 32-bit integers; None for other pictures."""
     if not picture.mode.startswith("I"):
         return None
     values = np.asarray(picture)
@@ -128,7 +128,7 @@ def extremes(picture: Image.Image) -> tuple[int, int] | None:
 
 
 def _plain(picture: Image.Image, channels: int, levels: Levels) -> Image.Image:
-    """Upright, on white, of 8 bits, grey or RGB."""
+    """Convert a picture to 8 bits, upright, on white, grey or RGB."""
     picture = _eight_bits(ImageOps.exif_transpose(picture), levels)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -142,7 +142,7 @@ def _pixels(picture: Image.Image) -> Tensor:
 
 
 def _eight_bits(picture: Image.Image, levels: Levels) -> Image.Image:
-    """16-bit, 32-bit and float pixels scaled to 8 bits (PIL's own conversion clips them)."""
+    """Scale 16-bit, 32-bit and float pixels to 8 bits (PIL's own conversion clips them)."""
     if picture.mode != "F" and not picture.mode.startswith("I"):
         return picture
     values = np.asarray(picture).astype(np.float64)

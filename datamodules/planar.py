@@ -1,4 +1,4 @@
-"""Planar data: densities on the plane and the line, with exact samples and known modes."""
+"""Planar data: densities on the plane and the line, with exact sampling and known modes."""
 
 import hashlib
 import inspect
@@ -18,7 +18,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Among, Count, NonNegative, Positive
 
-VERSION = 1  # part of every fingerprint: count up when a density here gives other samples than before
+VERSION = 1  # part of every fingerprint: increment if a density here changes its samples
 
 SIZES: dict[SplitName, int] = {"train": 100_000, "validation": 10_000, "test": 10_000}
 
@@ -26,7 +26,7 @@ SIZES: dict[SplitName, int] = {"train": 100_000, "validation": 10_000, "test": 1
 class Planar(DataModule):
     """Planar density with 100,000 training, 10,000 validation and 10,000 test points, fixed for all seeds.
 
-    A subclass gives `draw`; all its hyperparameters are attributes of the same name.
+    Subclasses define `draw`; all their hyperparameters are attributes of the same name.
 
     Args:
         batch_size: global batch.
@@ -47,7 +47,7 @@ class Planar(DataModule):
         self.sample_shape = (own_dimension,)
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor | None]:
-        """n independent samples: points (n, d) float32, labels (n,) int64 or None."""
+        """Draw n independent samples: points (n, d) float32, labels (n,) int64 or None."""
         raise NotImplementedError
 
     def read(self) -> Mapping[str, Source]:
@@ -85,7 +85,7 @@ class Mixture(Planar):
         return self.centres[label] + self.std * noise, label
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """(N, d) -> (N,) natural log of the density; std must be above 0."""
+        """Return the natural log of the density at (N, d) as (N,); std must be above 0."""
         count, dimension = self.centres.shape
         squares = torch.cdist(x, self.centres.to(x), compute_mode="donot_use_mm_for_euclid_dist").square()
         scale = math.log(count) + dimension * math.log(self.std * math.sqrt(2 * math.pi))
@@ -135,7 +135,7 @@ class Grid(Mixture):
 
 
 class TwoPoints(Mixture):
-    """Two point masses at (-1, 0) and (1, 0): f-divergences from a generator with a density are at their maximum.
+    """Two point masses at (-1, 0) and (1, 0); f-divergences from any generator with a density are maximal.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -152,7 +152,7 @@ class TwoPoints(Mixture):
 
 
 class RefPair(Planar):
-    """Reference pair P = N(0, 1) on the line; a network stands for Q = N(0.5, 1.2^2): all divergences are known.
+    """Reference density P = N(0, 1) on the line; its divergences from the fixed generator Q = N(0.5, 1.2^2) are known.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -166,7 +166,7 @@ class RefPair(Planar):
         return torch.randn(n, 1, generator=generator), None
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """(N, 1) -> (N,) natural log of the density."""
+        """Return the natural log of the density at (N, 1) as (N,)."""
         return -0.5 * x.squeeze(1).square() - 0.5 * math.log(2 * math.pi)
 
 
@@ -191,7 +191,7 @@ class Spiral(Planar):
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         arm = torch.randint(2, (n,), generator=generator)
-        radius = torch.rand(n, generator=generator).sqrt()  # even along the arm, nearly
+        radius = torch.rand(n, generator=generator).sqrt()  # nearly uniform along the arm
         angle = 3 * math.pi * radius + math.pi * arm
         points = radius[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
         return points + self.std * torch.randn(n, 2, generator=generator), arm

@@ -1,4 +1,4 @@
-"""Retrieval data, queries and documents: base class, and digits as their own search engine."""
+"""Retrieval data (queries and documents): base class, and retrieval among digits."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +19,18 @@ from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count, NonNegative
 
 DIGITS = 1797
-NONE = -1  # fills rows of document numbers up
+NONE = -1  # padding of rows of document numbers
 
 
 class Judged:
-    """Queries, the documents relevant to each, and those that it must not be given.
+    """Queries with their relevant documents, and hidden documents that are not candidates.
 
     Args:
-        query: (Q,) int64 or (Q, M, d) float: what a network scores documents by.
-        relevant, hidden: (Q, any) int64 document numbers, filled up with -1; a hidden document is not relevant.
-        documents: M.
-        numbers: (Q,) int64, of the queries.
-        positive: (Q, P) int64, the few relevant documents that a row is about, filled up with -1; None: all of them.
+        query: (Q,) int64 or (Q, M, d) float: the network's input.
+        relevant, hidden: (Q, any) int64 document numbers, padded with -1; a hidden document is not relevant.
+        documents: number of documents M.
+        numbers: (Q,) int64 numbers of the queries.
+        positive: (Q, P) int64, a subset of the relevant documents, padded with -1; None: all of them.
     """
 
     labels = None
@@ -57,7 +57,7 @@ class Judged:
         return Judged(*tensors, documents=self.documents, numbers=self.numbers.to(device), positive=positive)
 
     def described(self, features: Tensor) -> "Judged":
-        """The same queries, by the features (all queries, M, d) of their documents rather than by their numbers."""
+        """Return the same queries with the features (all queries, M, d) of their documents instead of numbers."""
         x = features[self.numbers]
         return Judged(x, self.relevant, self.hidden, documents=self.documents, numbers=self.numbers)
 
@@ -66,9 +66,9 @@ class Judged:
         return Judged(*tensors, documents=self.documents, numbers=self.numbers[rows])
 
     def by_positives(self, size: int) -> "Judged":
-        """The same queries in rows of at most `size` relevant documents each, which together are all of them.
+        """Split the relevant documents of each query into rows of at most `size` documents.
 
-        A query's documents are shuffled once and for all before they are cut into rows, which are numbered anew.
+        A query's documents are shuffled with a fixed seed before the split; rows get new numbers.
         """
         rows: list[Tensor] = []
         place: list[int] = []
@@ -84,38 +84,38 @@ class Judged:
         return Judged(*tensors, documents=self.documents, numbers=numbers, positive=filled(rows))
 
     def batch(self, rows: Tensor) -> RetrievalBatch:
-        """The queries at `rows`."""
+        """Return the queries at `rows`."""
         relevant, hidden = (dense(each[rows], self.documents) for each in (self.relevant, self.hidden))
         positive = None if self.positive is None else self.positive[rows]
         return RetrievalBatch(self.query[rows], relevant, ~hidden, self.numbers[rows], positive)
 
     def at_most(self, n: int) -> "Judged":
-        """n of the queries, chosen at random once and for all, in order; all of them where there are no more."""
+        """Return a fixed random subset of n queries, in order; all queries if there are no more."""
         if n >= len(self):
             return self
         return self.take(torch.randperm(len(self), generator=stream("split"))[:n].sort().values)
 
     def batches(self, size: int) -> Iterator[RetrievalBatch]:
-        """All queries on the CPU, `size` at a time."""
+        """Yield all queries on the CPU, `size` at a time."""
         return map(self.batch, torch.arange(len(self)).split(size))
 
 
 def dense(numbers: Tensor, documents: int) -> Tensor:
-    """(N, any) document numbers, filled up with -1 -> (N, documents) bool."""
+    """Convert document numbers (N, any), padded with -1, to a mask (N, documents) bool."""
     table = torch.zeros(len(numbers), documents + 1, dtype=torch.bool, device=numbers.device)
     return table.scatter_(1, torch.where(numbers < 0, documents, numbers), True)[:, :documents]
 
 
 def filled(rows: Sequence[Sequence[int] | Tensor]) -> Tensor:
-    """Rows of document numbers of any length -> (N, longest) int64."""
+    """Pad rows of document numbers of any length to (N, longest) int64."""
     return pad_sequence([torch.as_tensor(row, dtype=torch.int64) for row in rows], batch_first=True, padding_value=NONE)
 
 
 class Retrieval(DataModule):
-    """Retrieval data: batches of queries. A subclass's `read` gives `Judged` splits.
+    """Retrieval data: batches of queries. The `read` of subclasses returns `Judged` splits.
 
     Attributes:
-        popularity: (M,) how many training queries each document is relevant to; None where documents are not shared.
+        popularity: (M,) number of training queries for which each document is relevant; None without shared documents.
     """
 
     batch: ClassVar[type] = RetrievalBatch
@@ -142,13 +142,13 @@ class Retrieval(DataModule):
 def numbered_splits(
     positives: Mapping[str, Mapping[int, Sequence[int]]], *, documents: int, never: Sequence[int]
 ) -> dict[str, Judged]:
-    """Splits of queries that are numbers: a query is ranked over all documents but those that earlier splits told of.
+    """Create splits of numbered queries; candidates are all documents except positives of earlier splits.
 
-    The training split leaves out the queries to which all documents are relevant: they have no negative.
+    The training split excludes queries for which all documents are relevant, because they have no negative.
 
     Args:
-        positives: of "train", "validation" and "test": query -> its relevant documents. They are disjoint.
-        never: documents that no query is given.
+        positives: for each of "train", "validation" and "test": query -> its relevant documents. They are disjoint.
+        never: documents that are no query's candidates.
     """
     splits: dict[str, Judged] = {}
     told: dict[int, list[int]] = {}
@@ -175,9 +175,9 @@ def numbered_splits(
 class DigitsRetrieval(Retrieval):
     """Digit retrieval: noisy digits query digits of their class, by features of pixel differences.
 
-    `queries` and `documents` are disjoint draws from scikit-learn's 1,797 digits, each with noise of its own, always
-    the same. What is known of a query is few documents of its class; the others of its class are held out, half for
-    validation and half for the test. In training they are candidates like any other, which nobody has judged.
+    `queries` and `documents` are disjoint fixed draws from scikit-learn's 1,797 digits, each with its own fixed noise.
+    A few documents of a query's class are known in training; the others of its class are held out, half for validation
+    and half for the test. In training they are unjudged candidates.
 
     Args:
         batch_size: queries in a global batch, of all processes together.
@@ -230,12 +230,12 @@ class DigitsRetrieval(Retrieval):
 
     @property
     def query_images(self) -> Tensor:
-        """(queries, 1, 8, 8), in [-1, 1] but for the noise."""
+        """Return the queries as images (queries, 1, 8, 8), in [-1, 1] except for the noise."""
         return self._images[: self.queries] * 2 - 1
 
     @property
     def document_images(self) -> Tensor:
-        """(documents, 1, 8, 8)."""
+        """Return the documents as images (documents, 1, 8, 8)."""
         return self._images[self.queries :] * 2 - 1
 
     def read(self) -> dict[str, Judged]:  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Semi-supervised data: all images without labels, and the few that keep theirs."""
+"""Semi-supervised data: all images without labels, and a few labelled images."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -22,11 +22,11 @@ from lightning_gans.settings import Channels, Count, ImageSize, MNISTImageSize, 
 
 
 class SemiSupervised(Composite):
-    """Semi-supervised images: every training image without its label, and a class-balanced draw with labels.
+    """Semi-supervised images: all training images without labels, and a class-balanced subset with labels.
 
-    A batch has `batch_size` labelled images, and twice `unlabelled_batches` times as many from the whole of the
-    training split, the labelled ones among them, in two draws. Each of the three is an independent stream. Validation
-    and test are the whole set's.
+    A batch has `batch_size` labelled images and two draws of `unlabelled_batches` times as many unlabelled images from
+    the whole training split, including the labelled ones. The three streams are independent. Validation and test are
+    those of the whole set.
 
     Args:
         whole: the set, with batches of the unlabelled size.
@@ -37,7 +37,7 @@ class SemiSupervised(Composite):
         label_seed: which ones; None: the run's seed.
 
     Raises:
-        UserError: fewer labels than classes, more than there are, or a set without labels; before training begins.
+        UserError: fewer labels than classes, more than there are, or a set without labels; raised before training.
     """
 
     batch: ClassVar[type] = SemiSupervisedBatch
@@ -66,15 +66,15 @@ class SemiSupervised(Composite):
 
     @property
     def fingerprint(self) -> str:
-        """The whole set's: what is evaluated does not depend on which labels training sees."""
+        """Return that of the whole set, because the evaluation does not depend on the labelled subset."""
         return self.whole.fingerprint
 
     def setup(self, stage: str | None = None) -> None:
         super().setup(stage)
-        self.labelled(0)  # refused now, if at all
+        self.labelled(0)  # raises errors before training
 
     def labelled(self, seed: int = 0) -> Tensor:
-        """Rows of the training split that keep their labels in runs of this seed: (labels,) int64, ascending."""
+        """Return the labelled rows of the training split for this seed: (labels,) int64, ascending."""
         source, classes = self.whole.sources["train"], self.classes
         if classes is None or source.labels is None or not isinstance(source, Tensors):
             raise UserError(f"{type(self).__name__}: these images have no labels that some of them could keep.")
@@ -130,7 +130,7 @@ class SemiSupervised(Composite):
 
 
 class _Few(DataModule):
-    """Some rows of another module's training split, over and over, as it would give them."""
+    """A subset of another module's training split, repeated, with the same preprocessing."""
 
     def __init__(self, whole: ImageData, rows: Tensor, *, batch_size: int) -> None:
         super().__init__(batch_size=batch_size)
@@ -232,6 +232,6 @@ class VisionSemi(SemiSupervised):
 
 
 def _many(batch_size: int, unlabelled_batches: int) -> int:
-    """Unlabelled images in a batch."""
+    """Return the number of unlabelled images in a batch."""
     few = checks.whole("batch_size", batch_size, least=1)
     return few * checks.whole("unlabelled_batches", unlabelled_batches, least=1)

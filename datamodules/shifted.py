@@ -1,4 +1,4 @@
-"""Shifted digits, thicker and on clouds: a domain shift without a download."""
+"""Shifted digits, with thicker strokes on blurred noise: a domain shift without a download."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,16 @@ from datamodules.digits import Digits
 from datamodules.sources import Source, Tensors
 from lightning_gans.core.rng import stream
 
-BRIGHTEST = 0.8  # of the clouds, as a share of a stroke's
-GRAIN = 1 / 16  # standard deviation of their blur, as a share of the image
+BRIGHTEST = 0.8  # brightness of the blurred noise, as a share of a stroke's
+GRAIN = 1 / 16  # standard deviation of the blur, as a share of the image
 
 
 class DigitsShifted(Digits):
-    """Shifted digits: those of `Digits`, split alike, thicker, before blurred noise up to four fifths as bright.
+    """Shifted digits: those of `Digits` with thicker strokes, on blurred noise up to four fifths as bright.
 
-    Strokes are a sixteenth of the image (a pixel at least) wider on either side. Each pixel is the brighter of digit
-    and background, so that all of the digit is seen. Every image keeps its background, and no two splits share one.
+    Strokes are wider by a sixteenth of the image (at least one pixel) on either side. Each pixel is the maximum of
+    digit and background, so that the whole digit is visible. Each image has a fixed background, and splits share none.
+    Splits are those of `Digits`.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -42,18 +43,18 @@ class DigitsShifted(Digits):
 
 
 def thicker(x: Tensor) -> Tensor:
-    """The brightest within a sixteenth of the image, a pixel at least, up, down and sideways: uint8 (N, C, S, S)."""
+    """Dilate uint8 (N, C, S, S) by a sixteenth of the image, at least one pixel, in each direction."""
     reach = max(1, x.shape[-1] // 16)
     return F.max_pool2d(x.float(), 2 * reach + 1, 1, reach).to(torch.uint8)
 
 
 def clouds(n: int, size: int, split: str) -> Tensor:
-    """Blurred noise of mean 0.4 and deviation 0.2, clipped to [0, BRIGHTEST]: (n, 1, size, size)."""
+    """Return blurred noise with mean 0.4 and standard deviation 0.2, clipped to [0, BRIGHTEST]: (n, 1, size, size)."""
     sigma = GRAIN * size
     radius = round(4 * sigma)
     steps = torch.arange(-radius, radius + 1)
     kernel = (-(steps / sigma).square() / 2).exp()
-    kernel /= kernel.norm()  # of white noise, this leaves the variance at 1
+    kernel /= kernel.norm()  # keeps the variance of white noise at 1
     side = size + 2 * radius
     noise = torch.randn(n, 1, side, side, generator=stream("clouds", split))
     noise = F.conv2d(F.conv2d(noise, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))

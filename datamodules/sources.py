@@ -1,4 +1,4 @@
-"""Sources of raw samples: a tensor in memory, or image files decoded by workers; both give the same batches."""
+"""Sources of raw samples: a tensor in memory, or image files decoded by workers; both yield the same batches."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -27,16 +27,16 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def on(self, device: torch.device) -> "Source":
-        """This source with its samples on `device` where that pays, else itself."""
+        """Return a source with its samples on `device` if that is worthwhile, else itself."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Device of the indices that `batch` takes."""
+        """Return the device of the indices for `batch`."""
         ...
 
     def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
-        """One raw batch on `device` for each index tensor."""
+        """Yield one raw batch on `device` for each index tensor."""
         ...
 
 
@@ -59,7 +59,7 @@ class Tensors:
         return Tensors(self.x.to(device), None if self.labels is None else self.labels.to(device))
 
     def take(self, indices: Tensor) -> "Tensors":
-        """The samples at `indices`, in that order."""
+        """Return the samples at `indices`, in that order."""
         return Tensors(self.x[indices], None if self.labels is None else self.labels[indices])
 
     def batches(self, indices: Iterable[Tensor], device: torch.device) -> Iterator[Raw]:
@@ -74,7 +74,7 @@ class Tensors:
 
 
 def free_memory(device: torch.device) -> float:
-    """Bytes free on an accelerator; 0 where that cannot be asked."""
+    """Return the free bytes of an accelerator; 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
@@ -82,7 +82,7 @@ def free_memory(device: torch.device) -> float:
     return 0
 
 
-Extremes = tuple[int, int]  # the smallest and the largest pixel of files of 16 bits or more
+Extremes = tuple[int, int]  # smallest and largest pixel of files of 16 bits or more
 
 
 class Picture(NamedTuple):
@@ -93,7 +93,7 @@ class Picture(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """Some decoded files. images: uint8 (n, channels, size, size). rows: the indices that they have."""
+    """Several decoded files. images: uint8 (n, channels, size, size). rows: their indices."""
 
     images: Tensor
     rows: list[int]
@@ -102,18 +102,18 @@ class Decoded(NamedTuple):
 
 
 def joined(extremes: Iterable[Extremes | None]) -> Extremes | None:
-    """The extremes of several parts together."""
+    """Merge the extremes of several parts."""
     known = [pair for pair in extremes if pair is not None]
     return (min(low for low, _ in known), max(high for _, high in known)) if known else None
 
 
 class Pictures(ABC):
-    """Image files, decoded on demand; what a worker process gets, so it pickles and holds nothing open.
+    """Image files, decoded on demand. Instances are sent to worker processes, so they pickle and hold no open files.
 
     Args:
         labels: (N,) int64 or None.
-        size, channels: the uint8 squares they become.
-        levels: black and white of files of more than 8 bits.
+        size, channels: shape of the decoded uint8 squares.
+        levels: black and white of files with more than 8 bits.
     """
 
     def __init__(self, labels: Tensor | None, *, size: int, channels: int, levels: Levels = FULL_RANGE) -> None:
@@ -124,37 +124,37 @@ class Pictures(ABC):
 
     @abstractmethod
     def open(self, index: int) -> Image.Image:
-        """The picture as PIL opens it."""
+        """Open a picture by PIL."""
 
     @abstractmethod
     def name(self, index: int) -> str:
-        """Name of a sample in error messages."""
+        """Return the name of a sample for error messages."""
 
     def replaces(self, index: int, other: int) -> bool:
-        """Return True if file `other` may replace an unreadable file `index` of a batch: one of its class."""
+        """Return True if file `other` may replace an unreadable file `index` of a batch: it has the same class."""
         return self.labels is None or bool(self.labels[other] == self.labels[index])
 
     def extremes(self) -> Extremes | None:
-        """The extremes of a few files that are spread over all, where that is asked of them."""
+        """Return the extremes of a few evenly spaced files, for subclasses that examine them."""
         return None
 
     def fit(self, picture: Image.Image) -> Tensor:
-        """The square that a picture becomes, uint8 (channels, size, size)."""
+        """Convert a picture to a square, uint8 (channels, size, size)."""
         return square(picture, size=self.size, channels=self.channels, levels=self.levels)
 
     def read(self, index: int) -> Picture | Bad:
-        """The decoded file, or why it cannot be."""
+        """Decode a file, or return the reason for a failure."""
         try:
             with warnings.catch_warnings(action="ignore"), self.open(index) as picture:
                 return Picture(self.fit(picture), extremes(picture))
         except UnidentifiedImageError:
             return Bad(self.name(index), "of no known image format")
-        except Exception as error:  # decoders raise nearly anything on a damaged file
+        except Exception as error:  # decoders may raise any exception on a damaged file
             return Bad(self.name(index), f"{type(error).__name__}: {error}")
 
 
 class _Decoder(Dataset[Any]):
-    """Decodes lists of indices in a worker."""
+    """A dataset that decodes lists of indices in a worker."""
 
     def __init__(self, pictures: Pictures, *, replace: bool) -> None:
         self.pictures, self.replace = pictures, replace
@@ -173,7 +173,7 @@ class _Decoder(Dataset[Any]):
         return Decoded(images, rows, bad, joined(picture.extremes for picture in read))
 
     def _candidates(self, index: int) -> Iterator[int]:
-        """The index itself, then the next ones of its class: a bad file does not change a batch's size or labels."""
+        """Yield the index, then the next ones of its class, so that a bad file keeps a batch's size and labels."""
         yield index
         for step in range(1, len(self.pictures) if self.replace else 1):
             other = (index + step) % len(self.pictures)
@@ -190,7 +190,7 @@ def decoded(
 ) -> Iterator[Decoded]:
     """Decode lists of indices in worker processes.
 
-    replace: an unreadable file gives way to the next one of its class.
+    replace: True if the next file of its class replaces an unreadable file.
     """
     loader: DataLoader[Any] = DataLoader(
         _Decoder(pictures, replace=replace),
@@ -198,16 +198,16 @@ def decoded(
         num_workers=workers,
         collate_fn=_whole,
         pin_memory=pin,
-        generator=stream("workers"),  # else it would draw from the global random state
+        generator=stream("workers"),  # otherwise it draws from the global random state
     )
     yield from loader
 
 
 class Streamed:
-    """Pictures too many to hold: workers decode and resize them, batch by batch.
+    """Pictures that do not fit in memory: workers decode and resize them, batch by batch.
 
     Args:
-        report: called with the files of each batch that could not be read.
+        report: called with the unreadable files of each batch.
     """
 
     device = torch.device("cpu")
@@ -234,9 +234,9 @@ class Streamed:
 
 
 class Split:
-    """Samples for evaluation: always the same ones in the same order, not augmented.
+    """Samples for evaluation, in a fixed order and without augmentation.
 
-    labels: (N,) int64 or None. rows: (N,) int64, of the samples in their source.
+    labels: (N,) int64 or None. rows: (N,) int64 rows of the samples in their source.
     """
 
     def __init__(self, source: Source, finish: Callable[[Tensor], Tensor], rows: Tensor | None = None) -> None:
@@ -248,17 +248,17 @@ class Split:
         return len(self.rows)
 
     def at_most(self, n: int) -> Self:
-        """n of the samples, chosen at random once and for all, in order; all of them where there are no more."""
+        """Return a fixed random subset of n samples, in order; all samples if there are no more."""
         if n >= len(self):
             return self
         return self.take(torch.randperm(len(self), generator=stream("split"))[:n].sort().values)
 
     def take(self, places: Tensor) -> Self:
-        """The samples at `places` (n,) of this split, in that order."""
+        """Return the samples at `places` (n,) of this split, in that order."""
         return type(self)(self._source, self._finish, self.rows[places])
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
-        """All samples on the CPU, `size` at a time (the last batch may be smaller)."""
+        """Yield all samples on the CPU, `size` at a time (the last batch may be smaller)."""
         rows = torch.split(self.rows, size) if len(self) else ()
         for raw, label in self._source.batches(rows, torch.device("cpu")):
             yield SampleBatch(self._finish(raw), label)

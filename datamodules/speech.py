@@ -22,18 +22,18 @@ from datamodules.utterances import SpeechData, Utterances
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Count, ExistingFolder, Fraction
 
-MOST_NUMBERS = 2**29  # of a recording: nine hours at 16 kHz
-SILENCE = 1e-3  # RMS: segments below -60 dB of full scale say nothing
+MOST_NUMBERS = 2**29  # samples of a recording: nine hours at 16 kHz
+SILENCE = 1e-3  # RMS below which a segment is silent: -60 dB of full scale
 
 
 class Speech(SpeechData):
     """Speech folder: sound files below root/<speaker>/, in any format of libsndfile, cut into segments.
 
-    `root` may be a copy of VCTK or LibriSpeech as it comes (VCTK's sample rate is 48,000 Hz, LibriSpeech's 16,000).
+    `root` may be an unmodified copy of VCTK (sample rate 48,000 Hz) or LibriSpeech (16,000 Hz).
 
-    Channels are averaged, silent segments left out. Speakers are in natural order of their folders' names (1, 2, 10).
-    Each speaker's files, not segments, are drawn into the splits. Everything is held in memory, 2.6 kB a segment of
-    40 mels and 16 frames.
+    Channels are averaged, and silent segments are left out. Speakers are in natural order of their folders' names (1,
+    2, 10). The splits divide each speaker's files, not segments. All data are held in memory, at 2.6 kB for a segment
+    of 40 mels and 16 frames.
 
     Args:
         root: directory of the speakers' directories.
@@ -47,7 +47,7 @@ class Speech(SpeechData):
             "skip" with one warning that names them, or an "error".
 
     Raises:
-        UserError: fewer than two speakers, fewer than three files of one that can be used, or silence alone.
+        UserError: fewer than two speakers, fewer than three usable files of a speaker, or only silence.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Speech(SpeechData):
         super().__init__(batch_size=batch_size, sample_rate=sample_rate, mels=mels, frames=frames)
         self.root = checks.folder("root", root)
         self.bad_files = BadFiles(on_bad_file, kind="sound file", fault="cannot be used")
-        self.silent: list[str] = []  # files without a segment that is loud enough
+        self.silent: list[str] = []  # files with only silent segments
         self.validation_share = checks.number("validation_share", validation_share, least=0)
         self.test_share = checks.number("test_share", test_share, least=0)
         if self.validation_share + self.test_share >= 1:
@@ -76,10 +76,10 @@ class Speech(SpeechData):
 
     @cached_property
     def files(self) -> Mapping[str, list[Path]]:
-        """Speaker -> files.
+        """Return the files of each speaker.
 
         Raises:
-            UserError: no two speakers, or too few files of one.
+            UserError: fewer than two speakers, or too few files of a speaker.
         """
         found = recordings(self.root)
         if len(found) < 2:
@@ -115,7 +115,7 @@ class Speech(SpeechData):
         parts: dict[SplitName, list[torch.Tensor]] = {split: [] for split in SPLITS}
         of: dict[SplitName, list[int]] = {split: [] for split in SPLITS}
         bad: list[Bad] = []
-        short_of: dict[str, tuple[int, Bad]] = {}  # speakers with too few files that can be used
+        short_of: dict[str, tuple[int, Bad]] = {}  # speakers with too few usable files
         for speaker, (name, files) in enumerate(self.files.items()):
             waves, unfit = self._waves(files)
             bad += unfit
@@ -137,7 +137,7 @@ class Speech(SpeechData):
         return {split: Utterances(torch.cat(parts[split]), None, torch.tensor(of[split])) for split in SPLITS}
 
     def _waves(self, files: Sequence[Path]) -> tuple[dict[Path, Waves], list[Bad]]:
-        """The segments of each file that can be used, and the other files."""
+        """Return the segments of each usable file, and the unusable files."""
         waves: dict[Path, Waves] = {}
         bad: list[Bad] = []
         for path in files:
@@ -151,10 +151,10 @@ class Speech(SpeechData):
         return waves, bad
 
     def _report(self, bad: Sequence[Bad], short_of: Mapping[str, tuple[int, Bad]]) -> None:
-        """Warn of files that cannot be used, or refuse them.
+        """Warn about unusable files, or refuse them.
 
         Raises:
-            UserError: they leave too few, or on_bad_file is "error".
+            UserError: too few usable files are left, or on_bad_file is "error".
         """
         total = sum(map(len, self.files.values()))
         if len(bad) == total:
@@ -187,12 +187,12 @@ class Speech(SpeechData):
         return {split: [files[i] for i in rows[split].tolist()] for split in SPLITS}
 
     def segments(self, path: Path) -> Waves:
-        """The segments of a file that are not silent, (n, samples).
+        """Return the segments of a file that are not silent, (n, samples).
 
         Raises:
-            ValueError: it cannot be read, has another rate, or is shorter than one segment.
+            ValueError: the file cannot be read, has another sample rate, or is shorter than one segment.
         """
-        import soundfile  # a library of the system's behind it
+        import soundfile  # needs the system library libsndfile
 
         try:
             with soundfile.SoundFile(path) as file:

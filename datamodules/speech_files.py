@@ -1,4 +1,4 @@
-"""Search for the recordings in a folder. Imports nothing heavy: configs ask it for the number of speakers."""
+"""Search for recordings in a folder. Imports nothing heavy, because configurations use it to count speakers."""
 
 import os
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from datamodules.survey import natural
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
 
 
-# Folders in which the speakers of VCTK lie, the newer release first; every second microphone is left out.
+# Folders with the speakers of VCTK, the newer release first; the second microphone is left out.
 VCTK = ("wav48_silence_trimmed", "wav48")
 SECOND_MICROPHONE = "_mic2."
-# Subsets of LibriSpeech and LibriTTS, in which the speakers lie.
+# Subsets of LibriSpeech and LibriTTS, which contain the speakers.
 LIBRISPEECH = tuple(
     f"{split}-{kind}"
     for split, kinds in (
@@ -25,10 +25,10 @@ LIBRISPEECH = tuple(
 
 
 def recordings(root: str | Path) -> Mapping[str, list[Path]]:
-    """Speaker -> files: each folder in `root` that holds sound files, at any depth, is a speaker.
+    """Return the files of each speaker: each folder in `root` with sound files, at any depth, is a speaker.
 
-    Of VCTK (Yamagishi et al. 2019) `root` is the folder that holds wav48/ or wav48_silence_trimmed/, of LibriSpeech
-    (Panayotov et al. 2015) the one that holds its subsets (train-clean-100/, ...), or one of these.
+    For VCTK (Yamagishi et al. 2019), `root` contains wav48/ or wav48_silence_trimmed/; for LibriSpeech (Panayotov et
+    al. 2015), it contains the subsets (train-clean-100/, ...), or is one of them.
 
     Speakers are in natural order (1, 2, 10), files by path.
     """
@@ -47,7 +47,7 @@ def recordings(root: str | Path) -> Mapping[str, list[Path]]:
 
 
 def _speakers(root: Path) -> list[Path]:
-    """The folders of speakers."""
+    """Return the folders of the speakers."""
     below = _folders(root)
     names = {path.name for path in below}
     if own := next((name for name in VCTK if name in names), None):

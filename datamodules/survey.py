@@ -1,4 +1,4 @@
-"""Image files of a folder: search, splits, class folders, and a quick look at sizes. Imports no torch and no numpy."""
+"""Image files of a folder: search, splits, class folders, and sizes from headers. Imports no torch and no numpy."""
 
 import os
 import re
@@ -19,10 +19,10 @@ SUFFIXES = tuple(
     for kind in ("bmp", "gif", "jfif", "jp2", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp")
 )
 
-# Formats by content, whatever a file is called: PIL would run Ghostscript for a PostScript file named a.png.
+# Formats allowed by content, not by name: PIL would run Ghostscript for a PostScript file named a.png.
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
-# The top folders that are splits.
+# Top folders that define splits.
 TOPS: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
@@ -33,13 +33,13 @@ TOPS: dict[str, SplitName] = {
     "testing": "test",
 }
 
-HEADERS = 64  # files whose size and mode `describe` reads
-GREY_MODES = ("1", "L", "LA", "La", "F")  # of PIL, beside those of 16 and 32 bits, which begin with I
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: width and height change places
+HEADERS = 64  # most files whose size and mode `describe` reads
+GREY_MODES = ("1", "L", "LA", "La", "F")  # modes of PIL, besides those of 16 and 32 bits, which start with I
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: width and height are swapped
 
 
 class ImageFile(NamedTuple):
-    """A file found. path: below the root, with slashes; inner: below its train/, val/ or test/ folder, else path."""
+    """An image file. path: relative to the root, with slashes; inner: relative to its split folder, else path."""
 
     path: str
     inner: str
@@ -48,12 +48,12 @@ class ImageFile(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The class folder that the file lies in; empty if it lies in none."""
+        """Return the class folder of the file; empty if there is none."""
         return self.inner.partition("/")[0] if "/" in self.inner else ""
 
 
 class FileSize(NamedTuple):
-    """The size of an image in pixels, turned upright. path: below the root."""
+    """The size of an upright image in pixels. path: relative to the root."""
 
     path: str
     width: int
@@ -62,13 +62,13 @@ class FileSize(NamedTuple):
 
 
 class FolderFacts(NamedTuple):
-    """A quick look at a folder of images.
+    """Facts about a folder of images from a quick inspection.
 
     images: number of image files, in all splits; 0 if the folder is missing or cannot be read.
     classes: names of the class folders in the order of their labels; empty without labels.
     size: median width and median height in pixels, of up to 64 files; (0, 0) if none of them can be read.
-    grey: none of these files has colours.
-    stray: path of the first image that lies beside class folders, which then are none; None without one.
+    grey: True if none of these files is in colour.
+    stray: path of the first image next to class folders, which are then ignored; None without one.
     """
 
     images: int
@@ -79,14 +79,14 @@ class FolderFacts(NamedTuple):
 
 
 def describe(root: str | Path, tops: Mapping[str, SplitName] = TOPS) -> FolderFacts:
-    """A quick look at the images below `root`, by the rules that `Folder` reads them by. Raises nothing.
+    """Inspect the images below `root` by the rules of `Folder`. Raises no exception.
 
     Args:
-        tops: the top folders that are splits, in lower case.
+        tops: top folders that define splits, in lower case.
     """
     try:
         found = search(Path(root).expanduser())
-    except (OSError, ValueError):  # ValueError: no name of a file
+    except (OSError, ValueError):  # ValueError: not a valid file name
         found = []
     files = [file for part in by_split(found, tops).values() for file in part]
     headers = sizes(Path(root).expanduser(), spread([file.path for file in files], HEADERS))
@@ -101,16 +101,16 @@ def describe(root: str | Path, tops: Mapping[str, SplitName] = TOPS) -> FolderFa
 
 
 def search(root: Path) -> list[ImageFile]:
-    """The image files below a folder, at any depth, by path. Hidden files are left out.
+    """Return the image files below a folder, at any depth, sorted by path. Hidden files are left out.
 
     Raises:
-        OSError: no such folder, or one that cannot be read.
+        OSError: the folder does not exist or cannot be read.
     """
 
     def below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[ImageFile]:
         status = folder.stat()
         this = (status.st_dev, status.st_ino)
-        if this in above:  # a link that leads back up
+        if this in above:  # a symbolic link to a parent folder
             return
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -127,7 +127,7 @@ def search(root: Path) -> list[ImageFile]:
 
 
 def by_split(found: Sequence[ImageFile], tops: Mapping[str, SplitName] = TOPS) -> dict[SplitName, list[ImageFile]]:
-    """Files by the top folders that are splits; all are training files if no folder of training files is among them."""
+    """Group files by split folder; without a folder of training files, all files are training files."""
     splits: dict[SplitName, list[ImageFile]] = {name: [] for name in SPLITS}
     for file in found:
         top, _, inner = file.path.partition("/")
@@ -137,34 +137,34 @@ def by_split(found: Sequence[ImageFile], tops: Mapping[str, SplitName] = TOPS) -
 
 
 def class_names(files: Sequence[ImageFile]) -> tuple[str, ...]:
-    """The class folders in natural order, if there are two or more of them and all files lie in one; else none."""
+    """Return class folders in natural order, if there are at least two and every file is in one; else nothing."""
     folders = {file.folder for file in files}
     return tuple(sorted(folders, key=natural)) if len(folders) > 1 and "" not in folders else ()
 
 
 def strays(files: Sequence[ImageFile]) -> list[ImageFile]:
-    """Files beside two or more folders that would be classes without them, by path."""
+    """Return the files, sorted by path, that prevent two or more folders from being class folders."""
     several = len({file.folder for file in files} - {""}) > 1
     return sorted(file for file in files if not file.folder) if several else []
 
 
 def natural(name: str) -> tuple[tuple[tuple[int, int], ...], str]:
-    """A key that sorts names as text, but runs of digits in them by value: 1, 2, 10, 20 and a2, a10.
+    """Return a sort key for natural order, with runs of digits compared by value: 1, 2, 10, 20 and a2, a10.
 
-    It differs from the order of text only where two names have runs of digits of different lengths in the same place.
+    The order differs from text order only if two names have runs of digits of different lengths in the same place.
     """
     parts = re.findall(r"[0-9]+|[^0-9]", name)
-    # every digit's code lies between those of the same other characters, so a run stands where its first digit would
+    # The codes of digits are contiguous, so a run sorts among other characters as its first digit does.
     return tuple((ord("0"), int(part)) if part[0] in "0123456789" else (ord(part), 0) for part in parts), name
 
 
 def opened(file: str | Path | BinaryIO) -> Image.Image:
-    """The picture in a file of one of FORMATS, as PIL opens it: pixels are decoded when they are asked for.
+    """Open a picture of one of FORMATS by PIL; pixels are decoded on access.
 
     Raises:
-        OSError: no such file, or no picture.
-        ValueError: it declares more pixels than PIL's limit (Image.MAX_IMAGE_PIXELS, 89 million): a small file of
-            them would fill the memory.
+        OSError: no such file, or not a picture.
+        ValueError: it declares more pixels than PIL's limit (Image.MAX_IMAGE_PIXELS, 89 million), which could exhaust
+            memory even for a small file.
     """
     try:
         with warnings.catch_warnings():
@@ -175,30 +175,30 @@ def opened(file: str | Path | BinaryIO) -> Image.Image:
 
 
 def upright_size(picture: Image.Image) -> tuple[int, int]:
-    """(width, height) of a picture turned upright, without decoding it."""
+    """Return (width, height) of the upright picture without decoding it."""
     width, height = picture.size
     if picture.format == "PNG" and "exif" not in picture.info:
-        return width, height  # getexif would decode the whole file, in search of a block behind the pixels
+        return width, height  # getexif would decode the whole file to find a block after the pixels
     return (height, width) if picture.getexif().get(ORIENTATION) in TURNED else (width, height)
 
 
 def is_grey(picture: Image.Image) -> bool:
-    """Return True if an image is grey, by its mode."""
+    """Return True if the mode of an image is grey."""
     return picture.mode in GREY_MODES or picture.mode.startswith("I")
 
 
 def sizes(root: Path, paths: Iterable[str]) -> list[FileSize]:
-    """The sizes of image files, read from their headers; those that cannot be read are left out."""
+    """Read the sizes of image files from their headers; unreadable files are left out."""
     found = []
     for path in paths:
-        # decoders raise nearly anything on a damaged file
+        # decoders may raise any exception on a damaged file
         with suppress(Exception), warnings.catch_warnings(action="ignore"), opened(root / path) as picture:
             found.append(FileSize(path, *upright_size(picture), is_grey(picture)))
     return found
 
 
 def spread(paths: Sequence[str], most: int) -> Sequence[str]:
-    """At most `most` of the paths, at equal distances."""
+    """Return at most `most` evenly spaced paths."""
     return paths[:: max(1, -(-len(paths) // most))]
 
 

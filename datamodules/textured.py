@@ -1,4 +1,4 @@
-"""Textured digits, on photographs: a second domain of the same ten classes, without a download."""
+"""Textured digits on photographs: a second domain of the same ten classes, without a download."""
 
 import hashlib
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ class DigitsTextured(Digits):
     """Textured digits, each blended with a random patch of a photograph: |patch - digit|, per channel.
 
     MNIST-M's recipe (Ganin et al. 2016, 1505.07818, section 5.2.4) on scikit-learn's digits and its two sample
-    photographs. The splits are those of `Digits`; the patches of one split come from a part of the photographs, side by
-    side, that no other split sees. Every image keeps its patch.
+    photographs. The splits are those of `Digits` and take their patches from disjoint vertical strips of the
+    photographs. Each image has a fixed patch.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -62,12 +62,12 @@ class DigitsTextured(Digits):
 
 
 def blend(images: Tensor, photographs: list[Tensor], *key: str) -> Tensor:
-    """|patch - image| for each image, with patches from anywhere in any of the photographs.
+    """Return |patch - image| for each image, with patches from random positions in any of the photographs.
 
     Args:
         images: uint8 (N, C, S, S), grey or RGB.
         photographs: uint8 (3, H, W) each, at least S pixels high and wide.
-        key: names the random stream that the patches are drawn from.
+        key: name of the random stream from which patches are drawn.
     """
     size = images.shape[-1]
     draws = torch.rand(len(images), 3, generator=stream("patches", *key))
@@ -83,11 +83,11 @@ def blend(images: Tensor, photographs: list[Tensor], *key: str) -> Tensor:
 
 
 def strip(photo: Tensor, start: float, end: float) -> Tensor:
-    """The upright part of a photograph (3, H, W) between two shares of its width."""
+    """Return the vertical strip of a photograph (3, H, W) between two shares of its width."""
     return photo[:, :, round(start * photo.shape[2]) : round(end * photo.shape[2])]
 
 
 @cache
 def photographs() -> list[Tensor]:
-    """scikit-learn's two, uint8 (3, 427, 640)."""
+    """Load scikit-learn's two photographs, uint8 (3, 427, 640)."""
     return [torch.from_numpy(photo.copy()).permute(2, 0, 1) for photo in load_sample_images().images]

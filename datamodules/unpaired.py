@@ -26,11 +26,10 @@ DOMAINS = ("a", "b")
 
 
 class _Pair(Composite):
-    """Images of A and of B of one size, in orders of their own.
+    """Images of domains A and B of one size, in independent orders.
 
-    sample_shape: of A. channels_b: those of B.
-    domains: what the images of each domain are judged by, its whole data; the same as `parts` unless they are
-        halves.
+    sample_shape: sample shape of A. channels_b: channels of B.
+    domains: the whole data of each domain, the reference in the evaluation; equal to `parts` unless these are halves.
     """
 
     batch: ClassVar[type] = UnpairedBatch
@@ -47,12 +46,12 @@ class _Pair(Composite):
         self.sample_shape = (channels, image_size, image_size)
 
     def shape(self, domain: str) -> ImageShape:
-        """The shape of a domain's images."""
+        """Return the shape of a domain's images."""
         channels = self.channels if domain == "a" else self.channels_b
         return ImageShape(batch_size=self.batch_size, image_size=self.image_size, channels=channels)
 
     def make(self) -> Mapping[str, ImageData]:
-        """The parts, "a" and "b"."""
+        """Create the parts "a" and "b"."""
         raise NotImplementedError
 
     @cached_property
@@ -141,7 +140,7 @@ class Unpaired(_Pair):
 
     @property
     def classes(self) -> None:
-        """The domains may have classes of their own; together they have none."""
+        """Return None: the domains may have classes of their own, but share none."""
         return None
 
     def make(self) -> Mapping[str, ImageData]:
@@ -178,7 +177,7 @@ class Unpaired(_Pair):
 
 
 class DomainFolder(Folder):
-    """The images of one domain below a folder that holds both: trainA/, valA/, testA/, or the same with B."""
+    """Images of one domain in a folder with both domains: trainA/, valA/, testA/, or the same with B."""
 
     def __init__(self, *, root: str, domain: str, **settings: Any) -> None:
         super().__init__(root=root, **settings)
@@ -201,9 +200,8 @@ class DomainFolder(Folder):
 class DigitsUnpaired(_Pair):
     """Unpaired digits. A: digits as RGB; B: digits blended with patches of photographs. No digit is in both.
 
-    `Digits` and `DigitsTextured` hold the same digits in the same splits. Of the training digits A has every other one
-    and B those between, so that no image of A is the answer to one of B; held-out digits are the same in both, as
-    nothing is trained on them.
+    `Digits` and `DigitsTextured` contain the same digits in the same splits. A and B take alternate training digits, so
+    that no image of A is the translation of an image of B. Held-out digits are the same in both domains.
 
     Args:
         batch_size: global batch size of each domain, of all processes together.
@@ -248,7 +246,7 @@ class DigitsUnpaired(_Pair):
 
 
 class _Faded(DigitsTextured):
-    """DigitsTextured on darker photographs, all of it of less contrast."""
+    """DigitsTextured on darker photographs, with reduced contrast."""
 
     def __init__(self, brightness: float, contrast: float, *, batch_size: int, image_size: int, channels: int) -> None:
         super().__init__(batch_size=batch_size, image_size=image_size, channels=channels)
@@ -265,7 +263,7 @@ class _Faded(DigitsTextured):
 
 
 class _Half(ImageData):
-    """Every other training image of a data module, from number `first` on; what is held out stays whole."""
+    """Every other training image of a data module, starting at index `first`; the other splits are complete."""
 
     def __init__(self, whole: ImageData, first: int) -> None:
         super().__init__(batch_size=whole.batch_size, image_size=whole.image_size, channels=whole.channels)

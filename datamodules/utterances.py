@@ -1,4 +1,4 @@
-"""Base class of speech data: segments of several speakers, and training batches of segments in pairs."""
+"""Base class of speech data: segments of several speakers, and training batches of paired segments."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -17,11 +17,11 @@ from lightning_gans.core.rng import stream
 
 
 class Utterances(Tensors):
-    """Log-mel segments in one tensor, those of a speaker side by side.
+    """Log-mel segments in one tensor, sorted by speaker.
 
     Args:
         x: (N, mels, frames).
-        labels: (N,) int64, what is said, or None.
+        labels: (N,) int64, the content, or None.
         speakers: (N,) int64, ascending; at least two speakers of at least two segments.
     """
 
@@ -36,7 +36,7 @@ class Utterances(Tensors):
         return self if moved is self else Utterances(moved.x, moved.labels, self.speakers.to(device))
 
     def partners(self, rows: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """For each of `rows` (n,), another row of its speaker, and one of any other; uniform: (n, 2), U(0, 1)."""
+        """Draw for each of `rows` (n,) another row of its speaker, and a row of another; uniform: (n, 2), U(0, 1)."""
         speaker = self.speakers[rows]
         count, first = self._counts[speaker], self._first[speaker]
         same = (rows - first + 1 + (uniform[:, 0] * (count - 1)).long()) % count
@@ -53,7 +53,7 @@ class UtteranceSplit(Split):
 
 
 class SpeechData(DataModule):
-    """Log-mel segments of several speakers; a training batch pairs each with one of its speaker and one of another.
+    """Log-mel segments of several speakers, each paired in training with one of its speaker and one of another.
 
     Args:
         batch_size: global batch.
@@ -62,7 +62,7 @@ class SpeechData(DataModule):
         frames: of 64 ms or so, 16 ms apart; a multiple of 4.
 
     Attributes:
-        speaker_names: of speakers 0, 1, ...
+        speaker_names: names of speakers 0, 1, ...
     """
 
     batch: ClassVar[type] = UtteranceBatch
@@ -90,7 +90,7 @@ class SpeechData(DataModule):
         return UtteranceSplit(source, self.finish)
 
     def wav(self, x: Tensor) -> list[bytes]:
-        """Spectrograms (N, mels, frames) as the contents of N wav files."""
+        """Convert spectrograms (N, mels, frames) to the contents of N wav files."""
         return self.spectrogram.wav(x)
 
     def _batches(

@@ -1,4 +1,4 @@
-"""Image sets of torchvision, read from wherever their files lie."""
+"""Image sets of torchvision, read from any of their usual file layouts."""
 
 import hashlib
 import io
@@ -34,9 +34,9 @@ CELEBA_ENDS: dict[SplitName, int] = {
 class Vision(ImageData):
     """Image set of torchvision: MNIST and its kin, USPS, SVHN, CIFAR, STL-10 (labelled), CelebA or LSUN.
 
-    Test is the official test set (LSUN: its validation set), validation a part of the official training set, split by
-    class (CelebA: the official one). Images whose native size is another are resized by antialiased bicubic, after
-    their centre square is cut out.
+    Test is the official test set (LSUN: its validation set). Validation is a fixed random part of the official training
+    set (CelebA: the official one). Images of another native size are cropped to their centre square and resized by
+    antialiased bicubic.
 
     Args:
         name: key of `datamodules.vision_table.SETS`: mnist, svhn, cifar10, celeba, ...
@@ -91,7 +91,7 @@ class Vision(ImageData):
         )
         self.root = checks.folder("root", root)
         self.download = checks.boolean("download", download)
-        self._choice = name.partition("_")[0] if name.startswith("lsun_") else name  # what one types as data=
+        self._choice = name.partition("_")[0] if name.startswith("lsun_") else name  # the choice of data=
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -107,7 +107,7 @@ class Vision(ImageData):
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """The set's files by role, after a download if that was needed."""
+        """Return the set's files by role, downloading them if needed."""
         found = locate(self.root, self._set.aliases, self._set.layouts)
         if found is None and not self.download:
             raise refuse(self._choice, self._set, self.root)
@@ -120,7 +120,7 @@ class Vision(ImageData):
 
     @cached_property
     def _content(self) -> tuple[Mapping[str, Source], str]:
-        """The splits, and a digest of the files they come from."""
+        """Return the splits, and a digest of their files."""
         if self._set.read is not None:
             return self._arrays()
         return self._celeba() if self.name == "celeba" else self._lsun()
@@ -146,7 +146,7 @@ class Vision(ImageData):
 
     def _celeba(self) -> tuple[Mapping[str, Source], str]:
         folder = self.files["images"]
-        if (folder / folder.name).is_dir():  # some archives nest it
+        if (folder / folder.name).is_dir():  # some archives nest the folder
             folder = folder / folder.name
         paths = sorted(
             path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png") and path.stem.isdigit()
@@ -193,7 +193,7 @@ class Vision(ImageData):
 
 
 class Lmdb(Pictures):
-    """Pictures in an LMDB database, by key. keys: uint8 (N, longest key), zero-padded."""
+    """Pictures in an LMDB database. keys: uint8 (N, longest key), zero-padded."""
 
     def __init__(self, path: Path, keys: Tensor, *, size: int, channels: int) -> None:
         super().__init__(None, size=size, channels=channels)
@@ -204,7 +204,7 @@ class Lmdb(Pictures):
         return len(self.keys)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None}  # each process opens it for itself
+        return {**self.__dict__, "_open": None}  # each process opens its own handle
 
     def name(self, index: int) -> str:
         return f"{self.path.name}/{bytes(self.keys[index].tolist()).rstrip(bytes(1)).decode(errors='replace')}"
@@ -218,7 +218,7 @@ class Lmdb(Pictures):
 
 
 def _keys(data: str, path: Path) -> Tensor:
-    """All keys of a database, uint8 (N, longest): listing millions takes a while, so the list is kept."""
+    """Return all keys of a database, uint8 (N, longest); cached, because millions of keys are slow to list."""
 
     def prepare() -> cache.Kept:
         with _lmdb(data).open(str(path), readonly=True, lock=False) as environment, environment.begin() as transaction:
@@ -240,6 +240,6 @@ def _lmdb(data: str) -> Any:
 
 
 def _stats(*paths: Path) -> str:
-    """A digest of files' names, sizes and times."""
+    """Return a digest of files' names, sizes and times."""
     listed = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
     return hashlib.sha256(str(listed).encode()).hexdigest()

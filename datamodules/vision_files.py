@@ -1,4 +1,4 @@
-"""The files of the well-known image sets: where they may lie, and how they are read."""
+"""Files of the well-known image sets: search and readers."""
 
 import bz2
 import codecs
@@ -19,33 +19,33 @@ from datamodules.sources import Tensors
 from lightning_gans.core.errors import UserError
 
 Files = Mapping[str, Path]  # by role
-Layout = Mapping[str, Sequence[str]]  # role -> the names its file may have
+Layout = Mapping[str, Sequence[str]]  # role -> possible file names
 Arrays = dict[str, Tensors]  # "train" and "test": uint8 (N, C, H, W) and int64 labels, at native size
 
-MOST_BYTES = 2**29  # of a file or archive, unpacked: CIFAR has 186 MB, EMNIST 88 MB
+MOST_BYTES = 2**29  # limit of an unpacked file: CIFAR has 186 MB, EMNIST 88 MB
 
-GREY_SETS = ("mnist", "fashionmnist", "kmnist", "emnist")  # their files have the same names
+GREY_SETS = ("mnist", "fashionmnist", "kmnist", "emnist")  # sets with the same file names
 
 
 def plain(name: str) -> str:
-    """Letters and digits of a folder's name, in lower case."""
+    """Return the letters and digits of a folder's name, in lower case."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def places(root: Path, aliases: Sequence[str]) -> list[Path]:
-    """The folders to look in: below root, those named as the set (or raw), two deep; the deepest first, root last."""
+    """Return the folders to search: those with the set's name (or raw), up to two deep; deepest first, root last."""
     wanted = {plain(alias) for alias in aliases} | {"raw"}
     levels = [[root]]
     for _ in range(2):
         children = [child for parent in levels[-1] if parent.is_dir() for child in sorted(parent.iterdir())]
         levels.append([child for child in children if plain(child.name) in wanted and child.is_dir()])
-    foreign = set(GREY_SETS) - wanted if wanted & set(GREY_SETS) else set()  # the others' files cannot be mistaken
+    foreign = set(GREY_SETS) - wanted if wanted & set(GREY_SETS) else set()  # files of other sets have distinct names
     found = [folder for level in reversed(levels) for folder in level]
     return [folder for folder in found if not foreign & {plain(part) for part in folder.absolute().parts[-2:]}]
 
 
 def locate(root: Path, aliases: Sequence[str], layouts: Sequence[Layout]) -> dict[str, Path] | None:
-    """The files of the first layout that one folder holds whole, by role; None where there is none."""
+    """Return the files of the first layout that is complete in one folder, by role; None if there is none."""
     for folder in places(root, aliases):
         for layout in layouts:
             found = {role: path for role, names in layout.items() if (path := _first(folder, names))}
@@ -59,7 +59,7 @@ def _first(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def idx_layout(prefix: str = "", *, train: str = "train", test: str = "t10k") -> Layout:
-    """The four files of MNIST and its kin: as downloaded (.gz) or unpacked."""
+    """Return the layout of MNIST and similar sets: four files, as downloaded (.gz) or unpacked."""
     layout = {}
     for split, name in (("train", train), ("test", test)):
         for role, ending in (("images", "images-idx3-ubyte"), ("labels", "labels-idx1-ubyte")):
@@ -70,7 +70,7 @@ def idx_layout(prefix: str = "", *, train: str = "train", test: str = "t10k") ->
 
 
 def read_idx(files: Files) -> Arrays:
-    """MNIST's format."""
+    """Read MNIST's format."""
     return {
         split: Tensors(
             torch.from_numpy(_idx(files[f"{split} images"]))[:, None],
@@ -81,7 +81,7 @@ def read_idx(files: Files) -> Arrays:
 
 
 def read_transposed_idx(files: Files) -> Arrays:
-    """EMNIST: MNIST's format with rows and columns exchanged."""
+    """Read EMNIST: MNIST's format with rows and columns swapped."""
     return {split: Tensors(data.x.transpose(2, 3).contiguous(), data.labels) for split, data in read_idx(files).items()}
 
 
@@ -95,7 +95,7 @@ def _idx(path: Path) -> np.ndarray[Any, Any]:
 
 
 def _unpacked(file: gzip.GzipFile | bz2.BZ2File) -> bytes:
-    """The content of a compressed file, or ValueError where it is larger than that of any of these sets."""
+    """Return the content of a compressed file; raise a ValueError if it is larger than that of any of these sets."""
     with file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -104,7 +104,7 @@ def _unpacked(file: gzip.GzipFile | bz2.BZ2File) -> bytes:
 
 
 def read_usps(files: Files) -> Arrays:
-    """libsvm text: label 1 .. 10, then 256 index:value pairs in [-1, 1]; bytes as torchvision makes them."""
+    """Read libsvm text: label 1 .. 10, then 256 index:value pairs in [-1, 1]; converted to bytes as in torchvision."""
     arrays = {}
     for split in ("train", "test"):
         text = re.sub(rb"\d+:", b"", _unpacked(bz2.BZ2File(files[split]))).decode()
@@ -115,7 +115,7 @@ def read_usps(files: Files) -> Arrays:
 
 
 def read_svhn(files: Files) -> Arrays:
-    """MATLAB files of cropped digits: X (32, 32, 3, N), y with 10 for the digit 0."""
+    """Read MATLAB files of cropped digits: X (32, 32, 3, N), y with 10 for the digit 0."""
     from scipy.io import loadmat
 
     arrays = {}
@@ -127,7 +127,7 @@ def read_svhn(files: Files) -> Arrays:
 
 
 def read_stl10(files: Files) -> Arrays:
-    """Bytes (N, 3, columns, rows); labels 1 .. 10."""
+    """Read bytes (N, 3, columns, rows) and labels 1 .. 10."""
     arrays = {}
     for split in ("train", "test"):
         images = np.fromfile(files[f"{split} images"], np.uint8).reshape(-1, 3, 96, 96).transpose(0, 1, 3, 2)
@@ -137,7 +137,7 @@ def read_stl10(files: Files) -> Arrays:
 
 
 def read_cifar(files: Files) -> Arrays:
-    """The "python version" of CIFAR-10 or CIFAR-100 (fine labels): unpacked, or the archive itself."""
+    """Read the "python version" of CIFAR-10 or CIFAR-100 (fine labels), unpacked or from the archive."""
     if "archive" in files:
         content, left = {}, MOST_BYTES
         with tarfile.open(files["archive"]) as archive:
@@ -165,27 +165,27 @@ def _cifar(batches: Sequence[Mapping[bytes, Any]]) -> tuple[Tensor, Tensor]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads arrays and plain containers; refuses to import anything else, so a foreign file can run no code."""
+    """An unpickler of arrays and plain containers only, so that an untrusted file cannot run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
             return np.empty(0).__reduce__()[0]
-        if (module, name) == ("_codecs", "encode"):  # how newer Pythons write bytes for older ones
+        if (module, name) == ("_codecs", "encode"):  # encoding of bytes by newer Pythons for older ones
             return codecs.encode
         raise pickle.UnpicklingError(f"it wants {module}.{name}, which no batch of images needs")
 
 
 def reading(data: str, files: Files, read: Any) -> Arrays:
-    """`read(files)`, with a message for whoever has damaged ones."""
+    """Return `read(files)`, with a UserError for damaged files."""
     try:
         arrays: Arrays = read(files)
         for split, content in arrays.items():
             if content.labels is None or len(content.x) != len(content.labels) or not len(content.x):
                 raise ValueError(f"the {split} images and labels do not match")
         return arrays
-    except Exception as error:  # a damaged archive raises nearly anything
+    except Exception as error:  # a damaged archive may raise any exception
         named = ", ".join(sorted({str(path) for path in files.values()}))
         raise UserError(
             f"data={data} is here but cannot be read ({type(error).__name__}: {error}). Its files: {named}. Delete the "

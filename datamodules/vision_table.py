@@ -1,4 +1,4 @@
-"""The well-known image sets: names, files, classes, where torchvision downloads them from."""
+"""The well-known image sets: names, files, classes, and torchvision's download addresses."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -20,13 +20,13 @@ from datamodules.vision_files import (
 class ImageSet(NamedTuple):
     """One set.
 
-    aliases: names of folders that may hold it.
-    layouts: the files it consists of; the first complete one counts.
-    read: files -> arrays; None where it is pictures to be decoded.
-    validation: how many images of the official training set become the validation split.
+    aliases: names of folders that may contain it.
+    layouts: sets of files; the first complete one is used.
+    read: files -> arrays; None for sets of pictures, which are decoded.
+    validation: number of images of the official training set in the validation split.
     downloads: torchvision's class, and the arguments of each call that downloads a part.
-    addresses: where those calls connect to.
-    size: in pixels, where images may be had as they are, at a size that no convolutional network has.
+    addresses: addresses contacted by those calls.
+    size: native size in pixels, if images may keep it although no convolutional network supports it.
     """
 
     aliases: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Synthetic vowels of several speakers: speech of which content and speaker are known, there without a download."""
+"""Synthetic vowels of several speakers: speech with known content and speaker, without a download."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from datamodules.utterances import SpeechData, Utterances, UtteranceSplit
 from lightning_gans.core.rng import stream
 from lightning_gans.settings import Count
 
-VERSION = 1  # part of the fingerprint: count up when the sounds change
+VERSION = 1  # part of the fingerprint: increment if the sounds change
 
 # Peterson & Barney 1952, "Control methods used in a study of the vowels", J. Acoust. Soc. Am. 24, 175-184, table II:
 # mean fundamental and formants F1, F2, F3 in Hz of 33 men, 28 women and 15 children, vowels of these words.
@@ -53,23 +53,23 @@ FORMANTS = np.array(
     dtype=float,
 )  # (groups, formants, vowels)
 
-# What the table does not have, from Klatt 1980 (J. Acoust. Soc. Am. 67, 971-995), table I: a man's F4 and F5, and
+# Values missing in the table, from Klatt 1980 (J. Acoust. Soc. Am. 67, 971-995), table I: a man's F4 and F5, and
 # bandwidths.
 HIGHER = np.array([3300.0, 3750.0])
 BANDWIDTHS = np.array([50.0, 70.0, 110.0, 250.0, 200.0])
 
-TRACT, PITCH = 0.16, 0.35  # how far the shortest and the lowest voice of a group are from the others, logarithmically
-PITCH_JITTER, FORMANT_JITTER = 0.03, 0.02  # standard deviations from utterance to utterance, logarithmically
-GLIDE = 0.05  # of the pitch over an utterance, up or down, at most
-LEVEL, LEVEL_JITTER = -20.0, 3.0  # RMS in dB of full scale, and how far from it at most
-BREATH = -50.0  # noise, in dB of the voice
-SETTLE = 512  # samples in which the resonances swing in, not heard
+TRACT, PITCH = 0.16, 0.35  # log range of vocal tract and pitch within a group
+PITCH_JITTER, FORMANT_JITTER = 0.03, 0.02  # log standard deviations over utterances
+GLIDE = 0.05  # largest change of pitch over an utterance, up or down
+LEVEL, LEVEL_JITTER = -20.0, 3.0  # RMS in dB of full scale, and largest deviation from it
+BREATH = -50.0  # noise in dB relative to the voice
+SETTLE = 512  # samples of the resonators' transient, discarded
 
 UTTERANCES: Mapping[SplitName, int] = {"train": 30, "validation": 10, "test": 10}  # of each vowel of each speaker
 
 
 class Voice(NamedTuple):
-    """One speaker. group: of GROUPS; pitch, tract: factors on its fundamentals and formants."""
+    """A speaker. group: index in GROUPS; pitch, tract: factors on the group's fundamentals and formants."""
 
     name: str
     group: int
@@ -78,12 +78,12 @@ class Voice(NamedTuple):
 
 
 def voices(n: int) -> list[Voice]:
-    """n speakers, a man, a woman and a child in turn; those of a group are spread evenly in pitch and in tract."""
+    """Return n speakers (man, woman, child in turn), evenly spaced in pitch and tract within each group."""
     found = []
     for speaker in range(n):
         group, member = speaker % 3, speaker // 3
         count = len(range(group, n, 3))
-        # the one with the longest tract has not the lowest pitch, so that neither gives the other away
+        # the longest tract does not have the lowest pitch, so that neither determines the other
         tract, pitch = ((place + 0.5) / count - 0.5 for place in (member, (member + 1) % count))
         found.append(
             Voice(f"{GROUPS[group]} {member + 1}", group, float(np.exp(PITCH * pitch)), float(np.exp(TRACT * tract)))
@@ -92,15 +92,15 @@ def voices(n: int) -> list[Voice]:
 
 
 def sound(pitch: np.ndarray, formants: np.ndarray, *, sample_rate: int, phase: float = 0.0) -> np.ndarray:
-    """A voice by source and filter: glottal pulses through resonators in cascade, of RMS 1.
+    """Synthesise a voice with RMS 1 by a source-filter model: glottal pulses through cascaded resonators.
 
-    The source is the derivative of Rosenberg's pulse C (1971: 40 % opening, 16 % closing), which has the mouth's
-    radiation in it; the resonators are Klatt's (1980). What lies above 45 % of the sample rate is left out.
+    The source is the derivative of Rosenberg's pulse C (1971: 40 % opening, 16 % closing), which includes the mouth's
+    radiation; the resonators are Klatt's (1980). Components above 45 % of the sample rate are left out.
 
     Args:
         pitch: (samples,), Hz.
         formants: (5,), Hz.
-        phase: of the first pulse, in [0, 1).
+        phase: phase of the first pulse, in [0, 1).
     """
     from scipy.signal import sosfilt
 
@@ -123,9 +123,9 @@ def sound(pitch: np.ndarray, formants: np.ndarray, *, sample_rate: int, phase: f
 
 
 def utterances(voice: Voice, vowel: int, jitter: Tensor, *, sample_rate: int, samples: int) -> Waves:
-    """One vowel as a speaker says it, several times: (n, samples) in [-1, 1].
+    """Synthesise several utterances of one vowel by a speaker: (n, samples) in [-1, 1].
 
-    jitter: (n, 10) of N(0, 1): each utterance's own pitch, five formants, glide, phase, level and noise.
+    jitter: (n, 10) from N(0, 1): pitch, five formants, glide, phase, level and noise of each utterance.
     """
     length = FORMANTS[voice.group, 2].mean() / FORMANTS[0, 2].mean()  # of the group's vocal tract, from F3
     formants = voice.tract * np.concatenate([FORMANTS[voice.group, :, vowel], HIGHER * length])
@@ -146,8 +146,8 @@ def utterances(voice: Voice, vowel: int, jitter: Tensor, *, sample_rate: int, sa
 class Vowels(SpeechData):
     """Synthetic vowels: ten vowels of men, women and children, from Peterson & Barney's table of 1952.
 
-    A speaker has a pitch and a vocal-tract length of his own, an utterance jitters around them: 30 of each vowel of
-    each speaker to train on, 10 to validate, 10 to test. Always the same ones.
+    Each speaker has a pitch and a vocal-tract length, around which utterances vary. There are 30 fixed utterances of
+    each vowel and speaker for training, 10 for validation and 10 for the test.
 
     Args:
         batch_size: global batch size, of all processes together.
@@ -186,7 +186,7 @@ class Vowels(SpeechData):
         return {name: self._synthesised(name, n) for name, n in UTTERANCES.items()}
 
     def fresh(self) -> UtteranceSplit:
-        """30 further utterances of each vowel of each speaker, in no split; synthesised at the first call."""
+        """Return 30 further utterances of each vowel and speaker, in no split; synthesised at the first call."""
         return UtteranceSplit(self._synthesised("fresh", UTTERANCES["train"]), self.finish)
 
     def _synthesised(self, name: str, n: int) -> Utterances:
@@ -195,7 +195,7 @@ class Vowels(SpeechData):
 
 @cache
 def _synthesised(name: str, n: int, sample_rate: int, mels: int, frames: int, speakers: int) -> Utterances:
-    """n utterances of each vowel of each speaker, drawn by `name`."""
+    """Synthesise n utterances of each vowel and speaker, with the random stream `name`."""
     spectrogram = LogMel(sample_rate=sample_rate, mels=mels, frames=frames)
     parts, labels, of = [], [], []
     for speaker, voice in enumerate(voices(speakers)):

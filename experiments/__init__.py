@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-# `python -m` puts the working directory before all installed packages: a yaml.py or torch.py in a folder from a
-# stranger would be run. It moves to the end, where modules of the user's own are still found, unless this package
-# itself lies there. While `python -m` looks for its module, argv[0] is "-m".
+# `python -m` puts the working directory before all installed packages, so that a yaml.py or torch.py in an untrusted
+# folder would be executed. Move it to the end, where the user's own modules are still found, unless it contains this
+# package. While `python -m` looks for its module, argv[0] is "-m".
 if (
     sys.argv[:1] == ["-m"]
     and sys.path[:1] == [os.getcwd()]

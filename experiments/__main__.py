@@ -21,7 +21,7 @@ SCRIPT = "lightning-gans"  # the console script of setup.cfg
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that the first argument names, on the arguments behind it; return its exit code."""
+    """Run the command named by the first argument with the remaining arguments; return its exit code."""
     given = [*(sys.argv[1:] if argv is None else argv)]
     return cli.run(lambda: _main(given))
 
@@ -40,7 +40,7 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def page() -> Iterator[str]:
-    """Yield the lines of the list of commands; a command is described by the first line of its docstring."""
+    """Yield the lines of the list of commands, each with the first line of its module's docstring."""
     yield f"usage: {_program()} COMMAND [ARGUMENTS]"
     yield ""
     yield from (f"  {name:<{max(map(len, COMMANDS))}}  {summary(name)}" for name in COMMANDS)
@@ -50,17 +50,17 @@ def page() -> Iterator[str]:
 
 
 def summary(name: str) -> str:
-    """Return the first line of a command's docstring, from its source: importing a command takes seconds."""
+    """Return the first line of a command's docstring from its source, because an import takes seconds."""
     file = HERE / f"{name}.py"
     source = (file if file.is_file() else HERE / name / "__main__.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
 def _check(name: str) -> None:
-    """Refuse a name that is no command.
+    """Refuse a name that is not a command.
 
     Raises:
-        UserError: names the nearest commands.
+        UserError: the command does not exist; the message lists the nearest ones.
     """
     if name in COMMANDS:
         return
@@ -74,7 +74,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
     """Run a command as `python -m experiments.NAME` does."""
     here = os.getcwd()
     if here not in sys.path and not sys.flags.safe_path:
-        sys.path.append(here)  # the user's own modules, which python -m finds; behind all installed packages
+        sys.path.append(here)  # finds the user's own modules, as python -m does, after all installed packages
     sys.argv[1:] = argv
     try:
         runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)

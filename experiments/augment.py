@@ -34,8 +34,8 @@ from experiments.trained.loading import chosen, config_of, load_data, load_model
 from lightning_gans.core.errors import UserError
 
 KEYS = ("run", "out", "n", "seed", "shares", "seeds", "data_dir", "allow")
-STEP = 256  # images made at a time
-LONGEST = 50  # characters of a folder's name
+STEP = 256  # images generated per batch
+LONGEST = 50  # longest name of a folder, in characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +53,10 @@ class Request:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """key=value arguments -> a request.
+    """Parse key=value arguments into a request.
 
     Raises:
-        UserError: an unknown key, a value out of range, a run without an export, or a folder that is not free.
+        UserError: an unknown key, a value out of range, a run without an export, or a folder that is not empty.
     """
     given = pairs(arguments, KEYS, prefixes=(DATA,))
     if "out" not in given:
@@ -87,7 +87,7 @@ def _shares(text: str) -> tuple[float, ...]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write the set and its report; 0, or an error that `cli.run` puts into words."""
+    """Write the data set and its report; return 0. `cli.run` reports errors."""
     if {"--help", "-h", "help"} & set(argv):
         print(__doc__.strip())
         return 0
@@ -109,14 +109,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def balanced(n: int, classes: int) -> Any:
-    """n labels in turn, so that no class has more than one more than another: (n,) int64."""
+    """Return n labels (n,) int64 in turn, so that class counts differ by at most one."""
     import torch
 
     return torch.arange(n) % classes
 
 
 def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    """The report as a table."""
+    """Yield the lines of the report's table."""
     width = max(map(len, found))
     yield f"{'trained on':{width}}  accuracy on the test split"
     for name, scores in found.items():
@@ -129,7 +129,7 @@ def lines(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
 
 
 def _load(request: Request, config: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The run's model, and its data."""
+    """Load the run's model and its data."""
     from lightning_gans.core.protocols import SamplesByLabel
 
     model, _ = load_model(request.run, "last", allow=request.allow)
@@ -150,7 +150,7 @@ def _load(request: Request, config: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _generated(model: Any, labels: Any, *, seed: int) -> Any:
-    """One image for each label, uint8 (N, C, S, S)."""
+    """Generate one image for each label, uint8 (N, C, S, S)."""
     import torch
 
     from experiments.trained.inference import check_finite
@@ -163,7 +163,7 @@ def _generated(model: Any, labels: Any, *, seed: int) -> Any:
 
 
 def _save(out: Path, images: Any, labels: Any, names: Sequence[str]) -> None:
-    """out/CLASS/00000.png and on; made aside, and there when all are."""
+    """Write out/CLASS/00000.png and so on to a temporary folder, and move it into place once complete."""
     import shutil
     import tempfile
 
@@ -185,10 +185,9 @@ def _save(out: Path, images: Any, labels: Any, names: Sequence[str]) -> None:
 
 
 def _folders(names: Sequence[str]) -> list[str]:
-    """A folder's name for each class, such that they sort as the classes do.
+    """Return a folder name for each class, in the sort order of the classes.
 
-    Names may be a stranger's (folders of images): what remains has no separator and no dot, and is of a length that
-    file systems take.
+    Class names may be untrusted (folders of images): separators and dots are removed and the length is limited.
     """
     plain = ["".join(c if c.isalnum() or c in "-_" else "_" for c in name)[:LONGEST] for name in names]
     if plain == sorted(set(plain)) and all(plain):

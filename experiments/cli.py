@@ -1,4 +1,4 @@
-"""Exit codes (0, 2, 3, 130) and error messages of the commands: a paragraph for errors that a user can mend."""
+"""Exit codes (0, 2, 3, 130) and error messages of the commands: a paragraph for errors that a user can fix."""
 
 import argparse
 import errno
@@ -14,16 +14,16 @@ from lightning_gans.core.errors import Diverged, UserError
 from lightning_gans.core.received import printable
 
 DONE, REFUSED, DIVERGED, INTERRUPTED = 0, 2, 3, 130
-PIPE_CLOSED = 141  # what a shell reports for SIGPIPE
+PIPE_CLOSED = 141  # exit code that a shell reports for SIGPIPE
 LONGEST = 4000  # characters of an error, which may quote a file
 
 _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """The exit code of `main`; what a user can mend becomes a paragraph on stderr.
+    """Run `main` and return its exit code; print errors that a user can fix as a paragraph on stderr.
 
-    HYDRA_FULL_ERROR=1 shows the traceback of any error instead, with the same exit code. What is no user's error passes
+    With HYDRA_FULL_ERROR=1 any error shows its traceback instead, with the same exit code. All other exceptions pass
     through.
     """
     try:
@@ -40,7 +40,7 @@ def run(main: Callable[[], int | None]) -> int:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`); keep Python from complaining when it flushes stdout at exit.
+        # The reader has closed the pipe (`| head`); prevent an error when Python flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except OSError as error:
@@ -52,7 +52,7 @@ def run(main: Callable[[], int | None]) -> int:
 
 
 def report(error: BaseException, message: str | None = None) -> None:
-    """Write an error to stderr: a paragraph as wide as the terminal, one line where there is none."""
+    """Write an error to stderr: a paragraph as wide as the terminal, or one line without a terminal."""
     if full_errors():
         traceback.print_exception(error)
         return
@@ -64,7 +64,7 @@ def report(error: BaseException, message: str | None = None) -> None:
 
 
 def tell(line: str = "") -> None:
-    """Print a line whose parts may come from a file: control characters are escaped."""
+    """Print a line that may contain text from a file, with control characters escaped."""
     print(printable(line))
 
 
@@ -73,7 +73,7 @@ def full_errors() -> bool:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that refuses like everything else here: with a UserError."""
+    """An argument parser that raises a UserError for invalid arguments."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message[:1].upper()}{message[1:]}. Try: python -m {self.prog} --help")

@@ -25,14 +25,14 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.metrics.names import METRICS
 
-NAMED = 20  # runs that are named below the table, of each kind
+NAMED = 20  # runs of each kind listed below the table
 
 
 def main(argv: Sequence[str], console: Console | None = None) -> int:
-    """Print the table, write what was asked for; the exit code.
+    """Print the table and write the requested files; return the exit code.
 
     Raises:
-        UserError: a folder is not there, there is no run, or no run has the metric.
+        UserError: a folder does not exist, there is no run, or no run has the metric.
     """
     arguments = _parser().parse_args(list(argv))
     found, odd = find(arguments.folders)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
     rows = single(found) if arguments.runs else group(found)
     metrics = _chosen(arguments.metric, metrics_of(rows))
     markup_of = markup.markdown if arguments.markdown else markup.latex if arguments.latex else None
-    average: Average = "mean" if markup_of else "median"  # the one that is shown
+    average: Average = "mean" if markup_of else "median"  # the average that is shown
     parts = sections(rows, metrics, asked=bool(arguments.metric), by_run=arguments.runs, average=average)
     rows = [row for part in parts for row in part.rows]
     if arguments.csv:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
         text = json.dumps({"rows": [as_dict(row, metrics) for row in rows], "left_out": odd_ones}, indent=2)
         write_atomically(arguments.json, text + "\n")
     if arguments.html:
-        from experiments.report.page import left_out, page  # Jinja2, which the table does without
+        from experiments.report.page import left_out, page  # imports Jinja2, which the table does not need
 
         write_atomically(arguments.html, page(found, left_out=left_out(odd)))
     if markup_of:
@@ -101,7 +101,7 @@ def _chosen(asked: Sequence[str], found: Sequence[str]) -> list[str]:
 
 
 def _notes(parts: Sequence[Section], odd: Sequence[tuple[Path, str]]) -> Iterator[str]:
-    """Runs that failed, then those that are not finished, then rows and folders to look at."""
+    """Yield notes about failed runs, then unfinished ones, then rows and folders that need attention."""
     rows = [row for part in parts for row in part.rows]
     runs = [run for row in rows for run in row.runs if run.status != FINISHED]
     for title, some in (
@@ -123,7 +123,7 @@ def _notes(parts: Sequence[Section], odd: Sequence[tuple[Path, str]]) -> Iterato
 
 
 def as_dict(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
-    """A row for JSON."""
+    """Convert a row to a dictionary for JSON."""
     scores = {
         metric: {
             "direction": {None: None, "lower": "min", "higher": "max"}[direction([row], metric)],
@@ -147,7 +147,7 @@ def as_dict(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[Row], metrics: Sequence[str]) -> str:
-    """Rows as CSV: for each metric the median, mean, std and n of best and last."""
+    """Format rows as CSV: for each metric the median, mean, std and n of best and last."""
     fields = ("median", "mean", "std", "n")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,7 +1,6 @@
-"""Version and requirements of the distribution `lightning-gans`, read without importing what it requires.
+"""Version and requirements of the distribution `lightning-gans`, read without importing its requirements.
 
-A source tree's own setup.cfg goes before the metadata that pip has written, which an editable install leaves as they
-were on the day of the installation.
+The setup.cfg of a source tree takes precedence over pip's metadata, which go out of date in an editable install.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from packaging.requirements import Requirement
 
 NAME = "lightning-gans"
 ROOT = Path(__file__).parents[1]
-UNKNOWN = "unknown"  # a copy of the packages without setup.cfg and without metadata
+UNKNOWN = "unknown"  # for a copy of the packages without setup.cfg and metadata
 
 
 def version() -> str:

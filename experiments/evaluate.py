@@ -62,11 +62,11 @@ from experiments.trained.loading import config_of, with_data
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 
-# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+# Neither the imports above nor `parse` import torch, so that invalid arguments are reported immediately.
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure a run or two sets; 0, or an error that `cli.run` puts into words."""
+    """Measure a run or two sets of images; return 0. `cli.run` reports errors."""
     if {"--help", "-h", "help"} & set(argv):
         print(__doc__.strip())
         return 0
@@ -87,7 +87,7 @@ def _run(request: Request) -> int:
     seconds = time.monotonic() - began
     for line in lines(request, found):
         cli.tell(line)
-    if request.out is not None:  # after the figures are shown, which a full disk would lose
+    if request.out is not None:  # written after the figures are shown, so that a full disk does not lose them
         write_atomically(request.out, json.dumps(as_dict(request, found, seconds), indent=2) + "\n")
     if config.get("measures") and not request.measures:
         cli.tell(

@@ -128,19 +128,19 @@ from experiments.trained.progress import shown
 from experiments.trained.sample_request import OUTPUTS, Request, file_name, parse
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import nn
 
-STEP = 256  # samples made, and held as floats, at a time
-SHOWN, POINTS = 1024, 20_000  # images, or points, that a picture shows at most
+STEP = 256  # samples generated per batch, and held as floats
+SHOWN, POINTS = 1024, 20_000  # most images, and most points, in a picture
 
 
 def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
-    """The number of the class that was asked for, and its name; None where none was.
+    """Return number and name of the requested class; None if none was requested.
 
     Raises:
-        UserError: the model is told no class, or has no such class.
+        UserError: the model is not class-conditional, or has no such class.
     """
     from lightning_gans.core.protocols import SamplesByLabel
     from lightning_gans.models import class_names
@@ -162,9 +162,9 @@ def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
 
 
 def chunks(model: Any, n: int, *, seed: int, **chosen: Any) -> Iterator[Any]:
-    """Samples 0 .. n - 1 in parts, as they are stored: numpy, uint8 (b, C, H, W) or float32 (b, d).
+    """Yield samples 0 .. n - 1 in batches, in their stored form: numpy, uint8 (b, C, H, W) or float32 (b, d).
 
-    chosen: `label`, `truncation` where they were given, and `condition`, a row for each sample.
+    chosen: `label` and `truncation`, if given, and `condition`, with one row per sample.
     """
     told = chosen.pop("condition", None)
     for start in range(0, n, STEP):
@@ -181,10 +181,10 @@ def _stored(x: Any) -> Any:
 
 
 def write(request: Request, parts: Iterable[Any]) -> tuple[int, ...]:
-    """Write all that was asked for in one pass over the samples; the shape of a sample.
+    """Write all requested outputs in one pass over the samples; return the shape of a sample.
 
     Raises:
-        UserError: samples that an output cannot hold, or a file that cannot be written.
+        UserError: an output cannot hold such samples, or a file cannot be written.
     """
     from experiments.trained import sample_files
 
@@ -211,7 +211,7 @@ def _most(shape: tuple[int, ...]) -> int:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Sample a run; 0, or an error that `cli.run` puts into words."""
+    """Sample a run; return 0. `cli.run` reports errors."""
     if {"--help", "-h", "help"} & set(argv):
         print(__doc__.strip())
         return 0
@@ -249,10 +249,10 @@ def _tell_places(request: Request, of_grid: str = "") -> None:
 
 
 def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
-    """Do what was asked with the samples that were shown, or with codes of the prior; 0.
+    """Perform the requested task on the given samples, or on codes of the prior; return 0.
 
     Raises:
-        UserError: the model cannot, or the samples do not fit it.
+        UserError: the model does not support the task, or the samples do not fit the model.
     """
     task = request.task
     with using(request.run):
@@ -261,7 +261,7 @@ def infer(request: Request, model: Any, chosen: Mapping[str, Any]) -> int:
     x = inference.read(task, told, shape, request.n) if told else None
     if task == "encode":
         assert request.npz is not None
-        assert x is not None  # a task that shows samples
+        assert x is not None  # these tasks take samples
         with using(request.run), shown("Encoding"):
             n, dim = inference.save_codes(request.npz, model, x)
         cli.tell(f"{n:,} codes of {dim} numbers, by {request.run}:")
@@ -293,7 +293,7 @@ def _made(request: Request, model: Any, x: Any, chosen: Mapping[str, Any]) -> in
 
 
 def _reported(parts: Iterator[Any], report: Callable[[float], None]) -> Iterator[Any]:
-    """The same parts; tells how many samples there have been."""
+    """Yield the parts unchanged, and report the number of samples so far."""
     done = 0
     for part in parts:
         yield part

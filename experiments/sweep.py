@@ -1,7 +1,7 @@
 """Write a Weights & Biases sweep file, after a check of every value.
 
-Hydra's own multirun (`experiments.train -m`) needs no server; a W&B sweep is for agents on several machines that take
-the next job from the server, and for its Bayesian search.
+Hydra's own multirun (`experiments.train -m`) needs no server. A W&B sweep is for agents on several machines that fetch
+jobs from the server, and for its Bayesian search.
 """
 
 import os
@@ -33,16 +33,16 @@ HEAD = "# A sweep of Weights & Biases, made by: python -m experiments.sweep"
 PROGRAM = "experiments.train"
 LOGGER = "lightning_gans.loggers.wandb.WandbLogger"
 GOALS = {"lower": "minimize", "higher": "maximize"}
-EVAL = "eval/"  # begins the names of evaluated metrics in loggers
+EVAL = "eval/"  # prefix of evaluated metrics in loggers
 
 
 @dataclass(frozen=True)
 class Swept:
     """One setting of the sweep.
 
-    key: as the command line has it.
-    parameter: its values or distribution, as W&B's sweep files have them.
-    checked: values to check, as Hydra's multirun takes them.
+    key: the key on the command line.
+    parameter: values or distribution, in the format of W&B's sweep files.
+    checked: values to check, in the syntax of Hydra's multirun.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Swept:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check the jobs, write the file, and print what to type next; the exit code.
+    """Check the jobs, write the file, and print the next commands; return the exit code.
 
     Raises:
         UserError: nothing is swept, a job is refused, or the options do not fit the settings.
@@ -127,7 +127,7 @@ def _swept(composer: Composer, override: Override) -> Swept:
 
 
 def _distribution(override: Override, interval: IntervalSweep) -> dict[str, Any]:
-    """An interval of Hydra's sweeps as a distribution of W&B's."""
+    """Convert an interval of a Hydra sweep to a W&B distribution."""
     assert interval.start is not None
     assert interval.end is not None
     ends: list[int | float] = [interval.start, interval.end]
@@ -145,7 +145,7 @@ def _distribution(override: Override, interval: IntervalSweep) -> dict[str, Any]
 
 
 def _value(text: str) -> Any:
-    """A number or a truth value as such, for W&B's charts; anything else as Hydra reads it on the command line."""
+    """Convert numbers and booleans for W&B's charts; keep anything else in Hydra's command-line syntax."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if re.fullmatch(r"[+-]?\d+", text):
@@ -177,7 +177,7 @@ def _content(options: Namespace, checked: Plan, swept: Sequence[Swept], fixed: S
 
 
 def _place(jobs: Sequence[Job]) -> dict[str, str]:
-    """Project and entity of the sweep, in which W&B puts all of its runs.
+    """Return project and entity of the sweep, to which W&B assigns all of its runs.
 
     Raises:
         UserError: a job does not log to W&B, or the jobs name several projects.
@@ -204,10 +204,10 @@ def _node(job: Job) -> dict[str, Any]:
 
 
 def _metric(options: Namespace, jobs: Sequence[Job], *, needed: bool) -> dict[str, str] | None:
-    """Name and goal of the metric; None where the runs have no common headline and the method needs none.
+    """Return name and goal of the metric; None if the runs share no headline metric and the method needs none.
 
     Raises:
-        UserError: the method needs a metric and none is named, or the direction of the named one is not known.
+        UserError: the method needs a metric but none is given, or the direction of the given one is unknown.
     """
     name = options.metric or _headline(jobs)
     if name is None:
@@ -227,7 +227,7 @@ def _metric(options: Namespace, jobs: Sequence[Job], *, needed: bool) -> dict[st
 
 
 def _headline(jobs: Sequence[Job]) -> str | None:
-    """The headline metric that all jobs have; None where they differ or measure nothing."""
+    """Return the headline metric common to all jobs; None if they differ or evaluate no metric."""
     if any(not job.config["metrics"] for job in jobs):
         return None
     names = {headline(job) for job in jobs}
@@ -235,7 +235,7 @@ def _headline(jobs: Sequence[Job]) -> str | None:
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Refuse to write over a file that is no sweep file of this command."""
+    """Refuse to overwrite a file that is not a sweep file of this command."""
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name a file in it: --out {out / 'sweep.yaml'}")
     if out.exists() and not out.read_bytes().startswith(HEAD.encode()):

@@ -9,7 +9,7 @@ from experiments.jobs.requeue import in_batch_job
 from lightning_gans.core.signals import ignore_late, keep_early
 
 if __name__ == "__main__" and in_batch_job():
-    keep_early()  # before the imports that take time
+    keep_early()  # before the slow imports
 
 import os
 import platform
@@ -37,11 +37,11 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import write_atomically
 from lightning_gans.reporting.terminal import shown
 
-PATIENCE = 5.0  # seconds, in which another process of the launcher reports a refusal
+PATIENCE = 5.0  # seconds in which another process of the launcher can report a refusal
 
 
 def main(argv: list[str]) -> int:
-    """Run the job of the command line, or its jobs through Hydra's sweeper and launcher; the worst exit code of all."""
+    """Run the job of the command line, or several jobs through Hydra's launcher; return the highest exit code."""
     if command.asks_hydra(argv):
         return page(argv)
     try:
@@ -53,13 +53,13 @@ def main(argv: list[str]) -> int:
     for job in found.jobs:
         places.check(job.config)
         contents.check(job.config)
-    if found.study is not None and not found.jobs:  # it trains nothing
+    if found.study is not None and not found.jobs:  # a study without training jobs
         return write_page(found.study, [])
     return sweep(found) if found.multirun else train(found.jobs[0])
 
 
 def train(job: Job) -> int:
-    """One run, new or continued; its exit code."""
+    """Train one run, new or resumed; return its exit code."""
     if job.resume.mode == "finished":
         return _finished(job)
     if job.resume.mode == "diverged":
@@ -67,7 +67,7 @@ def train(job: Job) -> int:
     if not job.place.leads:
         return _run(job)
     with in_use(job.run_dir, launch.each_alone(job.place)):
-        # Another process may have begun the run since it was checked, continued or finished it.
+        # Another process may have started, resumed or finished the run since the check.
         job = replace(job, resume=check_resume(job.config, job.run_dir, defaults=job.defaults))
         if job.resume.mode == "finished":
             return _finished(job)
@@ -78,13 +78,13 @@ def train(job: Job) -> int:
 def _run(job: Job) -> int:
     if job.place.launcher is None:
         launch.forget_ranks()
-    # Lightning starts the other processes of this run with this command line: of one job, its place spelt out.
+    # Lightning starts the other processes of this run with this command line: a single job with an explicit run_dir.
     sys.argv[1:] = job.overrides
 
-    # Threads that spin while they wait for each other lose nine tenths of their speed where they have to share a core.
+    # Threads that busy-wait for each other lose nine tenths of their speed if they share a core.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with shown("loading PyTorch") if job.place.leads else nullcontext():
-        from experiments.jobs.runner import run  # torch and Lightning take seconds: only now, when all is checked
+        from experiments.jobs.runner import run  # imported after all checks, because torch and Lightning take seconds
     job = replace(job, config=precision.resolved(job.config))
 
     if job.place.leads:
@@ -115,7 +115,7 @@ def _finished(job: Job) -> int:
 
 
 def _leave_quietly() -> NoReturn:
-    """Exit 2 without a word, but not before the process that speaks: a launcher ends all processes with the first."""
+    """Exit 2 silently after a delay, so that the reporting process can finish: a launcher ends all with the first."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(cli.REFUSED))
     try:
         time.sleep(PATIENCE)
@@ -133,7 +133,7 @@ def _announce(job: Job) -> None:
 
 
 def _warn(job: Job) -> None:
-    """Say on stderr what a damaged checkpoint costs."""
+    """Report on stderr the iterations lost by a damaged checkpoint."""
     checkpoint, damaged = job.resume.checkpoint, job.resume.damaged
     if checkpoint is None or damaged is None:
         return
@@ -148,7 +148,7 @@ def _warn(job: Job) -> None:
 
 
 def _command(line: str, commit: str) -> str:
-    """The command line, the commit and the versions that this sitting of the run has."""
+    """Return the command line, commit and versions of this part of the run."""
     packages = map(_version, ("torch", "pytorch-lightning", "torchvision"))
     lines = [
         line,
@@ -160,7 +160,7 @@ def _command(line: str, commit: str) -> str:
 
 
 def _write_command(run_dir: Path, command: str) -> None:
-    """Append this sitting's command to those of the sittings before, whatever is in that file."""
+    """Append this command to those of earlier parts of the run, whatever the file contains."""
     file = run_dir / COMMAND
     before = file.read_bytes() + b"\n" if file.is_file() else b""
     write_atomically(file, before + command.encode())

@@ -1,1 +1,1 @@
-"""Sets of images for an evaluation: folders, .npz files and data sets. Importing this package imports nothing heavy."""
+"""Sets of images for evaluation: folders, .npz files and data sets. The package itself imports nothing heavy."""

@@ -16,14 +16,14 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count
 
-READ = 64  # images that are read at a time
+READ = 64  # images read at a time
 
 
 class ArrayImages(ImageSet):
-    """The images of an .npz: uint8, or floats in [-1, 1], [0, 1] or [0, 255], whichever is the least that holds them.
+    """The images of an .npz: uint8, or floats in the smallest range of [-1, 1], [0, 1] and [0, 255] that contains them.
 
     Args:
-        image_size, channels: as of FolderImages.
+        image_size, channels: as in FolderImages.
     """
 
     kind = "npz"
@@ -39,7 +39,7 @@ class ArrayImages(ImageSet):
         self.digest, self.range = self._read_through()
 
     def _read_through(self) -> tuple[str, tuple[float, float]]:
-        """The digest of all images, and the range of values that is black to white."""
+        """Return the digest of all images, and the values of black and white."""
         digest, low, high = hashlib.sha256(), float("inf"), float("-inf")
         with activity("reading the array", self.array.images) as report:
             for number, part in enumerate(npz.rows(self.path, self.array, READ), 1):

@@ -1,4 +1,4 @@
-"""ImageSet: images of one size in a fixed order, read part by part."""
+"""ImageSet: images of one size in a fixed order, read in batches."""
 
 import copy
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from lightning_gans.core.rng import stream
 Shape = tuple[int, int, int]  # (C, H, W)
 
 
-LARGEST = 4096  # pixels that images are brought to: 64 of them take 13 GB in float32
+LARGEST = 4096  # largest image size in pixels: 64 images take 13 GB in float32
 
 
 class ImageSet:
-    """Images of one size and their labels, in a fixed order. Only a batch of them is held at a time.
+    """Images of one size and their labels, in a fixed order. Only one batch is held in memory at a time.
 
     Attributes:
         kind: "folder", "npz" or "data".
-        text: how it was named.
+        text: the name as typed.
         place: its path, or the name and split of a data set.
         shape: (C, H, W).
         labels: (N,) int64, or None.
         classes: names of the labels, or None.
-        digest: sha256 (hex) of the content. digest_of: a description of what it is taken of.
-        data: the data module that a classifier of the labels is trained on; None: the set itself.
-        rows: of the whole set, (N,) int64 ascending, where this is a part of it.
+        digest: sha256 (hex) of the content. digest_of: a description of the hashed content.
+        data: the data module for the training of a classifier of the labels; None: the set itself.
+        rows: rows of the whole set, (N,) int64 ascending, if this is a subset.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class ImageSet:
 
     @property
     def key(self) -> str:
-        """The name of the set's features in a cache."""
+        """Return the key of the set's features in a cache."""
         return f"{self.kind} {self.digest} {'x'.join(map(str, self.shape))}{self.share}"
 
     @property
@@ -56,7 +56,7 @@ class ImageSet:
         return "" if self.rows is None else f" at most {len(self)}"
 
     def at_most(self, n: int) -> Self:
-        """n of the images, chosen at random once and for all, in order; all of them where there are no more."""
+        """Return a fixed random subset of n images, in order; all images if there are no more."""
         if n >= len(self):
             return self
         part = copy.copy(self)
@@ -64,21 +64,21 @@ class ImageSet:
         return part
 
     def take(self, rows: Tensor) -> None:
-        """Keep the images at `rows`, ascending, alone."""
+        """Keep only the images at `rows`, in ascending order."""
         self.rows = rows if self.rows is None else self.rows[rows]
         self.labels = None if self.labels is None else self.labels[rows]
 
     def batches(self, size: int) -> Iterator[SampleBatch]:
-        """The images, at most `size` at a time: (b, C, H, W) float32 in [-1, 1].
+        """Yield the images, at most `size` at a time: (b, C, H, W) float32 in [-1, 1].
 
-        Files that cannot be read are left out.
+        Unreadable files are skipped.
         """
         raise NotImplementedError
 
     def held_out(self) -> "ImageSet | None":
-        """Other real images of the same data: their test split, or train in the place of test. None without one."""
+        """Return other real images of the same data: test, or train if this is test. None if there are none."""
         return None
 
     def notes(self) -> list[str]:
-        """Findings in the files, a line each, once they have been read."""
+        """Return findings in the files, one per line, after they have been read."""
         return []

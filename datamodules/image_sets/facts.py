@@ -1,4 +1,4 @@
-"""Sets of images as they are named in a command: what a word means, and a quick look at it. Imports no torch."""
+"""Resolution of the names of image sets in commands, with a quick inspection. Imports no torch."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -37,11 +37,11 @@ WHAT = (
 
 @dataclass(frozen=True)
 class SetFacts:
-    """A set of images, as far as a quick look tells.
+    """Facts about a set of images from a quick inspection.
 
-    key: the argument that names it, for messages. text: as it was typed.
-    place: folder or file; None for a data set. name: of a data set, else empty. split: of data that have splits.
-    images: how many; None where that is not known yet. shape: (C, H, W); None where it is not known yet.
+    key: the argument that names the set, for messages. text: the name as typed.
+    place: folder or file; None for a data set. name: name of a data set, else empty. split: for data with splits.
+    images: number of images; None if not known yet. shape: (C, H, W); None if not known yet.
     """
 
     key: str
@@ -55,15 +55,15 @@ class SetFacts:
 
 
 def recognised(key: str, text: str, *, split: SplitName, resized: bool = False) -> SetFacts:
-    """The set of images that a word means.
+    """Resolve the name of a set of images.
 
     Args:
         key: the argument, for messages: "generated".
-        split: of data with splits, where the word says none.
-        resized: whether images are brought to one size, so that theirs may differ.
+        split: default split, for data with splits.
+        resized: True if images are resized, so that their sizes may differ.
 
     Raises:
-        UserError: no such set, or one that is empty, damaged, or of images of several sizes.
+        UserError: no such set, or an empty or damaged one, or images of several sizes.
     """
     name, colon, said = text.rpartition(":")
     if colon and said in SPLITS and not Path(text).exists():
@@ -139,12 +139,12 @@ def _folder(key: str, text: str, path: Path, split: SplitName, *, said: bool, re
 def split_files(
     key: str, text: str, path: Path, split: SplitName, *, said: bool
 ) -> tuple[list[ImageFile], SplitName | None]:
-    """The image files of a folder, and the split of it that they are: that needs a folder train/ among others.
+    """Return the image files of a folder, or of one split if it has split folders (train/ and others), and the split.
 
-    said: whether the split was named, and has to be there.
+    said: True if the split was given and has to exist.
 
     Raises:
-        UserError: none, a single one, or no such split.
+        UserError: there is no image, only one, or no such split.
     """
     try:
         found = search(path)
@@ -178,10 +178,10 @@ def _check_count(key: str, text: str, images: int) -> None:
 
 
 def shape_of(key: str, text: str, found: Sequence[FileSize], *, resized: bool) -> tuple[int, int, int]:
-    """(C, H, W) of image files: grey if all of them are grey, of the most frequent size if they are to be resized.
+    """Return (C, H, W) of image files: grey if all are grey, with the most frequent size if they are resized.
 
     Raises:
-        UserError: they are of several sizes; two of them are named.
+        UserError: the sizes differ; the message gives two examples.
     """
     counts = Counter((file.width, file.height) for file in found)
     (width, height), _ = counts.most_common(1)[0]
@@ -191,7 +191,7 @@ def shape_of(key: str, text: str, found: Sequence[FileSize], *, resized: bool) -
 
 
 def mixed(found: Iterable[FileSize], usual: tuple[int, int]) -> str:
-    """A sentence that names a file of the usual size and one of another."""
+    """Return a sentence with a file of the usual size and a file of another size."""
     found = list(found)
     one = next(file for file in found if (file.width, file.height) == usual)
     other = next(file for file in found if (file.width, file.height) != usual)

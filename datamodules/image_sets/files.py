@@ -25,18 +25,18 @@ from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
 from lightning_gans.settings import Channels, Count, Natural
 
-HASHED_BYTES = 2**31  # files of up to this much are digested by their content, more by names, sizes and times
-READ = 64  # files that are decoded at a time
-MANY = 512  # files from which on workers decode
+HASHED_BYTES = 2**31  # total size up to which a digest hashes content, else names, sizes and times
+READ = 64  # files decoded at a time
+MANY = 512  # number of files from which workers decode
 
 
 class FolderImages(ImageSet):
-    """Image files of a folder, at any depth; class folders are labels by the rules of `Folder`.
+    """Image files of a folder, at any depth; class folders define labels as in `Folder`.
 
     Args:
-        image_size: height and width that the centre square is brought to; None: images keep their size.
-        channels: 1 or 3; None: 1 where all files are grey.
-        black, white, on_bad_file, workers: as of `Folder`.
+        image_size: height and width to which the centre square is resized; None: images keep their size.
+        channels: 1 or 3; None: 1 if all files are grey.
+        black, white, on_bad_file, workers: as in `Folder`.
     """
 
     kind = "folder"
@@ -77,7 +77,7 @@ class FolderImages(ImageSet):
         self.digest, self.digest_of = self._digest()
 
     def _look(self, channels: int | None) -> Shape:
-        """The shape that the images have; files whose header cannot be read are left out."""
+        """Return the shape of the images; files with unreadable headers are skipped."""
         looked: list[FileSize] = []
         with activity("looking at image files", len(self.files)) as report:
             for start in range(0, len(self.files), MANY):
@@ -154,7 +154,7 @@ class FolderImages(ImageSet):
         return [*notes, listed(f"{left.format(self.text)} left out: unreadable", named, width=more)]
 
     def _report(self, bad: Iterable[Bad]) -> None:
-        with warnings.catch_warnings(action="ignore"):  # `notes` tells of them
+        with warnings.catch_warnings(action="ignore"):  # reported by `notes`
             self.bad.report(bad)
 
 
@@ -162,8 +162,8 @@ class OwnSize(Files):
     """Image files that keep their size.
 
     Args:
-        sides: the width and height that they have; a file of another size is a bad one.
-        size: height and width that the centre square is brought to, in the place of their own.
+        sides: width and height of the files; a file of another size is treated as unreadable.
+        size: height and width to which the centre square is resized instead.
     """
 
     def __init__(

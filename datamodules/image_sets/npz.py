@@ -1,4 +1,4 @@
-"""Images in .npz files: which array they are, and reading it part by part. Imports no torch."""
+"""Images in .npz files: selection of the array, and reading in batches. Imports no torch."""
 
 import zipfile
 import zlib
@@ -11,14 +11,14 @@ from lightning_gans.core.received import printable
 
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 STATISTICS = {"mu", "sigma"}  # the arrays of a file of FID statistics
-USUAL = ("arr_0", "samples", "images")  # names of arrays that are the images, where a file has several
+USUAL = ("arr_0", "samples", "images")  # names of image arrays, if a file has several arrays
 
 
 class ImageArray(NamedTuple):
     """An array of images in an .npz.
 
-    name: of the array. images, height, width, channels: of its shape. first: whether channels come before height.
-    dtype: as numpy writes it, "|u1" or "<f4".
+    name: name of the array. images, height, width, channels: its shape. first: True if channels come before height.
+    dtype: numpy's code, such as "|u1" or "<f4".
     """
 
     name: str
@@ -31,16 +31,16 @@ class ImageArray(NamedTuple):
 
     @property
     def row(self) -> tuple[int, ...]:
-        """The shape of one image as it is stored, grey images without channels among them."""
+        """Return the stored shape of one image; grey images may lack the channel axis."""
         sides = self.height, self.width
         return (self.channels, *sides) if self.first else (*sides, self.channels)
 
 
 def names(path: Path) -> set[str]:
-    """The names of the arrays in an .npz.
+    """Return the names of the arrays in an .npz.
 
     Raises:
-        UserError: it is no such file, or it is cut short.
+        UserError: the file is not an .npz, or is truncated.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -53,10 +53,10 @@ def names(path: Path) -> set[str]:
 
 
 def described(path: Path) -> ImageArray:
-    """The images of an .npz: its `arr_0`, `samples` or `images`, or its only array.
+    """Return the image array of an .npz: `arr_0`, `samples` or `images`, or its only array.
 
     Raises:
-        UserError: several other arrays, or one that is no images.
+        UserError: there are several other arrays, or the array does not contain images.
     """
     found = names(path)
     name = next((usual for usual in USUAL if usual in found), next(iter(found)) if len(found) == 1 else None)
@@ -90,7 +90,7 @@ def described(path: Path) -> ImageArray:
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, int, int, bool] | None:
-    """Height, width, channels, and whether the channels come first."""
+    """Return height, width, channels, and True if the channels come first."""
     if len(shape) == 3:
         return shape[1], shape[2], 1, True
     if len(shape) == 4 and shape[3] in (1, 3):
@@ -101,10 +101,10 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, int, int, bool] | None:
 
 
 def rows(path: Path, array: ImageArray, size: int) -> Iterator[Any]:
-    """The images, `size` at a time: numpy (b, C, H, W), as they are stored.
+    """Yield the images, `size` at a time: numpy (b, C, H, W), with stored values.
 
     Raises:
-        UserError: the array is cut short or damaged.
+        UserError: the array is truncated or damaged.
     """
     import numpy as np
 
@@ -120,7 +120,7 @@ def rows(path: Path, array: ImageArray, size: int) -> Iterator[Any]:
                     raise EOFError(f"it says {array.images:,} images and has fewer")
                 part = np.frombuffer(content, dtype).reshape(count, *array.row)
                 yield part if array.first else part.transpose(0, 3, 1, 2)
-            file.read(1)  # the end of the archive's member: its checksum is compared
+            file.read(1)  # reading the end of the member verifies its checksum
     except UNREADABLE as error:
         raise UserError(
             f"{printable(path)} is damaged or cut short: its array {printable(array.name)} cannot be read ({error}). "
@@ -129,14 +129,14 @@ def rows(path: Path, array: ImageArray, size: int) -> Iterator[Any]:
 
 
 def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
-    """Shape, whether in Fortran order, and dtype of a .npy file, which is read up to its content.
+    """Read the header of a .npy file: shape, True for Fortran order, and dtype.
 
     Raises:
-        ValueError: no such file, or one without samples.
+        ValueError: not a .npy file, or a file without samples.
     """
     from numpy.lib import format as npy
 
-    if npy.read_magic(file) != (1, 0):  # headers of later versions may say that they are gigabytes long
+    if npy.read_magic(file) != (1, 0):  # headers of later versions may declare gigabytes
         raise ValueError("it is written in another version of the .npy format than 1.0")
     shape, fortran, dtype = npy.read_array_header_1_0(file)
     if not shape or min(shape) < 1:

@@ -1,4 +1,4 @@
-"""Opening sets of images, and data sets as sets of images."""
+"""Opening of image sets, including data sets as image sets."""
 
 import copy
 import inspect
@@ -25,15 +25,15 @@ def opened(
     settings: Mapping[str, Any] | None = None,
     size: int | None = None,
 ) -> ImageSet:
-    """The set that `facts` name: a folder, an .npz or a data set.
+    """Open the set described by `facts`: a folder, an .npz or a data set.
 
     Args:
-        data_dir: where data sets lie, or are downloaded to.
-        settings: of the data by name (image_size, channels, holdout, ...); those that the set has not are left alone.
-        size: height and width of the other set's images, which a data set takes if it has that size.
+        data_dir: folder of data sets, also for downloads.
+        settings: data settings by name (image_size, channels, holdout, ...); settings unknown to the set are ignored.
+        size: height and width of the other set's images, adopted by a data set that supports this size.
 
     Raises:
-        UserError: a set that cannot be read, or images of several sizes.
+        UserError: the set cannot be read, or its images differ in size.
     """
     given = dict(settings or {})
     if facts.kind == "data":
@@ -59,7 +59,7 @@ def _data_module(facts: SetFacts, data_dir: str | Path, given: Mapping[str, Any]
 
 
 def _size(wanted: int | None, own: int) -> int:
-    """The size that a data set's images are read at: the wanted one, their own, or 64 where it has neither."""
+    """Return the size at which a data set's images are read: the wanted size, their own, or 64."""
     sizes = {*checks.IMAGE_SIZES, *({28} if own == 28 else ())}
     return next((size for size in (wanted, own) if size is not None and size in sizes), 64)
 
@@ -89,7 +89,7 @@ class DataSetImages(ImageSet):
 
     @property
     def key(self) -> str:
-        return f"{self.digest} {self.name}{self.share}"  # that of a run's reference: they share a cache
+        return f"{self.digest} {self.name}{self.share}"  # as for a run's reference: they share a cache
 
     def at_most(self, n: int) -> Self:
         if n >= len(self):

@@ -1,1 +1,1 @@
-"""Configuration of a run: Hydra's composition, what files may compute, run names and messages."""
+"""Configuration of a run: Hydra's composition, resolvers of config files, run names and messages."""

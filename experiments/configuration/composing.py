@@ -1,4 +1,4 @@
-"""Composition of one job's configuration: Hydra's compose API, choices that follow from others, then values."""
+"""Composition of one job's configuration: Hydra's compose API, then choices implied by others, then values."""
 
 import copy
 import os
@@ -46,14 +46,14 @@ from lightning_gans.core.errors import UserError
 CONFIG_NAME = "train"
 CONFIG_PATH = "pkg://experiments.conf"
 MOST_JOBS = 10_000
-PLANAR = ("planar", "ref_pair")  # networks that data of points choose
-SET_BY_RECIPES = ("network", "penalty")  # groups whose choices differ in their settings, and recipes set some
-OWN = "own_settings"  # where a choice is composed by itself
-# Launchers and sweepers of Hydra's plugins, and the extra that installs each.
+PLANAR = ("planar", "ref_pair")  # networks chosen for data of points
+SET_BY_RECIPES = ("network", "penalty")  # groups whose choices have different settings, some set by recipes
+OWN = "own_settings"  # the package in which a choice is composed alone
+# Launchers and sweepers from Hydra plugins, with the extra that installs each.
 EXTRAS = {"submitit_slurm": "slurm", "submitit_local": "slurm", "joblib": "sweeps", "optuna": "sweeps"}
-DECIDING = ("variant", "data", "experiment")  # groups that decide which variant it is
+DECIDING = ("variant", "data", "experiment")  # groups that determine the variant
 
-# The argument goes with Hydra 1.4, which warns of it.
+# Hydra 1.4 drops the argument and warns if it is given.
 VERSION: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__ < "1.4" else {}
 
 
@@ -61,9 +61,9 @@ VERSION: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__ < "1.4" e
 class Composed:
     """The configuration of one job.
 
-    config: before its interpolations are resolved.
+    config: the configuration with unresolved interpolations.
     choices: group -> choice.
-    filled: dotted keys whose values are the constructors' defaults, in no file and not on the command line.
+    filled: dotted keys whose values are constructors' defaults, set neither in a file nor on the command line.
     """
 
     config: DictConfig
@@ -71,7 +71,7 @@ class Composed:
     filled: frozenset[str] = frozenset()
 
     def defaults(self) -> frozenset[str]:
-        """`filled`, with the keys of every group that follows another one as a whole (variant.penalty: ${penalty})."""
+        """Return `filled` plus the keys of every group that is an interpolation (variant.penalty: ${penalty})."""
         places = [*links(OmegaConf.to_container(self.config, resolve=False))]
         found, newest = set(self.filled), set(self.filled)
         while newest:
@@ -86,7 +86,7 @@ class Composed:
 
 
 class _OwnFolder(SearchPathPlugin):
-    """Puts a user's own folder behind the shipped tree, as `--config-dir` does in `hydra.main`."""
+    """A plugin that adds the user's own folder after the shipped tree, as `--config-dir` does in `hydra.main`."""
 
     folder: ClassVar[Path | None] = None
 
@@ -96,15 +96,15 @@ class _OwnFolder(SearchPathPlugin):
 
 
 class Composer:
-    """The config tree, with a user's own folder behind it.
+    """The config tree, followed by the user's own folder.
 
     Args:
         config_dir: further folder of configs (`--config-dir`).
-        config_name: of the main config.
+        config_name: name of the main config.
         config_path: the tree, "pkg://package" or "file:///folder".
 
     Raises:
-        UserError: there is no such folder.
+        UserError: a folder does not exist.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Composer:
 
     @contextmanager
     def _initialized(self) -> Iterator[None]:
-        """Hydra's compose API, for this tree while the context lasts; in a job of a sweep too, which Hydra runs."""
+        """Initialise Hydra's compose API for this tree within the context, even inside a sweep job run by Hydra."""
         kind, _, place = self.config_path.partition("://")
         outer = GlobalHydra.instance().hydra
         GlobalHydra.instance().clear()
@@ -145,10 +145,10 @@ class Composer:
     # The command line
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
-        """Typed overrides.
+        """Parse overrides as typed.
 
         Raises:
-            UserError: one of them is malformed.
+            UserError: an override is malformed.
         """
         parser = OverridesParser.create()
         parsed = []
@@ -162,7 +162,7 @@ class Composer:
         return parsed
 
     def sweep(self, overrides: Sequence[Override]) -> Iterator[list[str]]:
-        """The overrides of each job of a multirun, as Hydra's basic sweeper makes them: the last one varies fastest."""
+        """Yield the overrides of each job of a multirun in the order of Hydra's basic sweeper (last varies fastest)."""
         lists: dict[str, list[str]] = {}
         for override in overrides:
             key = override.get_key_element()
@@ -192,7 +192,7 @@ class Composer:
 
     @cache  # noqa: B019 (lives as long as the command)
     def tree(self) -> dict[str, list[str]]:
-        """group -> choices, a user's own among them; folder/choice of those in folders."""
+        """Map each group to its choices, including the user's own; those in subfolders are listed as folder/choice."""
         found: dict[str, set[str]] = {}
         for folder in self.folders:
             for path in folder.rglob("*.yaml"):
@@ -202,11 +202,11 @@ class Composer:
         return {group: sorted(found[group]) for group in sorted(found)}
 
     def groups(self) -> list[str]:
-        """The config groups."""
+        """Return the config groups."""
         return [*self.tree()]
 
     def options(self, group: str) -> list[str]:
-        """The choices of a group, or of a folder in one; none of what is no group."""
+        """Return the choices of a group or of a subfolder; empty for anything else."""
         top, _, folder = group.partition("/")
         options = self.tree().get(top, [])
         if not folder:
@@ -214,7 +214,7 @@ class Composer:
         return [name.removeprefix(f"{folder}/") for name in options if name.startswith(f"{folder}/")]
 
     def is_choice(self, override: Override) -> bool:
-        """Return True if an override chooses from a group rather than sets a value."""
+        """Return True if an override selects a choice of a group; False if it sets a value."""
         key = override.key_or_group
         if not (key in self.groups() or ("/" in key and bool(self.options(key)))):
             return False
@@ -223,9 +223,9 @@ class Composer:
     # Composition
 
     def choosing(self, overrides: Sequence[Override]) -> tuple[str, ...]:
-        """Those of `overrides` that choose from a group, as `chosen` takes them, and choices that follow from the data.
+        """Return the overrides that select a choice, in the form for `chosen`, plus choices that follow from the data.
 
-        network=mlp of a game that has perceptrons of its own means those, network/<variant>_mlp.
+        If a game has perceptrons of its own, network=mlp selects them: network/<variant>_mlp.
         """
         lines = [override.input_line or "" for override in overrides if self.is_choice(override)]
         chosen = dict(line.partition("=")[::2] for line in lines)
@@ -237,17 +237,18 @@ class Composer:
         return (*lines, *self._suited(overrides, chosen))
 
     def _suited(self, overrides: Sequence[Override], said: Mapping[str, str]) -> Iterator[str]:
-        """Choices that suit the data, of groups that the command line leaves open: the recipe of the nearest data for a
-        pair that has none of its own, and metrics without labels for images that have none.
+        """Yield choices that suit the data, for groups that the command line does not set.
 
-        An experiment is the settings of a paper or a study, to which no recipe of other data is added.
+        These are the recipe of the most similar data if the pair of variant and data has none, and metrics without
+        labels for unlabelled images. An experiment holds the settings of a paper or a study, so no recipe of other data
+        is added.
         """
         variant, data = said.get("variant"), said.get("data")
         if variant is None or data is None or "experiment" in said or not self._has_recipe(variant, data):
             usual = self._usual(said)
             variant, data = usual.get("variant"), usual.get("data")
             own = usual.get("experiment") != "none"
-        else:  # nothing has to be composed to know
+        else:  # known without a composition
             own = True
         if variant is None or data is None:
             return
@@ -265,11 +266,11 @@ class Composer:
         return data in self.options(f"recipe/{variant}")
 
     def _usual(self, said: Mapping[str, str]) -> dict[str, str]:
-        """All choices that follow from those of the variant, the data and the experiment alone."""
+        """Return all choices implied by those of the variant, the data and the experiment."""
         return self.chosen(tuple(f"{group}={said[group]}" for group in DECIDING if group in said)).choices
 
     def facts(self, overrides: Sequence[Override], data: str) -> recipes.Facts | None:
-        """Facts of the data of this choice; None unless they are images that are there."""
+        """Return the facts of the chosen data; None unless they are images that exist."""
         if data in CATALOGUE and CATALOGUE[data].images:
             return recipes.known(data)
         lines = [o.input_line or "" for o in overrides if o.key_or_group in DECIDING and self.is_choice(o)]
@@ -277,15 +278,15 @@ class Composer:
         config = copy.deepcopy(usual.config)
         for override in overrides:
             if override.key_or_group.partition(".")[0] in ("data", "data_dir") and not self.is_choice(override):
-                with suppress(UserError):  # told when the values are set
+                with suppress(UserError):  # reported when the values are set
                     assign(config, override, self.groups())
         return recipes.facts(data, config)
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
-        """One job's configuration, with every default that only a constructor knows.
+        """Compose one job's configuration, including the constructors' defaults.
 
         Raises:
-            UserError: an unknown choice or key, a sweep, a file of the tree that does not fit.
+            UserError: an unknown choice or key, a sweep, or an invalid file of the tree.
         """
         self.check_groups(overrides)
         composed = self.chosen(self.choosing(overrides))
@@ -295,14 +296,14 @@ class Composer:
             forget_defaults(config, override, composed.filled)
             assign(config, override, self.groups())
         if any("_target_" in (override.input_line or "") for override in values):
-            filled |= defaults.fill(config)  # of classes that a value has named
+            filled |= defaults.fill(config)  # defaults of classes named by a value
         if values:
             given = [override.key_or_group for override in values]
             filled = frozenset(key for key in filled if not any(f"{key}.".startswith(f"{name}.") for name in given))
         return Composed(config, composed.choices, filled)
 
     def chosen(self, overrides: tuple[str, ...]) -> Composed:
-        """The configuration of these choices of groups alone; kept, so not to be changed."""
+        """Return the configuration of these group choices alone. The result is cached: do not modify it."""
         try:
             return self._cached(overrides)
         except MissingConfigException as error:
@@ -330,7 +331,7 @@ class Composer:
         return Composed(config, found.choices, filled)
 
     def of_hydra(self, overrides: Sequence[Override]) -> DictConfig:
-        """Hydra's own settings, composed with these overrides of them.
+        """Compose Hydra's own settings with overrides of them.
 
         Raises:
             UserError: an unknown choice, such as a launcher whose plugin is not installed.
@@ -346,7 +347,7 @@ class Composer:
         return found
 
     def _near(self, error: BaseException, lines: Sequence[str]) -> str:
-        """The settings of Hydra with a name like the one that it could not override."""
+        """Suggest Hydra settings with a name similar to the one that could not be overridden."""
         unknown = re.match(r"Could not override '([^']+)'", str(error))
         if unknown is None:
             return ""
@@ -356,9 +357,9 @@ class Composer:
         return did_you_mean(nearest_keys(unknown[1], keys))
 
     def _composed(self, lines: Sequence[str]) -> Composed:
-        """A composition; a variant without a network of its name takes that of the file it builds on.
+        """Compose the lines; a variant without a network of its own name uses that of the file it extends.
 
-        Where data choose a network (planar), a variant that has one of its own kind takes network/<variant>_planar.
+        If the data choose a network (planar), a variant with its own network for them uses network/<variant>_planar.
         """
         found = self._without_hydra(lines)
         variant, network = found.choices.get("variant"), found.choices.get("network")
@@ -371,7 +372,7 @@ class Composer:
         return found
 
     def _by_hydra(self, lines: Sequence[str]) -> DictConfig:
-        """Hydra's composition, with its own settings under `hydra`."""
+        """Compose the lines by Hydra, including Hydra's own settings under `hydra`."""
         with self._initialized():
             return hydra.compose(self.config_name, [*lines], return_hydra_config=True)
 
@@ -383,9 +384,9 @@ class Composer:
         return Composed(config, choices)
 
     def _drop_anothers_settings(self, config: DictConfig, line: str) -> None:
-        """Remove from a choice (optimizer@...=rmsprop, penalty=r1) the settings that files set for the usual one there.
+        """Remove settings that files set for the default choice, if another one (optimizer@...=rmsprop) replaces it.
 
-        A setting stays if the class has it or the choice's own file gives it; the latter is reported if it is wrong.
+        A setting stays if the class has it, or if the choice's own file sets it; a wrong one in that file is reported.
         """
         group, _, place = line.partition("=")[0].lstrip("+").partition("@")
         choice = line.partition("=")[2]
@@ -405,12 +406,12 @@ class Composer:
                 del part[name]
 
     def resolve(self, composed: Composed) -> dict[str, Any]:
-        """The configuration as plain containers.
+        """Resolve the configuration to plain containers.
 
         Raises:
-            UserError: a value refers to a key that is not there, or is still to be given (`???`).
+            UserError: a value refers to a missing key, or is mandatory and not set (`???`).
         """
-        # Values of `${hydra:runtime.choices.data}` and the like in config files.
+        # For interpolations such as `${hydra:runtime.choices.data}` in config files.
         runtime = {"hydra": {"runtime": {"choices": composed.choices, "cwd": os.getcwd()}}}
         hydra_config = HydraConfig.instance()
         before, hydra_config.cfg = hydra_config.cfg, OmegaConf.create(runtime)  # type: ignore[assignment]
@@ -435,7 +436,7 @@ class Composer:
         """Refuse choices that do not exist.
 
         Raises:
-            UserError: names the nearest choices, and all of them.
+            UserError: a choice does not exist; the message lists the nearest and all choices.
         """
         seen: set[str] = set()
         for override in overrides:
@@ -477,7 +478,7 @@ class Composer:
         return f"The configuration does not compose: {reason(error)}"
 
     def _idle(self, place: str, lines: Sequence[str]) -> str:
-        """Why no part of the configuration takes this choice: it has several places, or nobody asks for it."""
+        """Explain why a choice has no effect: its group is used at several places, or not at all."""
         others = tuple(line for line in lines if line.partition("=")[0] != place)
         places = [key for key in self.chosen(others).choices if key.startswith(f"{place}@")]
         if places:
@@ -492,15 +493,15 @@ class Composer:
 
 @cache
 def shared(config_dir: str | None = None, config_name: str = CONFIG_NAME, config_path: str = CONFIG_PATH) -> Composer:
-    """The composer of a tree, with all that it has composed so far in this process."""
+    """Return the composer of a tree, shared within the process together with its cache."""
     return Composer(config_dir=config_dir, config_name=config_name, config_path=config_path)
 
 
 def _following(lines: Sequence[str], found: Composed) -> tuple[str, ...]:
-    """Choices that `choose:` of the files composed asks for, of groups that the command line leaves open.
+    """Return the choices set by `choose:` in the composed files, for groups that the command line does not set.
 
-    The main config's `choose: {labelled_images: {group: {usual: other}}}` puts another choice in the place of the usual
-    one for images that are known to have labels. A recipe's `choose: {group: choice}` chooses what it is made for.
+    The main config's `choose: {labelled_images: {group: {usual: other}}}` replaces the usual choice for images known to
+    have labels. A recipe's `choose: {group: choice}` selects the choice for which it was tuned.
     """
     said = {line.partition("=")[0].lstrip("+~") for line in lines}
     wanted = dict(found.config.get("choose") or {})

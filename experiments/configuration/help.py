@@ -52,17 +52,17 @@ NARROW, WIDE = 16, 36
 
 
 def show(composer: "Composer", overrides: "Sequence[Override]") -> None:
-    """Print the page; the settings are those of the given choices.
+    """Print the help page with the settings of the given choices.
 
     Raises:
-        UserError: an override does not fit.
+        UserError: an override is invalid.
     """
     composed = composer.compose(overrides)
     print("\n".join(page(composer, composed)))
 
 
 def page(composer: "Composer", composed: "Composed") -> Iterator[str]:
-    """The lines of the page."""
+    """Yield the lines of the page."""
     width = max(72, min(shutil.get_terminal_size().columns, 120))
     yield HEAD
     yield "Choices (* chosen here)"

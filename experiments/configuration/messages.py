@@ -1,4 +1,4 @@
-"""Settings by name, and what is said of those that cannot be."""
+"""Names of settings, and error messages about invalid ones."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,12 +11,12 @@ from lightning_gans.core.errors import UserError
 
 
 def leaf_keys(config: DictConfig, *, targets: bool = False) -> Iterator[str]:
-    """Dotted names of the settings, except those that follow another one; `targets`: those of classes too."""
+    """Yield the dotted names of the settings, without interpolations of others; `targets`: include `_target_` keys."""
     return (key for key, _ in leaves(config, targets=targets))
 
 
 def leaves(config: DictConfig, *, targets: bool = False) -> Iterator[tuple[str, Any]]:
-    """The settings as (dotted name, value); lists are values, interpolations are left out."""
+    """Yield the settings as (dotted name, value); lists are values, interpolations are left out."""
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, Mapping)
     yield from _leaves(plain, "", targets)
@@ -33,7 +33,7 @@ def _leaves(node: Mapping[Any, Any], prefix: str, targets: bool) -> Iterator[tup
 
 
 def choices_of(known: Mapping[str, Any]) -> dict[str, str]:
-    """group -> choice of Hydra's own record, nested groups aside."""
+    """Return Hydra's record of group -> choice, without nested groups."""
     return {group: str(choice) for group, choice in known.items() if "/" not in group and choice is not None}
 
 
@@ -48,7 +48,7 @@ def exists(config: DictConfig, key: str) -> bool:
 
 
 def refuse_sweep(override: Override) -> None:
-    """Refuse several values where one is needed."""
+    """Refuse an override with several values if one is needed."""
     if override.is_sweep_override():
         line = override.input_line
         raise UserError(
@@ -58,7 +58,7 @@ def refuse_sweep(override: Override) -> None:
 
 
 def malformed(text: str) -> str:
-    """Why an argument is no override."""
+    """Explain why an argument is not a valid override."""
     key, equals, value = text.partition("=")
     if not equals and not text.startswith("~"):
         return f"'{text}' is not a setting: write {key or 'key'}=VALUE."
@@ -71,7 +71,7 @@ def malformed(text: str) -> str:
 
 
 def dangling(error: InterpolationKeyError, choices: Mapping[str, str]) -> str:
-    """Why a value that refers to another one has none."""
+    """Explain why an interpolation cannot be resolved."""
     key, needed = error.full_key or "a setting", _between(str(error), "Interpolation key '", "'")
     group, wanted = key.partition(".")[0], needed.partition(".")[0]
     pair = " and ".join(f"{name}={choices[name]}" for name in dict.fromkeys((group, wanted)) if name in choices)
@@ -80,14 +80,14 @@ def dangling(error: InterpolationKeyError, choices: Mapping[str, str]) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what a library said, and of its cause."""
+    """Return the first line of a library's error message, and of that of its cause."""
     lines = [str(cause).strip().partition("\n")[0] for cause in (error, error.__cause__) if cause is not None]
     text = "; ".join(dict.fromkeys(line.rstrip(".") for line in lines if line))
     return f"{text or type(error).__name__}."
 
 
 def raise_mendable(error: BaseException) -> None:
-    """Raise the UserError that a resolver of ours raised, where `error` comes of one."""
+    """Raise the UserError of one of our resolvers, if that caused `error`."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):

@@ -1,4 +1,4 @@
-"""Names of runs: the variant, the data, and every choice and value that differs from their recipe."""
+"""Names of runs: the variant, the data, and every choice or value that differs from the recipe."""
 
 import os
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from experiments.runs.resume import flatten
 
 FILLED_IN = ("names", "group")
 
-# Additions of a recipe to its variant that a table has to state: choices, and settings by their last word.
+# Additions of a recipe to its variant that a table has to state: choices, and settings by their last part.
 EXTRA_CHOICES = ("penalty", "augment")
 EXTRA_SETTINGS = ("clip_norm",)
 
 
 def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
-    """The composed configuration with `names`, `group` and `run_dir` filled in."""
+    """Compose the configuration, and fill in `names`, `group` and `run_dir`."""
     composed = composer.compose(overrides)
     config, choices = composed.config, composed.choices
     differences = _differences(composer, composed, overrides)
     group = directory.group_name(choices["variant"], choices["data"], differences)
     name = f"{group}-{directory.clean(directory.as_token(select(config, 'seed')))}"
     with open_dict(config):
-        config.pop("study", None)  # of a multirun, not of one of its runs
+        config.pop("study", None)  # a property of the multirun, not of a single run
         config.names = {"variant": choices["variant"], "data": choices["data"], "run": name, "group": group}
         config.names.recipe = choices.get("recipe", "none")
         config.names.choices = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
@@ -41,7 +41,7 @@ def named(composer: Composer, overrides: Sequence[Override]) -> Composed:
 
 
 def select(config: DictConfig, key: str) -> Any:
-    """The plain value of a dotted key; None where it does not resolve, which is refused when the whole is resolved."""
+    """Return the plain value of a dotted key; None if it does not resolve, an error that `resolve` reports later."""
     try:
         value = OmegaConf.select(config, key)
     except OmegaConfBaseException:
@@ -50,7 +50,7 @@ def select(config: DictConfig, key: str) -> Any:
 
 
 def _differences(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> dict[str, str]:
-    """Differences of this job from its recipe: choice -> "", short key -> value."""
+    """Return the differences of this job from its recipe: choice -> "", short key -> value."""
     found: dict[str, str] = {}
     experiment = composed.choices.get("experiment", "none")
     if experiment != "none":
@@ -65,13 +65,13 @@ def _differences(composer: Composer, composed: Composed, overrides: Sequence[Ove
 
 
 def _extras(composer: Composer, composed: Composed, overrides: Sequence[Override]) -> list[str]:
-    """Groups and dotted keys in which this job's recipe adds a penalty, an augmentation or clipping to its variant."""
+    """Return groups and dotted keys in which the recipe adds a penalty, an augmentation or clipping to the variant."""
     if composed.choices.get("recipe", "none") == "none":
         return []
     there = {group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) != "none"}
     variant = flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant")
     values = {key: value for key, value in variant if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None}
-    if not there and not values:  # nothing has to be composed to know
+    if not there and not values:  # known without a composition
         return []
     lines = [line for line in composer.choosing(overrides) if line.partition("=")[0] != "recipe"]
     usual = composer.chosen((*lines, "recipe=none"))
@@ -105,7 +105,7 @@ def _other_values(
     if not changed:
         return {}
     before = composer.chosen(composer.choosing(overrides)).config
-    keys = set(leaf_keys(composed.config, targets=True)) - composed.filled  # names stay when a constructor grows
+    keys = set(leaf_keys(composed.config, targets=True)) - composed.filled  # names outlast new arguments
     found: dict[str, str] = {}
     for override in changed:
         key = override.key_or_group

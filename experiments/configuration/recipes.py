@@ -1,4 +1,4 @@
-"""Choices that follow from what the data are: the nearest recipe, and metrics that need no labels."""
+"""Choices that follow from the properties of the data: the nearest recipe, and metrics that need no labels."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ NONE = "none"  # recipe=none: the settings of the variant alone
 
 @dataclass(frozen=True)
 class Facts:
-    """Images, as far as the choice of a recipe depends on them.
+    """Properties of image data that determine the choice of a recipe.
 
-    kind: the batches that the data module gives.
-    samples: training images; of two domains, those of the larger. None if unknown.
+    kind: batch types of the data module.
+    samples: number of training images, for two domains that of the larger one. None if unknown.
     size: height and width of the files in pixels.
     channels: 1 (grey) or 3 (RGB).
-    labelled: whether each image has a class; None if unknown.
+    labelled: True if each image has a class; None if unknown.
     """
 
     kind: tuple[str, ...]
@@ -41,11 +41,11 @@ class Facts:
 
 
 def facts(choice: str, config: DictConfig) -> Facts | None:
-    """The facts of the chosen data; None for data that are no images, and for a folder without images.
+    """Return the facts of the chosen data; None for data other than images, and for a folder without images.
 
     Args:
-        choice: of the group `data`.
-        config: a composition with its settings.
+        choice: choice of the group `data`.
+        config: a composition with the settings of the data.
     """
     if choice in CATALOGUE and CATALOGUE[choice].images:
         return known(choice)
@@ -63,19 +63,19 @@ def facts(choice: str, config: DictConfig) -> Facts | None:
 
 
 def _domain(word: str, tops: tuple[str, ...], kind: tuple[str, ...], channels: int) -> Facts | None:
-    """The facts of a set or a folder; tops: its top folders of training images, if unusual."""
+    """Return the facts of a data set or folder; tops: its top folders of training images, if unusual."""
     if word in CATALOGUE:
         found = known(word)
         return found and Facts(kind, found.samples, found.size, channels, found.labelled)
     looked = _looked(word, tops)
     if looked is None or not looked.images:
         return None
-    side = max(1, round(math.sqrt(math.prod(looked.size))))  # 0: no header of theirs can be read
+    side = max(1, round(math.sqrt(math.prod(looked.size))))  # 0: no image header can be read
     return Facts(kind, looked.images, side, channels, bool(looked.classes))
 
 
 def known(choice: str) -> Facts | None:
-    """The facts of a choice of `data` that the catalogue has."""
+    """Return the facts of a choice of `data` from the catalogue."""
     images, cls = CATALOGUE[choice].images, offered.data_class(choice)
     if images is None:
         return None
@@ -83,10 +83,10 @@ def known(choice: str) -> Facts | None:
 
 
 def nearest(data: Facts, recipes: Sequence[str]) -> str | None:
-    """The recipe for the data that are most like these; None if none is for data of this kind.
+    """Return the recipe for the most similar data; None if no recipe is for data of this kind.
 
-    The distance is |log(n / n')| for the numbers of samples, half of that for the sizes, and 1/2 if one is grey and the
-    other RGB.
+    The distance adds |log(n / n')| for the numbers of samples, half of that for the sizes, and 1/2 if one is grey and
+    the other RGB.
 
     Args:
         recipes: choices of `data` for which the variant has one.
@@ -99,14 +99,14 @@ def nearest(data: Facts, recipes: Sequence[str]) -> str | None:
 
 
 def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | None, own: bool, chosen: bool) -> str:
-    """The recipe, the metrics and the length of a run, in a line.
+    """Describe the recipe, the metrics and the length of a run in one line.
 
     Args:
-        config: of the run, resolved.
+        config: resolved configuration of the run.
         choices: group -> choice.
-        data: what the data are.
-        own: whether the recipe is one of the variant for these data.
-        chosen: whether the command line chose it.
+        data: facts of the data.
+        own: True if the recipe was made for this variant and these data.
+        chosen: True if the command line chose the recipe.
     """
     recipe, variant, experiment = choices.get("recipe", NONE), choices.get("variant"), choices.get("experiment", NONE)
     if own or chosen:
@@ -125,9 +125,9 @@ def told(config: Mapping[str, Any], choices: Mapping[str, str], data: Facts | No
 
 
 def paper(variant: str, data: Facts | None, folders: tuple[Path, ...]) -> tuple[str, int] | None:
-    """The training of a variant in its paper, in words and in images; None if unknown.
+    """Return the length of training in a variant's paper, as text and in images; None if unknown.
 
-    An epoch is one of these data.
+    Epochs are counted on the given data.
     """
     known = offered.paper(variant, folders)
     if "epochs" in known:
@@ -140,7 +140,7 @@ def paper(variant: str, data: Facts | None, folders: tuple[Path, ...]) -> tuple[
 
 
 def number(value: float) -> str:
-    """Two significant digits, or a whole number with thousands apart."""
+    """Format a number with two significant digits, or a whole number with thousands separators."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
@@ -150,9 +150,9 @@ def _distance(one: Facts, other: Facts) -> float:
 
 
 def _domains(config: DictConfig) -> list[tuple[str, tuple[str, ...]]]:
-    """The set or folder that the data are, or those of two domains; with its folders of training images, if unusual.
+    """Return the data set or folder of each domain, with its folders of training images if unusual.
 
-    The target of a shift is left out: its source is what is counted.
+    The target domain of a domain shift is left out, because only source images are counted.
     """
     words = [_value(config, key) for key in ("data.a", "data.b", "data.source")]
     if found := [(word, ()) for word in words if isinstance(word, str)]:

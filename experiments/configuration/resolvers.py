@@ -1,4 +1,4 @@
-"""Resolvers of config files: values computed from the choices of a run."""
+"""OmegaConf resolvers of config files: values computed from the choices of a run."""
 
 import math
 import re
@@ -17,8 +17,8 @@ from lightning_gans.core.errors import UserError
 
 
 def register() -> None:
-    """Make `${sample_shape:}` and the other functions of this module known; may be called again."""
-    # The public function of OmegaConf 2.4; 2.3 has an older one of that name without `replace`.
+    """Register `${sample_shape:}` and the other resolvers of this module; repeated calls are allowed."""
+    # Public in OmegaConf 2.4; the older function in 2.3 has no `replace`.
     name = "register_new_resolver" if omegaconf.__version__ < "2.4" else "register_resolver"
     register = getattr(OmegaConf, name)
     for resolver in (
@@ -44,7 +44,7 @@ def register() -> None:
 
 
 def sample_shape(*, _root_: DictConfig) -> list[Any]:
-    """The shape of one sample of the chosen data: [channels, image_size, image_size], [mels, frames] or [dimension]."""
+    """Return the shape of a sample of the data: [channels, image_size, image_size], [mels, frames] or [dimension]."""
     data = _root_.data
     if "mels" in data:
         return [data.mels, data.frames]
@@ -54,51 +54,51 @@ def sample_shape(*, _root_: DictConfig) -> list[Any]:
 
 
 def images_or_points(for_images: Any, for_points: Any, *, _root_: DictConfig) -> Any:
-    """The one or the other, by what the chosen data are."""
+    """Return `for_images` if the data module yields images, else `for_points`."""
     return for_images if "image_size" in _root_.data else for_points
 
 
 def judged_shape(*, _root_: DictConfig) -> list[Any]:
-    """The shape of what D judges at a time: `variant.packing` samples, side by side in the first axis."""
+    """Return the shape of D's input: `variant.packing` samples, concatenated along the first axis."""
     first, *rest = sample_shape(_root_=_root_)
     return [first * _root_.variant.get("packing", 1), *rest]
 
 
 def judged_channels(*, _root_: DictConfig) -> Any:
-    """The channels of what D judges at a time."""
+    """Return the number of channels of D's input."""
     return judged_shape(_root_=_root_)[0]
 
 
 def input_channels(*, _root_: DictConfig) -> Any:
-    """The channels of the inputs of the chosen pairs."""
+    """Return the number of channels of the inputs of paired data."""
     return _root_.data.get("input_channels", 1)
 
 
 def paired_channels(*, _root_: DictConfig) -> Any:
-    """The channels of an input and its output side by side."""
+    """Return the number of channels of an input and its output concatenated."""
     return input_channels(_root_=_root_) + _root_.data.channels
 
 
 def channels_b(*, _root_: DictConfig) -> Any:
-    """The channels of domain B: `data.channels_b`, or as many as A has."""
+    """Return the number of channels of domain B: `data.channels_b`, or that of domain A."""
     own = _root_.data.get("channels_b")
     return _root_.data.channels if own is None else own
 
 
 def packs(number: int, *, _root_: DictConfig) -> Any:
-    """The samples of so many packs: PacGAN's batch counts what D judges, packs of `variant.packing` samples."""
+    """Return the number of samples in `number` packs: a batch of PacGAN counts packs of `variant.packing` samples."""
     packing = _root_.variant.get("packing", 1)
     return number * packing if isinstance(packing, int) else number
 
 
 def decoded_shape(*, _root_: DictConfig) -> list[Any]:
-    """The shape of what a decoder gives for a sample: `decoder.numbers` for each of its own, along the first axis."""
+    """Return the shape of a decoder's output: `decoder.numbers` parameters per value, along the first axis."""
     first, *rest = sample_shape(_root_=_root_)
     return [first * _root_.decoder.numbers, *rest]
 
 
 def decoded_channels(*, _root_: DictConfig) -> Any:
-    """The channels of what a decoder gives."""
+    """Return the number of channels of a decoder's output."""
     return decoded_shape(_root_=_root_)[0]
 
 
@@ -106,7 +106,7 @@ def classes(*, _root_: DictConfig) -> int:
     """Return the number of classes of the chosen data; class folders are counted.
 
     Raises:
-        UserError: they have none, or it is not known before their files are read.
+        UserError: the data have no classes, or their number is unknown before the files are read.
     """
     name = _data_name(_root_)
     entry = CATALOGUE.get(name)
@@ -145,7 +145,7 @@ def condition_dim(*, _root_: DictConfig) -> int:
 
 
 def _data_name(root: DictConfig) -> str:
-    """The choice of `data` that the composed data are, by their class and name."""
+    """Return the choice of `data` that corresponds to the composed data, by class and name."""
     home = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", root.data._target_.rpartition(".")[2]).lower()
     name = str(root.data.get("source", root.data.get("name", home)))
     if name in CATALOGUE:
@@ -154,14 +154,14 @@ def _data_name(root: DictConfig) -> str:
 
 
 def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -> int:
-    """The iterations of so many epochs of the chosen data: of two domains, of the larger one.
+    """Convert epochs of the chosen data to iterations; for two domains, the larger one counts.
 
     Args:
-        number: of epochs.
-        otherwise: iterations where the number of images is not known before they are read.
+        number: number of epochs.
+        otherwise: iterations if the number of images is unknown before they are read.
 
     Raises:
-        UserError: it is not known, and `otherwise` is not given.
+        UserError: the number of images is unknown, and `otherwise` is not given.
     """
     found = facts(_data_name(_root_), _root_)
     if found is not None and found.samples:
@@ -175,29 +175,29 @@ def epochs(number: float, otherwise: int | None = None, *, _root_: DictConfig) -
 
 
 def code_dim(*, _root_: DictConfig) -> int:
-    """Return the length of the chosen network's codes together."""
+    """Return the total length of the chosen network's codes."""
     return _dims(_root_.network.model.codes)
 
 
 def noise_and_code_dim(*, _root_: DictConfig) -> int:
-    """The same with its noise: what its generator is fed."""
+    """Return the length of the generator's input: codes and noise."""
     return _dims([*_root_.network.model.codes, _root_.network.model.noise])
 
 
 def _dims(priors: Iterable[Any]) -> int:
-    # what is no number is told where it stands, once everything is resolved
+    # a value that is not a number is reported at its own key, once everything is resolved
     return sum(prior.dim for prior in priors if isinstance(prior.dim, int))
 
 
 def kinds(*, _root_: DictConfig) -> int:
-    """Logits of VAE-GAN's discriminator: one, or one for each kind of sample where it tells three apart."""
+    """Return the number of logits of VAE-GAN's discriminator: 1, or 3 if it distinguishes three kinds of samples."""
     return 3 if _root_.variant.get("discriminator") == "three_way" else 1
 
 
 def speakers(*, _root_: DictConfig) -> Any:
-    """Return the number of speakers of the chosen data; those of a folder are counted.
+    """Return the number of speakers of the chosen data, counted in a folder.
 
-    1 where there is nothing to count: the data module reports an unusable folder when it reads it.
+    1 if there is nothing to count: the data module reports an unusable folder when it reads it.
     """
     data = _root_.data
     return data.speakers if "speakers" in data else max(1, len(recordings(str(data.root))))

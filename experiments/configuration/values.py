@@ -1,4 +1,4 @@
-"""Values of a composed configuration: overrides of them, and values that follow others."""
+"""Values of a composed configuration: overrides, and values that are interpolations of others."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,19 +14,19 @@ from experiments.settings.signatures import signature
 from experiments.settings.suggest import did_you_mean, nearest, nearest_keys
 from lightning_gans.core.errors import UserError
 
-GIVEN = ("callbacks", "logger")  # groups that take nodes of the user's own beside the shipped ones
-FOLLOWS = re.compile(r"\$\{([\w.]+)\}")  # another value as a whole
+GIVEN = ("callbacks", "logger")  # groups that accept the user's own nodes besides the shipped ones
+FOLLOWS = re.compile(r"\$\{([\w.]+)\}")  # an interpolation of a whole value
 
 
 def assign(config: DictConfig, override: Override, groups: Sequence[str]) -> None:
-    """Set, add or delete the value that an override names, as Hydra does, in a configuration that is filled in.
+    """Apply an override (set, add or delete a value) as Hydra does, to a configuration with filled-in defaults.
 
     Args:
         config: changed in place.
         groups: config groups, for suggestions.
 
     Raises:
-        UserError: a sweep, an unknown group or setting, or one that follows another setting.
+        UserError: a sweep, an unknown group or setting, or a setting that is an interpolation of another one.
     """
     key, value = override.key_or_group, override.value()
     refuse_sweep(override)
@@ -70,7 +70,7 @@ def forget_defaults(config: DictConfig, override: Override, filled: frozenset[st
 
 
 def links(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(place, followed place) of every value that is another one as a whole."""
+    """Yield (key, key it refers to) of every value that is an interpolation of a whole value."""
     for key, value in node.items() if isinstance(node, Mapping) else ():
         if isinstance(value, str) and (whole := FOLLOWS.fullmatch(value)):
             yield f"{prefix}{key}", whole[1]
@@ -78,7 +78,7 @@ def links(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def followed_by(config: DictConfig, key: str) -> str:
-    """The setting that `key` stands for where a group that it is in is another one (variant.loss: ${objective})."""
+    """Return the setting that `key` refers to if its group is an interpolation (variant.loss: ${objective})."""
     *places, last = key.split(".")
     node: Any = config
     for depth, name in enumerate(places):
@@ -93,7 +93,7 @@ def followed_by(config: DictConfig, key: str) -> str:
 
 
 def unknown(node: Any, prefix: str = "") -> Iterator[str]:
-    """Dotted keys that the class of their part does not take; values that follow others are left alone."""
+    """Yield dotted keys that the class of their part does not accept; interpolations are skipped."""
     taken = signature(str(node.get("_target_")))
     known = None if taken is None or taken.open else taken.arguments
     for key, value in node.items():

@@ -27,15 +27,15 @@ from experiments.doctor.finding import Finding
 from experiments.trained.arguments import pairs
 from lightning_gans.core.errors import UserError
 
-FAILS = 1  # the exit code where a run would fail
+FAILS = 1  # exit code if a run would fail
 SIGNS = {"ok": ("ok", "green"), "hint": ("hint", "yellow"), "problem": ("problem", "bold red")}
 
 
 def main(argv: Sequence[str], console: Console | None = None) -> int:
-    """Print the table; return 0 where a run would work, 1 where it would fail.
+    """Print the table; return 0 if a run would work, 1 if it would fail.
 
     Raises:
-        UserError: an argument does not fit.
+        UserError: an argument is invalid.
     """
     if any(word in ("-h", "--help") for word in argv):
         print((__doc__ or "").strip())
@@ -52,7 +52,7 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
 
 
 def examine(data_dir: Path, *, train: bool, network: bool) -> Iterator[Finding]:
-    """Yield the findings of all checks; after a problem of the installation only those that need no other package."""
+    """Yield the findings of all checks; if the installation is broken, only of those that need no other package."""
     yield installation.python()
     yield (packages := installation.packages())
     broken = installation.torch()
@@ -88,7 +88,7 @@ def _table(found: Sequence[Finding], *, plain: bool) -> Table:
     table.add_column("found", overflow="fold")
     for one in found:
         sign, style = SIGNS[one.level]
-        # Cells are Text: names from files are not read as markup.
+        # Cells are Text, so that names from files are not parsed as markup.
         text = Text(one.text)
         if one.remedy:
             text.append(f"\n{one.remedy}", "dim" if one.level == "ok" else style)

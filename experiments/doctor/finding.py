@@ -9,8 +9,8 @@ Level = Literal["ok", "hint", "problem"]
 class Finding(NamedTuple):
     """One line of the table.
 
-    text: the state that was found.
-    remedy: a sentence that solves a problem, or advises on a hint.
+    text: the observed state.
+    remedy: a sentence with the solution of a problem, or advice for a hint.
     level: "problem" if a run would fail.
     """
 
@@ -29,7 +29,7 @@ def problem(topic: str, text: str, remedy: str) -> Finding:
 
 
 def installed(name: str) -> str | None:
-    """Return the version of an installed package; None where it is missing."""
+    """Return the version of an installed package; None if it is missing."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Checks of processor, GPUs, threads and precision, by torch."""
+"""Checks of processor, GPUs, threads and precision, as reported by torch."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,8 @@ import torch
 from experiments.doctor.finding import Finding, hint
 from experiments.jobs.precision import FEATURES, choose, fast_bf16
 
-DRIVER = Path("/dev/nvidiactl")  # there with a driver of NVIDIA's
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of a period, or "max"
+DRIVER = Path("/dev/nvidiactl")  # exists if NVIDIA's driver is loaded
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # CPU quota of a container: microseconds per period, or "max"
 
 
 def processor() -> Finding:
@@ -26,7 +26,7 @@ def processor() -> Finding:
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may use: those of its affinity mask, fewer under a container's quota."""
+    """Count the cores that this process may use: those of its affinity mask, limited by a container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = map(int, QUOTA.read_text(encoding="ascii").split())
@@ -36,7 +36,7 @@ def usable_cores() -> int:
 
 
 def gpus() -> Iterator[Finding]:
-    """List the GPUs that torch can use, or the reason why it cannot use one."""
+    """List the GPUs that torch can use, or the reason why it can use none."""
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
             one = torch.cuda.get_device_properties(number)
@@ -54,7 +54,7 @@ def gpus() -> Iterator[Finding]:
 
 
 def precision() -> Finding:
-    """Tell the default of `trainer.precision` on this machine, and advise on another one."""
+    """Report the default of `trainer.precision` on this machine, and recommend another one if it is better."""
     usual = choose(None, "auto")
     if torch.cuda.is_available():
         if usual == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):

@@ -1,4 +1,4 @@
-"""Checks of Python and of the installed packages. Imports torch to see that it can be imported."""
+"""Checks of Python and of the installed packages, including an import of torch."""
 
 import platform
 import sys
@@ -38,16 +38,16 @@ def packages() -> Finding:
 
 
 def torch() -> Finding | None:
-    """Import torch; None where that works."""
+    """Import torch; return None on success."""
     try:
         import torch  # noqa: F401
-    except (ImportError, OSError) as error:  # OSError: a shared library that does not load
+    except (ImportError, OSError) as error:  # OSError: a shared library fails to load
         return problem("torch", f"cannot be imported: {error}", "Install it again: pip install --force-reinstall torch")
     return None
 
 
 def extras() -> Finding:
-    """List the extras whose packages are installed, and the line that installs the others."""
+    """List the extras whose packages are installed, and the command that installs the others."""
     found = {
         extra: all(installed(one.name) for one in needed)
         for extra, needed in distribution.requirements().items()

@@ -13,13 +13,13 @@ from experiments.doctor.finding import Finding, hint, installed, problem
 from lightning_gans.core.files import cache_folder
 from lightning_gans.loggers.connection import choose, logged_in
 
-LEAST, LITTLE = 2**28, 2**31  # bytes of free space: for the files of one run, and of several
+LEAST, LITTLE = 2**28, 2**31  # bytes of free space for the files of one run, and of several
 SERVER = "https://api.wandb.ai"
 SMALL = "variant=vanilla data=ring"
 
 
 def folders(data_dir: Path) -> Iterator[Finding]:
-    """Check that runs, data sets and features can be written, and the free space for runs."""
+    """Check write permission for runs, data sets and features, and the free space for runs."""
     runs = Path("runs")
     if error := _cannot_write(runs):
         yield problem("runs/", error, "Make the folder writable, change to another folder, or name one: run_dir=DIR")
@@ -36,12 +36,12 @@ def folders(data_dir: Path) -> Iterator[Finding]:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or the innermost folder above it that exists."""
+    """Return the folder if it exists, or else its nearest existing parent."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def _cannot_write(folder: Path) -> str:
-    """Return the reason why no file can be made in a folder, or below where it would be made; empty where it can."""
+    """Return the reason why no file can be created in a folder (or in its nearest existing parent); empty if none."""
     try:
         with tempfile.NamedTemporaryFile(dir=_existing(folder), prefix=".doctor-"):
             return ""
@@ -50,7 +50,7 @@ def _cannot_write(folder: Path) -> str:
 
 
 def data(data_dir: Path) -> Finding:
-    """List the well-known data sets that lie in the folder."""
+    """List the well-known data sets found in the folder."""
     from datamodules.vision_files import locate
     from datamodules.vision_table import SETS
 
@@ -60,10 +60,10 @@ def data(data_dir: Path) -> Finding:
 
 
 def wandb(*, network: bool) -> Finding:
-    """Tell whether runs are logged to Weights & Biases online, and where its files go.
+    """Report whether runs are logged to Weights & Biases online, and where its files are written.
 
     Args:
-        network: ask the server for an answer, for at most three seconds.
+        network: send a request to the server, with a time limit of three seconds.
     """
     folder, url = os.environ.get("WANDB_DIR"), os.environ.get("WANDB_BASE_URL") or SERVER
     if folder and (error := _cannot_write(Path(folder))):
@@ -82,7 +82,7 @@ def wandb(*, network: bool) -> Finding:
 
 
 def slurm() -> Finding:
-    """Tell whether this is a job of SLURM, or a machine from which jobs can be submitted."""
+    """Report whether this process is part of a SLURM job, or can submit jobs."""
     if job := os.environ.get("SLURM_JOB_ID"):
         return Finding("SLURM", f"in job {job}, nodes: {os.environ.get('SLURM_JOB_NUM_NODES', '1')}")
     if shutil.which("sbatch") is None:
@@ -93,7 +93,7 @@ def slurm() -> Finding:
 
 
 def training() -> Finding:
-    """Train two perceptrons for three iterations in a temporary folder, by the command itself."""
+    """Train two perceptrons for three iterations in a temporary folder, by `experiments.train`."""
     from experiments.train import main as train
 
     said = io.StringIO()

@@ -10,7 +10,7 @@ from experiments.runs.directory import CONFIG
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
-# Hydra's flags: their short forms and what argparse has to know of them.
+# Hydra's flags: short forms and keyword arguments for argparse.
 FLAGS: dict[tuple[str, ...], dict[str, Any]] = {
     ("--help", "-h"): {"action": "store_true"},
     ("--hydra-help",): {"action": "store_true"},
@@ -31,7 +31,7 @@ NAMES = tuple(name for names in FLAGS for name in names)
 
 
 class _Parser(cli.Parser):
-    """Refuses an unknown flag with the nearest one."""
+    """A parser that refuses an unknown flag and suggests the nearest one."""
 
     def error(self, message: str) -> NoReturn:
         unknown = next(iter(message.partition("unrecognized arguments: ")[2].split()), "")
@@ -42,12 +42,12 @@ class _Parser(cli.Parser):
 
 
 def parse(argv: Sequence[str]) -> Namespace:
-    """Flags by name, with `overrides` as they were typed; settings and flags may come in any order.
+    """Parse flags by name; `overrides` holds the settings as typed. Settings and flags may come in any order.
 
-    --seed=3, as the agents of other sweepers write a setting (W&B's `${args}`), is seed=3.
+    --seed=3, the form used by the agents of other sweepers (W&B's `${args}`), is read as seed=3.
 
     Raises:
-        UserError: an unknown flag, or one that has no use here.
+        UserError: an unknown flag, or one that has no effect here.
     """
     parser = _Parser(prog="experiments.train", add_help=False)
     for names, options in FLAGS.items():
@@ -65,17 +65,17 @@ def parse(argv: Sequence[str]) -> Namespace:
 
 
 def _setting(word: str) -> str:
-    """A word of the command line; --key=value without its dashes, unless the key is a flag or the beginning of one."""
+    """Strip the dashes of --key=value, unless the key is a flag or the prefix of one; return other words unchanged."""
     key = word.partition("=")[0]
     is_setting = "=" in word and word.startswith("--") and not any(name.startswith(key) for name in NAMES)
     return word[2:] if is_setting else word
 
 
 def check_name(name: str, folders: Sequence[Path]) -> None:
-    """Refuse a main config (`--config-name`) that is in no folder of the tree.
+    """Refuse a main config (`--config-name`) that no folder of the tree contains.
 
     Raises:
-        UserError: names the nearest ones.
+        UserError: the main config does not exist; the message names the nearest ones.
     """
     there = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
     if name.removesuffix(".yaml") in there or any((folder / f"{name}.yaml").is_file() for folder in folders):
@@ -88,13 +88,13 @@ def check_name(name: str, folders: Sequence[Path]) -> None:
 
 
 def tree(arguments: Namespace) -> list[str]:
-    """The flags that name the config tree, for a command of the same tree."""
+    """Return the flags that select the config tree, for another command with the same tree."""
     flags = [("--config-dir", arguments.config_dir), ("--config-name", arguments.config_name)]
     return [word for flag, value in flags if value for word in (flag, value)]
 
 
 def asks_hydra(argv: Sequence[str]) -> bool:
-    """Return True if Hydra answers this command by one of its own pages, without any job."""
+    """Return True if the command asks for one of Hydra's own pages and runs no job."""
     asked = parse(argv)
     pages = asked.info, asked.hydra_help, asked.version, asked.shell_completion, asked.cfg in ("hydra", "all")
     return any(pages)

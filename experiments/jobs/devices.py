@@ -1,4 +1,4 @@
-"""The check of the trainer's devices against those of this machine, before anything is built or written."""
+"""Check of the trainer's devices against those of this machine, before anything is built or written."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from pytorch_lightning.accelerators import Accelerator, CUDAAccelerator, MPSAcce
 from experiments.settings.spec import plain
 from lightning_gans.core.errors import UserError
 
-# In the order in which Lightning's accelerator=auto looks for them, which is also that of gpu.
+# In the search order of Lightning's accelerator=auto, which is also that of accelerator=gpu.
 KINDS: Mapping[str, tuple[type[Accelerator], str]] = {
     "tpu": (XLAAccelerator, "TPU core"),
     "mps": (MPSAccelerator, "Apple GPU"),
@@ -21,12 +21,12 @@ def check_devices(settings: Mapping[str, Any], *, launched: bool = False) -> Non
     """Refuse an accelerator or devices that this machine does not have.
 
     Args:
-        settings: of the trainer: accelerator and devices.
-        launched: a launcher started the processes, and may show each of them its own device alone, so that only the
-            kind of device is checked.
+        settings: accelerator and devices of the trainer.
+        launched: True if a launcher started the processes. It may make a single device visible to each process, so
+            only the kind of device is checked.
 
     Raises:
-        UserError: says what this machine has, and which setting fits.
+        UserError: the settings do not fit this machine; the message lists its devices and a setting that fits.
     """
     accelerator, devices = settings["accelerator"], settings["devices"]
     counts = available()
@@ -52,7 +52,7 @@ def check_devices(settings: Mapping[str, Any], *, launched: bool = False) -> Non
 
 
 def available() -> dict[str, int]:
-    """kind of device -> number of them on this machine that torch can use; CPUs aside."""
+    """Count the devices of this machine that torch can use, by kind; CPUs are left out."""
     return {name: int(kind.auto_device_count()) if kind.is_available() else 0 for name, (kind, _) in KINDS.items()}
 
 
@@ -62,7 +62,7 @@ def _has(counts: Mapping[str, int]) -> str:
 
 
 def _without(accelerator: str) -> str:
-    """Why torch could not use such a device if there were one."""
+    """Explain why this build of torch cannot use the accelerator, if it cannot."""
     if accelerator == "tpu":
         return ", and TPUs need the package torch_xla."
     if accelerator in ("cuda", "gpu") and torch.version.cuda is None and not torch.backends.mps.is_built():

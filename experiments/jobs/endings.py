@@ -1,4 +1,4 @@
-"""Last words of a run: why it ended early, what to do after a divergence, and what it came to."""
+"""Messages at the end of a run: the reason for an early end, advice after a divergence, and the results."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from lightning_gans.core.game import Game
 
 
 def advice(error: Diverged, trainer: pl.Trainer) -> str:
-    """Sentences that tell how to remove the cause of a divergence."""
+    """Return advice on how to remove the cause of a divergence."""
     if error.cause == "data":
         bad = _bad_samples(trainer)
         found = f"In the training split it is {bad}. " if bad else ""
@@ -37,7 +37,7 @@ def advice(error: Diverged, trainer: pl.Trainer) -> str:
 
 
 def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) -> str:
-    """The training split's first samples that are not finite, as words; "" where there are none, or time is up."""
+    """Describe the first non-finite samples of the training split; "" if there are none or time is up."""
     data: Any = getattr(trainer, "datamodule", None)
     if not hasattr(data, "split"):
         return ""
@@ -57,7 +57,7 @@ def _bad_samples(trainer: pl.Trainer, *, shown: int = 3, seconds: float = 30.0) 
 
 
 def stopped_early(callbacks: list[pl.Callback]) -> str:
-    """The reason that an EarlyStopping has for the end of a run; empty where there is none."""
+    """Return the reason for which an EarlyStopping callback ended the run; empty if none did."""
     reasons = (getattr(callback, "stopping_reason_message", None) for callback in callbacks)
     sentence = next((str(found) for found in reasons if found), "").partition(". ")[0]
     return sentence[:1].lower() + sentence[1:]

@@ -1,4 +1,4 @@
-"""Callbacks, loggers and the profiler that a run is given by nodes with a `_target_`, of any package's classes."""
+"""Instantiation of callbacks, loggers and the profiler from nodes with a `_target_`, a class of any package."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,10 +20,10 @@ REPORT = "profile"  # fit-profile.txt in the run's directory
 
 
 def make_callbacks(settings: Mapping[str, Any]) -> list[pl.Callback]:
-    """The callbacks under `callbacks.*` that have a `_target_`, in the order of the configuration.
+    """Instantiate the callbacks under `callbacks.*` that have a `_target_`, in the order of the configuration.
 
     Raises:
-        UserError: a node without a `_target_`, one that cannot be made, or one that is no callback.
+        UserError: a node has no `_target_`, cannot be instantiated, or is not a callback.
     """
     _refuse(callback_problems(settings))
     nodes = {f"callbacks.{name}": node for name, node in settings.items() if name not in OWN and node is not None}
@@ -31,7 +31,7 @@ def make_callbacks(settings: Mapping[str, Any]) -> list[pl.Callback]:
 
 
 def make_loggers(settings: Mapping[str, Any] | None) -> list[Logger]:
-    """The loggers under `logger.*`, each under its own name.
+    """Instantiate the loggers under `logger.*`, each with its own name.
 
     Raises:
         UserError: as `make_callbacks`.
@@ -41,12 +41,12 @@ def make_loggers(settings: Mapping[str, Any] | None) -> list[Logger]:
 
 
 def make_profiler(setting: Any, run_dir: Path) -> Profiler:
-    """The profiler of `trainer.profiler`: a word, a node with a `_target_`, or null for none.
+    """Instantiate the profiler of `trainer.profiler`: a name, a node with a `_target_`, or null for none.
 
-    Its report is `fit-profile.txt` in the run's directory, unless the node says otherwise.
+    Its report is `fit-profile.txt` in the run's directory, unless the node sets another file.
 
     Raises:
-        UserError: an unknown word, or as `make_callbacks`.
+        UserError: an unknown name, or as `make_callbacks`.
     """
     if setting is None:
         return Unprofiled()
@@ -67,16 +67,16 @@ def make_profiler(setting: Any, run_dir: Path) -> Profiler:
 
 
 def make(place: str, node: Any, kind: type) -> Any:
-    """The object of this kind that the node at a dotted place describes.
+    """Instantiate the object described by the node at a dotted place, and check its type.
 
     Raises:
-        UserError: its class cannot be imported or refuses its arguments, or is of another kind.
+        UserError: the class cannot be imported, refuses its arguments, or is not a subclass of `kind`.
     """
     try:
         found = build(node, trusted=True)
     except UserError as error:
         raise UserError(f"{place}: {error}") from error
-    except Exception as error:  # whatever the class makes of its arguments
+    except Exception as error:  # any exception of the class's constructor
         reason = str(error).strip().partition("\n")[0] or "no reason given"
         raise UserError(f"{place}: {node['_target_']} cannot be made ({type(error).__name__}: {reason}).") from error
     if not isinstance(found, kind):

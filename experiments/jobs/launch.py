@@ -1,6 +1,6 @@
-"""The launcher that started this process (torchrun, srun, Lightning or none) and the process's place in its run.
+"""Detection of the launcher that started this process (torchrun, srun, Lightning or none), and of the process's rank.
 
-Read from environment variables and the trainer's settings alone: no torch, no Lightning.
+Reads environment variables and the trainer's settings alone; imports neither torch nor Lightning.
 """
 
 import os
@@ -14,8 +14,8 @@ from lightning_gans.core.errors import UserError
 
 # Rank variables that are set by several launchers, by hand and by container images.
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-GROUP = ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # without these three, a rank belongs to no process group
-# Launchers whose processes cannot be joined here: the number of processes, as each of them says it.
+GROUP = ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # without these three, a rank is not part of a process group
+# Launchers whose processes cannot be joined here, with the variable that holds their number of processes.
 UNSUPPORTED = {"OMPI_COMM_WORLD_SIZE": "mpirun", "PMI_SIZE": "mpiexec", "JSM_NAMESPACE_SIZE": "jsrun"}
 # SLURM gives the largest step numbers to batch scripts, interactive shells and the like.
 SPECIAL_STEPS = 0xFFFF_FFF0
@@ -27,16 +27,16 @@ Launcher = Literal["torchrun", "srun", "variables"]
 
 @dataclass(frozen=True)
 class Place:
-    """A process among the processes of its run.
+    """The position of a process among the processes of its run.
 
     Args:
         launcher: the program that started every process of the run; "variables": Lightning's own launcher, or any other
-            that sets WORLD_SIZE, MASTER_ADDR, MASTER_PORT and the ranks. None: the process stands alone, and Lightning
-            starts the others where the trainer wants more than one.
-        rank, size: among all processes of the run, 0 to size - 1.
-        local_rank, local_size: among those on this node.
-        node, nodes: which machine, and how many.
-        address, port: where rank 0 listens; None without a launcher.
+            that sets WORLD_SIZE, MASTER_ADDR, MASTER_PORT and the ranks. None: the process was started by itself, and
+            Lightning starts the others if the trainer wants more than one.
+        rank, size: rank among all processes of the run (0 to size - 1), and their number.
+        local_rank, local_size: rank among the processes on this node, and their number.
+        node, nodes: index of this machine, and the number of machines.
+        address, port: address on which rank 0 listens; None without a launcher.
     """
 
     launcher: Launcher | None = None
@@ -51,16 +51,19 @@ class Place:
 
     @property
     def leads(self) -> bool:
-        """True for the first process of a run: the one that writes and prints."""
+        """Return True for rank 0, the process that writes and prints."""
         return self.rank == 0
 
 
 class LauncherMismatch(UserError):
-    """The launcher started another number of processes than the trainer wants; each process finds the same."""
+    """The launcher started another number of processes than the trainer wants; every process raises the same error."""
 
 
 def processes(trainer: Mapping[str, Any]) -> int | None:
-    """The number of processes that the trainer's settings want; None for devices=auto, known once torch is imported."""
+    """Return the number of processes that the trainer's settings ask for.
+
+    None for devices=auto, whose number is known only once torch is imported.
+    """
     devices, nodes = trainer["devices"], int(trainer["num_nodes"])
     if isinstance(devices, str):
         return None
@@ -68,18 +71,18 @@ def processes(trainer: Mapping[str, Any]) -> int | None:
 
 
 def place(trainer: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Place:
-    """The place of this process in a run with these trainer settings.
+    """Return the place of this process in a run with these trainer settings.
 
-    A process is one of a launcher's ranks if the launcher started as many processes as the trainer wants. A process of
-    a one-process run is a run by itself, whatever its environment says, except under torchrun, whose processes share
-    one command line and hence one run directory.
+    A process is a rank of the launcher's group if the launcher started as many processes as the trainer wants. If the
+    trainer wants one process, each process is a run by itself and the environment is ignored. torchrun is the
+    exception: its processes share one command line and hence one run directory.
 
     Args:
         trainer: devices (a number, "auto" or a list) and num_nodes.
         environ: os.environ if None.
 
     Raises:
-        LauncherMismatch: the processes that were started do not fit the trainer.
+        LauncherMismatch: the number of started processes does not fit the trainer.
     """
     environ = os.environ if environ is None else environ
     wanted, found = processes(trainer), started(environ, nodes=trainer["num_nodes"])
@@ -96,10 +99,10 @@ def place(trainer: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
 
 
 def started(environ: Mapping[str, str], *, nodes: int = 1) -> Place | None:
-    """The process group that a launcher put this process in; None if it was started by itself.
+    """Return the place of this process in the group that a launcher started; None if it was started by itself.
 
     Args:
-        nodes: machines of the run, where the variables give ranks on a node only.
+        nodes: number of machines, used if the variables give ranks within a node only.
     """
     return _torchrun(environ) or _variables(environ, nodes) or _srun(environ)
 
@@ -107,8 +110,8 @@ def started(environ: Mapping[str, str], *, nodes: int = 1) -> Place | None:
 def repeats(error: UserError, environ: Mapping[str, str] | None = None) -> bool:
     """Return True if another process of the same launcher reports this error of the command line as well.
 
-    torchrun gives all processes one command line, so the first on each node speaks; a mismatch with the launcher is
-    the same for all tasks of srun, so the first task speaks.
+    torchrun gives all processes one command line, so the first process on each node reports. A mismatch with the
+    launcher is the same for all tasks of srun, so the first task reports.
     """
     found = started(os.environ if environ is None else environ)
     if found is None:
@@ -119,7 +122,7 @@ def repeats(error: UserError, environ: Mapping[str, str] | None = None) -> bool:
 
 
 def each_alone(place: Place, environ: Mapping[str, str] | None = None) -> str:
-    """A sentence for a task of srun that is a run by itself and finds its directory taken; empty for all others."""
+    """Return a hint for a task of srun that is a run by itself and finds its directory in use; empty for others."""
     found = started(os.environ if environ is None else environ)
     if place.launcher is not None or found is None or found.launcher != "srun":
         return ""
@@ -130,9 +133,9 @@ def each_alone(place: Place, environ: Mapping[str, str] | None = None) -> str:
 
 
 def forget_ranks() -> None:
-    """Remove rank variables that are not about this run, before libraries read them; for a process without a launcher.
+    """Remove stale rank variables before libraries read them; called in a process without a launcher.
 
-    SLURM's own variables stay: submitit and others need them.
+    SLURM's own variables stay, because submitit and others need them.
     """
     for name in RANKS:
         os.environ.pop(name, None)
@@ -182,14 +185,17 @@ def _variables(environ: Mapping[str, str], nodes: int) -> Place | None:
 
 
 def _srun(environ: Mapping[str, str]) -> Place | None:
-    """A task of srun. Batch scripts and shells inside an allocation have most of its variables, but no step's."""
+    """Return the place of a task of srun; None for batch scripts and shells inside an allocation.
+
+    The latter have most of srun's variables, but not those of a step.
+    """
     step = _number(environ, "SLURM_STEP_ID", "SLURM_STEPID")
     size = _number(environ, "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
     rank = _number(environ, "SLURM_PROCID")
     if step is None or step >= SPECIAL_STEPS or size is None or rank is None or not rank < size > 1:
         return None
     if "SLURM_PTY_PORT" in environ and sys.stdin is not None and sys.stdin.isatty():
-        return None  # srun --pty: typed into a shell
+        return None  # srun --pty: an interactive shell
     node = _number(environ, "SLURM_NODEID") or 0
     nodes = _number(environ, "SLURM_STEP_NUM_NODES", "SLURM_NNODES") or 1
     tasks = list(_tasks(environ.get("SLURM_STEP_TASKS_PER_NODE", "")))
@@ -204,19 +210,19 @@ def _srun(environ: Mapping[str, str]) -> Place | None:
         node=node,
         nodes=nodes,
         address=environ.get("MASTER_ADDR") or ("127.0.0.1" if nodes == 1 else _first_host(hosts)),
-        # All tasks of a step find the same port, and steps or jobs that share a node find others.
+        # All tasks of a step derive the same port; other steps or jobs on the node derive another.
         port=_number(environ, "MASTER_PORT") or SLURM_PORTS[(7 * job + step) % len(SLURM_PORTS)],
     )
 
 
 def _tasks(counts: str) -> Iterator[int]:
-    """Tasks on each node: 2(x3),1 is 2, 2, 2, 1."""
+    """Expand SLURM's task counts: 2(x3),1 is 2, 2, 2, 1."""
     for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", counts):
         yield from [int(count)] * int(times or 1)
 
 
 def _first_host(hosts: str) -> str:
-    """The first host of a SLURM node list: gpu[07-09,12],cpu1 is gpu07."""
+    """Return the first host of a SLURM node list: gpu07 for gpu[07-09,12],cpu1."""
     return re.sub(r"\[([^],-]*)[^]]*\]", r"\1", hosts).partition(",")[0]
 
 
@@ -273,7 +279,7 @@ def _mismatch(found: Place, trainer: Mapping[str, Any], wanted: int | None) -> L
 
 
 def _join(found: Place) -> str:
-    """The settings that make one run of the processes that were started."""
+    """Return the settings under which the started processes form one run."""
     size, even = found.size, found.size % found.nodes == 0
     here = (
         f"trainer.devices={size // found.nodes} trainer.num_nodes={found.nodes}" if even else f"trainer.devices={size}"
@@ -295,6 +301,6 @@ def _meeting(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(environ: Mapping[str, str], *names: str) -> int | None:
-    """The first of these variables that is set, as a number; None where it is none."""
+    """Return the first of these variables that is set, as a number; None if none is set or it is not a number."""
     text = next((environ[name] for name in names if name in environ), "")
     return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Sweeps on one machine (hydra/launcher=local): each job on a GPU of its own, or on its share of the cores."""
+"""Sweeps on one machine (hydra/launcher=local): each job gets one GPU, or an equal share of the CPU cores."""
 
 import os
 import subprocess
@@ -12,23 +12,23 @@ from typing import Any
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.files import Held, held
 
-DEVICES = "LIGHTNING_GANS_SWEEP_GPUS"  # numbers of GPUs that the jobs share out; empty: they share the cores
-THREADS = "LIGHTNING_GANS_SWEEP_THREADS"  # of a job that shares the cores
-WAIT = 0.5  # seconds between two looks for a free GPU
+DEVICES = "LIGHTNING_GANS_SWEEP_GPUS"  # indices of the GPUs for the jobs; empty: the jobs share the cores
+THREADS = "LIGHTNING_GANS_SWEEP_THREADS"  # threads of a job that shares the cores
+WAIT = 0.5  # seconds between two attempts to find a free GPU
 
 
 def settings(
     configs: Sequence[Mapping[str, Any]], launcher: Mapping[str, Any], said: Collection[str]
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """The launcher's settings that follow from the machine, and variables for the jobs.
+    """Return the launcher's settings that follow from the machine, and environment variables for the jobs.
 
     Args:
-        configs: of the jobs.
-        launcher: its composed settings.
-        said: names of those that the command line gives.
+        configs: configurations of the jobs.
+        launcher: composed settings of the launcher.
+        said: names of the launcher's settings that the command line gives.
 
     Raises:
-        UserError: a job wants several devices, or more jobs are asked for than there are GPUs.
+        UserError: a job wants several devices, or more jobs are requested than there are GPUs.
     """
     trainers = [config["trainer"] for config in configs]
     for trainer in trainers:
@@ -54,7 +54,7 @@ def settings(
 
 
 def gpus() -> list[str]:
-    """The numbers of the GPUs that this process may use, without torch."""
+    """Return the indices of the GPUs visible to this process, without importing torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [number.strip() for number in visible.split(",") if number.strip() not in ("", "-1", "NoDevFiles")]
@@ -69,7 +69,7 @@ def gpus() -> list[str]:
 
 @contextmanager
 def device() -> Iterator[dict[str, str]]:
-    """Variables for a job: one GPU that no other job of this user's sweeps has, or its share of the cores."""
+    """Yield environment variables for a job: a GPU that no other sweep job of this user uses, or cores."""
     numbers = [number for number in os.environ.get(DEVICES, "").split(",") if number]
     with ExitStack() as stack:
         if numbers:
@@ -79,7 +79,7 @@ def device() -> Iterator[dict[str, str]]:
 
 
 def _free(stack: ExitStack, numbers: Sequence[str]) -> str:
-    """A GPU without a job, held as long as `stack` is open; waits for one."""
+    """Wait for a free GPU and lock it as long as `stack` is open; return its index."""
     folder = Path(tempfile.gettempdir()) / f"lightning-gans-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     while True:

@@ -1,4 +1,4 @@
-"""The check of a command before anything heavy is imported: the jobs it runs, or the reason why it cannot."""
+"""Check of a command before heavy imports: return its jobs, or raise an error with the reason for refusal."""
 
 import os
 import shlex
@@ -21,23 +21,23 @@ from experiments.runs.resume import DivergedBefore, Resume, check_resume, record
 from experiments.settings import compatibility, validate
 from lightning_gans.core.errors import UserError
 
-# Settings of Hydra's that would put a job's files elsewhere than run_dir.
+# Hydra settings that would place a job's files outside run_dir.
 REPLACED = ("hydra.run", "hydra.sweep", "hydra.output_subdir", "hydra.job.chdir")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run.
+    """One run of a command.
 
-    config: resolved and plain, with `run_dir`, `group` and `names` (variant, data, run, group) filled in.
+    config: resolved configuration in plain containers, with `run_dir`, `group` and `names` (variant, data, run, group).
     choices: group -> choice.
-    overrides: arguments that make this job alone, `--config-dir` and its `run_dir` among them.
-    resume: how it begins; its checkpoint is what to continue from.
-    place: of this process among those of the run.
+    overrides: arguments that repeat this job alone, including `--config-dir` and its `run_dir`.
+    resume: start mode (new or resumed) and the checkpoint to resume from.
+    place: rank of this process among those of the run.
     defaults: dotted keys of `config` whose values are the constructors' defaults.
-    beyond: dotted keys of the command line that no file has, only a constructor.
-    recipe: the recipe, metrics and length of the run, in a line.
-    paper: training of the variant's paper, in words and in images; None if unknown.
+    beyond: dotted keys of the command line that only a constructor defines, no file.
+    recipe: one line with the recipe, metrics and length of the run.
+    paper: length of training in the variant's paper, as text and in images; None if unknown.
     """
 
     config: dict[str, Any]
@@ -65,19 +65,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a command line, and how they are launched.
+    """The jobs of a command line, and their launcher.
 
-    jobs: one, those of a multirun in Hydra's order, or those at the ends of what a search goes through; none of a study
-        that trains nothing.
-    multirun: the jobs are Hydra's to launch.
-    search: its sweeper chooses values by what the jobs return.
+    jobs: a single job; the jobs of a multirun in Hydra's order; the jobs at the interval ends of a search; or none for
+        a study that trains nothing.
+    multirun: True if Hydra launches the jobs.
+    search: True if the sweeper chooses values by the jobs' results.
     study: the module that reports on the jobs together, if any.
-    tree: flags that name the config tree.
-    overrides: settings of the command line, as Hydra takes them: with ++ where only a constructor knows the setting.
+    tree: flags that select the config tree.
+    overrides: settings of the command line in Hydra's syntax, with ++ if only a constructor defines the setting.
     hydra: overrides of Hydra's own settings.
     launcher: the choice of hydra/launcher.
     queue: the name of the sweep's jobs in SLURM's queue, if they are submitted there.
-    variables: for the environment of the jobs.
+    variables: environment variables of the jobs.
     """
 
     jobs: list[Job]
@@ -93,20 +93,20 @@ class Plan:
 
 
 def preflight(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> list[Job]:
-    """The jobs of a command line; see `plan`."""
+    """Return the jobs of a command line; see `plan`."""
     return plan(argv, config_path=config_path).jobs
 
 
 def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
-    """The jobs of a command line, each checked.
+    """Return the jobs of a command line after checking each of them.
 
     Args:
-        argv: without the program's name.
-        config_path: of the config tree, "pkg://package" or "file:///folder".
+        argv: arguments without the program's name.
+        config_path: the config tree, "pkg://package" or "file:///folder".
 
     Raises:
-        UserError: something does not fit, or a run directory cannot be used.
-        SystemExit: 0, where only `--help` or `--cfg job` was asked for and has been answered.
+        UserError: settings do not fit each other, or a run directory cannot be used.
+        SystemExit: code 0, after the output of `--help` or `--cfg job`.
     """
     arguments = command.parse(argv)
     if arguments.config_dir and os.path.isdir(arguments.config_dir):
@@ -122,7 +122,7 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
     if arguments.cfg:
         _print(arguments, named(composer, ours))
         raise SystemExit(0)
-    # A launcher or sweeper that is not installed is told before anything else.
+    # A launcher or sweeper that is not installed is reported first.
     hydra = composer.of_hydra(of_hydra) if of_hydra else None
     launcher = arguments.launcher = _launcher(of_hydra)
     study = _study(composer, ours)
@@ -171,7 +171,7 @@ def plan(argv: Sequence[str], *, config_path: str = CONFIG_PATH) -> Plan:
 
 
 def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Override]:
-    """The overrides of Hydra's own settings that are about a sweep; `hydra.mode=MULTIRUN` is -m."""
+    """Return the overrides of Hydra's own settings that concern a sweep; `hydra.mode=MULTIRUN` is read as -m."""
     kept = []
     for override in overrides:
         key, line = override.key_or_group, override.input_line
@@ -192,7 +192,7 @@ def _of_hydra(overrides: Sequence[Override], arguments: Namespace) -> list[Overr
 
 
 def _is_search(of_hydra: Sequence[Override]) -> bool:
-    """Return True if the sweeper chooses values itself, as Optuna does, rather than run every combination."""
+    """Return True if the sweeper chooses values itself, as Optuna does, instead of running every combination."""
     return any(o.key_or_group == "hydra/sweeper" and str(o.value()) != "basic" for o in of_hydra)
 
 
@@ -201,21 +201,21 @@ def _launcher(of_hydra: Sequence[Override]) -> str:
 
 
 def _of_launcher(hydra: DictConfig, of_hydra: Sequence[Override]) -> tuple[dict[str, Any], list[str]]:
-    """Settings of the launcher that are checked, and the names of those that the command line gives."""
+    """Return the launcher's settings to check, and the names of those that the command line gives."""
     place = "hydra.launcher."
     said = [o.key_or_group.removeprefix(place) for o in of_hydra if o.key_or_group.startswith(place)]
     return {str(key): hydra.launcher[key] for key in hydra.launcher if key in said or key in slurm.TIMES}, said
 
 
 def _searched(composer: Composer, of_hydra: Sequence[Override]) -> list[Override]:
-    """The settings that `hydra.sweeper.params` of the composed sweeper goes through."""
+    """Return the search space in `hydra.sweeper.params` of the composed sweeper, as overrides."""
     sweeper = composer.of_hydra(of_hydra).get("sweeper")
     params: Any = OmegaConf.to_container(sweeper.params) if sweeper is not None and sweeper.get("params") else {}
     return composer.parse([f"{key}={value}" for key, value in params.items()])
 
 
 def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
-    """An override as Hydra takes it, which does not know the settings that only constructors have."""
+    """Return an override in the form that Hydra accepts: Hydra does not know settings that only constructors define."""
     line, key = str(override.input_line), override.key_or_group
     plain = not (override.is_add() or override.is_force_add() or override.is_delete())
     return f"++{line}" if plain and any(key in job.beyond for job in jobs) else str(line)
@@ -226,7 +226,7 @@ def _for_hydra(override: Override, jobs: Sequence[Job]) -> str:
 
 def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace) -> Job:
     composed = named(composer, overrides)
-    unresolved: Any = OmegaConf.to_container(composed.config, resolve=False)  # parts that do not fit might not resolve
+    unresolved: Any = OmegaConf.to_container(composed.config, resolve=False)  # incompatible parts might not resolve
     said = [override.key_or_group for override in overrides]
     compatibility.check_choices(unresolved, composed.choices, said)
     config = composer.resolve(composed)
@@ -236,7 +236,7 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
     defaults = composed.defaults()
     config = precision.kept(recorded(config, defaults))
     compatibility.check(config, composed.choices)
-    # Jobs that SLURM is to start are ranks there, not here.
+    # Jobs that SLURM starts get their ranks there, not here.
     place = Place() if arguments.multirun and arguments.launcher == "slurm" else launch.place(config["trainer"])
     try:
         resume = check_resume(config, config["run_dir"], leads=place.leads, defaults=defaults)
@@ -263,9 +263,9 @@ def _job(composer: Composer, overrides: Sequence[Override], arguments: Namespace
 
 
 def _study(composer: Composer, overrides: Sequence[Override]) -> Any:
-    """The study of the chosen experiment: its `jobs`, lines of overrides, and the module that `report`s."""
+    """Return the study of the chosen experiment: `jobs` (lines of overrides) and `report` (a module)."""
     if any(override.key_or_group == "study" and override.is_delete() for override in overrides):
-        return None  # one of its jobs, by itself
+        return None  # a single job of the study
     chosen = [o for o in overrides if o.key_or_group == "experiment" and not o.is_sweep_override()]
     composer.check_groups(chosen)
     return composer.chosen(composer.choosing(chosen)).config.get("study") if chosen else None
@@ -282,7 +282,7 @@ def _refuse_settings(overrides: Sequence[Override]) -> None:
 def _jobs_of_multirun(
     composer: Composer, overrides: Sequence[Override], arguments: Namespace, study: Sequence[str], *, search: bool
 ) -> list[Job]:
-    """The jobs of a sweep, or of a study's lines; what the command line says has the last word over a line."""
+    """Return the jobs of a sweep, or of a study's lines; the command line takes precedence over a line."""
     if search:
         overrides = composer.parse([line for override in overrides for line in _ends(override)])
     lines = list(composer.sweep(overrides))
@@ -291,7 +291,7 @@ def _jobs_of_multirun(
         lines = _asked_of(planned, lines)
     parsed = [composer.parse(job) for job in lines]
     for job in parsed:
-        composer.check_groups(job)  # all choices first: that takes no time
+        composer.check_groups(job)  # all choices first, because this check is cheap
     jobs = []
     for job in parsed:
         try:
@@ -299,13 +299,13 @@ def _jobs_of_multirun(
         except UserError as error:
             line = " ".join(override.input_line or "" for override in job)
             raise type(error)(f"Job {len(jobs) + 1} of {len(parsed)} ({line}): {error}") from error
-    if study:  # a job by itself is the same command less the study
+    if study:  # the command of a single job, without the study
         jobs = [replace(job, overrides=(*job.overrides, "~study")) for job in jobs]
     return jobs
 
 
 def _ends(override: Override) -> Iterator[str]:
-    """An override that a search goes through with both ends of its interval for values."""
+    """Yield an override; the interval of a search is replaced by its two ends, `key=start,end`."""
     value = override.value()
     if isinstance(value, IntervalSweep):
         yield f"{override.get_key_element()}={value.start},{value.end}"
@@ -314,12 +314,12 @@ def _ends(override: Override) -> Iterator[str]:
 
 
 def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) -> list[list[str]]:
-    """A study's jobs as the command line wants them, each once; jobs are lists of key=value.
+    """Return a study's jobs after the selections and changes of the command line; jobs are lists of key=value.
 
-    Values that the study has choose among its jobs; any other takes the place of whatever a job has there.
+    A value that occurs in the study selects the jobs with it; any other value replaces that of every job.
 
     Raises:
-        UserError: no job of the study has all the chosen values.
+        UserError: no job of the study has all the selected values.
     """
     of_study, of_command = (
         [{line.partition("=")[0]: line for line in job} for job in jobs] for jobs in (planned, asked)
@@ -339,7 +339,7 @@ def _asked_of(planned: Sequence[Sequence[str]], asked: Sequence[Sequence[str]]) 
 
 
 def _refuse_ranks(jobs: Sequence[Job]) -> None:
-    """Refuse a sweep of runs whose processes a launcher has started: they can be joined to one run only."""
+    """Refuse a sweep in processes started by a launcher: they can form one run only."""
     joined = next((job.place for job in jobs if job.place.size > 1), None)
     if joined is not None:
         raise launch.LauncherMismatch(
@@ -364,7 +364,7 @@ def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
 
 
 def _print(arguments: Namespace, composed: Composed) -> None:
-    """`--cfg job`: the configuration of one job, with every default that only a constructor knows."""
+    """Print the output of `--cfg job`: the configuration of one job, including the constructors' defaults."""
     if arguments.multirun:
         raise UserError("-m runs jobs; --cfg, --info and the like show one. Give one of the two.")
     config = OmegaConf.select(composed.config, arguments.package) if arguments.package else composed.config

@@ -1,7 +1,7 @@
-"""Queueing a batch job of SLURM again, once a pre-emption or a time limit has ended a sitting of its run.
+"""Requeue of a SLURM batch job after a pre-emption or a time limit.
 
-SLURM sends the same signals for other reasons as well, so it is asked about the job: `scancel` ends a job for good.
-Imports no torch, so that a process that waits for a run can ask too.
+SLURM sends the same signals for other reasons too, so the job's state is queried: `scancel` ends a job for good.
+Imports no torch, so that a process that only waits for a run can use it.
 """
 
 import os
@@ -14,31 +14,31 @@ from typing import Literal
 
 Cause = Literal["pre-emption", "time limit"]
 
-# Signals that a job asks SLURM for before its time is over, by --signal=USR1@120.
+# Signals that SLURM sends before the time limit, requested by --signal=USR1@120.
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-# A person at the terminal, or a terminal that went away.
+# Ctrl-C, or a closed terminal.
 BY_HAND = (signal.SIGINT, signal.SIGHUP)
-SECONDS = 60  # for a command of SLURM's
+SECONDS = 60  # time limit of a SLURM command
 
 
 def in_batch_job(environ: Mapping[str, str] | None = None) -> bool:
-    """Return True if this process belongs to a job of SLURM that no other program requeues."""
+    """Return True if this process belongs to a SLURM job that no other program requeues."""
     environ = os.environ if environ is None else environ
     return "SLURM_JOB_ID" in environ and "SUBMITIT_EXECUTOR" not in environ
 
 
 def job_id(environ: Mapping[str, str] | None = None) -> str:
-    """The number of this job as SLURM's commands take it; that of a task of an array, not of the whole array."""
+    """Return this job's id as SLURM's commands take it; in an array, the id of the task, not of the array."""
     environ = os.environ if environ is None else environ
     array, task = environ.get("SLURM_ARRAY_JOB_ID"), environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{task}" if array and task else environ["SLURM_JOB_ID"]
 
 
 def cause(received: Collection[int], job: Mapping[str, str]) -> Cause | None:
-    """Why a job that received these signals is to be queued again; None where it is to end.
+    """Return the reason to requeue a job that received these signals; None if the job should end.
 
     Args:
-        job: the words of `scontrol show job` (SLURM 22.05 or newer).
+        job: fields of `scontrol show job` (SLURM 22.05 or newer).
     """
     if not received or any(number in received for number in BY_HAND):
         return None
@@ -55,7 +55,7 @@ def cause(received: Collection[int], job: Mapping[str, str]) -> Cause | None:
 
 
 def shown(number: str) -> dict[str, str]:
-    """The words of `scontrol show job` by name; empty where it fails."""
+    """Return the fields of `scontrol show job` by name; empty if the command fails."""
     try:
         asked = subprocess.run(
             ["scontrol", "--oneliner", "show", "job", number], capture_output=True, text=True, timeout=SECONDS
@@ -66,14 +66,14 @@ def shown(number: str) -> dict[str, str]:
 
 
 def queue_again(received: Collection[int], *, advanced: bool) -> bool:
-    """Queue this batch job again, if a pre-emption or a time limit has stopped it; whether it was.
+    """Requeue this batch job if a pre-emption or a time limit has stopped it; return True if it was requeued.
 
-    SLURM ends every process of the job thereupon, so all has to be saved before.
+    SLURM then ends every process of the job, so everything has to be saved before.
 
     Args:
         received: signals that asked the run to stop.
-        advanced: an iteration has run in this sitting. A time limit that is over before the first one would end every
-            sitting alike.
+        advanced: True if an iteration has run since the start. A time limit that is too short for a single iteration
+            would stop every attempt.
     """
     if not in_batch_job():
         return False

@@ -1,4 +1,4 @@
-"""Sweeps on SLURM (hydra/launcher=slurm): the resources that jobs ask for, and the jobs in SLURM's queue."""
+"""Sweeps on SLURM (hydra/launcher=slurm): resource requests of the jobs, and the queue."""
 
 import getpass
 import os
@@ -16,7 +16,7 @@ from experiments.jobs import requeue
 from lightning_gans.core.errors import UserError
 
 LOG = "slurm.log"  # the output of a job's first process, in its run's directory
-WATCH = 10.0  # seconds between two looks at the queue
+WATCH = 10.0  # seconds between two queries of the queue
 TIMES = ("timeout_min", "signal_delay_s")
 FOLLOWS = {
     "nodes": "trainer.num_nodes",
@@ -28,15 +28,15 @@ FOLLOWS = {
 def settings(
     configs: Sequence[Mapping[str, Any]], launcher: Mapping[str, Any], said: Collection[str]
 ) -> dict[str, int | str]:
-    """The launcher's settings that follow from those of the trainer, for all jobs of a sweep.
+    """Derive the launcher's settings from those of the trainer, for all jobs of a sweep.
 
     Args:
-        configs: of the jobs.
-        launcher: its composed settings.
-        said: names of those that the command line gives.
+        configs: configurations of the jobs.
+        launcher: composed settings of the launcher.
+        said: names of the launcher's settings that the command line gives.
 
     Raises:
-        UserError: the command line gives others, the jobs are of different sizes, or there is no SLURM here.
+        UserError: the command line gives conflicting settings, the jobs differ in size, or SLURM is not installed.
     """
     if not installed():
         raise UserError(
@@ -79,7 +79,7 @@ def installed() -> bool:
 
 
 def _size(configs: Sequence[Mapping[str, Any]]) -> tuple[int, int, str, int]:
-    """Nodes, processes on each, the kind of device, and CPUs of a process; the same for all jobs."""
+    """Return nodes, processes per node, kind of device and CPUs per process, which have to agree among the jobs."""
     sizes = []
     for config in configs:
         trainer = config["trainer"]
@@ -106,7 +106,7 @@ def _words(size: tuple[int, int, str]) -> str:
 
 
 def _wants_gpus(accelerator: str, launcher: Mapping[str, Any]) -> bool:
-    """Return True if a job asks for GPUs: with trainer.accelerator=auto, if the partition has any."""
+    """Return True if the jobs need GPUs; with trainer.accelerator=auto, if the partition has any."""
     if accelerator != "auto":
         return accelerator in ("gpu", "cuda")
     partition = launcher.get("partition")
@@ -116,7 +116,7 @@ def _wants_gpus(accelerator: str, launcher: Mapping[str, Any]) -> bool:
 
 
 def _given_gpus(launcher: Mapping[str, Any], said: Collection[str], devices: int) -> bool:
-    """Return True if the command line asks for the GPUs in another way, as many as the trainer wants."""
+    """Return True if the command line requests the GPUs by another setting, as many as the trainer wants."""
     gres = str(launcher.get("gres") or "")
     if "gres" in said and "gpu" in gres:
         number = re.search(r"gpu(?::[^:,]+)?:(\d+)", gres)
@@ -140,7 +140,7 @@ def _why_not(name: str, wanted: Mapping[str, Any], accelerator: str) -> str:
 
 
 def _name(configs: Sequence[Mapping[str, Any]]) -> str:
-    """A name of the sweep in SLURM's queue: the same for the same run directories."""
+    """Return the sweep's name in SLURM's queue, derived from the run directories."""
     folders = "\n".join(sorted(str(Path(config["run_dir"]).absolute()) for config in configs))
     return f"gans-{blake2b(folders.encode(), digest_size=4).hexdigest()}"
 
@@ -149,10 +149,10 @@ def _name(configs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def refuse_queued(name: str) -> None:
-    """Refuse to submit jobs that are in the queue already.
+    """Refuse to submit a sweep whose jobs are in the queue already.
 
     Raises:
-        UserError: names them.
+        UserError: such jobs exist; the message lists them.
     """
     if jobs := queued(name):
         raise UserError(
@@ -162,7 +162,7 @@ def refuse_queued(name: str) -> None:
 
 
 def queued(name: str) -> list[str]:
-    """The numbers of this user's jobs of that name which wait, run or end."""
+    """Return the ids of this user's pending, running and completing jobs of that name."""
     return _ask("squeue", "--noheader", "--format=%i", f"--user={getpass.getuser()}", f"--name={name}").split()
 
 
@@ -173,7 +173,7 @@ def wait(name: str) -> None:
 
 
 def _ask(*command: str) -> str:
-    """The output of a command of SLURM's; empty where it fails."""
+    """Return the output of a SLURM command; empty if it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=requeue.SECONDS).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -189,9 +189,9 @@ def in_job() -> bool:
 
 
 def hand_back(received: Collection[int]) -> None:
-    """Let submitit queue this job again, if a pre-emption or a time limit has stopped it.
+    """Let submitit requeue this job if a pre-emption or a time limit has stopped it.
 
-    On its first task submitit then exits; it returns on the others, and where the job is not to be queued again.
+    On the first task submitit then exits. The function returns on the other tasks, and if the job is not requeued.
     """
     if requeue.cause(received, requeue.shown(requeue.job_id())) is None:
         return

@@ -1,4 +1,4 @@
-"""Sweeps and searches: Hydra's sweeper and launcher run the jobs, each of them a process with a command of its own."""
+"""Sweeps and searches: Hydra's sweeper and launcher run the jobs, each in a process with its own command line."""
 
 import math
 import os
@@ -30,26 +30,26 @@ from lightning_gans.core.signals import SIGNALS
 from lightning_gans.metrics.names import METRICS, suffix_of
 
 JOB = "job"  # the setting that holds the command of one job of a study
-SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the line that announces each
-FULL = "LIGHTNING_GANS_FULL_ERROR"  # HYDRA_FULL_ERROR as the user has it, for the jobs
-OF_ONE_RUN = ("WANDB_RUN_ID", "WANDB_NAME")  # would make the jobs of a multirun one W&B run, or call all the same
+SHOWN = "LIGHTNING_GANS_SWEEP"  # number of jobs, for the progress line
+FULL = "LIGHTNING_GANS_FULL_ERROR"  # the user's own HYDRA_FULL_ERROR, for the jobs
+OF_ONE_RUN = ("WANDB_RUN_ID", "WANDB_NAME")  # would merge the jobs into one W&B run, or give all the same name
 
-# Exit codes of the jobs that this process has launched; launchers with workers of their own leave it empty.
+# Exit codes of the jobs launched by this process; empty with launchers that use worker processes.
 _codes: list[int] = []
 _CODES = {"finished": cli.DONE, "diverged": cli.DIVERGED, "stopped": cli.INTERRUPTED}
 
 
 class JobFailed(Exception):
-    """A job of a search that has no value: it was refused, diverged or failed. The code is its only argument."""
+    """A job of a search that returned no value: it was refused, diverged or failed. The exit code is its argument."""
 
 
 def sweep(plan: Plan) -> int:
-    """Launch the jobs of a multirun through Hydra; the worst exit code of all.
+    """Launch the jobs of a multirun through Hydra; return the highest exit code.
 
-    A job that fails, diverges or is refused never ends the sweep; Ctrl-C does.
+    A job that fails, diverges or is refused does not end the sweep; Ctrl-C does.
 
     Raises:
-        UserError: the launcher or the sweeper refused its settings, or a search found no job with a value.
+        UserError: the launcher or the sweeper refused its settings, or no job of a search returned a value.
     """
     _codes.clear()
     left = _left(plan)
@@ -70,7 +70,7 @@ def sweep(plan: Plan) -> int:
         _tell_best(plan.jobs[0])
     if plan.search or len(_codes) == len(plan.jobs):
         return max([reported, *_codes])
-    for ended in plan.jobs:  # in workers of the launcher, whose output may be in its own files
+    for ended in plan.jobs:  # the launcher used workers, whose output may be in files
         print(f"{ended.run_dir}: {_status(ended)}")
     if plan.queue is not None and any(_status(job) not in ("finished", "diverged") for job in plan.jobs):
         print(f"{slurm.LOG} in a run's directory says why it stopped. The same command submits the jobs that are left.")
@@ -78,7 +78,7 @@ def sweep(plan: Plan) -> int:
 
 
 def _left(plan: Plan) -> list[Job]:
-    """The jobs to launch: those that have not ended, where each would take a place in a queue."""
+    """Return the jobs to launch; on a queue, only those that have not finished or diverged."""
     if plan.queue is None or plan.search:
         return plan.jobs
     return [job for job in plan.jobs if job.resume.mode in ("new", "continue")]
@@ -102,7 +102,7 @@ def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
     argv, full = sys.argv[:], os.environ.get("HYDRA_FULL_ERROR", "0")
     environment = {"HYDRA_FULL_ERROR": "1", FULL: full, SHOWN: str(len(jobs)), **plan.variables}
     before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)  # HYDRA_FULL_ERROR: exceptions come out of hydra.main
+    os.environ.update(environment)  # HYDRA_FULL_ERROR: hydra.main re-raises exceptions
     try:
         sys.argv[1:] = words
         _main()
@@ -117,7 +117,7 @@ def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
             raise
         if isinstance(error.__cause__, subprocess.CalledProcessError):  # sbatch's own exit code; no job has one
             raise UserError(_not_submitted(error)) from error
-        slurm.wait(plan.queue)  # a job has died; the others go on, and each has a summary
+        slurm.wait(plan.queue)  # a job has died; the others continue, and each writes a summary
     finally:
         sys.argv[:] = argv
         for name, value in before.items():
@@ -125,7 +125,7 @@ def _launch(plan: Plan, jobs: Sequence[Job]) -> None:
 
 
 def _of_submitit(error: Exception) -> bool:
-    """Return True if an error is submitit's of a job that has ended without a result."""
+    """Return True for submitit's error about a job that ended without a result."""
     from submitit.core import utils
 
     return isinstance(error, utils.FailedJobError | utils.UncompletedJobError)
@@ -140,7 +140,7 @@ def _not_submitted(error: Exception) -> str:
 
 
 def write_page(study: str, run_dirs: Sequence[Path]) -> int:
-    """Write a study's page; the exit code. A page that cannot be made says why, and takes nothing from the jobs."""
+    """Write a study's page; return the exit code. A failure is reported and leaves the jobs' results untouched."""
     from experiments.studies import reporting
 
     try:
@@ -152,12 +152,12 @@ def write_page(study: str, run_dirs: Sequence[Path]) -> int:
 
 
 def _overrides(plan: Plan, left: Sequence[Job]) -> list[str]:
-    """The command line for Hydra: the settings, or each job by itself where they are no grid.
+    """Return the command line for Hydra: the settings of a grid, or else one setting that lists the jobs.
 
-    Jobs of a study are none, nor are those that are left of a sweep on SLURM.
+    The jobs of a study form no grid, nor do the remaining jobs of a sweep on SLURM.
     """
     said = {line.partition("=")[0] for line in plan.hydra}
-    settings = {"hydra/hydra_logging": "none", "hydra/job_logging": "none"}  # the jobs speak for themselves
+    settings = {"hydra/hydra_logging": "none", "hydra/job_logging": "none"}  # the jobs configure their own logging
     if plan.search:
         settings["hydra.sweeper.max_failure_rate"] = "1.0"  # a job without a value does not end the search
         if "hydra.sweeper.direction" not in said:
@@ -170,7 +170,7 @@ def _overrides(plan: Plan, left: Sequence[Job]) -> list[str]:
 
 
 def _direction(job: Job) -> str:
-    """The better direction of a job's headline metric, as Optuna names it."""
+    """Return the optimisation direction of a job's headline metric, in Optuna's words."""
     name = headline(job)
     if name not in METRICS:
         raise UserError(
@@ -181,10 +181,10 @@ def _direction(job: Job) -> str:
 
 
 def headline(job: Job) -> str:
-    """The metric that a job returns: its variant's own, or that of the samples.
+    """Return the name of the metric that a job returns: its variant's own, or that of the samples.
 
     Raises:
-        UserError: the job measures nothing.
+        UserError: the job evaluates no metric.
     """
     metrics = job.config["metrics"]
     if not metrics:
@@ -200,7 +200,7 @@ def headline(job: Job) -> str:
 
 
 def _tell_best(job: Job) -> None:
-    """Print the values that Optuna found best, from its own report."""
+    """Print the best values of the search from Optuna's report."""
     path = RUNS / ".sweep" / "optimization_results.yaml"
     found: Any = load_yaml(path) if path.is_file() else {}
     if "best_params" in found:
@@ -209,7 +209,7 @@ def _tell_best(job: Job) -> None:
 
 
 def _status(job: Job) -> str:
-    """The end of a job as its summary tells it."""
+    """Return the status in a job's summary."""
     try:
         summary = read_summary(job.run_dir)
     except UserError:
@@ -218,7 +218,7 @@ def _status(job: Job) -> str:
 
 
 def page(argv: Sequence[str]) -> int:
-    """Hydra's own pages: --info, --hydra-help, --version, --shell-completion, --cfg hydra and --cfg all."""
+    """Print one of Hydra's own pages: --info, --hydra-help, --version, --shell-completion, --cfg hydra or --cfg all."""
     before, sys.argv[1:] = sys.argv[1:], list(argv)
     try:
         _main()
@@ -233,11 +233,11 @@ def page(argv: Sequence[str]) -> int:
 
 
 def job(config: DictConfig) -> float | None:
-    """Hydra's task function: this job as a command of its own, and the value of its headline metric in a search.
+    """Hydra's task function: run this job in its own process; in a search, return its headline metric.
 
     Raises:
         KeyboardInterrupt: the job was interrupted.
-        JobFailed: it has no value for the search.
+        JobFailed: it returned no value for the search.
     """
     here = HydraConfig.get()
     command = shlex.split(config[JOB]) if JOB in config else [*_tree(), *_raw(here.overrides.task)]
@@ -262,14 +262,14 @@ def job(config: DictConfig) -> float | None:
 def apart(
     command: Sequence[str], *, variables: Mapping[str, str] | None = None, log: Path | None = None
 ) -> tuple[int, list[int]]:
-    """`experiments.train` with these arguments in a process of its own: its exit code, and the signals that came.
+    """Run `experiments.train` with these arguments in a new process; return its exit code and the received signals.
 
-    Processes can be joined to a group once in a lifetime, and a process of its own frees all memory of the job.
-    Requests to stop are handed on to it: `kill` and schedulers may know this process alone.
+    A process can join a process group only once, and the end of a process frees all memory of the job. Signals that
+    request a stop are forwarded to it, because `kill` and schedulers may know this process only.
 
     Args:
-        variables: for the environment of the process.
-        log: a file for its output, at the end of what it holds.
+        variables: environment variables of the new process.
+        log: a file to which its output is appended.
     """
     full = os.environ.get(FULL, os.environ.get("HYDRA_FULL_ERROR", "0"))
     environment = os.environ | {"HYDRA_FULL_ERROR": full, **(variables or {})}
@@ -296,7 +296,7 @@ def apart(
 
 
 def _checked(command: Sequence[str]) -> Job | None:
-    """The job of a command; None where it is refused, which its own process says."""
+    """Return the job of a command; None if it is refused, in which case its own process reports the error."""
     try:
         (found,) = preflight(command)
     except UserError:
@@ -305,39 +305,39 @@ def _checked(command: Sequence[str]) -> Job | None:
 
 
 def _log(found: Job | None) -> Path | None:
-    """The file for the output of a job on SLURM, in its run's directory; None for all but its first process."""
+    """Return the log file of a job on SLURM, in its run's directory; None for all but the first process."""
     if found is None or not found.place.leads:
         return None
     try:
         found.run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError:  # the job says so itself
+    except OSError:  # the job itself reports it
         return None
     return found.run_dir / slurm.LOG
 
 
 def _leave(code: int, received: Sequence[int], *, again: bool) -> None:
-    """On SLURM: hand a job that was stopped back to submitit, and end with a process that died.
+    """On SLURM, hand a stopped job back to submitit for a requeue, and exit if a process died.
 
-    again: whether the job's settings let it be queued again (trainer.requeue).
+    again: True if the job's settings allow a requeue (trainer.requeue).
 
     Raises:
-        SystemExit: the process died, or submitit has queued the job again.
+        SystemExit: the process died, or submitit has requeued the job.
     """
     if code == cli.INTERRUPTED or -code in received:
         if again:
             slurm.hand_back(received)
     elif code not in (*_CODES.values(), cli.REFUSED):
-        raise SystemExit(1)  # no result of Hydra's: SLURM ends the other processes, which would wait for this one
+        raise SystemExit(1)  # SLURM then ends the other processes, which would wait for this one
 
 
 def _device() -> AbstractContextManager[dict[str, str]]:
-    """Variables for the job: its GPU or cores under hydra/launcher=local."""
+    """Return environment variables for the job: its GPU or cores under hydra/launcher=local."""
     launcher = HydraConfig.get().runtime.choices.get("hydra/launcher")
     return local.device() if launcher == "local" else nullcontext({})
 
 
 def _value(command: Sequence[str]) -> float | None:
-    """The last value of the headline metric of a finished job; None where it has none."""
+    """Return the last value of a finished job's headline metric; None if there is none."""
     (done,) = preflight(command)
     summary = read_summary(done.run_dir)
     if summary is None:
@@ -351,7 +351,7 @@ def _searches() -> bool:
 
 
 def _tree() -> list[str]:
-    """The flags that name the config tree of this job."""
+    """Return the flags that select the config tree of this job."""
     here: Any = HydraConfig.get()
     own = [source.path for source in here.runtime.config_sources if source.provider == "command-line"]
     name = here.job.config_name
@@ -360,7 +360,7 @@ def _tree() -> list[str]:
 
 
 def _raw(lines: Any) -> list[str]:
-    """Overrides as they were typed: reading one by its index would resolve an interpolation in it."""
+    """Return overrides as typed; access by index would resolve interpolations in them."""
     plain = OmegaConf.to_container(lines, resolve=False)
     assert isinstance(plain, list)
     return [str(line) for line in plain]

@@ -1,1 +1,1 @@
-"""Reports of runs as files: an HTML page of any number of runs, a page and a picture of each. Imports no torch."""
+"""Reports of runs as files: an HTML page for several runs, a page and a figure for each run. Imports no torch."""

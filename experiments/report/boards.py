@@ -1,4 +1,4 @@
-"""Leaderboards of runs, and each run in words."""
+"""Leaderboards of runs, and a text description of each run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from lightning_gans.core.received import printable, read_text
 from lightning_gans.metrics.names import METRICS, Better
 from lightning_gans.reporting.terminal import duration, rate
 
-LONGEST = 200  # characters of a name
+LONGEST = 200  # longest name in characters
 MOST_WARNINGS = 20  # of a run
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure of a row: its text, what it is sorted by, and whether it is the best of its board."""
+    """A figure of a row: text, sort key, and a mark if it is the best of its board."""
 
     mean: float
     n: int
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Told:
-    """A run in words."""
+    """A text description of a run."""
 
     id: int
     name: str
@@ -71,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Board:
-    """Rows of one protocol, whose figures can be compared."""
+    """Rows of one evaluation protocol, whose figures are comparable."""
 
     data: str
     protocol: str
@@ -81,7 +81,7 @@ class Board:
 
 
 def boards(found: Sequence[Run]) -> list[Board]:
-    """The leaderboards of these runs; rows and runs are numbered in the order of the boards."""
+    """Return the leaderboards of runs; rows and runs are numbered in the order of the boards."""
     made, rows, members = list[Board](), 0, 0
     for of_protocol in _by_protocol(group(found)):
         lines = []
@@ -94,7 +94,7 @@ def boards(found: Sequence[Run]) -> list[Board]:
 
 
 def _by_protocol(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of each protocol, from the best on; those without any figure last."""
+    """Group rows by protocol, each group sorted from best to worst; rows without a figure come last."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         found.setdefault(row.protocol, []).append(row)
@@ -113,7 +113,7 @@ def _sorted(rows: list[Row]) -> list[Row]:
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
-    """The metrics of these rows, the headline that most runs have first."""
+    """Return the metrics of the rows; the most frequent headline metric comes first."""
     names = metrics_of(rows)
     said = [str(run.summary.all.get("headline")) for row in rows for run in row.runs]
     headline = max(said, key=said.count, default="")
@@ -136,7 +136,7 @@ def _cell(stats: Stats | None, best: float | None) -> Cell | None:
 
 
 def _best(rows: Sequence[Row], metric: str, kind: str) -> float | None:
-    """The best mean; None where there are not two to compare."""
+    """Return the best mean; None if fewer than two rows have one."""
     better = direction(rows, metric)
     means = [stats.mean for row in rows if (stats := row.stats(metric, kind)) is not None]
     if better is None or len(means) < 2:
@@ -153,7 +153,7 @@ def _board(rows: Sequence[Row], lines: tuple[Line, ...]) -> Board:
 
 
 def floors_of(rows: Sequence[Row]) -> dict[str, float]:
-    """The score of held-out real data on each metric, by the first run that has measured it."""
+    """Return the score of held-out real data on each metric, from the first run that measured it."""
     measured = ((name, run.floor(name)[0]) for name in metrics_of(rows) for row in rows[::-1] for run in row.runs[::-1])
     return {name: value for name, value in measured if value is not None}
 
@@ -163,11 +163,11 @@ def _arrow(better: Better | None) -> str:
 
 
 def help_of(name: str) -> str:
-    """A metric in a line; empty for an unknown one."""
+    """Return a one-line description of a metric; empty for an unknown one."""
     return METRICS[name].help if name in METRICS else ""
 
 
-# Runs in words
+# Text descriptions of runs
 
 
 def _told(run: Run, id: int) -> Told:
@@ -189,7 +189,7 @@ def _told(run: Run, id: int) -> Told:
 
 
 def _warnings(run: Run) -> Iterator[str]:
-    """Warnings of the run's summary: collapse, memorisation, divergence."""
+    """Yield the warnings in the run's summary: collapse, memorisation, divergence."""
     if run.status == "diverged":
         yield f"Iteration {run.summary.iterations:,}: {ENDINGS['diverged']}."
     found = run.summary.all.get("warnings")
@@ -201,7 +201,7 @@ def _warnings(run: Run) -> Iterator[str]:
 
 
 def _command(run_dir: Path) -> tuple[str, str]:
-    """The command of a run, and the lines about commit and machine that follow it."""
+    """Return the command of a run, and the lines about commit and machine after it."""
     try:
         lines = read_text(run_dir / runs.COMMAND, 2**16).rstrip().split("\n")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture: losses and gradient norms of each player, and its headline metric."""
+"""Figure of a run's curves: losses and gradient norms of each player, and the headline metric."""
 
 import io
 from typing import Any
@@ -7,15 +7,15 @@ from experiments.report import curves
 from experiments.trained.comparison import Run
 from lightning_gans.core.received import printable
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: told apart by everybody
-POINTS = 1000  # of a curve, which is 400 pixels wide
-PLAYERS = 6  # that are drawn
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: safe for colour blindness
+POINTS = 1000  # of a curve, drawn 400 pixels wide
+PLAYERS = 6  # most players that are drawn
 QUIET = "#5d646d"
 
 
 def chart(run: Run) -> bytes | None:
-    """A PNG of at most three panels; None where the run has recorded nothing."""
-    # matplotlib takes half a second to import; no pyplot, so no state that outlives the call
+    """Return a PNG with at most three panels; None if the run has recorded nothing."""
+    # matplotlib takes half a second to import; pyplot is avoided because of its global state
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def chart(run: Run) -> bytes | None:
 
 
 def _headline(run: Run, metrics: curves.Curves) -> str | None:
-    """The metric that chooses the best checkpoint, or the first one."""
+    """Return the metric that selects the best checkpoint, or else the first metric."""
     said = run.summary.all.get("headline")
     return said if isinstance(said, str) and said in metrics.columns else next(iter(metrics.columns), None)
 
@@ -72,5 +72,5 @@ def _draw(axis: Any, title: str, drawn: list[tuple[str, curves.Curves, str]], fl
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib takes for no formula."""
+    """Escape text so that matplotlib does not parse it as a formula."""
     return text.replace("$", r"\$")

@@ -11,12 +11,12 @@ from experiments.settings.spec import plain
 from experiments.trained.comparison import Run, direction
 from lightning_gans.core.received import printable
 
-POINTS = 60_000  # of all runs together: rows of curves
-ROWS = (40, 500)  # fewest and most of one run's
+POINTS = 60_000  # rows of curves, of all runs together
+ROWS = (40, 500)  # fewest and most rows of one run
 MOST_SAMPLED = 24  # runs whose grids are embedded
 MOST_BYTES = 10 * 2**20  # of all grids
-MOST_KEYS = 300  # settings that differ
-SELECTED = 6  # rows that are selected at first
+MOST_KEYS = 300  # most settings that differ
+SELECTED = 6  # rows selected initially
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Contents:
 
 
 def contents(found: Sequence[Run]) -> Contents:
-    """Everything that the page of these runs says."""
+    """Return the contents of the page of these runs."""
     made = boards(found)
     lines = [line for board in made for line in board.lines]
     members = [run for line in lines for run in line.row.runs]
@@ -117,7 +117,7 @@ def _embed_samples(members: Sequence[Run], packed: Sequence[dict[str, Any]], not
 
 
 def _settings(members: Sequence[Run], notes: list[str]) -> dict[str, Any]:
-    """Settings that differ between any two runs: their keys, and for each run the number of its value in `values`."""
+    """Return the settings that differ between runs: the keys, and for each run the index of its value in `values`."""
     flat = [{key: value for key, value in flatten(run.config) if not is_free(key)} for run in members]
     keys = dict.fromkeys(key for config in flat for key in config)
     texts = {key: [_value(config, key) for config in flat] for key in keys}
@@ -130,7 +130,7 @@ def _settings(members: Sequence[Run], notes: list[str]) -> dict[str, Any]:
 
 
 def _repeated(key: str, texts: Mapping[str, Sequence[str]]) -> bool:
-    """Return True if a value of the variant repeats one of a group: variant.model of network.model."""
+    """Return True if a value of the variant repeats that of a group, as variant.model repeats network.model."""
     group, _, rest = key.partition(".")
     sources = (f"network.{rest}", rest, f"objective.{rest.removeprefix('loss.')}") if group == "variant" else ()
     return any(texts.get(source) == texts[key] for source in sources)

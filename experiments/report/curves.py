@@ -1,4 +1,4 @@
-"""Curves of a run from losses.csv and metrics.csv, which may be damaged or a stranger's. Plain Python alone."""
+"""Curves of a run from losses.csv and metrics.csv, which may be damaged or untrusted. Standard library only."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ from lightning_gans.core.received import printable
 from lightning_gans.metrics.names import earlier, suffix_of
 from lightning_gans.reporting.csv_files import LEADING
 
-MOST_BYTES = 2**28  # of a table: a million rows of what a game logs
+MOST_BYTES = 2**28  # of a table: about a million rows
 MOST_PARSED = 8_000  # rows; of a longer table every k-th one is read
 MOST_COLUMNS = 200
 LONGEST = 80  # characters of a column's name
@@ -23,12 +23,12 @@ Column = list[float | None]
 
 @dataclass(frozen=True)
 class Curves:
-    """Columns over common rows, in the order of the file; None where there is no finite number.
+    """Columns over common rows, in the order of the file; None in place of a number that is missing or not finite.
 
     Attributes:
         axes: iteration, images and seconds. Iterations rise strictly, the others never fall (None where they would).
         columns: every other column.
-        rows: in the file.
+        rows: number of rows in the file.
         not_finite: names of columns with a NaN or an infinite number.
     """
 
@@ -41,7 +41,7 @@ class Curves:
         return len(self.axes["iteration"])
 
     def thinned(self, most: int) -> "Curves":
-        """At most `most` rows, the first and the last among them: of each stretch its first row and its oddest one."""
+        """Thin to at most `most` rows, including the first and last: of each stretch, its first row and its outlier."""
         if len(self) <= most:
             return self
         picked = sorted(set(_picked(list(self.columns.values()), len(self), most)))
@@ -53,24 +53,24 @@ class Curves:
         )
 
     def renamed(self, names: Mapping[str, str]) -> "Curves":
-        """With the present names of columns of an earlier version; one whose present name is there already is kept."""
+        """Rename columns of an earlier version to their present names, unless the present name exists already."""
         kept = {names[name]: values for name, values in self.columns.items() if names.get(name, name) != name}
         others = {name: values for name, values in self.columns.items() if names.get(name, name) == name}
         return Curves(self.axes, {**kept, **others}, self.rows, self.not_finite)
 
 
 def metrics_of(run: Run, most: int = MOST_PARSED) -> Curves:
-    """The metrics of a run under their present names."""
+    """Return the metrics of a run under their present names."""
     return read(run.path / "metrics.csv", most).renamed(earlier(suffix_of(run.protocol[1])))
 
 
 def losses_of(run: Run, most: int = MOST_PARSED) -> Curves:
-    """Loss terms, gradient norms, learning rates and speed of a run."""
+    """Return loss terms, gradient norms, learning rates and speed of a run."""
     return read(run.path / "losses.csv", most)
 
 
 def read(path: Path, most: int = MOST_PARSED) -> Curves:
-    """The curves of a table, from about `most` of its rows; empty where there is none that can be read."""
+    """Read the curves of a table from about `most` of its rows; empty if there is no readable table."""
     try:
         lines = _lines(path)
         header = next(csv.reader(lines[:1]), [])
@@ -96,7 +96,7 @@ def read(path: Path, most: int = MOST_PARSED) -> Curves:
 
 
 def players_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Each player's columns of loss and gradient norm.
+    """Return each player's columns of loss and gradient norm.
 
     A player's gradient norm is recorded right after its loss: `<player>/loss`, or its only term under its own name.
     """
@@ -112,7 +112,7 @@ def players_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Whole lines of a regular file; the row that a kill cut short is none."""
+    """Return the complete lines of a regular file, without a last row cut short by a kill."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would wait for its other end
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -125,7 +125,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _rows(lines: Sequence[str], width: int) -> Iterator[list[str]]:
-    """Rows of as many fields as the header has."""
+    """Yield the rows with as many fields as the header."""
     for line in lines:
         try:
             row = next(csv.reader([line]), [])
@@ -151,7 +151,7 @@ def _is_not_finite(text: str) -> bool:
 
 
 def _rising(values: Column) -> Column:
-    """Without values below an earlier one, which no axis can have."""
+    """Replace values below an earlier one by None, because an axis never falls."""
     top, kept = -math.inf, Column()
     for value in values:
         kept.append(value if value is not None and value >= top else None)
@@ -160,7 +160,7 @@ def _rising(values: Column) -> Column:
 
 
 def _picked(columns: Sequence[Column], rows: int, most: int) -> Iterator[int]:
-    """Rows that keep the shape of curves, outliers included."""
+    """Yield row indices that preserve the shape of the curves, including outliers."""
     stretches = max((most - 1) // 2, 1)
     spans = [_span(column) for column in columns]
     for k in range(stretches):

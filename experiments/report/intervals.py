@@ -12,16 +12,16 @@ NORMAL = 1.96
 
 @dataclass(frozen=True)
 class Interval:
-    """Half the width of an interval around a mean, and what varies within it: seeds, or the samples of one run."""
+    """Half-width of a confidence interval around a mean, and the source of variation: seeds, or samples of one run."""
 
     half: float
     over: Literal["seeds", "samples"]
 
 
 def interval(stats: Stats) -> Interval | None:
-    """Student's t over two or more seeds; 1.96 standard errors of one run's own figure; None where neither is known."""
+    """Return Student's t interval over two or more seeds, or 1.96 standard errors of one run; None if unknown."""
     if stats.std is not None:
-        from scipy.special import stdtrit  # a tenth of a second, and single runs do without
+        from scipy.special import stdtrit  # slow to import (0.1 s), and not needed for single runs
 
         t = float(stdtrit(stats.n - 1, 0.5 + LEVEL / 2))
         return Interval(t * stats.std / sqrt(stats.n), "seeds")

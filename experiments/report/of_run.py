@@ -1,4 +1,4 @@
-"""Picture and page that a run leaves beside its summary: curves.png and report.html."""
+"""Figure and page that a run writes next to its summary: curves.png and report.html."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ log = logging.getLogger("lightning_gans")
 
 
 def leave(run_dir: Path) -> None:
-    """Write the picture and the page of a run. A failure is one warning: the run is as good without."""
+    """Write the figure and the page of a run. A failure only causes a warning."""
     try:
         from experiments.report.chart import chart
         from experiments.report.page import page
@@ -25,6 +25,6 @@ def leave(run_dir: Path) -> None:
         if (picture := chart(run)) is not None:
             write_atomically(run_dir / CURVES, picture)
         write_atomically(run_dir / REPORT, page([run], title=printable(run.path.name)))
-    except Exception as error:  # any library's, on files that may be damaged
+    except Exception as error:  # from any library, on files that may be damaged
         reason = str(error).partition("\n")[0] or type(error).__name__
         log.warning("%s and %s of %s were not written: %s", CURVES, REPORT, run_dir, reason)

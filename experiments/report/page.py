@@ -1,4 +1,4 @@
-"""One HTML file about runs, which needs no network: what it says, and the file itself."""
+"""A self-contained HTML file about runs that needs no network access."""
 
 import base64
 import json
@@ -18,10 +18,10 @@ STYLES = ("uPlot.min.css", "report.css")
 
 
 def page(found: Sequence[Run], *, title: str = "Runs compared", left_out: Sequence[str] = ()) -> str:
-    """The HTML page of these runs.
+    """Return the HTML page of runs.
 
     Args:
-        left_out: sentences about folders that are no runs.
+        left_out: sentences about folders that are not runs.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -53,7 +53,7 @@ def _static(name: str) -> str:
 
 
 def policy(scripts: Sequence[str]) -> str:
-    """The content security policy: these scripts, inline styles and embedded images; nothing from elsewhere."""
+    """Return the content security policy: only these scripts, inline styles and embedded images are allowed."""
     hashes = " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -62,7 +62,7 @@ def policy(scripts: Sequence[str]) -> str:
 
 
 def embedded(data: Mapping[str, Any]) -> str:
-    """JSON that a <script> element can hold whatever text is in it."""
+    """Encode data as JSON that is safe within a <script> element, for any text."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -70,6 +70,6 @@ def embedded(data: Mapping[str, Any]) -> str:
 
 
 def left_out(odd: Sequence[tuple[Path, str]], shown: int = 20) -> list[str]:
-    """Sentences about folders that cannot be compared."""
+    """Return sentences about folders that cannot be compared."""
     more = [f"{len(odd) - shown} more folders"] if len(odd) > shown else []
     return [f"{path} {why}" for path, why in odd[:shown]] + more

@@ -1,4 +1,4 @@
-"""Grids of samples of a run as small images within an HTML page."""
+"""Sample grids of a run as small embedded images of an HTML page."""
 
 import base64
 import io
@@ -9,21 +9,21 @@ from typing import NamedTuple
 from lightning_gans.core.received import FOLDERS
 
 KINDS = ("iteration", "reconstructions", "conversions", "translations-a2b", "translations-b2a", "outputs")
-MOST_FRAMES = 8  # of a run
-SIDE = 384  # pixels, the longer one
-MOST_PIXELS = 2**25  # of a file that is opened
+MOST_FRAMES = 8  # most grids of a run
+SIDE = 384  # longer side in pixels
+MOST_PIXELS = 2**25  # of a file to open
 MOST_BYTES = 2**25
 
 
 class Frame(NamedTuple):
-    """A grid after so many iterations, as a data URI."""
+    """A sample grid as a data URI, and its iteration."""
 
     iteration: int
     image: str
 
 
 def frames(run_dir: Path, most: int = MOST_FRAMES) -> tuple[list[Frame], int]:
-    """At most `most` grids of a run, evenly spread, the first and the last among them, and how many there are."""
+    """Return at most `most` evenly spread grids of a run, including the first and last, and the total number."""
     files = grids(run_dir)
     count = len(files)
     chosen = files if count <= most else [files[round(i * (count - 1) / (most - 1))] for i in range(most)]
@@ -32,7 +32,7 @@ def frames(run_dir: Path, most: int = MOST_FRAMES) -> tuple[list[Frame], int]:
 
 
 def grids(run_dir: Path) -> list[tuple[int, Path]]:
-    """(iteration, file) of the first kind of grid that the run has."""
+    """Return (iteration, file) pairs for the first kind of grid that the run has."""
     folder = run_dir / FOLDERS[-1]
     for kind in KINDS:
         names = ((re.fullmatch(rf"{kind}-([0-9]{{1,12}})", path.stem), path) for path in folder.glob(f"{kind}-*.png"))
@@ -43,7 +43,7 @@ def grids(run_dir: Path) -> list[tuple[int, Path]]:
 
 
 def _image(path: Path) -> str | None:
-    """The picture, drawn anew so that nothing but its pixels is taken over; None where it cannot be read."""
+    """Re-encode a picture so that only its pixels are kept; None if it cannot be read."""
     from PIL import Image
 
     try:

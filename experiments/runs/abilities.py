@@ -1,4 +1,4 @@
-"""Commands that the model of a run has, by the protocols that its class satisfies. Imports no torch."""
+"""Commands available for a run's model, by the protocols that its class satisfies. Imports no torch."""
 
 import shlex
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from lightning_gans.core.received import load_yaml
 DESCRIPTION = "model.yaml"
 PROTOCOLS = "lightning_gans.core.protocols"
 
-# protocol -> what for, and what `experiments.sample` is told; of SAMPLE, the first that fits.
+# protocol -> purpose and arguments of `experiments.sample`; of SAMPLE, the first that fits is used.
 SAMPLE = {
     "Translates": ("translate with it", "translate=FOLDER out=translated direction=a2b"),
     "GeneratesFromImages": ("translate with it", "translate=FOLDER out=translated"),
@@ -25,9 +25,9 @@ ALSO = {"Reconstructs": ("reconstruct images with it", "reconstruct=FOLDER grid=
 
 
 def commands(run_dir: Path) -> Iterator[tuple[str, str]]:
-    """(what for, command) of all that the exported model of a run can do; nothing without an export.
+    """Yield (purpose, command) for each ability of a run's exported model; nothing without an export.
 
-    A model of a class whose source cannot be read is taken for one that samples.
+    A model whose class has no readable source is assumed to sample.
     """
     model = _model(run_dir)
     if model is None:
@@ -46,7 +46,7 @@ def commands(run_dir: Path) -> Iterator[tuple[str, str]]:
 
 
 def _model(run_dir: Path) -> str | None:
-    """The dotted name of the exported model's class; None where nothing is exported, "" where it is not told."""
+    """Return the dotted name of the exported model's class; None without an export, "" if it is not recorded."""
     if not (run_dir / EXPORT).is_dir():
         return None
     try:
@@ -57,7 +57,7 @@ def _model(run_dir: Path) -> str | None:
 
 
 def _metrics(run_dir: Path) -> str:
-    """The argument metrics=own of `evaluate`, if a run was trained without an extractor; else nothing."""
+    """Return the argument metrics=own of `evaluate` if a run was trained without an extractor; else empty."""
     try:
         config = read_config(run_dir)
     except UserError:

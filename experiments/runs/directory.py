@@ -1,4 +1,4 @@
-"""A run's directory: what it is called, and what its config.yaml and summary.json say."""
+"""Run directories: names, and reading of config.yaml and summary.json."""
 
 import json
 import math
@@ -18,16 +18,16 @@ from lightning_gans.metrics.names import BETTER, METRICS, Better, earlier, suffi
 from lightning_gans.reporting.csv_files import CsvFile
 
 RUNS = Path("runs")
-STUDIES = Path("studies")  # where a study leaves its figure and its table, below the working directory
+STUDIES = Path("studies")  # folder of study pages and figures, below the working directory
 CONFIG, COMMAND, SUMMARY, LAST = "config.yaml", "command.txt", "summary.json", Path("checkpoints") / "last.ckpt"
 EXPORT, WEIGHTS = Path("generator"), "weights.safetensors"
-LOCK = ".lock"  # of a run that is going on
-OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # what is there before the first iteration has run
+LOCK = ".lock"  # of a run in progress
+OF_A_RUN = (CONFIG, COMMAND, SUMMARY)  # files present before the first iteration has run
 TABLES = ("losses.csv", "metrics.csv")
 WRITTEN = ("checkpoints", "generator", "samples")  # folders
-LONGEST = 120  # characters of a run's name less its seed, or of a metric's
+LONGEST = 120  # characters of a run's name without the seed, or of a metric's name
 
-# What says where or how a run is done, not which run it is: not in its name.
+# Settings for the place or manner of execution, which do not identify a run: left out of its name.
 UNNAMED = (
     *("study", "seed", "iterations", "run_dir", "data_dir", "resume", "measures", "pictures"),
     *("data.root", "data.download", "data.workers"),
@@ -41,7 +41,7 @@ _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def group_name(variant: str, data: str, differences: Mapping[str, str]) -> str:
-    """`<variant>-<data>[-<what differs from the recipe>]`: letters, digits and `-._`.
+    """Return `<variant>-<data>[-<differences from the recipe>]` in letters, digits and `-._`.
 
     Args:
         differences: short key -> value, or a choice -> "".
@@ -54,7 +54,7 @@ def group_name(variant: str, data: str, differences: Mapping[str, str]) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` in letters, digits and `-._`; where others are lost, a digest tells such texts apart."""
+    """Reduce `text` to letters, digits and `-._`; if characters are lost, a digest keeps the result unique."""
     if not text or not re.search(r"[^A-Za-z0-9._-]", text):
         return text
     readable = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(text).name).strip("_")
@@ -66,7 +66,7 @@ def digest(text: str) -> str:
 
 
 def short_key(key: str, keys: Collection[str]) -> str:
-    """The shortest ending of the dotted `key` that no other of `keys` has; all of it where it is none of them."""
+    """Return the shortest suffix of the dotted `key` that is unique among `keys`; the whole key if not among them."""
     if key not in keys:
         return key
     parts, others = key.split("."), [other.split(".") for other in keys if other != key]
@@ -82,7 +82,7 @@ def is_unnamed(key: str) -> bool:
 
 
 def as_token(value: Any) -> str:
-    """A setting's value for a name: 128, 0.0001, true, null, tanh."""
+    """Format a setting's value for a name: 128, 0.0001, true, null, tanh."""
     if isinstance(value, list):
         return "_".join(map(as_token, value))
     return json.dumps(value, sort_keys=True) if isinstance(value, dict) else plain(value)
@@ -93,9 +93,9 @@ def as_token(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json; `metrics` are name -> {last, best, best_iteration, better}, None where a number was not finite.
+    """Content of summary.json; `metrics` maps names to {last, best, best_iteration, better}, None if not finite.
 
-    A metric has `last_se` and `best_se`, standard errors, where they are known.
+    A metric also has the standard errors `last_se` and `best_se`, if they are known.
     """
 
     status: str
@@ -114,7 +114,7 @@ def config_text(config: Mapping[str, Any]) -> str:
 
 
 def read_config(run_dir: Path) -> dict[str, Any] | None:
-    """The configuration of a run, or None where it holds none.
+    """Return the configuration of a run, or None if the folder holds none.
 
     Raises:
         UserError: the file cannot be read.
@@ -132,13 +132,13 @@ def read_config(run_dir: Path) -> dict[str, Any] | None:
 
 
 def checkpoints(run_dir: Path) -> list[Path]:
-    """The checkpoints of a run, the one to continue from first: last.ckpt, then the others from the newest on."""
+    """Return the checkpoints of a run: last.ckpt, from which a run resumes, then the others from the newest on."""
     found = [path for path in (run_dir / LAST).parent.glob("*.ckpt") if not path.name.startswith(".")]
     return sorted(found, key=lambda path: (path.name != LAST.name, -path.stat().st_mtime))
 
 
 def newest_iteration(run_dir: Path) -> int:
-    """The last iteration that any of a run's files tells of, whatever state they are in; 0 where none does."""
+    """Return the last iteration found in any of a run's files, damaged or not; 0 if there is none."""
     try:
         summary = read_summary(run_dir)
     except UserError:
@@ -188,9 +188,9 @@ def read_summary(run_dir: Path) -> Summary | None:
 
 
 def present(summary: Any) -> Any:
-    """The content of a summary.json with the present names of metrics in the place of those of version 0.1.
+    """Return the content of a summary.json with metric names of version 0.1 replaced by the present ones.
 
-    There a metric did not name its extractor: the file does, under `evaluation`.
+    In version 0.1 the name of a metric did not contain its extractor, which the file records under `evaluation`.
     """
     if not isinstance(summary, dict):
         return summary
@@ -207,7 +207,7 @@ def present(summary: Any) -> Any:
 
 
 def suffix(run_dir: Path) -> str:
-    """The suffix of a run's metrics of features ("_classifier"); empty for Inception, and where nothing is known."""
+    """Return the suffix of a run's feature metrics ("_classifier"); empty for Inception, or if unknown."""
     try:
         return _suffix(load_json(run_dir / SUMMARY))
     except (OSError, ValueError):
@@ -226,7 +226,7 @@ def _renamed(scores: Any, names: Mapping[str, str]) -> Any:
 
 
 def better_of(name: str, score: Any) -> Better | None:
-    """The better direction of a metric, as its entry in summary.json says; else that of a shipped metric.
+    """Return the better direction of a metric from its entry in summary.json, or else that of a shipped metric.
 
     Summaries of version 0.1.0 hold no directions.
     """
@@ -236,7 +236,7 @@ def better_of(name: str, score: Any) -> Better | None:
 
 
 def number(value: Any) -> float | None:
-    """A finite number as it is; None for anything else."""
+    """Return a finite number unchanged; None for anything else."""
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if fits else None
 

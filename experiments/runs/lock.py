@@ -1,4 +1,4 @@
-"""The lock on a run's directory: one process trains there at a time, and one that is refused leaves nothing."""
+"""Lock on a run's directory: one process trains there at a time, and a refused process leaves no files."""
 
 import os
 import shutil
@@ -20,16 +20,16 @@ ATTEMPTS = 3
 
 @contextmanager
 def in_use(run_dir: Path, hint: str = "") -> Iterator[None]:
-    """Keep other processes from training in `run_dir` until the block ends or the process dies; makes the directory.
+    """Create and lock `run_dir` until the block ends or the process dies.
 
-    Temporary files of killed processes are removed. If no iteration has run when the block ends, the directory is left
-    free for another command: a directory that was made here is removed, otherwise the files that describe the run.
+    Temporary files of killed processes are removed. If no iteration has run when the block ends, the directory is freed
+    for another command: it is removed if it was created here, otherwise only the files that describe the run are.
 
     Args:
-        hint: a sentence that ends the message of a process that is refused.
+        hint: last sentence of the message to a refused process.
 
     Raises:
-        UserError: another process trains there; names its host and number.
+        UserError: another process trains there; the message gives its host and process id.
     """
     with ExitStack() as stack:
         made = _missing(run_dir)
@@ -47,7 +47,7 @@ def in_use(run_dir: Path, hint: str = "") -> Iterator[None]:
 
 
 def _lock(stack: ExitStack, run_dir: Path, hint: str) -> bool:
-    """Hold the lock as long as `stack` is open; False where the file system has none."""
+    """Hold the lock as long as `stack` is open; return False if the file system does not support locks."""
     for _ in range(ATTEMPTS):
         try:
             make_folder(run_dir)
@@ -58,7 +58,7 @@ def _lock(stack: ExitStack, run_dir: Path, hint: str) -> bool:
                 f"{run_dir} is being trained{by}. Wait until that run ends, stop it, or choose another run_dir=.{hint}"
             ) from error
         except FileNotFoundError:
-            continue  # another process that was refused has removed the folder it had made
+            continue  # another refused process has removed the folder that it had created
         except OSError as error:
             reason = f"{error.filename or run_dir}: {error.strerror or error}"
             raise UserError(f"run_dir={run_dir} cannot be written. {reason}. Choose another run_dir=.") from error
@@ -66,7 +66,7 @@ def _lock(stack: ExitStack, run_dir: Path, hint: str) -> bool:
 
 
 def _missing(run_dir: Path) -> list[Path]:
-    """The folders above and including `run_dir` that do not exist yet, the innermost first."""
+    """Return the folders up to and including `run_dir` that do not exist yet, the innermost first."""
     return list(takewhile(lambda folder: not folder.exists(), (run_dir, *run_dir.parents)))
 
 

@@ -1,4 +1,4 @@
-"""Final report of a run in words and a table, from its summary.json alone. Imports no torch."""
+"""Final report of a run as text and a table, from its summary.json only. Imports no torch."""
 
 import contextlib
 import os
@@ -30,9 +30,9 @@ ENDINGS = {
 
 
 def final_table(run_dir: Path, console: Console | None = None) -> None:
-    """Print status, speed, every metric's best and last value, where things lie, and what to type next.
+    """Print status, speed, the best and last value of every metric, paths of files, and commands to run next.
 
-    Keys that summary.json does not have are left out; without the file, one line says so.
+    Keys missing from summary.json are left out; without the file, one line reports that.
     """
     console = console or Console()
     run_dir = shown(run_dir)
@@ -66,7 +66,7 @@ def final_table(run_dir: Path, console: Console | None = None) -> None:
 
 
 def say(console: Console, line: str = "") -> None:
-    """A line as it is: never wrapped, coloured or read as markup, so that paths and commands can be copied.
+    """Print a line verbatim: never wrapped, coloured or parsed as markup, so that paths and commands can be copied.
 
     Control characters, which a received file may hold, are escaped.
     """
@@ -74,7 +74,7 @@ def say(console: Console, line: str = "") -> None:
 
 
 def shown(path: Path) -> Path:
-    """The path as one would type it here: relative where it lies below the working directory."""
+    """Return the path as typed here: relative if it lies below the working directory."""
     path = Path(os.path.abspath(path))
     return path.relative_to(Path.cwd()) if path != Path.cwd() and path.is_relative_to(Path.cwd()) else path
 
@@ -92,13 +92,13 @@ def _totals(summary: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _group(summary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The dictionary under `key` of a file; an empty one where there is none."""
+    """Return the dictionary under `key`; empty if there is none."""
     value = summary.get(key)
     return value if isinstance(value, Mapping) else {}
 
 
 def _numbers(values: Any) -> dict[str, float]:
-    """The finite numbers of a dictionary."""
+    """Return the finite numbers of a dictionary."""
     items = values.items() if isinstance(values, Mapping) else ()
     return {str(name): found for name, value in items if (found := number(value)) is not None}
 
@@ -110,7 +110,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
     scores = {name: _numbers(metrics[name]) for name in metrics}
     scores |= {name: {} for name in _numbers(test.get("last")) if name in METRICS and name not in scores}
     directions = {name: better_of(name, metrics.get(name)) for name in scores}
-    # as many columns as there is something to say in
+    # only columns that have content
     extra = {
         title: values
         for title, values in (
@@ -135,7 +135,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
         rows.append([title, figure(score.get("best")), at, *last, *others])
     table = Table(box=box.SIMPLE_HEAD if arrows else box.ASCII, padding=0, show_edge=False)
     for i, (title, *cells) in enumerate(zip(*rows, strict=True)):
-        # never narrower than what it holds: a figure cut short would be another figure
+        # never narrower than its content: a truncated figure would read as another figure
         width = max(map(len, [*title.split("\n"), *cells]))
         table.add_column(
             escape(title), justify="right" if i else "left", min_width=width, no_wrap=True, vertical="bottom"
@@ -146,7 +146,7 @@ def _table(summary: Mapping[str, Any], *, arrows: bool) -> Table:
 
 
 def _tests(best: dict[str, float], last: dict[str, float]) -> list[tuple[str, dict[str, float]]]:
-    """Columns of the test split; one where the last weights are the best."""
+    """Return the columns of the test split; a single one if the last weights are the best."""
     return [("test", last)] if best == last else [("test\nbest", best), ("test\nlast", last)]
 
 
@@ -219,12 +219,12 @@ def _commands(run_dir: Path) -> dict[str, str]:
 
 
 def error_figure(value: float | None) -> str:
-    """A standard error, to two digits."""
+    """Format a standard error with two digits."""
     return "" if value is None else f"{value:.2g}"
 
 
 def figure(value: float | None) -> str:
-    """Four or more significant digits, thousands apart; nothing for None."""
+    """Format a number with four or more significant digits and thousands separators; empty for None."""
     if value is None:
         return ""
     if isinstance(value, int) or (abs(value) >= 1000 and abs(value) < 1e7):

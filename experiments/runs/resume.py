@@ -1,4 +1,4 @@
-"""State of a run's directory and the check whether a command may resume there; from plain files, before torch."""
+"""State of a run's directory, and the check for resumption; reads plain files and runs before torch is imported."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -15,8 +15,8 @@ from lightning_gans.core.checkpoints import DamagedCheckpoint, newest_intact, ve
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 
-# May differ when a run goes on: where things lie, what watches the run, and what it runs on. Noise and data order are
-# made for the global batch, so they do not depend on the devices; the number of processes may not differ.
+# Settings that may differ when a run is resumed: paths, monitoring and devices. Noise and data order are generated for
+# the global batch, so they do not depend on the devices. The number of processes must stay the same.
 FREE = (
     "names",
     "group",
@@ -39,12 +39,12 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Resume:
-    """The beginning of a run.
+    """The start mode of a run.
 
     Attributes:
         mode: "new", or "continue" from `checkpoint`; "finished" and "diverged" runs have nothing left to do.
-        damaged: why `checkpoint` is not the one that would be continued from, if it is not.
-        newest: the last iteration that the run's files tell of, where `damaged` is set.
+        damaged: reason why `checkpoint` replaces a damaged one; None otherwise.
+        newest: last iteration found in the run's files, if `damaged` is set.
     """
 
     mode: Literal["new", "continue", "finished", "diverged"]
@@ -54,11 +54,11 @@ class Resume:
 
 
 class DivergedBefore(UserError):
-    """The directory holds a run that diverged, and would diverge again."""
+    """The directory holds a run that diverged and would diverge again."""
 
 
 class Difference(NamedTuple):
-    """Values of a dotted key; MISSING where it is not there."""
+    """Two values of a dotted key; MISSING in place of an absent one."""
 
     key: str
     there: Any
@@ -80,13 +80,13 @@ def of_continued(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     try:
         return runs.read_config(folder) if folder.is_dir() else None
     except UserError:
-        return None  # told by check_resume
+        return None  # reported by check_resume
 
 
 def recorded(config: Mapping[str, Any], defaults: Collection[str]) -> dict[str, Any]:
-    """The configuration with the recorded values of the run to be continued for settings that are not given now.
+    """Return the configuration with recorded values of the resumed run for settings that are not given now.
 
-    A constructor's default may have changed since; the run goes on under the one that it began with.
+    A constructor's default may have changed since; the run continues with the default under which it started.
 
     Args:
         config: resolved, with its `run_dir`.
@@ -113,15 +113,15 @@ def check_resume(
     leads: bool = True,
     defaults: Collection[str] = (),
 ) -> Resume:
-    """Return the way in which a run with this resolved configuration begins in `run_dir`: new, resumed or refused.
+    """Return how a run with this resolved configuration starts in `run_dir`, new or resumed, or refuse it.
 
     Args:
-        leads: False on other processes than the first, which find what the first one has just begun.
-        defaults: dotted keys whose values are the constructors' defaults; older runs have no record of some.
+        leads: False on all processes but the first: they may find a run that the first one has just started.
+        defaults: dotted keys whose values are constructors' defaults; older runs may not have recorded them.
 
     Raises:
-        UserError: the folder cannot be written to or holds another configuration, or no intact checkpoint of this
-            one; `resume` says never, or names no intact checkpoint; `init_from` names none.
+        UserError: the folder is not writable, holds another configuration, or has no intact checkpoint; `resume` is
+            "never" or gives no intact checkpoint; `init_from` gives none.
         DivergedBefore: the run there diverged.
     """
     check_folder(Path(run_dir))
@@ -155,7 +155,7 @@ def _beginning(config: Mapping[str, Any], run_dir: Path, defaults: Collection[st
     try:
         summary = runs.read_summary(run_dir)
     except UserError:
-        summary = None  # the checkpoint says all that matters
+        summary = None  # the checkpoint holds everything needed
     _refuse_differences(
         config, stored, run_dir, defaults, finished=summary is not None and summary.status == "finished"
     )
@@ -195,7 +195,7 @@ def _is_done(run_dir: Path, summary: runs.Summary | None, iterations: int) -> bo
 
 
 def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:
-    """Continue from last.ckpt or, where that is damaged or gone, from the newest one that is intact."""
+    """Continue from last.ckpt or, if it is damaged or missing, from the newest intact checkpoint."""
     last = run_dir / runs.LAST
     found, damaged = newest_intact(checkpoints)
     if found == last:
@@ -214,17 +214,17 @@ def _newest_intact(run_dir: Path, checkpoints: list[Path]) -> Resume:
 
 
 def _other(config: Mapping[str, Any], start: Path, defaults: Collection[str]) -> Resume:
-    """Continue a run of another folder from its checkpoint."""
+    """Continue the run of another folder from its checkpoint."""
     stored = _stored(start.parent.parent, None)
     _refuse_differences(config, config if stored is None else stored, start, defaults, finished=True)
     return Resume("continue", start)
 
 
 def _stored(run_dir: Path, checkpoints: list[Path] | None) -> Mapping[str, Any] | None:
-    """The configuration of the run in `run_dir`, None where there is none.
+    """Return the configuration of the run in `run_dir`, None if there is none.
 
     Raises:
-        UserError: it cannot be read, and `checkpoints` are what it would be needed for.
+        UserError: it cannot be read, and there are `checkpoints` that need it.
     """
     try:
         return runs.read_config(run_dir)
@@ -240,7 +240,7 @@ def _stored(run_dir: Path, checkpoints: list[Path] | None) -> Mapping[str, Any] 
 
 
 def _refuse_foreign(run_dir: Path) -> None:
-    """Refuse a folder whose config.yaml is that of another program."""
+    """Refuse a folder whose config.yaml belongs to another program."""
     if (run_dir / runs.COMMAND).exists():
         return
     try:
@@ -255,10 +255,10 @@ def _refuse_foreign(run_dir: Path) -> None:
 
 
 def check_source(source: Path) -> None:
-    """Refuse an `init_from=` that gives no weights.
+    """Refuse an `init_from=` that provides no weights.
 
     Raises:
-        UserError: there is nothing, something else, or a damaged checkpoint.
+        UserError: the path does not exist, is not a checkpoint, or is a damaged one.
     """
     try:
         verify(source_of(source))
@@ -269,7 +269,7 @@ def check_source(source: Path) -> None:
 
 
 def source_of(source: Path) -> Path:
-    """The checkpoint that `init_from=` names.
+    """Return the checkpoint given by `init_from=`.
 
     Raises:
         UserError: there is none.
@@ -287,17 +287,17 @@ def source_of(source: Path) -> Path:
 
 
 def differences(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Difference]:
-    """Return the settings that differ and must not when a run is resumed, with those that follow `iterations`.
+    """Return the settings that must not differ when a run is resumed but do, including those derived from `iterations`.
 
-    Folders of data are compared as seen from the working directory: config.yaml has them absolute. Older versions
-    recorded trainer.precision=auto for the choice that is null now.
+    Data folders are compared as absolute paths, the form in config.yaml. Older versions recorded trainer.precision=auto
+    for the choice that is null now.
     """
     here, there = dict(flatten(places.absolute(config))), dict(flatten(places.absolute(stored)))
     budget = there.get("iterations"), here.get("iterations")
     found = []
     for key in [*here, *(key for key in there if key not in here)]:
         pair = there.get(key, MISSING), here.get(key, MISSING)
-        # A setting that came after the run was begun, and is not made use of, is no difference.
+        # A setting introduced after the run started, and not used, is not a difference.
         unused = pair in ((MISSING, None), (None, MISSING))
         older = key == "trainer.precision" and pair == ("auto", None) and "names.precision" not in there
         if pair[0] == pair[1] or unused or older or is_free(key) or (pair == budget and key != "iterations"):
@@ -311,7 +311,7 @@ def is_free(key: str) -> bool:
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of every leaf; an empty group is one."""
+    """Yield (dotted key, value) of every leaf; an empty group counts as a leaf."""
     if isinstance(config, Mapping) and (config or not prefix):
         for key, value in config.items():
             yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
@@ -320,10 +320,10 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def check_writable(folder: Path, setting: str | None = None) -> None:
-    """Refuse a folder that cannot be written to.
+    """Refuse a folder that is not writable.
 
     Args:
-        folder: the folder, which need not be there yet.
+        folder: the folder, which need not exist yet.
         setting: the setting as messages show it ("out=scores.json"); None: run_dir=FOLDER.
 
     Raises:
@@ -384,7 +384,7 @@ def _refuse_differences(
 def _refuse_other_processes(
     config: Mapping[str, Any], stored: Mapping[str, Any], run_dir: Path, checkpoint: Path
 ) -> None:
-    """Refuse to go on with another number of processes; a run that began with trainer.devices=auto takes any."""
+    """Refuse to resume with another number of processes; a run started with trainer.devices=auto accepts any."""
     there, here = (_processes(one.get("trainer")) for one in (stored, config))
     if there is None or there == here:
         return

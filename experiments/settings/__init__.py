@@ -1,1 +1,1 @@
-"""Settings of a run: their names, types, bounds, defaults and help, known without importing torch."""
+"""Settings of a run: names, types, bounds, defaults and help, determined without importing torch."""

@@ -40,7 +40,7 @@ TITLES = {
 
 
 def page() -> Iterator[str]:
-    """The lines of the page."""
+    """Yield the lines of the page."""
     yield HEAD
     yield "## Every run\n"
     yield from _table((name, spec, REQUIRED) for name, spec in TOP.items())
@@ -60,7 +60,7 @@ def page() -> Iterator[str]:
 
 
 def shipped() -> set[str]:
-    """The classes that the shipped files name."""
+    """Return the classes that the shipped files name."""
     return {target for file in CONF.rglob("*.yaml") for target in _targets(yaml.safe_load(file.read_text()))}
 
 

@@ -1,4 +1,4 @@
-"""Type annotations as specs: what a setting may hold, read from how its argument is annotated."""
+"""Conversion of type annotations to specs: the allowed values of a setting follow from its argument's annotation."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ from experiments.settings.spec import (
 
 ANYTHING = Spec()
 SIMPLE = {"int": Int(), "float": Float(), "bool": Bool(), "str": Text()}
-OURS = ("lightning_gans", "datamodules", "experiments")  # whose texts are names; others may mean something by ""
+OURS = ("lightning_gans", "datamodules", "experiments")  # in these packages, texts are names and not empty
 PATHS = ("pathlib.Path", "os.PathLike")
-# No file can hold one of these, so an argument that has to be one is the program's to fill in.
+# Types that a file cannot hold; the program fills in an argument that requires one.
 FILLED_IN = ("Optimizer", "ParamsT", "Tensor")
 LISTS = ("Sequence", "Iterable", "Collection", "list", "List", "tuple", "Tuple", "set", "frozenset")
 TABLES = ("Mapping", "MutableMapping", "dict", "Dict")
@@ -43,14 +43,14 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Annotation:
-    """spec: what the annotation lets through. given: the program fills the argument in."""
+    """A parsed annotation. spec: the allowed values. given: True if the program fills the argument in."""
 
     spec: Spec
     given: bool = False
 
 
 def read(expression: ast.expr | None, module: str) -> Annotation:
-    """The specification in an annotation of a module; an annotation that cannot be read allows any value."""
+    """Convert an annotation in a module to a specification; an unreadable annotation allows any value."""
     if expression is None:
         return Annotation(ANYTHING)
     name = origin(expression.value if isinstance(expression, ast.Subscript) else expression, module)
@@ -60,14 +60,14 @@ def read(expression: ast.expr | None, module: str) -> Annotation:
 
 
 def _joined(members: Sequence[Spec | None]) -> Spec:
-    """One spec for the members of a union; None stands for null."""
+    """Merge the members of a union into one spec; None stands for null."""
     specs = [member for member in members if member is not None]
     if any(type(spec) is Spec for spec in specs):
         return ANYTHING
     if any(isinstance(spec, Path) for spec in specs):
         specs = [spec for spec in specs if type(spec) is not Text]
     choices = [spec for spec in specs if isinstance(spec, Choice)]
-    if choices:  # with true and false among them
+    if choices:  # including true and false
         free = [spec for spec in specs if isinstance(spec, Choice | Bool)]
         values = [value for spec in free for value in (spec.values if isinstance(spec, Choice) else (True, False))]
         specs = [Choice(tuple(values)), *(spec for spec in specs if spec not in free)]
@@ -78,7 +78,7 @@ def _joined(members: Sequence[Spec | None]) -> Spec:
 
 
 def _members(expression: ast.expr, module: str) -> Iterator[Spec | None]:
-    """The members of a union, or the one type that an annotation is."""
+    """Yield the members of a union, or the single type of an annotation."""
     if isinstance(expression, ast.Constant):
         if expression.value is None:
             yield None
@@ -148,7 +148,7 @@ def _named(expression: ast.expr, module: str) -> Iterator[Spec | None]:
 
 
 def _defined(found: Found | None) -> Iterator[Spec | None]:
-    """An alias stands for its value, a class for an object that is built from settings of its own."""
+    """Yield the specs of a definition: an alias is expanded, a class becomes a node with its own settings."""
     node = found.node if found else None
     if found and isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         yield from _members(node.value, found.module)
@@ -161,13 +161,13 @@ def _defined(found: Found | None) -> Iterator[Spec | None]:
 
 
 def _is_built(found: Class) -> bool:
-    """Return True if objects of a class come from its constructor alone: not of an enumeration or of text."""
+    """Return True if a class is instantiated by its constructor; False for enumerations and text types."""
     names = [ast.unparse(base).rpartition(".")[2] for base in found.node.bases]
     return not any(name in SIMPLE or name in ("NamedTuple", "TypedDict") or name.endswith("Enum") for name in names)
 
 
 def _bounded(spec: Spec, marks: Sequence[ast.expr], module: str) -> Spec:
-    """A spec within the bounds that an annotation adds to it."""
+    """Add the bounds of an annotation to a spec."""
     for mark in marks:
         if not isinstance(mark, ast.Call):
             continue

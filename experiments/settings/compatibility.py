@@ -1,19 +1,19 @@
-"""Compatibility of the parts of a run, by what their classes declare; nothing is imported and nothing built.
+"""Compatibility check of the parts of a run by their classes' declarations, without importing or building anything.
 
-`check_choices` is for a composed configuration whose interpolations stand as text, `check` for a resolved one. Classes
-declare as attributes, which their subclasses inherit:
+`check_choices` takes a composed configuration with unresolved interpolations, `check` a resolved one. The declarations
+are class attributes, which subclasses inherit:
 
-    batch, contents      data: what they give; games, networks, extractors, augmentations: what they take
-    model (annotation)   a game: the class or protocol that its model is of
-    role                 a model: the task that it is made for, unless any game may take it
-    conditional          games and models: the class is told; auxiliary: a second head of D names it
-    described            retrieval data and networks: documents with features, not numbers
-    lipschitz            a game, penalty, constraint or network that holds the critic Lipschitz, or does so under some
-                         of its settings ("norm=spectral"); a loss that needs it: needs_lipschitz
-    batch_statistics     a network: settings under which a sample's output depends on its batch
-    honours              a game: the inherited settings that it reads, where its methods do not tell
+    batch, contents      types that data provide, and that games, networks, extractors and augmentations accept
+    model (annotation)   game: required class or protocol of its model
+    role                 model: the task that it is made for; without a role, any game accepts it
+    conditional          games and models: conditional on the class; auxiliary: a second head of D predicts the class
+    described            retrieval data and networks: documents have features instead of numbers
+    lipschitz            game, penalty, constraint or network: enforces a Lipschitz critic, always or under some of its
+                         settings ("norm=spectral"); needs_lipschitz: a loss that requires such a critic
+    batch_statistics     network: settings under which a sample's output depends on its batch
+    honours              game: the inherited settings that it reads, if its methods do not show them
 
-A class whose source cannot be read, and one of a user's own that declares nothing, is let through.
+A class passes the check if its source cannot be read, or if it is a user's own and declares nothing.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,14 +30,14 @@ from lightning_gans.core.precision import check_precision
 Config = Mapping[str, Any]
 Choices = Mapping[str, str]
 
-INJECTED = ("objective", "penalty", "network")  # groups that a variant's file asks for
+INJECTED = ("objective", "penalty", "network")  # groups that a variant's file refers to
 
 
 def check_choices(config: Config, choices: Choices, said: Collection[str] = ()) -> None:
-    """Refuse choices that do not fit each other, and those that would change a run's name and nothing else.
+    """Refuse choices that are incompatible, and choices that would change only the name of a run.
 
     Args:
-        config: composed and plain, interpolations as text: what does not fit might not resolve.
+        config: composed, in plain containers, with interpolations as text: incompatible parts might not resolve.
         choices: group -> choice.
         said: the groups and settings that the command line names.
 
@@ -74,11 +74,11 @@ def check(config: Config, choices: Choices) -> None:
 
 
 def _check_network(config: Config, choices: Choices) -> None:
-    """The network's model is what the game needs, and is told the class where the game tells it."""
+    """Check that the network's model is of the kind that the game needs, and conditional if the game is."""
     game, network = target(config.get("variant")), config.get("network")
     if not game or not isinstance(network, Mapping):
         return
-    takes_model = config["variant"].get("model") == "${network.model}"  # else it may take the discriminator alone
+    takes_model = config["variant"].get("model") == "${network.model}"  # otherwise it may use the discriminator only
     if takes_model and is_ours(game) and "_target_" not in (network.get("model") or {}):
         raise UserError(fitting.another_network(choices, game))
     model, discriminator = target(network.get("model")), target(network.get("discriminator"))
@@ -102,7 +102,7 @@ def _check_network(config: Config, choices: Choices) -> None:
 
 
 def _check_data(config: Config, choices: Choices) -> None:
-    """The data give what the game, the extractor and the augmentation take."""
+    """Check that the game, the extractor and the augmentation accept the batches of the data."""
     data = target(config.get("data"))
     if not names(data, "batch"):
         return
@@ -114,7 +114,7 @@ def _check_data(config: Config, choices: Choices) -> None:
 
 
 def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None:
-    """Every choice that was made is asked for, and every setting that was changed is read."""
+    """Check that the variant uses every choice made, and that the game reads every changed setting."""
     variant = config.get("variant")
     text = " ".join(fitting.texts(variant))
     for group in INJECTED:
@@ -138,7 +138,7 @@ def _check_idle(config: Config, choices: Choices, said: Collection[str]) -> None
 
 
 def _equal(value: Any, default: Any) -> bool:
-    """Return True if a value of a file equals a constructor's default, which may be a tuple where files have lists."""
+    """Return True if a value of a file equals a constructor's default; a list equals the same tuple."""
     return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 
@@ -179,7 +179,7 @@ def _check_batch(config: Mapping[str, Any]) -> None:
     if isinstance(devices, list):
         devices = len(devices)
     if not isinstance(batch, int) or not isinstance(devices, int):
-        return  # how many devices there are is known later
+        return  # the number of devices is known later
     training = config["variant"].get("training") if isinstance(config["variant"], Mapping) else None
     micro = training.get("accumulate", 1) if isinstance(training, Mapping) else 1
     packing = config["variant"].get("packing", 1) if isinstance(config["variant"], Mapping) else 1
@@ -199,14 +199,14 @@ def _check_batch(config: Mapping[str, Any]) -> None:
 
 
 def _discriminator(config: Config) -> Config:
-    """The settings of the discriminator; empty if unknown."""
+    """Return the settings of the discriminator; empty if unknown."""
     variant = config["variant"]
     network = variant.get("dis", variant.get("discriminator")) if isinstance(variant, Mapping) else None
     return network if isinstance(network, Mapping) else {}
 
 
 def _check_penalty(config: Config, choices: Choices) -> None:
-    """A penalty is on each sample's own gradient."""
+    """Refuse a penalty on per-sample gradients with a discriminator whose output depends on the batch."""
     variant = config["variant"]
     if not isinstance(variant, Mapping) or not variant.get("penalty"):
         return
@@ -223,7 +223,7 @@ def _check_penalty(config: Config, choices: Choices) -> None:
 
 
 def _check_critic(config: Config, choices: Choices) -> None:
-    """The Wasserstein objective has no optimum unless something holds the critic Lipschitz."""
+    """Refuse a Wasserstein objective without a Lipschitz constraint on the critic: it has no optimum."""
     variant = config["variant"]
     loss = variant.get("loss") if isinstance(variant, Mapping) else None
     if not isinstance(variant, Mapping) or not says(target(loss), "needs_lipschitz"):
@@ -252,7 +252,7 @@ def _check_critic(config: Config, choices: Choices) -> None:
 
 
 def _check_ranking(config: Config) -> None:
-    """Factors are of queries and documents that are numbers, a layer of features is of documents that have some."""
+    """Check that factor models rank numbered documents, and feature models documents with features."""
     data, network = target(config["data"]), target(_discriminator(config))
     described, wanted = declared(data, "described"), declared(network, "described")
     if described is not None and wanted is not None and described != wanted:
@@ -264,7 +264,7 @@ def _check_ranking(config: Config) -> None:
 
 
 def _check_init(config: Config, choices: Choices) -> None:
-    """Initial weights that a network rests on are not drawn anew."""
+    """Refuse to reinitialise a network that depends on its own initial weights."""
     rests = declared(target(_discriminator(config)), "own_initialization")
     if config["init"] is None or not isinstance(rests, str):
         return
@@ -275,7 +275,7 @@ def _check_init(config: Config, choices: Choices) -> None:
 
 
 def _check_decoder(config: Config, choices: Choices) -> None:
-    """Logits have no bounds."""
+    """Refuse a decoder with a tanh output for a likelihood that takes logits, which are unbounded."""
     variant = config["variant"]
     model = variant.get("model") if isinstance(variant, Mapping) else None
     parts = model if isinstance(model, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Check of the images in a run's folders, before it begins. Imports no torch."""
+"""Check of the images in a run's folders, before the run starts. Imports no torch."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,10 +18,10 @@ CLASSIFIER = "lightning_gans.extractors.factories.classifier"
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Refuse a run whose folders hold no image, or not the class folders that it needs, or a missing file of weights.
+    """Refuse a run if a folder holds no image or lacks the class folders it needs, or if a weights file is missing.
 
     Raises:
-        UserError: names the folder, what it holds and what to say.
+        UserError: the message names the folder, its content and the setting to change.
     """
     metrics, variant = config.get("metrics"), config.get("variant")
     weights = metrics.get("weights") if isinstance(metrics, Mapping) else None
@@ -72,7 +72,7 @@ def class_count(root: str) -> int:
     """Return the number of classes of a folder of images.
 
     Raises:
-        UserError: it is no folder, or has none.
+        UserError: it is not a folder, or has no class folders.
     """
     if not Path(root).expanduser().is_dir():
         raise UserError(f"data.root={root} is not a folder. Say data.root=DIR with one folder a class in it.")
@@ -83,7 +83,7 @@ def class_count(root: str) -> int:
 
 
 def no_classes(root: object, facts: FolderFacts) -> str:
-    """Why a folder of images has no labels, as the end of a sentence."""
+    """Explain, as the end of a sentence, why a folder of images has no labels."""
     if not facts.images:
         return f"data.root={root} holds no image at all."
     if facts.stray is not None:
@@ -111,7 +111,7 @@ def _chosen(config: Mapping[str, Any], group: str) -> str:
 
 
 def _folders_of_images(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(dotted key, folder) of the settings that name a folder whose files are all images of one set."""
+    """Yield (dotted key, folder) of the settings that name a folder of images of one data set."""
     data = config.get("data")
     for key, folder in places.needed(config):
         if ((_is(data, FOLDER) or _is(data, PAIRS)) and key == "data.root") or key in places.named_folders(config):
@@ -119,12 +119,12 @@ def _folders_of_images(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is(data: Any, name: str) -> bool:
-    """Return True if a node makes a data module of this class of `datamodules`: "folder.Folder"."""
+    """Return True if a node's target is this class of `datamodules`, such as "folder.Folder"."""
     return any(f"{found.module}.{found.name}" == f"datamodules.{name}" for found in lineage(target(data))[:1])
 
 
 def _any_image(folder: str) -> bool:
-    """Return True if there is an image file below; the first one ends the search.
+    """Return True if the folder or a subfolder contains an image file; the search ends at the first one.
 
     Raises:
         UserError: a folder cannot be read.

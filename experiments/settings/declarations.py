@@ -1,4 +1,4 @@
-"""Declarations of the classes in a configuration, read in their source."""
+"""Declarations (class attributes) of the classes in a configuration, read from their source."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ OURS = ("lightning_gans", "datamodules")
 
 
 def target(node: Any) -> str:
-    """The dotted name of the class that a node of a configuration makes; empty where it names none yet."""
+    """Return the dotted name of the class that a node instantiates; empty if it names none yet."""
     name = node.get("_target_") if isinstance(node, Mapping) else None
     return name if isinstance(name, str) and "${" not in name else ""
 
@@ -24,7 +24,7 @@ def is_ours(name: str) -> bool:
 
 @cache
 def subject(name: str) -> str:
-    """The class whose declarations hold: the named one, or that of what the named function returns."""
+    """Return the class whose declarations apply: the named class, or the return type of the named function."""
     found = find(*name.rpartition(".")[::2]) if "." in name else None
     if found is None or not isinstance(found.node, ast.FunctionDef) or found.node.returns is None:
         return name
@@ -33,7 +33,7 @@ def subject(name: str) -> str:
 
 
 def names(name: str, attribute: str) -> tuple[str, ...]:
-    """The values that a class declares under `attribute`; classes by their own names. Empty: any value fits."""
+    """Return the values that a class declares under `attribute`, classes by name. Empty: any value fits."""
     value = declared(subject(name), attribute)
     values = value if isinstance(value, tuple) else () if value in (None, UNKNOWN) else (value,)
     return tuple(str(one).rpartition(".")[2] for one in values)
@@ -45,9 +45,9 @@ def says(name: str, attribute: str) -> bool:
 
 
 def holds(node: Any, attribute: str) -> bool:
-    """Return True if a class declares the attribute, at all or under settings that the node has: "norm=spectral".
+    """Return True if a class declares the attribute, either always or under a setting of the node ("norm=spectral").
 
-    A setting without a value ("spectral_norm") is one that is neither false, null nor 0.
+    A setting without a value ("spectral_norm") matches if it is neither false, null nor 0.
     """
     value = declared(target(node), attribute)
     return value is True or (isinstance(value, tuple) and any(_is_set(node, str(one)) for one in value))
@@ -60,7 +60,7 @@ def _is_set(node: Mapping[str, Any], condition: str) -> bool:
 
 
 def setting(node: Mapping[str, Any], name: str) -> Any:
-    """The value of a setting: what the node gives, or else the constructor's default; None without either."""
+    """Return the value of a setting: the node's own, or else the constructor's default; None if there is neither."""
     if name in node:
         return node[name]
     taken = signature(target(node))
@@ -69,7 +69,7 @@ def setting(node: Mapping[str, Any], name: str) -> Any:
 
 
 def required_model(game: str) -> str:
-    """The class or protocol that a game's `model` is annotated with; empty where it says none."""
+    """Return the class or protocol that annotates a game's `model`; empty without an annotation."""
     for found in lineage(game):
         node = dict(found.body).get("model")
         if isinstance(node, ast.AnnAssign):
@@ -79,13 +79,13 @@ def required_model(game: str) -> str:
 
 
 def role(model: str) -> str | None:
-    """The task that a model is made for; None where any game that needs samples alone takes it."""
+    """Return the task that a model is made for; None if any game that only needs samples accepts it."""
     found = declared(model, "role")
     return found if isinstance(found, str) else None
 
 
 def suits(model: str, needed: str) -> bool:
-    """Return True if a model fits a game: it has a protocol's methods, or is of a class and made for its task."""
+    """Return True if a model satisfies the required protocol, or is a subclass of the required class with its role."""
     order, wanted = lineage(model), lineage(needed)
     if not order or not wanted:
         return True
@@ -103,7 +103,7 @@ def satisfies(model: str, protocol: str) -> bool | None:
 
 
 def _attributes(order: tuple[Class, ...]) -> Iterator[str]:
-    """Attributes of a class's objects: definitions in its body, and those that its methods set."""
+    """Yield the attributes of a class's instances: definitions in the body, and attributes set by methods."""
     for found in order:
         for name, node in found.body:
             yield name
@@ -122,5 +122,5 @@ def _methods(order: tuple[Class, ...]) -> Iterator[str]:
 
 
 def gives(data: str, batch: str, contents: str) -> bool:
-    """Return True if a data module declares that it gives such batches with such contents."""
+    """Return True if a data module declares that it provides such batches with such contents."""
     return names(data, "batch") == (batch,) and names(data, "contents") == (contents,)

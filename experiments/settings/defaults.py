@@ -1,4 +1,4 @@
-"""Defaults of constructors, as settings of a configuration."""
+"""Constructors' defaults, added to a configuration as settings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +12,9 @@ from experiments.settings.validate import allowed
 
 
 def fill(config: DictConfig) -> frozenset[str]:
-    """Add the arguments with a default that a composed configuration leaves to its constructors, in place.
+    """Add the constructors' defaults that a composed configuration does not set, in place.
 
-    Arguments without a default, those that the program fills in, and defaults that are no plain values are left out.
+    Leaves out arguments without a default, arguments that the program fills in, and defaults that are not plain values.
 
     Returns:
         The dotted keys that were added.
@@ -30,10 +30,10 @@ def fill(config: DictConfig) -> frozenset[str]:
 
 
 def knows(config: DictConfig, key: str) -> bool:
-    """Return True if a dotted key is a setting of a configuration: it is there, or the class at its place takes it."""
+    """Return True if a dotted key is a setting: the configuration contains it, or the class at its place accepts it."""
     place, _, last = key.rpartition(".")
     if place == "trainer":
-        return True  # flags of Lightning's Trainer, which `validate` knows
+        return True  # arguments of Lightning's Trainer, which `validate` checks
     try:
         node = OmegaConf.select(config, place) if place else config
         return (isinstance(node, DictConfig) and last in node) or allowed(key, config) is not None
@@ -54,7 +54,7 @@ def _fill(node: DictConfig, found: Signature) -> list[str]:
 
 
 def _nodes(node: Any, place: str) -> Iterator[tuple[str, DictConfig]]:
-    """The mappings with a `_target_`, each at its own place: interpolations are not followed."""
+    """Yield (place, node) of the mappings with a `_target_`; interpolations are not followed."""
     if isinstance(node, DictConfig) and "_target_" in node:
         yield place, node
     keys = node if isinstance(node, DictConfig) else range(len(node)) if isinstance(node, ListConfig) else ()
@@ -69,11 +69,11 @@ def _target(node: DictConfig) -> str:
     try:
         return str(node["_target_"])
     except OmegaConfBaseException:
-        return ""  # an interpolation that leads nowhere, which is refused with the rest
+        return ""  # a dangling interpolation, which is refused with the other problems
 
 
 def _is_plain(value: Any) -> bool:
-    """Return True if a file of settings can hold a value as it is."""
+    """Return True if a configuration file can hold the value unchanged."""
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Choices that fit a part of a run, and the sentences that name them."""
+"""Compatible choices for a part of a run, and the messages that list them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ ENCODING = "lightning_gans.models.inference.EncodingModel"
 
 
 def takes(part: str, data: str) -> bool:
-    """Return True if a class takes what a data module gives; a missing declaration on either side lets it through."""
+    """Return True if a class accepts the batches of a data module, or if either side declares nothing."""
     return all(
         not wanted or not given or bool(set(wanted) & set(given))
         for wanted, given in ((names(part, kind), names(data, kind)) for kind in ("batch", "contents"))
@@ -26,7 +26,7 @@ def takes(part: str, data: str) -> bool:
 
 
 def plays(variant: str, data: str) -> bool:
-    """Return True if a variant trains on such data: its game takes them, and its network or one of its recipes does."""
+    """Return True if a variant trains on such data: its game accepts them, and so does its network or a recipe."""
     game, network = offered.variant_class(variant), offered.usual_network(variant)
     if game and not takes(game, data):
         return False
@@ -55,7 +55,7 @@ def _given(data: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def other_data(group: str, choices: Choices, part: str, data: str) -> str:
-    """Why a choice does not go with the data, which data it goes with, and which choices go with the data."""
+    """Explain why a choice does not fit the data; list data that fit the choice, and choices that fit the data."""
     chosen = choices.get(group, "")
 
     def fits(module: str) -> bool:
@@ -80,7 +80,7 @@ def _words(data: str) -> str:
 
 
 def _others(group: str, chosen: str, data: str) -> list[str]:
-    """The choices of a group that go with such data: relatives of the chosen one, what is made for them, the rest."""
+    """Return a group's choices that fit the data: relatives of the chosen one first, then those made for the data."""
     if group == "variant":
         fits = [name for name in offered.files("variant") if plays(name, data)]
         return sorted(fits, key=lambda name: name not in offered.bases("variant", chosen))
@@ -93,7 +93,7 @@ def _others(group: str, chosen: str, data: str) -> list[str]:
 
 
 def another_network(choices: Choices, game: str) -> str:
-    """Why a network does not go with a game that has its own, and which do."""
+    """Explain why a game with networks of its own does not accept this network; list those that it accepts."""
     needed = required_model(game)
     fitting = [name for name in offered.files("network") if (made := offered.model_class(name)) and suits(made, needed)]
     network, variant = choices.get("network"), choices.get("variant")
@@ -104,7 +104,7 @@ def another_network(choices: Choices, game: str) -> str:
 
 
 def another_variant(choices: Choices, game: str, model: str) -> str:
-    """Why a network that is made for some games does not go with another."""
+    """Explain why a network made for certain games does not fit another game."""
     made_for = [
         name for name in offered.files("variant") if role(required_model(offered.variant_class(name))) == role(model)
     ]
@@ -120,7 +120,7 @@ def another_variant(choices: Choices, game: str, model: str) -> str:
 
 
 def untold(choices: Choices) -> str:
-    """Why a network that is told the class does not go with a game that tells none."""
+    """Explain why a class-conditional network does not fit an unconditional game."""
     telling = [
         name
         for name in offered.files("variant")
@@ -133,7 +133,7 @@ def untold(choices: Choices) -> str:
 
 
 def told_network(choices: Choices, game: str) -> str:
-    """Name the networks that go with a class-conditional game."""
+    """Name the networks that fit a class-conditional game."""
     fitting = [
         name
         for name in offered.files("network")
@@ -149,7 +149,7 @@ def told_network(choices: Choices, game: str) -> str:
 
 
 def texts(node: object) -> Iterator[str]:
-    """Every text in a configuration, however deep."""
+    """Yield every string in a configuration, at any depth."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, Mapping):
@@ -161,10 +161,10 @@ def texts(node: object) -> Iterator[str]:
 
 
 def unasked(choices: Choices, group: str, variant: object) -> str:
-    """Why a choice of a group has no effect on a variant whose file does not refer to it.
+    """Explain why a choice of a group has no effect on a variant whose file does not refer to the group.
 
     Args:
-        variant: the variant's node, interpolations as text.
+        variant: the variant's node, with interpolations as text.
     """
     name, node = choices.get("variant"), variant if isinstance(variant, Mapping) else {}
     argument = ARGUMENT.get(group, group)
@@ -185,7 +185,7 @@ def unasked(choices: Choices, group: str, variant: object) -> str:
 
 
 def unaugmented(choices: Choices, game: str) -> str:
-    """Why an augmentation has no effect on a game that takes none."""
+    """Explain why an augmentation has no effect on a game that applies none."""
     taking = [
         name
         for name in offered.files("variant")
@@ -199,7 +199,7 @@ def unaugmented(choices: Choices, game: str) -> str:
 
 
 def unread(choices: Choices, game: str, name: str, methods: Sequence[str], shown: str) -> str:
-    """Why a setting has no effect on a game that inherits it and reads it nowhere."""
+    """Explain why a setting has no effect on a game that inherits it but never reads it."""
     own = game.rpartition(".")[2]
     why = f"overrides {_all(methods)}, and no method that is left reads it" if methods else "does not honour it"
     return (

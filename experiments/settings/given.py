@@ -1,13 +1,13 @@
-"""Nodes of `callbacks` and `logger` that a user adds: each has a name of its own and a `_target_`. Imports no torch."""
+"""Check of the user's own nodes in `callbacks` and `logger`: each needs a name and a `_target_`. Imports no torch."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` that are settings of the run's own callbacks
+OWN = ("checkpoint", "evaluation", "grids")  # nodes of `callbacks` with the settings of built-in callbacks
 
 
 def callback_problems(callbacks: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(dotted key, sentence) of every node under `callbacks` that describes no callback."""
+    """Yield (dotted key, message) for every node under `callbacks` that does not describe a callback."""
     for name, node in callbacks.items():
         place = f"callbacks.{name}"
         if name in OWN and isinstance(node, Mapping) and "_target_" in node:
@@ -21,7 +21,7 @@ def callback_problems(callbacks: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def logger_problems(loggers: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """(dotted key, sentence) of every node under `logger` that describes no logger."""
+    """Yield (dotted key, message) for every node under `logger` that does not describe a logger."""
     if "_target_" in (loggers or {}):
         yield (
             "logger",

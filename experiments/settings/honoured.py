@@ -1,8 +1,8 @@
-"""Settings that a game honours, read in its source: those that a method which is reached reads.
+"""Settings that a game honours, found by static analysis: those that a reachable method reads.
 
-A subclass inherits the settings of its base's constructor. Where it overrides the methods that read one, the setting is
-taken, changes the run's name and nothing else. A game whose methods do not tell (a helper elsewhere reads the setting)
-says what it reads: `honours: ClassVar[tuple[str, ...]] = ("penalty", "packing")`.
+A subclass inherits the settings of its base's constructor. If it overrides the methods that read a setting, the setting
+is accepted but changes only the run's name. If the methods of a game do not show which settings it reads (a helper
+elsewhere reads them), the game declares them: `honours: ClassVar[tuple[str, ...]] = ("penalty", "packing")`.
 """
 
 import ast
@@ -13,14 +13,14 @@ from experiments.settings.signatures import Class, declared, lineage, signature
 from experiments.settings.sources import is_foreign, resolve
 
 GAME = "lightning_gans.core.game.Game"
-ASKED = ("isinstance", "hasattr", "getattr", "type", "super")  # functions that look at a part and leave it
+ASKED = ("isinstance", "hasattr", "getattr", "type", "super")  # functions that inspect a part without using it
 
 
 @cache
 def ignored(target: str) -> Mapping[str, tuple[str, ...]]:
-    """The inherited settings that a game does not honour, each with the methods of `target` that replaced a reader.
+    """Return the inherited settings that a game ignores, each with the methods of `target` that override a reader.
 
-    Empty where the class says so by `honours`, and where its source does not tell.
+    Empty if the class declares `honours`, and if its source is inconclusive.
     """
     order = lineage(target)
     taken = signature(target)
@@ -40,7 +40,7 @@ def ignored(target: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _complete(order: Sequence[Class]) -> bool:
-    """Return True if the lineage ends with the game and has every base that is no framework's."""
+    """Return True if the lineage ends with the base class of games and every base outside the frameworks was read."""
     if f"{order[-1].module}.{order[-1].name}" != GAME if order else True:
         return False
     return all(
@@ -60,23 +60,23 @@ def _names(init: ast.FunctionDef) -> list[str]:
 
 
 def _owner(order: Sequence[Class], name: str) -> int | None:
-    """The first class of the lineage whose constructor names the setting."""
+    """Return the index of the first class in the lineage whose constructor names the setting."""
     return next((i for i, found in enumerate(order) if (init := _init(found)) and name in _names(init)), None)
 
 
 class _Reading:
-    """Attributes read by the methods of a game that are reachable from those which the core calls."""
+    """Attributes that a game reads, in methods reachable from those that the core calls."""
 
     def __init__(self, order: Sequence[Class]) -> None:
         self.order = order
         self.game = {name for name, node in order[-1].body if isinstance(node, ast.FunctionDef)} - {"__init__"}
         self.types = self._types()
         self.read: set[str] = set()
-        self.tells = True  # False: the game is given to a function elsewhere, which may read anything
+        self.tells = True  # False: the game is passed to a function elsewhere, which may read anything
         self._reach()
 
     def honours(self, start: int, name: str) -> bool:
-        """Return True if the setting, as the constructor from `start` on takes it, is read or handed to its reader."""
+        """Return True if the setting of the constructor at `start` is read, or passed on to a reader."""
         place = next((i for i in range(start, len(self.order)) if self._takes(i, name)), None)
         init = _init(self.order[place]) if place is not None else None
         if place is None or init is None or place == len(self.order) - 1:
@@ -93,7 +93,7 @@ class _Reading:
         return init is not None and name in _names(init)
 
     def _types(self) -> dict[str, tuple[bool, set[str], set[str]]]:
-        """attribute -> whether its type is a protocol, the methods that it has to have, and all its names."""
+        """Map each attribute to (whether its type is a protocol, methods required of it, all names of the type)."""
         found: dict[str, tuple[bool, set[str], set[str]]] = {}
         for place in reversed(self.order):
             init = _init(place)
@@ -130,7 +130,7 @@ class _Reading:
             waiting.extend(self._references(method, place))
 
     def _references(self, method: ast.FunctionDef, place: int) -> Iterator[tuple[int, str]]:
-        """The methods that a method calls; the attributes that it reads are noted."""
+        """Yield the methods that a method calls, and record the attributes that it reads."""
         me = method.args.args[0].arg if method.args.args else "self"
         parents = {id(child): node for node in ast.walk(method) for child in ast.iter_child_nodes(node)}
         silent = _without_gradient(method)
@@ -151,7 +151,7 @@ class _Reading:
                 self.tells = False
 
     def _counts(self, node: ast.Attribute, parents: Mapping[int, ast.AST], silent: set[int]) -> bool:
-        """Return True if this use of an attribute changes the losses, rather than asks for the kind of part it is."""
+        """Return True if this use of an attribute affects the losses, rather than only inspects its type."""
         parent = parents[id(node)]
         if node.attr not in self.types:
             return True
@@ -166,7 +166,7 @@ class _Reading:
 
 
 def _without_gradient(method: ast.FunctionDef) -> set[int]:
-    """Statements under torch.no_grad(): their values may be logged, and are not descended."""
+    """Return the nodes under torch.no_grad(): their values may be logged, but carry no gradient."""
     roots: list[ast.AST] = []
     if any(ast.unparse(decorator).startswith("torch.no_grad") for decorator in method.decorator_list):
         roots.append(method)
@@ -177,7 +177,7 @@ def _without_gradient(method: ast.FunctionDef) -> set[int]:
 
 
 def _given(method: ast.FunctionDef, me: str) -> Iterator[ast.Call]:
-    """The calls that are given the game itself."""
+    """Yield the calls that receive the game itself as an argument."""
     for node in ast.walk(method):
         if isinstance(node, ast.Call):
             given = [*node.args, *(word.value for word in node.keywords)]
@@ -193,8 +193,9 @@ def _is_computed(call: ast.Call) -> bool:
 class _Flows:
     """Uses of a constructor's argument.
 
-    attributes: of the game, that are made of it. handed_on: arguments of the base's constructor that are. is_used: it
-    is given to something else, or refused.
+    attributes: attributes of the game computed from it.
+    handed_on: arguments of the base's constructor computed from it.
+    is_used: True if it is passed to anything else, or checked and refused.
     """
 
     def __init__(self, init: ast.FunctionDef, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Bounds and help of other libraries' arguments, whose annotations give their types alone."""
+"""Bounds and help for arguments of other libraries, whose annotations give only the types."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The shipped choices of a group and what they choose, for suggestions in messages."""
+"""Shipped choices of each config group and their content, for suggestions in messages."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -12,29 +12,29 @@ from datamodules.catalogue import CATALOGUE
 from experiments.settings.declarations import target
 
 CONF = Path(experiments.__file__).parent / "conf"
-# The parser in C takes a tenth of the time; PyYAML may have been built without it.
+# The C parser is ten times as fast; PyYAML may have been built without it.
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
 def files(group: str) -> Mapping[str, Mapping[str, Any]]:
-    """choice -> what its file holds, over those files of the group that it names in its defaults."""
+    """Map each choice to the content of its file, merged over the files of the group that its defaults list names."""
     return {path.stem: _merged(group, path.stem) for path in sorted((CONF / group).glob("*.yaml"))}
 
 
 def bases(group: str, choice: str, folders: tuple[Path, ...] = (CONF,)) -> tuple[str, ...]:
-    """The choices of the same group that a file builds on, the nearest first."""
+    """Return the choices of the same group that a file extends, the nearest first."""
     defaults = _read(group, choice, folders).get("defaults", [])
     direct = [entry for entry in defaults if isinstance(entry, str) and entry.isidentifier() and entry != "_self_"]
     return tuple(base for name in direct for base in (name, *bases(group, name, folders)))
 
 
 def usual_network(variant: str, folders: tuple[Path, ...] = (CONF,)) -> str:
-    """The network of a variant without another choice: named as it is, or as it says, or else as what it builds on.
+    """Return the default network of a variant: the one its file names, else that of its own name, else its base file's.
 
     Args:
         variant: a choice of the group.
-        folders: of config groups.
+        folders: folders with config groups.
     """
     for name in (variant, *bases("variant", variant, folders)):
         file = _read("variant", name, folders)
@@ -47,36 +47,36 @@ def usual_network(variant: str, folders: tuple[Path, ...] = (CONF,)) -> str:
 
 
 def paper(variant: str, folders: tuple[Path, ...] = (CONF,)) -> Mapping[str, int]:
-    """The training of a variant in its paper: `epochs`, or `iterations` and `batch_size`; empty if unknown.
+    """Return the length of training in a variant's paper: `epochs`, or `iterations` and `batch_size`; empty if unknown.
 
-    A file that builds on another one is of another paper and inherits nothing.
+    A file that extends another one belongs to another paper and inherits no value.
     """
     found = _read("variant", variant, folders).get("paper", {})
     return found if isinstance(found, Mapping) else {}
 
 
 def variant_class(variant: str) -> str:
-    """The game that a variant plays; empty for a variant that is not shipped."""
+    """Return the class of a variant's game; empty for a variant that is not shipped."""
     return target(files("variant").get(variant, {}).get("variant"))
 
 
 def data_class(data: str) -> str:
-    """The data module that a choice of data makes; empty for one that is not shipped."""
+    """Return the class of the data module of a choice of data; empty for one that is not shipped."""
     return f"datamodules.{CATALOGUE[data].module}" if data in CATALOGUE else ""
 
 
 def model_class(network: str) -> str:
-    """The model that a network's file makes; empty where it makes none."""
+    """Return the class of the model in a network's file; empty if there is none."""
     return target(files("network").get(network, {}).get("model"))
 
 
 def discriminator_class(network: str) -> str:
-    """The discriminator that a network's file makes; empty where it makes none by that name."""
+    """Return the class of the discriminator in a network's file; empty if there is none."""
     return target(files("network").get(network, {}).get("discriminator"))
 
 
 def recipes(variant: str) -> Iterator[str]:
-    """The data for which a variant has a recipe."""
+    """Yield the choices of data for which a variant has a recipe."""
     yield from (path.stem for path in sorted((CONF / "recipe" / variant).glob("*.yaml")))
 
 

@@ -1,4 +1,4 @@
-"""Folders in a run's settings: which settings name one, where they lie, and whether they are there."""
+"""Folders in a run's settings: the settings that name one, their location, and a check that they exist."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from lightning_gans.core.errors import UserError
 
 
 def places(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(dotted key, value) of the settings of a run that say where its data lie.
+    """Yield (dotted key, value) of the settings that give the location of a run's data.
 
-    Those are data_dir, the paths among the settings of the data module, and its names of data sets (data.a) where a
-    folder stands in the place of a name.
+    These are data_dir, the paths among the settings of the data module, and names of data sets (data.a) that are
+    replaced by a folder.
     """
     if isinstance(config.get("data_dir"), str):
         yield "data_dir", config["data_dir"]
@@ -29,7 +29,7 @@ def places(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def needed(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(dotted key, value) of the folders that have to be there, as they stand in the settings."""
+    """Yield (dotted key, value) of the folders that have to exist, as written in the settings."""
     data = config.get("data")
     for name, argument in arguments(data).items():
         spec, value = _spec(argument), data.get(name) if isinstance(data, Mapping) else None
@@ -38,27 +38,27 @@ def needed(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def named_folders(config: Mapping[str, Any]) -> list[str]:
-    """The dotted keys of folders that stand in the place of the name of a data set: data.a=photos/."""
+    """Return the dotted keys that hold a folder in place of the name of a data set: data.a=photos/."""
     data = config.get("data")
     values = data if isinstance(data, Mapping) else {}
     return [f"data.{name}" for name, argument in arguments(data).items() if _is_folder(argument, values.get(name))]
 
 
 def arguments(data: Any) -> Mapping[str, Argument]:
-    """The settings of a data module by name; none of one whose source cannot be read."""
+    """Return the settings of a data module by name; empty if its source cannot be read."""
     taken = signature(target(data))
     return taken.settings if taken is not None else {}
 
 
 def absolute(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run with every folder of its data absolute, as seen from the working directory."""
+    """Return the settings with every data folder as an absolute path, resolved from the working directory."""
     return replaced(config, {key: os.path.abspath(os.path.expanduser(value)) for key, value in places(config)})
 
 
 def found(config: Mapping[str, Any], run: Folder) -> dict[str, Any]:
-    """The settings of a run whose relative folders are not here, from the folder where the run was made.
+    """Return the settings with relative data folders that do not exist here resolved from the run's original directory.
 
-    That folder is the one from which the run's own relative `run_dir` leads to where the run lies.
+    The original directory is the one from which the run's relative `run_dir` leads to its present location.
     """
     said, real = config.get("run_dir"), run.resolve()
     parts = Folder(said).parts if isinstance(said, str) and not Folder(said).is_absolute() else ()
@@ -74,17 +74,17 @@ def found(config: Mapping[str, Any], run: Folder) -> dict[str, Any]:
 
 
 def replaced(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with other values of top-level keys, and of those of the data (data.root)."""
+    """Return the settings with new values for top-level keys and for keys of the data (data.root)."""
     top = {key: value for key, value in values.items() if "." not in key}
     of_data = {key.partition(".")[2]: value for key, value in values.items() if "." in key}
     return {**config, **top} | ({"data": {**config["data"], **of_data}} if of_data else {})
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Refuse a run whose data lie in a folder that is not there.
+    """Refuse a run whose data folder does not exist.
 
     Raises:
-        UserError: names the setting and the folder.
+        UserError: the folder is missing; the message names the setting and the folder.
     """
     for key, value in needed(config):
         if not Folder(value).expanduser().is_dir():
@@ -92,10 +92,10 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def check_of_run(config: Mapping[str, Any], run: Folder) -> None:
-    """Refuse to read the data of a run whose folder is not there any more.
+    """Refuse to read the data of a recorded run whose data folder no longer exists.
 
     Raises:
-        UserError: names the setting and the folder.
+        UserError: the folder is missing; the message names the setting and the folder.
     """
     for key, value in needed(config):
         folder = Folder(value).expanduser()
@@ -113,7 +113,7 @@ def _spec(argument: Argument) -> Spec:
 
 
 def _is_folder(argument: Argument, value: Any) -> bool:
-    """Return True if a text that may be the name of a data set is a folder."""
+    """Return True if a value that may be the name of a data set is a folder."""
     takes_sets = type(_spec(argument)) is Text and (argument.default is None or argument.default in CATALOGUE)
     if not takes_sets or not isinstance(value, str) or not value or value in CATALOGUE:
         return False

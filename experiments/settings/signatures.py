@@ -1,4 +1,4 @@
-"""Signatures of constructors, read in their source: name, type, default, bounds and help of every setting."""
+"""Signatures of constructors, read from their source: name, type, default, bounds and help of every setting."""
 
 import ast
 import re
@@ -38,9 +38,9 @@ SENTENCE = re.compile(r"(?<=[^.]\.) (?=[A-Z\"])")
 class Argument:
     """One argument of a constructor.
 
-    spec: what it may hold, and what it is for (`spec.help`).
-    default: REQUIRED where it has none, UNKNOWN where the source does not tell its value.
-    given: filled in by the program, so that it cannot be set.
+    spec: allowed values, and their meaning (`spec.help`).
+    default: REQUIRED if there is none, UNKNOWN if its value cannot be determined from the source.
+    given: True if the program fills it in, so that it cannot be set.
     """
 
     name: str
@@ -53,8 +53,8 @@ class Argument:
 class Signature:
     """The signature of a class or function.
 
-    arguments: by name, in the order of the signature.
-    open: further keywords are taken, and where they go could not be followed.
+    arguments: arguments by name, in the order of the signature.
+    open: True if further keywords are accepted whose destination could not be determined.
     """
 
     target: str
@@ -63,28 +63,28 @@ class Signature:
 
     @property
     def settings(self) -> dict[str, Argument]:
-        """The arguments that a file of settings may name."""
+        """Return the arguments that a configuration file may set."""
         return {name: argument for name, argument in self.arguments.items() if not argument.given}
 
 
 def signature(target: str) -> Signature | None:
-    """The signature of a dotted name, or None if its source cannot be read; it is then checked after the import."""
+    """Return the signature of a dotted name; None if its source cannot be read. It is then checked after the import."""
     return _signature(target, root(target.partition(".")[0]))
 
 
 def lineage(target: str) -> tuple[Class, ...]:
-    """A class and its bases in the order in which Python searches them.
+    """Return a class and its bases in method resolution order.
 
-    Bases of Python's library and of frameworks (torch, Lightning) that the class is no part of are left out, and so
-    are those that cannot be read. Empty where `target` is no class with readable source.
+    Bases from Python's library and from frameworks (torch, Lightning) outside the class's own package are left out, and
+    so are unreadable ones. Empty if `target` is not a class with readable source.
     """
     return _lineage(target, root(target.partition(".")[0]))
 
 
 def declared(target: str, name: str, default: Any = None) -> Any:
-    """The value of a class's attribute, its own or inherited; names of classes and functions as dotted text.
+    """Return the value of a class attribute, own or inherited; classes and functions are given as dotted names.
 
-    `default` where nothing in its lineage declares one. UNKNOWN where the source does not tell the value.
+    `default` if no class in the lineage declares it. UNKNOWN if the value cannot be determined from the source.
     """
     for found in lineage(target):
         node = dict(found.body).get(name)
@@ -94,7 +94,7 @@ def declared(target: str, name: str, default: Any = None) -> Any:
 
 
 def _declared(expression: ast.expr, module: str) -> Any:
-    """A value; within tuples, lists and dictionaries, names stand as text."""
+    """Evaluate an expression; names, also within tuples, lists and dictionaries, become text."""
     value = evaluate(expression, module)
     if value is not UNKNOWN:
         return value
@@ -116,7 +116,7 @@ def _lineage(target: str, place: tuple[str, ...]) -> tuple[Class, ...]:
 
 
 def _linear(found: Class) -> tuple[Class, ...]:
-    """The method resolution order (C3) of what can be read."""
+    """Compute the method resolution order (C3) of the readable classes."""
     lists = [[*_linear(base)] for base in _bases(found) if base != found]
     order = [found]
     while lists := [rest for rest in lists if rest]:
@@ -136,7 +136,7 @@ def _bases(found: Class) -> Iterator[Class]:
 
 
 def _located(target: str) -> Found | None:
-    """The definition of a dotted name, in a module or re-exported by a package."""
+    """Return the definition of a dotted name, in a module or re-exported by a package."""
     module, _, name = target.rpartition(".")
     return find(module, name) if module else None
 
@@ -160,13 +160,13 @@ def _signature(target: str, place: tuple[str, ...]) -> Signature | None:
 
 
 class _Taken:
-    """A signature in the making. readable: nothing in the way hid what is taken."""
+    """A partially collected signature. readable: False once some arguments could not be determined."""
 
     def __init__(self, help: Mapping[str, str]) -> None:
         self.help, self.arguments, self.open, self.readable = help, dict[str, Argument](), False, True
 
     def add(self, function: ast.FunctionDef, module: str, *, skip: int) -> None:
-        """Enter a function's arguments; `skip` of them are not the caller's (self)."""
+        """Add a function's arguments, except the first `skip` (self)."""
         taken = function.args
         positional = [*taken.posonlyargs, *taken.args]
         defaults: list[ast.expr | None] = [None] * (len(positional) - len(taken.defaults))
@@ -186,7 +186,7 @@ class _Taken:
 
 
 def _of_class(order: tuple[Class, ...], index: int) -> _Taken:
-    """The signature of the constructor that the class at `index` of its lineage has or inherits."""
+    """Return the signature of the own or inherited constructor of the class at `index` of its lineage."""
     help: dict[str, str] = {}
     for found in reversed(order[index:]):
         help |= _documented(found.node)
@@ -210,7 +210,7 @@ def _of_class(order: tuple[Class, ...], index: int) -> _Taken:
 
 
 def _of_init(taken: _Taken, init: ast.FunctionDef, order: tuple[Class, ...], place: int) -> None:
-    """A constructor's own arguments, and its base's where it hands the rest of its settings on."""
+    """Add a constructor's own arguments, and its base's arguments if it passes `**rest` on."""
     rest = init.args.kwarg.arg if init.args.kwarg else None
     base = _handed_on(init, rest) if rest else None
     if base is not None:
@@ -228,7 +228,7 @@ def _of_init(taken: _Taken, init: ast.FunctionDef, order: tuple[Class, ...], pla
 
 
 def _handed_on(init: ast.FunctionDef, rest: str) -> ast.Call | None:
-    """The call of the base's constructor that is given `**rest`, unless more is done with it than reading values."""
+    """Return the call of the base's constructor with `**rest`, unless `rest` is used for more than reading values."""
     nodes = list(ast.walk(init))
     calls = [node for node in nodes if isinstance(node, ast.Call) and _passes(node, rest)]
     ours = [call for call in calls if ast.unparse(call.func) == "super().__init__"]
@@ -251,7 +251,7 @@ def _is_dataclass(found: Class) -> bool:
 
 
 def _of_fields(taken: _Taken, order: tuple[Class, ...]) -> None:
-    """The fields of a dataclass and of its bases."""
+    """Add the fields of a dataclass and of its bases."""
     for found in reversed(order):
         for name, node in found.body:
             if not isinstance(node, ast.AnnAssign) or "ClassVar" in ast.unparse(node.annotation):
@@ -266,7 +266,7 @@ def _of_fields(taken: _Taken, order: tuple[Class, ...]) -> None:
 
 
 def _of_framework(taken: _Taken, order: tuple[Class, ...]) -> None:
-    """The constructor is that of a base which `lineage` leaves out: empty, of a framework, or not readable."""
+    """Handle a constructor inherited from a base outside `lineage`: empty, from a framework, or unreadable."""
     for found in order:
         for expression in found.node.bases:
             base = expression.value if isinstance(expression, ast.Subscript) else expression
@@ -284,7 +284,7 @@ def _of_framework(taken: _Taken, order: tuple[Class, ...]) -> None:
 
 @cache
 def _documented(node: ast.ClassDef | ast.FunctionDef) -> Mapping[str, str]:
-    """argument -> help: the first sentence of its entry under Args, in a class's docstring or its constructor's."""
+    """Map arguments to help: the first sentence of the entry under Args in the class's or constructor's docstring."""
     found: dict[str, str] = {}
     if isinstance(node, ast.ClassDef):
         for member in node.body:
@@ -293,6 +293,6 @@ def _documented(node: ast.ClassDef | ast.FunctionDef) -> Mapping[str, str]:
     section = SECTION.search(ast.get_docstring(node) or "")
     for name, words in ENTRY.findall(section[1]) if section else ():
         first = SENTENCE.split(" ".join(words.split()))[0]
-        # As it is typed in a file of settings.
+        # As written in a configuration file.
         found[name] = LITERAL.sub(lambda word: TYPED[word[0]], first[:-1] if re.search(r"[^.]\.$", first) else first)
     return found

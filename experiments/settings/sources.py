@@ -1,4 +1,4 @@
-"""Names of Python modules, resolved in their source: nothing is imported, so that nothing heavy is loaded."""
+"""Static resolution of names in the source of Python modules, without importing them or their dependencies."""
 
 import ast
 import os
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 
 class _Missing:
-    """A sentinel, shown by its name."""
+    """A sentinel that prints as its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -22,12 +22,12 @@ class _Missing:
         return self.name
 
 
-REQUIRED: Final = _Missing("REQUIRED")  # the default of an argument that has none
-UNKNOWN: Final = _Missing("UNKNOWN")  # a value that the source alone does not tell
+REQUIRED: Final = _Missing("REQUIRED")  # in place of a default
+UNKNOWN: Final = _Missing("UNKNOWN")  # a value that cannot be determined from the source
 
-# Base classes of these packages are left out: they take no settings and declare none, and are long to read.
+# Base classes of these packages are skipped: they take no settings, declare nothing and are slow to read.
 FRAMEWORKS = frozenset({"torch", "torchvision", "pytorch_lightning", "lightning", "lightning_fabric", "torchmetrics"})
-DEEPEST = 12  # re-exports of one name
+DEEPEST = 12  # longest chain of re-exports of a name
 
 _OPERATORS: Mapping[type[ast.AST], Any] = {
     ast.Add: add,
@@ -52,9 +52,9 @@ class Imported:
 
 @dataclass(frozen=True)
 class Module:
-    """Definitions in the file of a module, by name; of several definitions, the last one.
+    """Definitions in the file of a module, by name; the last of several definitions counts.
 
-    stars: modules whose names are all imported.
+    stars: modules imported by `from module import *`.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Found:
-    """A definition, and the module in which its own names are to be looked up."""
+    """A definition, and the module in which to look up the names that it uses."""
 
     module: str
     node: ast.AST | None  # None: a module
@@ -76,7 +76,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Class:
-    """A class as its file has it."""
+    """A class definition in a source file."""
 
     module: str
     node: ast.ClassDef = field(repr=False)
@@ -98,7 +98,10 @@ class Class:
 
 
 def root(top: str) -> tuple[str, ...]:
-    """Return the folders of a top-level package or module; empty without a source. A dotted name would import it."""
+    """Return the folders of a top-level package or module; empty without a source.
+
+    Only top-level names are looked up, because the lookup of a dotted name imports its parent.
+    """
     return _root(top, (os.getcwd(), *sys.path))
 
 
@@ -116,7 +119,7 @@ def _root(top: str, path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def module_of(name: str) -> Module | None:
-    """The module of that dotted name, or None where no file of source has it."""
+    """Return the module with this dotted name, or None if it has no source file."""
     return _module(name, root(name.partition(".")[0]))
 
 
@@ -150,7 +153,7 @@ def _parsed(name: str, path: Path) -> Module | None:
 
 
 def _homes(table: object) -> dict[str, str]:
-    """The names that a package imports once they are asked for: name -> its module within the package."""
+    """Return the names that a package imports lazily, each with its module within the package."""
     if not isinstance(table, ast.Assign | ast.AnnAssign) or table.value is None:
         return {}
     try:
@@ -168,7 +171,7 @@ def _read(
     *,
     weak: bool = False,
 ) -> None:
-    """Enter the names that statements define. weak: those of a branch that is not usually taken yield to others."""
+    """Record the names that statements define. weak: names of a branch rarely taken, which do not replace others."""
 
     def enter(name: str, what: ast.AST | Imported) -> None:
         if not weak or name not in names:
@@ -215,7 +218,7 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 def find(module: str, name: str, depth: int = 0) -> Found | None:
-    """The definition of a name of a module, through imports; None where the source does not tell."""
+    """Find the definition of a module's name through imports; None if it cannot be determined from the source."""
     there = module_of(module) if depth < DEEPEST else None
     if there is None:
         return None
@@ -235,12 +238,12 @@ def _imported(what: Imported, depth: int) -> Found | None:
     if what.name is None:
         return Found(what.module, None)
     submodule = f"{what.module}.{what.name}"
-    # A package imports its submodules under their own names; asking its file would mean reading all of it.
+    # A package imports its submodules under their own names; a search in its file would require parsing all of it.
     return Found(submodule, None) if module_of(submodule) else find(what.module, what.name, depth + 1)
 
 
 def resolve(expression: ast.AST, module: str) -> Found | None:
-    """The definition of a dotted name as it is written in a module."""
+    """Return the definition of a dotted name used in a module."""
     if isinstance(expression, ast.Name):
         return find(module, expression.id)
     if isinstance(expression, ast.Attribute):
@@ -250,7 +253,7 @@ def resolve(expression: ast.AST, module: str) -> Found | None:
 
 
 def origin(expression: ast.AST, module: str) -> str:
-    """The dotted name of what is written in a module, as far as its own imports tell: no other file is read."""
+    """Return the full dotted name of an expression by the module's own imports; no other file is read."""
     text = ast.unparse(expression)
     first, dot, rest = text.partition(".")
     there = module_of(module)
@@ -261,13 +264,13 @@ def origin(expression: ast.AST, module: str) -> str:
 
 
 def is_foreign(expression: ast.AST, module: str) -> bool:
-    """Return True if a name is of Python's own library or of a framework that `module` is not part of."""
+    """Return True if a name belongs to Python's standard library, or to a framework that does not contain `module`."""
     top = origin(expression, module).partition(".")[0]
     return top != module.partition(".")[0] and (top in FRAMEWORKS or top in sys.stdlib_module_names)
 
 
 def evaluate(expression: ast.AST | None, module: str) -> Any:
-    """The value of an expression of literals, arithmetic and constants of modules, or UNKNOWN."""
+    """Evaluate an expression of literals, arithmetic and module constants; UNKNOWN if that fails."""
     try:
         return _evaluated(expression, module)
     except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
@@ -304,7 +307,7 @@ def _elements(elements: Sequence[ast.expr], module: str) -> Iterator[Any]:
         if isinstance(element, ast.Starred):
             found = resolve(element.value, module)
             table = getattr(found.node, "value", None) if found is not None else None
-            if found is not None and isinstance(table, ast.Dict):  # *TABLE stands for its keys
+            if found is not None and isinstance(table, ast.Dict):  # *TABLE expands to its keys
                 yield from (_evaluated(key, found.module) for key in table.keys)
             else:
                 yield from _evaluated(element.value, module)

@@ -1,4 +1,4 @@
-"""A vocabulary for settings: what a value may be, in checks and in words."""
+"""Specifications of the allowed values of settings, as checks and as text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ EMPTY = "is empty"
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """Any value. `help` says what the setting is for."""
+    """Base specification: any value. `help` describes the setting."""
 
     help: str = ""
 
@@ -110,7 +110,7 @@ class Choice(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Spec):
-    """Some text; empty: it may be empty."""
+    """A text. empty: True if it may be empty."""
 
     empty: bool = False
 
@@ -125,12 +125,12 @@ class Text(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Path(Text):
-    """A file or folder name, not empty. exists: a folder that a run needs; `places.check` looks for it."""
+    """A non-empty file or folder name. exists: True for a folder that has to exist, checked by `places.check`."""
 
     exists: bool = False
 
     def problem(self, value: Any) -> str | None:
-        # `run_dir=2024` is a number to Hydra and a folder to its user.
+        # Hydra parses `run_dir=2024` as a number; it means a folder.
         if isinstance(value, int | float) and not isinstance(value, bool):
             return None
         return super().problem(value)
@@ -160,7 +160,7 @@ class OneOf(Spec):
 
     def problem(self, value: Any) -> str | None:
         problems = [spec.problem(value) for spec in self.specs]
-        # The one that came nearest says why.
+        # Report the problem of the nearest member.
         return None if None in problems else next((p for p in problems if p in (OUT_OF_RANGE, EMPTY)), problems[0])
 
     def allowed(self) -> str:
@@ -169,7 +169,7 @@ class OneOf(Spec):
 
 @dataclass(frozen=True)
 class ListOf(Spec):
-    """A list of what `spec` allows, of `length` where that is given; empty: it may be empty."""
+    """A list of values that `spec` allows, of the given `length`, if any. empty: True if it may be empty."""
 
     spec: Spec
     length: int | None = field(default=None, kw_only=True)
@@ -191,7 +191,7 @@ class ListOf(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Node(Spec):
-    """An object with a `_target_`, whose settings have a schema of their own where we know the target."""
+    """An object with a `_target_`; its settings are checked by a schema of their own if the target is known."""
 
     def problem(self, value: Any) -> str | None:
         return None if isinstance(value, Mapping) and "_target_" in value else WRONG_TYPE
@@ -202,7 +202,7 @@ class Node(Spec):
 
 @dataclass(frozen=True)
 class Table(Spec):
-    """Names of the user's choice, each with what `spec` allows."""
+    """A mapping from arbitrary names to values that `spec` allows."""
 
     spec: Spec
 
@@ -216,7 +216,7 @@ class Table(Spec):
 
 
 def plain(value: Any) -> str:
-    """A value as one would type it: null, true, 0.5, digits, '' for empty text."""
+    """Format a value as typed on the command line: null, true, 0.5, digits, '' for empty text."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,11 +1,11 @@
-"""The nearest of the names that there are."""
+"""Suggestions of the nearest known names."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 ALIKE = 0.6
 
-# Names that other programs have for a setting, and the ends of the names that it has here.
+# Names of settings in other programs, and the last parts of the names used here.
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "iterations": (
         *("epochs", "max_epochs", "num_epochs", "n_epochs", "steps", "max_steps", "num_steps", "total_steps"),
@@ -33,15 +33,15 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:
-    """Up to `most` of `names` that `name` may have meant, the likeliest first."""
+    """Return up to `most` of `names` that resemble `name`, the likeliest first."""
     scores = {other: _likeness(_bare(name), _bare(other)) for other in names}
     return _best(scores, most)
 
 
 def nearest_keys(key: str, keys: Iterable[str], *, most: int = 3) -> list[str]:
-    """The dotted `keys` that are called `key` elsewhere; else up to `most` that it may have meant.
+    """Return the dotted `keys` that other programs call `key`; otherwise up to `most` keys that resemble it.
 
-    The last word counts, its place a little.
+    The similarity depends mainly on the last part of a key, and a little on the parts before it.
     """
     keys = [*keys]
     if named := [*_elsewhere(key, keys)]:
@@ -63,14 +63,14 @@ def _elsewhere(key: str, keys: Sequence[str]) -> Iterator[str]:
 
 
 def did_you_mean(names: Iterable[str]) -> str:
-    """A sentence, or nothing where nothing is near."""
+    """Return a sentence with suggestions; empty without any."""
     names = list(names)
     return f" Did you mean {' or '.join(names)}?" if names else ""
 
 
 def _best(scores: dict[str, float], most: int) -> list[str]:
     ranked = sorted((name for name in scores if scores[name] >= ALIKE), key=lambda name: (-scores[name], name))
-    # What is far behind the best is noise.
+    # Matches far worse than the best one are noise.
     return [name for name in ranked if scores[name] >= scores[ranked[0]] - 0.15][:most]
 
 

@@ -1,7 +1,7 @@
-"""Tables of a variant's settings on the pages `docs/variants/*.md`, from the constructors that a run of it builds.
+"""Tables of a variant's settings on the pages `docs/variants/*.md`, from the constructors that its runs call.
 
-A table stands between `<!-- settings: NAME -->` and `<!-- end -->`, NAME being a choice of `variant=`.
-`python -m experiments.settings docs/variants/*.md` writes the tables of these pages anew. Imports no torch.
+A table lies between `<!-- settings: NAME -->` and `<!-- end -->`, where NAME is a choice of `variant=`.
+`python -m experiments.settings docs/variants/*.md` regenerates the tables of these pages. Imports no torch.
 """
 
 import re
@@ -17,7 +17,7 @@ from experiments.settings.signatures import REQUIRED, UNKNOWN, Argument, signatu
 from experiments.settings.spec import plain
 
 TABLE = re.compile(r"(<!-- settings: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-FOLLOWS = re.compile(r"\$\{([\w.]+)\}")  # an argument that another group of the configuration gives
+FOLLOWS = re.compile(r"\$\{([\w.]+)\}")  # an argument whose value is another group of the configuration
 SHOWN = ("lr", "betas", "momentum", "weight_decay", "iterations", "hold", "start_factor", "end_factor")
 BAR = r"\|"  # within a cell
 
@@ -25,12 +25,12 @@ Row = tuple[str, str, str, str]  # name, default, values and meaning of a settin
 
 
 def refreshed(text: str) -> str:
-    """The text of a page with its tables of settings made anew."""
+    """Return the text of a page with regenerated tables of settings."""
     return TABLE.sub(lambda found: found[1] + "\n".join(table(found[2])) + "\n" + found[3], text)
 
 
 def refresh(pages: Sequence[str]) -> None:
-    """Make the tables of settings on these pages anew."""
+    """Regenerate the tables of settings on these pages."""
     for page in map(Path, pages):
         text = page.read_text()
         if (made := refreshed(text)) != text:
@@ -39,7 +39,7 @@ def refresh(pages: Sequence[str]) -> None:
 
 @cache
 def table(variant: str) -> tuple[str, ...]:
-    """The lines of the table of `variant=<variant>`, without a recipe."""
+    """Return the lines of the table of `variant=<variant>`, without a recipe."""
     lines = ["| setting | default | values | meaning |", "|---|---|---|---|"]
     return (*lines, *(f"| {' | '.join(row)} |" for row in _rows(variant)))
 
@@ -68,7 +68,7 @@ def _rows(variant: str) -> Iterator[Row]:
 
 
 def _of_model(written: Mapping[str, Any], values: Mapping[str, Any], composed: Composed) -> Iterator[Row]:
-    """Groups that the model of the network asks for: likelihood= of a variational one."""
+    """Yield rows for the groups that the network's model refers to, such as likelihood= of a variational model."""
     model, given = (config["network"].get("model") for config in (values, written))
     taken = signature(str(model["_target_"])) if isinstance(model, Mapping) else None
     for name, argument in (taken.settings if taken else {}).items():
@@ -78,7 +78,7 @@ def _of_model(written: Mapping[str, Any], values: Mapping[str, Any], composed: C
 
 
 def _followed(group: str, value: Any, argument: Argument, composed: Composed) -> Iterator[Row]:
-    """An argument that a group gives: objective=hinge, or a part of network=dcgan, which is not listed further."""
+    """Yield the row of an argument that a group provides: objective=hinge, or a part of network=dcgan, not expanded."""
     top, _, part = group.partition(".")
     names = [re.sub(r"^f_\w+$", "f_...", name) for name in shared().options(top) if "/" not in name]
     options = ", ".join(dict.fromkeys(names))  # ten f-divergences are one entry
@@ -91,7 +91,7 @@ def _followed(group: str, value: Any, argument: Argument, composed: Composed) ->
 
 
 def _parts(place: str, written: Any, value: Any) -> Iterator[Row]:
-    """The settings of an object that the variant's own files describe."""
+    """Yield rows for the settings of an object that the variant's own files describe."""
     if not (isinstance(value, Mapping) and isinstance(written, Mapping) and "_target_" in value):
         return
     taken = signature(str(value["_target_"]))
@@ -103,7 +103,7 @@ def _parts(place: str, written: Any, value: Any) -> Iterator[Row]:
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of the usual settings of `Training`; docs/SETTINGS.md has all of them."""
+    """Yield rows for the usual settings of `Training`; docs/SETTINGS.md lists all of them."""
     for player, settings in training["players"].items():
         yield from _player(f"variant.training.players.{player}", settings)
     taken = signature(str(training["_target_"]))
@@ -125,7 +125,7 @@ def _player(place: str, settings: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _described(node: Any) -> str:
-    """A class with the settings that papers name: `Adam` lr 0.0002, betas [0.5, 0.9]."""
+    """Describe a class with the settings usual in papers: `Adam` lr 0.0002, betas [0.5, 0.9]."""
     if not isinstance(node, Mapping):
         return f"`{plain(node)}`"
     settings = [f"{name} {plain(node[name])}" for name in SHOWN if node.get(name) and name != "iterations"]

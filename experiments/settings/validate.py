@@ -1,4 +1,4 @@
-"""A composed configuration against the signatures of the constructors that it names."""
+"""Validation of a composed configuration against the signatures of the constructors that it names."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,22 +18,22 @@ SHOWN = 3
 
 
 class Problem(NamedTuple):
-    """key: dotted, of the setting. text: a sentence."""
+    """A problem of a setting. key: its dotted key. text: a sentence."""
 
     key: str
     text: str
 
 
 def check(config: Mapping[str, Any], composed: DictConfig | None = None, *, also: Collection[str] = ()) -> None:
-    """Refuse a configuration with values that do not fit.
+    """Refuse a configuration with invalid values.
 
     Args:
-        config: resolved and plain.
-        composed: the same before its interpolations were resolved, to blame a value where it was given.
-        also: top-level keys that a user's own files bring.
+        config: resolved, in plain containers.
+        composed: the same before its interpolations were resolved, to report a value at the key that sets it.
+        also: top-level keys that a user's own files add.
 
     Raises:
-        UserError: names each setting, what was given and what fits.
+        UserError: the message lists each setting with its value and the allowed values.
     """
     found = list(problems(config, also))
     given = [problem for problem in found if not _interpolated(composed, problem.key)]
@@ -44,7 +44,7 @@ def check(config: Mapping[str, Any], composed: DictConfig | None = None, *, also
 
 
 def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[Problem]:
-    """Everything that does not fit, the top level first."""
+    """Yield all problems, those of the top level first."""
     known = [*TOP, *GROUPS, *also]
     for key in config:
         if key not in known:
@@ -78,7 +78,7 @@ def problems(config: Mapping[str, Any], also: Collection[str] = ()) -> Iterator[
 
 
 def allowed(key: str, config: Mapping[str, Any]) -> Spec | None:
-    """The specification of the dotted `key` of a configuration; None if no signature has it."""
+    """Return the specification of a dotted `key` of a configuration; None if no signature contains it."""
     place, _, last = key.rpartition(".")
     if not place:
         return TOP.get(key)
@@ -90,7 +90,7 @@ def allowed(key: str, config: Mapping[str, Any]) -> Spec | None:
 
 
 def _nested(node: Any, path: str, *, built: bool = False) -> Iterator[Problem]:
-    """Problems of the settings of an object and of its parts. built: required arguments have to be given."""
+    """Yield the problems in the settings of an object and its parts. built: required arguments have to be given."""
     if isinstance(node, Mapping):
         taken = signature(str(node["_target_"])) if "_target_" in node else None
         if taken is not None:
@@ -146,7 +146,7 @@ def _at(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _interpolated(composed: DictConfig | None, key: str) -> bool:
-    """Return True if a setting only follows another: it, or a group that it is in, is an interpolation."""
+    """Return True if a setting only follows another one: it, or a group that contains it, is an interpolation."""
     node: Any = composed
     for part in key.split("."):
         name: Any = int(part) if isinstance(node, ListConfig) else part

@@ -1,1 +1,1 @@
-"""Studies: many runs of one command, one figure and one table. `report(run_dirs, folder)` writes both."""
+"""Studies: many runs from one command, with one figure and one table. `report(run_dirs, folder)` writes both."""

@@ -20,10 +20,10 @@ OUT = "out="
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write the page; the exit code.
+    """Write the page; return the exit code.
 
     Raises:
-        UserError: there is no such study, a folder is not there, or it holds no run of the study.
+        UserError: there is no such study, or a folder does not exist or holds no run of the study.
     """
     words = [word for word in argv if not word.startswith(OUT)]
     folder = _folder([word.removeprefix(OUT) for word in argv if word.startswith(OUT)])
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         reporting.write(f"experiments.studies.{arguments.name}", [], folder)
         return cli.DONE
     found, odd = find(arguments.folders)
-    # A run that is named itself is meant, whatever it was made for: a paper's own budget beside ours.
+    # A run given by its own path is included whatever its experiment, for example one with the budget of the paper.
     of_study = [run.path for run in found if run.path in arguments.folders or arguments.name in _group(run).split("-")]
     if not of_study:
         seen = "".join(f" {path} {why}." for path, why in odd[:3])
@@ -51,16 +51,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _trains(name: str) -> bool:
-    """Return True if the study has training jobs; one without jobs is made without runs."""
+    """Return True if the study has training jobs; otherwise its page needs no runs."""
     text = (Path(conf.__path__[0]) / "experiment" / "study" / f"{name}.yaml").read_text(encoding="utf-8")
     return bool(yaml.safe_load(text)["study"]["jobs"])
 
 
 def _folder(given: Sequence[str]) -> Path:
-    """The folder for the page.
+    """Return the folder for the page.
 
     Raises:
-        UserError: several, none, or a file.
+        UserError: several folders, an empty name, or a file.
     """
     if len(given) > 1 or "" in given:
         raise UserError("out= names one folder for the page and its figure: say out=DIR, or leave it out.")

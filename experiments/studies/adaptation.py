@@ -22,14 +22,14 @@ PUBLISHED = {  # Ganin et al. 2016, table 2: source only, DANN, on target
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """adaptation.{md,png}; of one pair of domains that is no embedded one, adaptation_<data>.{md,png}."""
+    """Write adaptation.{md,png}, or adaptation_<data>.{md,png} if all runs are of one pair of domains."""
     found: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     done = tested(run_dirs)
     for run_dir in done:
         config = config_of(run_dir)
         found[config["names"]["data"]][how(config)].append(run_dir)
     name = "adaptation" if len(found) > 1 else f"adaptation_{next(iter(found))}"
-    shipped = next(iter(found)) if len(found) > 1 else ""  # the study itself has two
+    shipped = next(iter(found)) if len(found) > 1 else ""  # the study itself has two pairs
     configs = [config_of(run_dir) for run_dir in done]
     said = asked([settings_of(config) for config in configs], shipped=shipped, of_data=configs[0]["data"])
     parts = [
@@ -58,7 +58,7 @@ def how(config: Mapping[str, Any]) -> str:
 
 
 def gap_closed(found: float, source_only: float, on_target: float) -> float:
-    """The share of what the shift costs that was won back."""
+    """Return the share of the accuracy lost by the shift that was recovered."""
     return (found - source_only) / (on_target - source_only)
 
 
@@ -85,7 +85,7 @@ def _test(run_dir: Path) -> dict[str, float]:
 
 
 def _figure(found: Mapping[str, Mapping[str, Sequence[Path]]]) -> Figure:
-    """Left: accuracy on the target, a dot a run. Right: features of the first pair of domains, without and with d."""
+    """Plot target accuracy, one dot per run (left), and features of the first pair without and with d (right)."""
     figure = Figure(figsize=(13, 6), layout="constrained")
     grid = figure.add_gridspec(2, 4)
     bars = figure.add_subplot(grid[:, :2])

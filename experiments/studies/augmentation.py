@@ -1,4 +1,4 @@
-"""Accuracy that generated images add to a classifier, by the share of labelled images and by the generator."""
+"""Study of generated training images: gain in classifier accuracy by share of labelled images and by generator."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ from lightning_gans.models.export import described
 from lightning_gans.reporting.images import image_grid, to_uint8
 
 SHIPPED = "digits"
-BUDGET = 800  # iterations that the study has unasked
-N = 1440  # generated images, as many of each class
+BUDGET = 800  # default iterations of the study
+N = 1440  # generated images, in equal numbers per class
 GOOD, BAD = "good", "bad"
 REAL = "real alone"
 ROWS = (REAL, f"real + {GOOD}", f"real + {BAD}", f"{GOOD} alone", f"{BAD} alone")
@@ -43,9 +43,9 @@ CLASSIFIERS = len(ROWS)
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of one run: accuracies by what the classifier saw, FID and label accuracy by generator.
+    """Figures of one run: accuracies by the classifier's training data, FID and label accuracy by generator.
 
-    tested: test images behind an accuracy.
+    tested: number of test images per accuracy.
     """
 
     accuracy: Mapping[str, float]
@@ -56,10 +56,10 @@ class Scores:
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """augmentation.{md,png}.
+    """Write augmentation.{md,png}.
 
     Raises:
-        UserError: the runs are not those of the study.
+        UserError: the runs do not belong to the study.
     """
     done = finished(run_dirs)
     for run_dir in done:
@@ -83,7 +83,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def measured(run_dir: Path, extractor: Extractor, reference: Reference) -> Scores:
-    """All figures of one run; its classifiers have the run's seed."""
+    """Return all figures of one run; its classifiers use the run's seed."""
     config = config_of(run_dir)
     data = load_data(config, allow=(f"{LabelledDigits.__module__}.{LabelledDigits.__qualname__}",))
     real, test, classes = hold(data.split("train"), Recipe()), data.split("test"), len(data.classes)
@@ -103,7 +103,7 @@ def measured(run_dir: Path, extractor: Extractor, reference: Reference) -> Score
 
 
 def generated(place: Path, labels: Tensor) -> Tensor:
-    """One image for each label, by the generator of a folder: (N, C, S, S) in [-1, 1]."""
+    """Generate one image for each label by the generator in a folder: (N, C, S, S) in [-1, 1]."""
     model: Any = load_generator(place)
     assert isinstance(model, SamplesByLabel)
     with torch.no_grad():
@@ -111,7 +111,7 @@ def generated(place: Path, labels: Tensor) -> Tensor:
 
 
 def _whole(config: Mapping[str, Any]) -> LabelledDigits:
-    """The run's data with all labelled images."""
+    """Return the run's data with all labelled images."""
     data = config["data"]
     return LabelledDigits(image_size=data["image_size"], channels=data["channels"])
 
@@ -121,14 +121,14 @@ def _value(score: float | Estimate) -> float:
 
 
 def over_seeds(accuracies: Sequence[float], tested: int) -> Estimate:
-    """The mean accuracy over seeds, with the error of the seeds and of the test images."""
+    """Return the mean accuracy over seeds, with the error due to seeds and test images."""
     seeds = estimate.mean(torch.tensor(accuracies, dtype=torch.float64))
     images = estimate.of_share(seeds.value, tested).error
     return Estimate(seeds.value, hypot(images, seeds.error if len(accuracies) > 1 else 0.0))
 
 
 def gain(scores: Sequence[Scores], row: str) -> Estimate:
-    """The mean accuracy that a row has beyond real images alone, with the error of the seeds; NaN for one seed."""
+    """Return the mean gain in accuracy over real images alone, with the error due to seeds; NaN for one seed."""
     gains = [of_one.accuracy[row] - of_one.accuracy[REAL] for of_one in scores]
     found = estimate.mean(torch.tensor(gains, dtype=torch.float64))
     return found if len(gains) > 1 else Estimate(found.value, nan)
@@ -185,7 +185,7 @@ digits, and the share of generated digits (%) in which it finds the class asked 
 
 
 def _figure(run_dirs: Sequence[Path], by_share: Mapping[float, Sequence[Scores]]) -> Figure:
-    """Left: accuracy against the share, mean and standard error. Right: digits of both generators of the first seed."""
+    """Plot mean accuracy and standard error against the share (left), and digits of both generators (right)."""
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     grid = figure.add_gridspec(len(by_share), 4)
     axes = figure.add_subplot(grid[:, :2])

@@ -17,7 +17,7 @@ COLUMNS = 10
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """categories_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """Write categories_<data>.{csv,md,png} for each data set; the record keeps earlier runs."""
     for data, of_data in by_data(tested(run_dirs)).items():
         record = Record(folder / f"categories_{data}.csv", [*METRICS, CURVE])
         for run_dir in of_data:
@@ -72,7 +72,7 @@ def _error(line: Line) -> float:
 
 
 def _figure(games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Path]) -> Figure:
-    """Error on validation over the iterations, a line a seed; what the best and the worst of `run_dirs` draw."""
+    """Plot validation error over iterations, one line per seed, and samples of the best and worst of `run_dirs`."""
     from lightning_gans import load_generator
     from lightning_gans.reporting.images import image_grid
 

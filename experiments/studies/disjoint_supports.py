@@ -14,7 +14,7 @@ NAMES = {"js": "Jensen-Shannon (nats)", "wasserstein": "Wasserstein (WGAN-GP)"}
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """disjoint_supports.{md,png}."""
+    """Write disjoint_supports.{md,png}."""
     found: dict[str, dict[float, list[float]]] = {name: defaultdict(list) for name in NAMES}
     weight = 10.0
     for run_dir in finished(run_dirs):

@@ -1,4 +1,4 @@
-"""The generator early in its training, kept beside the one at the end."""
+"""Callback that exports the generator early in training, in addition to the export at the end."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class EarlyGenerator(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         if pl_module.iteration != self.iteration:
             return
-        model = pl_module.evaluated_model()  # on every rank, so that they stay alike
+        model = pl_module.evaluated_model()  # on every rank, so that ranks stay in sync
         if trainer.is_global_zero:
             callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
             spec = next(one.spec for one in callbacks if isinstance(one, Checkpoints))

@@ -1,4 +1,4 @@
-"""FID, KID, Inception Score and label accuracy of every game on one data set, under one budget."""
+"""Study of all games: FID, KID, Inception Score and label accuracy on one data set, with the same budget."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ METRICS = {
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """every_game_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """Write every_game_<data>.{csv,md,png} for each data set; the record keeps earlier runs."""
     for data, of_data in by_data(finished(run_dirs)).items():
         record = Record(folder / f"every_game_{data}.csv", [*METRICS, "floor"])
         for run_dir in of_data:
@@ -51,7 +51,7 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data:
     axes.barh(order, [fmean(_last(games[game], "fid_classifier")) for game in order])
     for place, game in enumerate(order):
         values = _last(games[game], "fid_classifier")
-        axes.plot(values, [place] * len(values), "k.", markersize=4)  # a dot a seed
+        axes.plot(values, [place] * len(values), "k.", markersize=4)  # one dot per seed
     if floor is not None:
         axes.axvline(floor, color="grey", linestyle=":", label="real, held out")
         axes.legend(fontsize=8)

@@ -1,4 +1,4 @@
-"""A conditional generator whose discriminator ignores the condition, sees it, or is shown wrong pairs."""
+"""Study of conditional generators whose discriminator ignores the condition, sees it, or also sees mismatched pairs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from experiments.trained.loading import load_data
 from lightning_gans import load_generator
 from lightning_gans.reporting.images import image_grid
 
-DATA, BUDGET = "digits_attributes", 1500  # what the study has unasked
+DATA, BUDGET = "digits_attributes", 1500  # defaults of the study
 ORDER = {
     "ignores": "D ignores the condition",
     "sees": "D sees the condition",
@@ -32,7 +32,7 @@ ROWS, COLUMNS = 6, 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """ignored_condition.{md,png}."""
+    """Write ignored_condition.{md,png}."""
     found: dict[str, list[Path]] = defaultdict(list)
     for run_dir in tested(run_dirs):
         found[told(config_of(run_dir))].append(run_dir)
@@ -71,7 +71,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def told(config: Mapping[str, Any]) -> str:
-    """Input of a run's D: a key of `ORDER`."""
+    """Return the kind of input of a run's D: a key of `ORDER`."""
     if not config["network"]["discriminator"]["embedding_dim"]:
         return "ignores"
     return "matches" if config["variant"]["wrong_pair_weight"] else "sees"
@@ -84,7 +84,7 @@ def _row(way: str, run_dirs: Sequence[Path]) -> list[str]:
 
 
 def _figure(module: Any, run_dirs: Mapping[str, Path]) -> Figure:
-    """A panel a way: in each row a test image and samples for its condition."""
+    """Plot one panel per kind of input, with a test image and samples for its condition in each row."""
     part = module.split("test").at_most(ROWS)
     real, conditions = next(part.batches(ROWS)).x, part.conditions
     figure = Figure(figsize=(10, 10 / 3 * ROWS / COLUMNS + 0.4), layout="constrained")

@@ -23,12 +23,12 @@ CURVES = ("knn_accuracy", "reconstruction_ratio")
 # `python -m benchmarks.neighbours data=mnist data.image_size=28`: 1-NN accuracy without any training
 BESIDE = {"mnist": {"pixels": 0.9688, "an untrained encoder": 0.9645}}
 PUBLISHED = {"mnist": {"pixels, published": 0.9691, "bigan, published": 0.9739}}  # Donahue et al. 2016, table 1
-EPOCHS_400 = 168_750  # of 54,000 images at 128
+EPOCHS_400 = 168_750  # on 54,000 images, with batches of 128
 COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """inference_<data>.{csv,md,png}, for each data set; runs of an earlier day stay in the record."""
+    """Write inference_<data>.{csv,md,png} for each data set; the record keeps earlier runs."""
     for data, of_data in by_data(tested(run_dirs)).items():
         record = Record(folder / f"inference_{data}.csv", [*METRICS, *(f"{name}_curve" for name in CURVES)])
         for run_dir in of_data:
@@ -76,7 +76,7 @@ def _row(game: str, lines: Sequence[Line]) -> list[str]:
 
 
 def _figure(data: str, games: Mapping[str, Sequence[Line]], run_dir: Path) -> Figure:
-    """Both curves, a line a seed, on validation, with the test's stars; reconstructions of one run."""
+    """Plot both validation curves (one line per seed, stars for the test split) and reconstructions of one run."""
     from lightning_gans import load_generator
     from lightning_gans.reporting.images import image_grid
 

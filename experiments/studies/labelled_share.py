@@ -1,4 +1,4 @@
-"""Digits of which a share of the training images is there at all: labels are scarce, and so are images."""
+"""Digits with only a share of the training images, so that both images and labels are scarce."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -12,9 +12,9 @@ from lightning_gans.settings import Channels, Count, Gt, ImageSize, Le, Seed
 
 
 class LabelledDigits(Digits):
-    """scikit-learn's digits with a share of the training images, class by class; validation and test as they are.
+    """scikit-learn's digits with a share of the training images of each class; validation and test are complete.
 
-    The part of a smaller share is contained in that of a larger one of the same seed.
+    The images of a smaller share are a subset of those of a larger share with the same seed.
 
     Args:
         batch_size: global batch size, of all processes together.

@@ -1,4 +1,4 @@
-"""The latent regressor: an encoder that is trained on generated samples alone, z to x to z."""
+"""The latent regressor: an encoder trained on generated samples only, z to x to z."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ from lightning_gans.variants.bigan import BiGAN
 
 
 class LatentRegressor(BiGAN):
-    """Baseline of Donahue et al. 2016 (1605.09782): G and D play their game on samples, and E descends |E(G(z)) - z|^2.
+    """Baseline of Donahue et al. 2016 (1605.09782): G and D are trained as a GAN, and E minimises |E(G(z)) - z|^2.
 
-    D is BiGAN's network with codes of zeros, so that it judges samples alone and both games have the same networks. E
-    never sees real samples in training, and G does not follow E.
+    D is BiGAN's network with codes set to zero, so that it judges samples only and both games have the same networks. E
+    never sees real samples in training, and no gradient of E's loss reaches G.
 
     Args:
         model: G, its prior and E.
@@ -24,7 +24,7 @@ class LatentRegressor(BiGAN):
 
     @shared
     def drawn(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
-        """Codes and their samples, once for the three players."""
+        """Draw codes and their samples, shared by the three players."""
         z = self.noise(self.model.prior, len(batch.x))
         return z, self.model(z)
 

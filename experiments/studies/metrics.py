@@ -1,4 +1,4 @@
-"""Sensitivity of metrics of generated images: real digits, degraded in known ways, in the place of generated ones."""
+"""Study of the sensitivity of metrics: degraded real digits take the place of generated images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from lightning_gans.metrics.memorisation import memorised
 from lightning_gans.metrics.names import METRICS, is_better
 from lightning_gans.metrics.scores import Reference, distribution_scores
 
-N, DRAWS = 180, 5  # images of a set, and sets drawn of each kind
-SEEN = 4.0  # standard deviations from undegraded digits, from which on a metric is said to see a failure
+N, DRAWS = 180, 5  # images per set, and sets drawn of each kind
+SEEN = 4.0  # standard deviations from undegraded digits at which a metric detects a failure
 
 TITLES = {
     "fid": "FID",
@@ -44,7 +44,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Halves:
-    """Images (N, 1, S, S) in [-1, 1] and labels (N,): `known` is the reference, `other` stand in for generated ones."""
+    """Images (N, 1, S, S) in [-1, 1] and labels (N,): `known` is the reference, `other` replaces generated images."""
 
     known: Tensor
     known_labels: Tensor
@@ -52,11 +52,11 @@ class Halves:
     other_labels: Tensor
 
 
-Makes = Callable[[Halves, float, torch.Generator], Tensor]  # a level of a failure and the draw -> images
+Makes = Callable[[Halves, float, torch.Generator], Tensor]  # (images, level of a failure, random generator) -> images
 
 
 class Failure(NamedTuple):
-    """A kind of degradation. levels: of increasing strength; told: the level that the table shows."""
+    """A kind of degradation. levels: strengths in increasing order; told: the level shown in the table."""
 
     axis: str
     levels: Sequence[float]
@@ -81,7 +81,7 @@ def _without_classes(digits: Halves, dropped: float, draws: torch.Generator) -> 
 
 
 def _copied(digits: Halves, a_class: float, draws: torch.Generator) -> Tensor:
-    """`a_class` distinct images of each class, each as often as it takes."""
+    """Return `a_class` distinct images of each class, repeated to the full number of images."""
     return _of_each_class(digits.other, digits.other_labels, int(a_class), draws).repeat(
         N // 10 // int(a_class), 1, 1, 1
     )
@@ -133,7 +133,7 @@ Values = Mapping[str, Sequence[float]]  # metric -> a value for each draw
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """metrics.{md,png}; there are no runs: the digits and the classifier are all that it takes."""
+    """Write metrics.{md,png}. The study needs no runs, only the digits and the classifier."""
     assert not run_dirs
     digits = halves()
     data = Digits()
@@ -155,7 +155,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def halves() -> Halves:
-    """The training digits in two halves of each class, drawn once and for all."""
+    """Split the training digits of each class into two halves, with a fixed seed."""
     batch = next(Digits().split("train").batches(10_000))
     assert batch.label is not None
     order = torch.randperm(len(batch.x), generator=stream("study of metrics", "halves"))
@@ -165,7 +165,7 @@ def halves() -> Halves:
 
 
 def scores(x: Tensor, digits: Halves, reference: Reference, extractor: Extractor) -> dict[str, float]:
-    """All metrics of images (n, 1, S, S), less their standard errors."""
+    """Compute all metrics of images (n, 1, S, S), without standard errors."""
     seen = extract(extractor, [x])
     assert seen.probabilities is not None
     found = dict(distribution_scores(reference, *seen))
@@ -182,7 +182,7 @@ def _of_each_class(x: Tensor, labels: Tensor, n: int, draws: torch.Generator) ->
 
 
 def drawn(curves: Mapping[Failure, Sequence[Values]]) -> Figure:
-    """A panel for each metric (rows) under each failure (columns); bars are deviations over draws."""
+    """Plot a panel for each metric (row) and failure (column); error bars are standard deviations over draws."""
     figure = Figure(figsize=(13, 15), layout="constrained")
     panels = figure.subplots(len(TITLES), len(curves), sharey="row", sharex="col", squeeze=False)
     for column, (failure, values) in enumerate(curves.items()):
@@ -212,7 +212,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _cell(metric: str, values: Sequence[float], real: Sequence[float]) -> str:
-    """The mean over draws; bold if it is far worse than that of undegraded digits, italic if it is far better."""
+    """Format the mean over draws; bold if far worse than that of undegraded digits, italic if far better."""
     (mean, deviation), (of_real, deviation_of_real) = _spread(values), _spread(real)
     text = f"{mean:.3f}" if abs(mean) < 10 else f"{mean:.1f}"
     if not abs(mean - of_real) > SEEN * max(hypot(deviation, deviation_of_real), 1e-9):

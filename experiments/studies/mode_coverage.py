@@ -1,4 +1,4 @@
-"""Modes, high-quality share and reverse KL of every game on the ring and the grid, beside PacGAN's published rows."""
+"""Study of mode coverage: modes, high-quality share and reverse KL on ring and grid, with PacGAN's published rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ METRICS = ("modes", "high_quality", "reverse_kl")
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """mode_coverage.{csv,md,png}; runs of an earlier day stay in the record."""
+    """Write mode_coverage.{csv,md,png}; the record keeps earlier runs."""
     record = Record(folder / "mode_coverage.csv", METRICS)
     for run_dir in ended(run_dirs, "finished", "diverged"):
         if config_of(run_dir)["names"]["data"] not in MODES:
@@ -77,7 +77,7 @@ samples, and `packing1` one; its batch is counted in packs (256), and its figure
 
 @dataclass
 class Runs:
-    """Results of one game over seeds: modes, high-quality share and reverse KL of each run that finished."""
+    """Results of one game over seeds: modes, high-quality share and reverse KL of each finished run."""
 
     last: list[tuple[float, ...]]
     lost: int
@@ -103,7 +103,7 @@ def _row(game: str, runs: Runs, most: int) -> list[str]:
 
 
 def _dots(axes: Sequence[Any], data: str, games: Mapping[str, Runs], order: Sequence[str]) -> None:
-    """A dot for each seed; dotted lines are what a perfect sampler comes to."""
+    """Plot one dot per seed; dotted lines mark a perfect sampler."""
     order = [game for game in order if games[game].last]
     for place, which in ((0, 2), (1, 1)):
         for row, game in enumerate(order):

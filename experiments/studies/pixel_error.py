@@ -1,4 +1,4 @@
-"""Six wrong pixels along a stroke against one isolated wrong pixel, by three judges: pixels, features and D."""
+"""Study of six wrong pixels along a stroke against one isolated wrong pixel, judged by pixels, features and D."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,17 +21,17 @@ from lightning_gans.metrics import estimate
 from lightning_gans.metrics.estimate import Estimate
 
 SHIPPED = "digits"
-BUDGET = 1000  # iterations that the study has unasked
+BUDGET = 1000  # default iterations of the study
 EXAMPLES = 8
-SURE = 2.0  # standard errors from one half, from which on a preference is set in bold
+SURE = 2.0  # standard errors from one half at which a preference is shown in bold
 SIX = ("line", "block")
 TITLES = {"one": "one pixel", "line": "six, 6 x 1", "block": "six, 3 x 2"}
 
-Lost = Mapping[str, Tensor]  # copy -> how far it is from its image, by each seed: (seeds, N) float64
+Lost = Mapping[str, Tensor]  # copy -> distance from its image for each seed: (seeds, N) float64
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """pixel_error.{md,png}, or pixel_error_<data>.{md,png} where data are not digits."""
+    """Write pixel_error.{md,png}, or pixel_error_<data>.{md,png} for data other than digits."""
     for data, of_data in by_data(tested(run_dirs)).items():
         found: dict[str, list[Path]] = defaultdict(list)
         for run_dir in of_data:
@@ -87,24 +87,24 @@ GANs: {budget}.
 
 
 def by_pixels(images: Mapping[str, Tensor]) -> tuple[Lost, float]:
-    """Euclidean distances of pixels, and their mean between two images."""
+    """Return Euclidean distances in pixel space, and their mean between two images."""
     return _distances({name: x.double().flatten(1) for name, x in images.items()})
 
 
 def by_features(images: Mapping[str, Tensor], extractor: Extractor) -> tuple[Lost, float]:
-    """Euclidean distances of the extractor's features, and their mean between two images."""
+    """Return Euclidean distances in the extractor's feature space, and their mean between two images."""
     return _distances({name: extractor(x).features.double().cpu() for name, x in images.items()})
 
 
 def by_discriminators(run_dirs: Sequence[Path]) -> tuple[Lost, float]:
-    """Logits lost by the D of each run, and the mean that generated images lose."""
+    """Return the drop in the logit of each run's D, and the mean drop for generated images."""
     found = [logits_of(run_dir) for run_dir in run_dirs]
     lost = {name: torch.stack([logits["real"] - logits[name] for logits in found]) for name in (*COPIES, "generated")}
     return lost, float(lost.pop("generated").mean())
 
 
 def preference(lost: Lost, copy: str) -> Estimate:
-    """The share of images for which `copy` loses less than one pixel does, with the error of images and of seeds."""
+    """Return the share of images for which `copy` loses less than `one` does, with the error of images and seeds."""
     prefers = (lost[copy] < lost["one"]).double()
     images, seeds = estimate.mean(prefers.mean(0)), estimate.mean(prefers.mean(1))
     return Estimate(images.value, hypot(images.error, seeds.error if len(prefers) > 1 else 0.0))
@@ -125,7 +125,7 @@ def _share(lost: Lost, copy: str) -> str:
 
 
 def _figure(images: Mapping[str, Tensor], judges: Mapping[str, Lost]) -> Figure:
-    """Images over their copies, with the judges' numbers of the first seed."""
+    """Plot images above their copies, with the distances of the first seed."""
     count = min(EXAMPLES, len(images["real"]))
     figure = Figure(figsize=(1.5 * count, 6.5 + 0.4 * len(judges)), layout="constrained")
     for row, (name, x) in zip(figure.subplots(len(images), count, squeeze=False), images.items(), strict=True):

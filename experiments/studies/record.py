@@ -1,4 +1,4 @@
-"""Record of a study's runs beside its page, one line each, to which runs of other days and machines are added."""
+"""Record of a study's runs next to its page, one line per run, to which later runs and other machines add lines."""
 
 import csv
 import io
@@ -23,14 +23,14 @@ Line = Mapping[str, str]
 
 
 class Record:
-    """The lines of `<study>.csv`: read, joined by those of new runs, written again.
+    """The lines of `<study>.csv`: read, extended by those of new runs, and rewritten.
 
-    A run done again takes the place of its line. Runs of one game under two recipes stay apart: a mean over both would
-    be of nothing.
+    A repeated run replaces its line. Runs of one game with different recipes are kept separate, because their mean
+    would be meaningless.
 
     Args:
-        file: the record; it need not be there yet.
-        metrics: names of the numbers that a line holds, empty where a run has none.
+        file: the record, which need not exist yet.
+        metrics: names of the columns with numbers; a cell is empty if a run lacks the number.
 
     Raises:
         UserError: the file is not such a record.
@@ -42,7 +42,7 @@ class Record:
         if file.is_file():
             with file.open(newline="", encoding="utf-8") as text:
                 reader = csv.DictReader(text)
-                if reader.fieldnames is not None:  # studies of version 0.1 were measured by a classifier
+                if reader.fieldnames is not None:  # studies of version 0.1 used a classifier as extractor
                     reader.fieldnames = [earlier("_classifier").get(name, name) for name in reader.fieldnames]
                 if reader.fieldnames is None or set(reader.fieldnames) != set(self.columns):
                     raise UserError(
@@ -53,7 +53,7 @@ class Record:
                     self._lines[_key(line)] = line
 
     def add(self, run_dir: Path, game: str, values: Mapping[str, float | str | None]) -> None:
-        """Put a run's line in; `values` by metric, None where it has no such number, text (`as_curve`) as it is."""
+        """Add or replace a run's line; `values` by metric: numbers, None if missing, or text from `as_curve`."""
         run = Run(run_dir, config_of(run_dir), summary_of(run_dir))
         written = {metric: _written(value) for metric, value in values.items()}
         line = dict.fromkeys(self.columns, "") | written
@@ -65,9 +65,9 @@ class Record:
         return iter(sorted(self._lines.values(), key=lambda line: (*_key(line)[:3], int(line["seed"]))))
 
     def games(self, data: str) -> dict[str, list[Line]]:
-        """The lines of a data set by game, or by game and recipe where a game has several.
+        """Return the lines of a data set by game, or by game and recipe if a game has several recipes.
 
-        A recipe is told by its budget, iterations x batch, or by its digest where budgets are alike.
+        A recipe is labelled by its budget (iterations x batch), or by its digest if budgets are equal.
         """
         recipes: dict[str, dict[str, list[Line]]] = {}
         for line in self:
@@ -82,7 +82,7 @@ class Record:
         return found
 
     def write(self) -> None:
-        """The whole record, atomically."""
+        """Write the whole record atomically."""
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
@@ -105,10 +105,10 @@ def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], it
     """Return the overrides of a study's command for these runs, such as " data=mnist seed=1,2".
 
     Args:
-        lines: of one data set; of each, what `settings_of` gives is enough.
-        shipped: the data set that the study has unasked.
+        lines: lines of one data set; the columns of `settings_of` suffice.
+        shipped: default data set of the study.
         of_data: the configuration of the data set.
-        iterations: that the study has unasked, where it has a number of its own for all.
+        iterations: default iterations of the study, if it has one number for all runs.
     """
     data = lines[0]["data"]
     budgets = {int(line["iterations"]) for line in lines}
@@ -122,12 +122,12 @@ def asked(lines: Sequence[Line], *, shipped: str, of_data: Mapping[str, Any], it
 
 
 def as_curve(iterations: Sequence[int], values: Sequence[float]) -> str:
-    """A number over training in one cell, "100:0.5 200:0.75"."""
+    """Encode a curve over training in one cell, "100:0.5 200:0.75"."""
     return " ".join(f"{iteration}:{_written(value)}" for iteration, value in zip(iterations, values, strict=True))
 
 
 def of_curve(cell: str) -> tuple[list[int], list[float]]:
-    """Iterations and values of such a cell."""
+    """Decode the iterations and values of such a cell."""
     points = [point.split(":") for point in cell.split()]
     return [int(iteration) for iteration, _ in points], [float(value) for _, value in points]
 
@@ -141,7 +141,7 @@ def _written(value: float | str | None) -> str:
 
 
 def _recipe(run: Run) -> str:
-    """A digest of what was run: alike for every seed and place, not for every precision."""
+    """Return a digest of a run's settings, independent of seed and paths but not of precision."""
     return runs.digest(f"{run.configuration} {of_record(run.config)}")
 
 
@@ -154,11 +154,11 @@ def _key(line: Line) -> tuple[str, ...]:
 
 
 def _sitting(run_dir: Path) -> dict[str, str]:
-    """Commit and machine, from the run's last command."""
+    """Return commit and machine from the run's last command."""
     file = run_dir / runs.COMMAND
     try:
         lines = list(map(printable, read_text(file).splitlines()))
-    except (OSError, ValueError):  # it is not there, or holds no text
+    except (OSError, ValueError):  # the file is missing or is not text
         lines = []
     commit = [line.removeprefix("commit ") for line in lines if line.startswith("commit ")]
     return {"commit": commit[-1] if commit else "", "machine": lines[-1].rpartition(", ")[2] if lines else ""}

@@ -1,4 +1,4 @@
-"""The page of a study from its runs, in a folder."""
+"""Generation of a study's page from its runs."""
 
 import importlib
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from lightning_gans.core.errors import UserError
 
-# What a report raises on files that are not those of its study: a run's files are whatever its sender wrote.
+# Exceptions of a report on files that do not belong to its study: a received run may contain anything.
 UNFIT = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, AssertionError)
 
 
 def write(module: str, run_dirs: Sequence[Path], folder: Path) -> None:
-    """Write the page that `module`.report makes of these runs.
+    """Write a study's page by `module`.report.
 
     Raises:
-        UserError: the runs are not the study's, or too short for it.
+        UserError: the runs do not belong to the study, or are too short for it.
     """
     report = importlib.import_module(module).report
     try:

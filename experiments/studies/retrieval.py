@@ -1,4 +1,4 @@
-"""IRGAN beside what it begins with, what that becomes without an adversary, and popularity."""
+"""Study of IRGAN against its pre-trained generator, that generator trained on without an adversary, and popularity."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ METRICS = {
     "map": "MAP",
     "mrr": "MRR",
 }
-# a row: its runs, and which of their test figures it shows
+# row -> its runs, and the test figure that it shows
 ROWS = {
     "popularity": ("irgan", "popularity"),
     "DNS, where the game begins": ("irgan", "dns"),
@@ -34,7 +34,7 @@ ROWS = {
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """retrieval.{md,png}."""
+    """Write retrieval.{md,png}."""
     found: dict[str, list[Path]] = defaultdict(list)
     for run_dir in finished(run_dirs):
         found[_kind(config_of(run_dir))].append(run_dir)

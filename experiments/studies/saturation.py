@@ -11,7 +11,7 @@ NAMES = {"Minimax": "minimax", "NonSaturating": "non-saturating"}
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """saturation.{md,png}."""
+    """Write saturation.{md,png}."""
     figure = Figure(figsize=(9, 3.2))
     norms, modes = figure.subplots(1, 2)
     rows = []

@@ -1,4 +1,4 @@
-"""BiGAN beside the two auto-encoders: x to z to x, and z to x to z."""
+"""Study of BiGAN against two auto-encoders: x to z to x, and z to x to z."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from lightning_gans.models.generative import CHUNK
 from lightning_gans.reporting.images import image_grid
 
 SHIPPED = "digits"
-BUDGET = 1800  # iterations that the study has unasked
+BUDGET = 1800  # default iterations of the study
 ORDER = {"bigan": "BiGAN", "autoencoder": "auto-encoder, x to z to x", "regressor": "latent regressor, z to x to z"}
 CODE_RATIO = "code_ratio"
 METRICS = {
@@ -34,15 +34,15 @@ METRICS = {
     "fid_classifier": "FID",
 }
 CODES = 32 * CHUNK  # codes drawn for the code error
-FEW = 5000  # training images up to which neighbours among pixels are looked for
+FEW = 5000  # most training images for a nearest-neighbour search on pixels
 COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """two_autoencoders.{md,png}, or two_autoencoders_<data>.{md,png} where data are not digits.
+    """Write two_autoencoders.{md,png}, or two_autoencoders_<data>.{md,png} for data other than digits.
 
     Raises:
-        UserError: none of the runs is of a way that the study compares.
+        UserError: no run uses a training method that the study compares.
     """
     for data, of_data in by_data(tested(run_dirs)).items():
         found: dict[str, list[Path]] = defaultdict(list)
@@ -55,7 +55,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def trained_as(config: Mapping[str, Any]) -> str:
-    """The way in which a run was trained: a key of `ORDER`, or another variant."""
+    """Return the training method of a run: a key of `ORDER`, or another variant."""
     if str(config["variant"].get("_target_")).endswith(f".{LatentRegressor.__name__}"):
         return "regressor"
     variant: str = config["names"]["variant"]
@@ -63,12 +63,12 @@ def trained_as(config: Mapping[str, Any]) -> str:
 
 
 def code_errors(model: Any, *, n: int = CODES) -> Tensor:
-    """|E(G(z)) - z|^2 for n codes of the prior, divided by its mean between random pairs of them: (n,) float64."""
+    """Return |E(G(z)) - z|^2 for n codes, divided by the mean squared distance of random codes: (n,) float64."""
     z = torch.cat([model.codes(chunk, seed=0) for chunk in range(-(-n // CHUNK))])[:n]
     with torch.no_grad():
         again = torch.cat([model.encode(model(part)) for part in z.split(CHUNK)])
     z, again = z.double(), again.double()
-    between = 2 * z.var(0, unbiased=False).sum()  # of independent pairs: twice the variance
+    between = 2 * z.var(0, unbiased=False).sum()  # mean over independent pairs: twice the variance
     errors: Tensor = (again - z).square().sum(1) / between
     return errors
 
@@ -116,7 +116,7 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
 
 
 def neighbours_among_pixels(module: Any) -> float:
-    """1-NN accuracy of the test images by their pixels, among all training images."""
+    """Return the 1-NN accuracy of the test images in pixel space, among all training images."""
     splits = [module.split(name) for name in ("train", "test")]
     (known, labels), (asked_of, right) = (
         (torch.cat([batch.x.flatten(1) for batch in split.batches(256)]), split.labels.cpu()) for split in splits
@@ -139,7 +139,7 @@ def _row(way: str, run_dirs: Sequence[Path]) -> list[str]:
 
 
 def _figure(module: Any, run_dirs: Mapping[str, Path]) -> Figure:
-    """A row a way: test images over G(E(x)), samples over G(E(G(z)))."""
+    """Plot one row per method: test images over G(E(x)), samples over G(E(G(z)))."""
     real = next(module.split("test").at_most(2 * COLUMNS).batches(2 * COLUMNS)).x
     figure = Figure(figsize=(10, 2.9 * len(run_dirs)), layout="constrained")
     for row, (way, run_dir) in zip(figure.subplots(len(run_dirs), 2, squeeze=False), run_dirs.items(), strict=True):

@@ -1,4 +1,4 @@
-"""The same decoder trained by pixels, by pixels and a prior, by features of a discriminator, and by a discriminator."""
+"""Study of one decoder under four losses: pixels, pixels and a prior, discriminator features, and a discriminator."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -48,10 +48,10 @@ COLUMNS = 8
 
 
 def report(run_dirs: Sequence[Path], folder: Path) -> None:
-    """why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} where data are not digits.
+    """Write why_a_discriminator.{md,png}, or why_a_discriminator_<data>.{md,png} for data other than digits.
 
     Raises:
-        UserError: none of the runs is of a way that the study compares.
+        UserError: no run uses a training method that the study compares.
     """
     for data, of_data in by_data(tested(run_dirs)).items():
         found: dict[str, list[Path]] = defaultdict(list)
@@ -63,7 +63,7 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
 
 def trained_as(config: Mapping[str, Any]) -> str:
-    """The variant, and which Dis of VAE-GAN's where it is not the paper's."""
+    """Return the variant, and the kind of discriminator of a VAE-GAN if it is not the paper's."""
     variant: str = config["names"]["variant"]
     return f"{variant}, three_way" if config["variant"].get("discriminator") == "three_way" else variant
 
@@ -101,7 +101,7 @@ def _test(run_dir: Path) -> dict[str, float]:
 
 
 def _figure(run_dirs: Sequence[Path], variants: Sequence[str]) -> Figure:
-    """A row a game: samples; test images over their reconstructions; two images and what lies half-way."""
+    """Plot one row per game: samples; test images over reconstructions; two images and their interpolation."""
     from lightning_gans import load_generator
     from lightning_gans.core.protocols import Reconstructs
     from lightning_gans.reporting.images import image_grid

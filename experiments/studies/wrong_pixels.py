@@ -1,4 +1,4 @@
-"""Wrong pixels: an isolated one, six along the edge of a stroke, and the logits that a discriminator gives them."""
+"""Images with wrong pixels (one isolated, or six along the edge of a stroke), and their discriminator logits."""
 
 import csv
 import io
@@ -20,14 +20,14 @@ from lightning_gans.core.interruption import stopping
 from lightning_gans.core.protocols import Discriminates, Samples
 from lightning_gans.core.received import read_text
 
-INK = 0.0  # a pixel above it belongs to a stroke
-MOST = 1000  # held-out images that are changed
+INK = 0.0  # threshold of a stroke's pixels
+MOST = 1000  # most held-out images that are altered
 FILE = "wrong_pixels.csv"
-_BYTES = 2**20  # of the file
+_BYTES = 2**20  # largest size of the file
 
 
 def digits_of(split: SampleSplit) -> Tensor:
-    """The first held-out images of one channel, at most 1,000: (N, 1, H, W) in [-1, 1].
+    """Return the first held-out images, at most 1,000: (N, 1, H, W) in [-1, 1].
 
     Raises:
         UserError: the samples are not images of one channel.
@@ -40,10 +40,10 @@ def digits_of(split: SampleSplit) -> Tensor:
 
 
 def isolated(x: Tensor) -> Tensor:
-    """One wrong pixel: the pixel with the largest clearance is set to 1.
+    """Add one wrong pixel: set the pixel with the largest clearance to 1.
 
-    The clearance is the chessboard distance to the nearest pixel of ink or of the image's surroundings. The first
-    pixel in reading order is taken where several have the largest.
+    The clearance is the chessboard distance to the nearest pixel of ink or to the outside of the image. Of several
+    pixels with the largest clearance, the first in reading order is taken.
 
     Args:
         x: images (N, 1, H, W) in [-1, 1], ink above 0.
@@ -57,11 +57,10 @@ def isolated(x: Tensor) -> Tensor:
 
 
 def moved_edge(x: Tensor, along: int, across: int) -> Tensor:
-    """Wrong pixels that continue a stroke: a piece of its edge is moved outwards by one pixel.
+    """Add wrong pixels that continue a stroke: move a piece of its edge outwards by one pixel.
 
-    The pixels of a rectangle, `along` x `across`, take the values of their neighbours on one side, all brighter.
-    Of all such rectangles and the four sides, the one with the largest sum of differences is taken, the first of equal
-    ones.
+    The pixels of an `along` x `across` rectangle take the values of their neighbours on one side, all of them brighter.
+    The rectangle and side with the largest sum of differences are chosen; the first one in case of a tie.
 
     Args:
         x: images (N, 1, H, W) in [-1, 1].
@@ -69,7 +68,7 @@ def moved_edge(x: Tensor, along: int, across: int) -> Tensor:
         across: pixels across it.
 
     Raises:
-        ValueError: an image has no such place.
+        ValueError: an image has no such rectangle.
     """
     changed, most, size = x.clone(), x.new_zeros(len(x)), (along, across)
     for turns in range(4):  # the side is the left one of the turned image
@@ -99,13 +98,13 @@ COLUMNS = ("real", *COPIES, "generated")
 
 
 class WrongPixels(pl.Callback):
-    """Writes wrong_pixels.csv at the end of a run: logits of D on held-out images, their changed copies and samples.
+    """Callback that writes wrong_pixels.csv at the end of a run: D's logits on held-out images, copies and samples.
 
-    A row is a held-out image: D's logits on it, on its three copies, and on a generated image.
+    Each row holds D's logits on a held-out image, on its three altered copies, and on a generated image.
     """
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Refuse data and games that cannot be judged before training begins."""
+        """Refuse unsuitable data and games before training starts."""
         x = digits_of(_data(trainer).split("test"))[:1].to(pl_module.device)
         if not isinstance(pl_module, Discriminates) or pl_module.logits(x) is None:
             raise UserError(
@@ -116,7 +115,7 @@ class WrongPixels(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if pl_module.iteration < pl_module.iterations or stopping():
             return
-        model = pl_module.evaluated_model()  # on every rank, so that they stay alike
+        model = pl_module.evaluated_model()  # on every rank, so that ranks stay in sync
         if not trainer.is_global_zero:
             return
         assert isinstance(model, Samples)
@@ -131,7 +130,7 @@ class WrongPixels(pl.Callback):
 
 
 def logits_of(run_dir: Path) -> Mapping[str, Tensor]:
-    """The logits of a run by column, (N,) float64.
+    """Read the logits of a run by column, (N,) float64.
 
     Raises:
         UserError: the run did not write them.

@@ -1,1 +1,1 @@
-"""Commands on a trained run: its model and data, requests and files of samples."""
+"""Commands on a trained run: loading of model and data, parsing of requests, writing of sample files."""

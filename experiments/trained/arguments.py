@@ -8,18 +8,18 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder
 from lightning_gans.zoo import is_of_zoo, located
 
-DATA = "data."  # settings of a run's data
+DATA = "data."  # prefix of settings of a run's data
 
 
 def pairs(
     arguments: Sequence[str], keys: Sequence[str], *, prefixes: tuple[str, ...] = (), needs: str | None = "run"
 ) -> dict[str, str]:
-    """key=value arguments by key.
+    """Parse key=value arguments into a dictionary.
 
     Args:
-        keys: those that there are.
-        prefixes: beginnings of keys that are checked later, as "data.".
-        needs: a key that has to be among them; None: none has to be.
+        keys: the known keys.
+        prefixes: prefixes of keys that are checked later, such as "data.".
+        needs: a required key, or None.
 
     Raises:
         UserError: an unknown or repeated key, a key without a value, no run.
@@ -43,10 +43,10 @@ def pairs(
 
 
 def data_settings(given: Mapping[str, str]) -> dict[str, str]:
-    """Those of the arguments that are settings of the run's data.
+    """Return the arguments that are settings of the run's data.
 
     Raises:
-        UserError: data_dir is not there.
+        UserError: data_dir does not exist.
     """
     if "data_dir" in given and not Path(given["data_dir"]).expanduser().is_dir():
         raise UserError(f"data_dir={given['data_dir']}: there is no such folder.")
@@ -60,7 +60,7 @@ def _stray(argument: str, keys: Sequence[str]) -> str:
 
 
 def whole(key: str, text: str, *, least: int) -> int:
-    """A whole number of at least `least`, or UserError."""
+    """Parse a whole number of at least `least`, or raise a UserError."""
     try:
         value = int(text.replace(",", "").replace("_", ""))
     except ValueError:
@@ -71,23 +71,23 @@ def whole(key: str, text: str, *, least: int) -> int:
 
 
 def allowed(given: Mapping[str, str]) -> tuple[str, ...]:
-    """The names in allow=A,B."""
+    """Return the names in allow=A,B."""
     return names(given, "allow")
 
 
 def names(given: Mapping[str, str], key: str) -> tuple[str, ...]:
-    """The names in KEY=A,B, with or without brackets and quotes; none where the key is not given."""
+    """Return the names in KEY=A,B, with or without brackets and quotes; empty if the key is not given."""
     found = (name.strip(" []'\"") for name in given.get(key, "").split(","))
     return tuple(name for name in found if name)
 
 
 def run_folder(given: Mapping[str, str], which: str) -> Path:
-    """The folder that run=DIR names, if it holds an export, and the best checkpoint where `which` asks for that.
+    """Return the folder given by run=DIR, after a check for an export and, if `which` is "best", the best checkpoint.
 
-    run=zoo/NAME, a generator that comes with the package, stays as it is.
+    run=zoo/NAME, a generator shipped with the package, is returned unchanged.
 
     Raises:
-        UserError: it does not, or a symbolic link leads out of it.
+        UserError: a file is missing, or a symbolic link leads out of the folder.
     """
     text = given["run"]
     run = Path(text)

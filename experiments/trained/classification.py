@@ -12,7 +12,7 @@ from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 
@@ -24,7 +24,7 @@ def need(model: Any, run: Path) -> None:
     """Refuse a model without a classifier.
 
     Raises:
-        UserError: names variants with one.
+        UserError: the model has none; the message lists variants with one.
     """
     from lightning_gans.core.protocols import Classifies
 
@@ -36,7 +36,7 @@ def need(model: Any, run: Path) -> None:
 
 
 def classify(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write the likeliest class of each image, with its probability, and print how many images each class has; 0.
+    """Write the likeliest class of each image and its probability, and print the class counts; return 0.
 
     Raises:
         UserError: no image can be read, or the file cannot be written.
@@ -75,7 +75,7 @@ def classify(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 def class_names_of(model: Any, run: Path) -> tuple[str, ...]:
-    """The names of a model's classes, or their numbers where no names are recorded."""
+    """Return the names of a model's classes, or their numbers if no names are recorded."""
     from lightning_gans.models import class_names
     from lightning_gans.models.export import described
 

@@ -1,4 +1,4 @@
-"""Runs found on disk, and what the seeds of one configuration came to. Imports nothing heavy."""
+"""Search for runs on disk, and statistics over the seeds of a configuration. Imports no heavy packages."""
 
 import json
 import os
@@ -19,17 +19,17 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import check_folder, printable
 from lightning_gans.metrics.names import ERROR, METRICS, Better
 
-SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # any of them makes a folder a run's
+SIGNS = ("config.yaml", "summary.json", "metrics.csv", "checkpoints")  # a folder with any of these is a run
 KINDS = ("best", "last")
 Average = Literal["median", "mean"]
 LONGEST_STATUS = 24
-OWN_DATA = ("folder", "speech")  # a folder is a data set of its own there
-DEEPEST = 30  # folders in folders that are searched for runs
+OWN_DATA = ("folder", "speech")  # choices of data whose data set is a folder
+DEEPEST = 30  # deepest level of folders searched for runs
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder with what it says of itself."""
+    """A run's folder with its configuration and results."""
 
     path: Path
     config: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The run's name less its seed."""
+        """Return the run's name without its seed."""
         named = self.config.get("names")
         if isinstance(named, Mapping) and self.path.name == named.get("run"):
             return _shown(named.get("group"))
@@ -55,7 +55,7 @@ class Run:
 
     @cached_property
     def status(self) -> str:
-        """finished, running, stopped, killed, diverged or crashed; see experiments.trained.status."""
+        """Return finished, running, stopped, killed, diverged or crashed; see experiments.trained.status."""
         return printable(status_of(self.path, self.summary.status), LONGEST_STATUS)
 
     @property
@@ -64,13 +64,13 @@ class Run:
 
     @property
     def protocol(self) -> tuple[str, ...]:
-        """Evaluation protocol of the run; runs of different protocols cannot be compared."""
+        """Return the evaluation protocol of the run; runs with different protocols cannot be compared."""
         about = self.summary.all.get("evaluation")
         about = about if isinstance(about, Mapping) else {}
         return (self.data, *(_shown(about.get(key) or "") for key in ("extractor", "samples", "reference")))
 
     def floor(self, metric: str) -> tuple[float | None, float | None]:
-        """The score of held-out real data and its standard deviation over draws, where they were measured."""
+        """Return the score of held-out real data and its standard deviation over draws, if measured."""
         about = self.summary.all.get("evaluation")
         floor = about.get("floor") if isinstance(about, Mapping) else None
         if not isinstance(floor, Mapping):
@@ -79,11 +79,11 @@ class Run:
 
     @property
     def configuration(self) -> str:
-        """Equal for runs that differ in seed, place and machine alone."""
+        """Return a key that is equal for runs that differ only in seed, paths and machine."""
         kept = [
             (key, value)
             for key, value in flatten(self.config)
-            # Settings that follow the seed differ with it.
+            # Settings derived from the seed differ with it.
             if value is not None and not is_free(key) and not (key.rpartition(".")[2] == "seed" and value == self.seed)
         ]
         return json.dumps(sorted(kept), default=str)
@@ -91,9 +91,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Stats:
-    """Over seeds; std is the sample's (n - 1), None for one seed.
+    """Statistics over seeds; std is the sample standard deviation (n - 1), None for one seed.
 
-    error: the standard error, over seeds where there are several, else that of the one run's figure; None if unknown.
+    error: standard error over several seeds, or that of a single run's figure; None if unknown.
     """
 
     n: int
@@ -119,7 +119,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration: its runs, one or more seeds."""
+    """The runs of one configuration, with one or more seeds."""
 
     label: str
     runs: tuple[Run, ...]
@@ -134,7 +134,7 @@ class Row:
 
     @property
     def statuses(self) -> list[str]:
-        """The status of all runs, or how many there are of each."""
+        """Return the common status of all runs, or the count of each status."""
         return counted(run.status for run in self.runs)
 
     @property
@@ -148,22 +148,22 @@ class Row:
         return median(found) if found else None
 
     def stats(self, metric: str, kind: str) -> Stats | None:
-        """kind: "best" or "last"."""
+        """Return the statistics of a metric. kind: "best" or "last"."""
         found = [run.summary.metrics.get(metric, {}) for run in self.runs]
         known = [score for score in found if score.get(kind) is not None]
         return Stats.of([score[kind] for score in known], [score.get(f"{kind}{ERROR}") for score in known])
 
 
 def _shown(text: object) -> str:
-    """Text of a run, which may be a stranger's, as it is shown: printable, and no longer than a line."""
+    """Make text of a run, which may be untrusted, printable and no longer than a line."""
     return printable(text, LONGEST)
 
 
 def find(folders: Sequence[Path]) -> tuple[list[Run], list[tuple[Path, str]]]:
-    """The runs at and below `folders`, and (folder, what is wrong) of those that cannot be compared.
+    """Find the runs in and below `folders`, and (folder, problem) of those that cannot be compared.
 
     Raises:
-        UserError: a folder is not there.
+        UserError: a folder does not exist.
     """
     found, odd, seen = [], [], set[str]()
     for folder in folders:
@@ -183,9 +183,9 @@ def find(folders: Sequence[Path]) -> tuple[list[Run], list[tuple[Path, str]]]:
 
 
 def group(found: Sequence[Run]) -> list[Row]:
-    """Rows of equal configurations; equal names of unequal ones are told apart by what differs."""
+    """Group runs by configuration; rows with equal names are distinguished by the settings that differ."""
     by_key: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
-    # What has been evaluated comes first: a run that has not been belongs to its configuration's first row.
+    # Evaluated runs come first: a run without an evaluation joins the first row of its configuration.
     for run in sorted(found, key=lambda run: not run.evaluated):
         what = _what(run)
         same = [key for key in by_key if key[0] == what] if not run.evaluated else []
@@ -201,24 +201,24 @@ def group(found: Sequence[Run]) -> list[Row]:
 
 
 def single(found: Sequence[Run]) -> list[Row]:
-    """A row a run."""
+    """Return one row per run."""
     return [Row(_shown(run.path.name), (run,)) for run in found]
 
 
 def metrics_of(rows: Sequence[Row]) -> list[str]:
-    """The metrics that any run has, in the order of the list of all metrics."""
+    """Return the metrics of any run, in the order of the list of all metrics."""
     found = {name for row in rows for run in row.runs for name in run.summary.metrics}
     return [name for name in METRICS if name in found] + sorted(found - set(METRICS))
 
 
 def direction(rows: Sequence[Row], metric: str) -> Better | None:
-    """The better direction of a metric; None where no run knows it, or two differ."""
+    """Return the better direction of a metric; None if no run records it, or if runs disagree."""
     said = {run.summary.metrics[metric]["better"] for row in rows for run in row.runs if metric in run.summary.metrics}
     return said.pop() if len(said) == 1 else None
 
 
 def best_of(rows: Sequence[Row], metric: str, kind: str, average: Average = "median") -> Stats | None:
-    """Those of the best median, or mean; None where there is nothing to compare, or all are equal."""
+    """Return the statistics with the best median or mean; None if there is nothing to compare, or all are equal."""
     better = direction(rows, metric)
     found = [stats for row in rows if (stats := row.stats(metric, kind)) is not None]
     values = [getattr(stats, average) for stats in found]
@@ -240,7 +240,7 @@ def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
         yield folder
         return
     for entry in entries:
-        # A link to a run is a run; links are not followed further.
+        # A symbolic link to a run counts as a run; other links are not followed.
         if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
             yield from _candidates(Path(entry.path), depth + 1)
         elif entry.is_dir() and any((Path(entry.path) / sign).exists() for sign in SIGNS):
@@ -248,7 +248,7 @@ def _candidates(folder: Path, depth: int = 0) -> Iterator[Path]:
 
 
 def _read(path: Path) -> Run | str:
-    """A run, or why it is none."""
+    """Read a run, or return the reason why a folder is not one."""
     try:
         if set(os.listdir(path)) <= {runs.LOCK}:
             return "is empty"
@@ -264,14 +264,14 @@ def _read(path: Path) -> Run | str:
 
 
 def _what(run: Run) -> str:
-    """The configuration; with data that are folders, the folder too."""
+    """Return the configuration of a run, and the folder if its data are a folder."""
     data = run.config.get("data")
     root = data.get("root") if run.data in OWN_DATA and isinstance(data, Mapping) else ""
     return f"{run.configuration} {root}"
 
 
 def _apart(rows: Sequence[Row]) -> list[str]:
-    """Settings that tell rows of one name apart; for rows of equal settings, what their figures are of."""
+    """Return the settings that distinguish rows with one name, or their protocols if the settings are equal."""
     about = [dict(zip(("extractor", "samples", "reference"), row.protocol[1:], strict=True)) for row in rows]
     parts = labels([row.runs[0].config for row in rows], about).parts
     return [", ".join(map(str, settings)) for settings in parts]

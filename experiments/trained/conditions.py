@@ -1,4 +1,4 @@
-"""condition= of `experiments.sample`: condition vectors by the names of their numbers, or from a file."""
+"""The argument condition= of `experiments.sample`: condition vectors by named numbers, or from a file."""
 
 from contextlib import suppress
 from math import isfinite
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 
 
 def of(request: "Request", model: Any) -> Any:
-    """A condition vector for each sample that was asked for, (n, d); None where no condition was given.
+    """Return a condition vector for each requested sample, (n, d); None if no condition was given.
 
-    Numbers that are given by name: where training conditions have all these values, the conditions are drawn from
-    those; else the values take the place of those of training conditions that are drawn at random.
+    If some training conditions have all the values given by name, the conditions are drawn from those. Otherwise the
+    values replace those of training conditions drawn at random.
 
     Raises:
-        UserError: the model is told no condition, or not one of this name or length, or a file cannot be read.
+        UserError: the model is unconditional, has no number of this name or another length, or a file cannot be read.
     """
     from lightning_gans.core.protocols import SamplesByCondition
     from lightning_gans.models import class_names
@@ -34,7 +34,7 @@ def of(request: "Request", model: Any) -> Any:
             f"condition={text}: the generator of run={request.run} is told no condition vector. Leave condition out, "
             "or name a run of variant=gan_cls."
         )
-    from datamodules.condition_files import SUFFIXES  # samples need the data package for a condition alone
+    from datamodules.condition_files import SUFFIXES  # sampling needs the data package only for conditions
 
     if Path(text).suffix.lower() in SUFFIXES:
         return _of_file(text, model.condition_dim, request.n)

@@ -1,4 +1,4 @@
-"""Voice conversion: a whole recording in another speaker's voice, by a converting model."""
+"""Voice conversion of a whole recording to another speaker's voice, by a trained model."""
 
 import io
 import time
@@ -14,7 +14,7 @@ from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
     Wave = np.ndarray[tuple[int], np.dtype[np.float32]]
 
-LONGEST = 600  # seconds of a recording: its phases are found in memory, in a quarter of its length
-UTTERANCES = 64  # of a speaker, among which the most typical one is chosen
-# Settings of a run's spectrograms, with bounds for files from strangers.
+LONGEST = 600  # seconds of a recording: phases are reconstructed in memory, in a quarter of real time
+UTTERANCES = 64  # most utterances of a speaker, of which the most typical is chosen
+# Settings of a run's spectrograms, with bounds against untrusted files.
 BOUNDS = {"sample_rate": (4000, 192_000), "mels": (8, 1024), "frames": (4, 4096)}
 
 
 def recording(text: str) -> Path:
-    """The recording to convert.
+    """Return the path of the recording to convert.
 
     Raises:
-        UserError: it is not there, or it is not one file.
+        UserError: it does not exist, or is not a single file.
     """
     paths = inference.inputs("convert", text, "Name a sound file (wav, flac, ...).")
     if len(paths) != 1 or paths[0].is_dir():
@@ -43,10 +43,10 @@ def recording(text: str) -> Path:
 
 
 def check(request: "Request") -> None:
-    """Refuse a conversion without a speaker or a place.
+    """Refuse a conversion without speaker= or out=.
 
     Raises:
-        UserError: says what is missing.
+        UserError: an argument is missing; the message names it.
     """
     if request.speaker is None:
         raise UserError(
@@ -60,10 +60,10 @@ def check(request: "Request") -> None:
 
 
 def need(model: Any, run: Path) -> None:
-    """Refuse a model that does not convert.
+    """Refuse a model that cannot convert voices.
 
     Raises:
-        UserError: names variants that do.
+        UserError: the model cannot; the message lists variants that can.
     """
     from lightning_gans.core.protocols import Converts
 
@@ -75,10 +75,10 @@ def need(model: Any, run: Path) -> None:
 
 
 def convert(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write a recording in another speaker's voice as a wav file, 16 bit, mono; 0.
+    """Write a recording in another speaker's voice as a wav file (16 bit, mono); return 0.
 
     Raises:
-        UserError: a recording that cannot be read, a speaker that there is not, or a file that cannot be written.
+        UserError: the recording cannot be read, the speaker does not exist, or the file cannot be written.
     """
     import soundfile
 
@@ -110,13 +110,13 @@ def convert(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 def spectrogram_of(config: Mapping[str, Any], run: Path) -> "LogMel":
-    """The spectrograms that a run was trained on, by its settings: the exported model does not hold their sample rate.
+    """Build the spectrogram transform of a run from its settings: the exported model lacks the sample rate.
 
     Raises:
-        UserError: the settings are not those of speech.
+        UserError: the settings do not describe speech.
     """
     from datamodules.melspectrogram import LogMel
-    from experiments.settings import places  # knows datamodules, which sampling needs not
+    from experiments.settings import places  # imports datamodules, which sampling does not need
 
     data = config["data"]
     arguments = places.arguments(data)
@@ -133,7 +133,7 @@ def spectrogram_of(config: Mapping[str, Any], run: Path) -> "LogMel":
 
 
 def read(key: str, path: Path, rate: int) -> "Wave":
-    """A recording of any format that libsndfile reads, its channels averaged, resampled to `rate`.
+    """Read a recording in any format of libsndfile, average its channels, and resample it to `rate`.
 
     Raises:
         UserError: it cannot be read, is empty, or is longer than ten minutes.
@@ -164,10 +164,10 @@ def _sound(key: str, path: Path, wave: "Wave") -> "Wave":
 
 
 def target(request: "Request", config: Mapping[str, Any], spectrogram: "LogMel") -> tuple[str, "Tensor"]:
-    """The speaker whose voice is wanted, and utterances of his, (N, mels, frames).
+    """Return the target speaker's name and utterances (N, mels, frames).
 
     Raises:
-        UserError: there is no such speaker, or the data are not there.
+        UserError: the speaker or the data do not exist.
     """
     from datamodules.speech_files import SUFFIXES
     from lightning_gans.models import class_names
@@ -193,7 +193,7 @@ def target(request: "Request", config: Mapping[str, Any], spectrogram: "LogMel")
 
 
 def _utterances(data: Any, number: int) -> "Tensor":
-    """Utterances of a speaker in a run's data, UTTERANCES or so of a speaker who has so many."""
+    """Return utterances of a speaker in a run's data, about UTTERANCES if there are so many."""
     import torch
 
     from datamodules import Speech
@@ -204,7 +204,7 @@ def _utterances(data: Any, number: int) -> "Tensor":
         return x[split.speakers.cpu() == number][:UTTERANCES]
     found: list[Tensor] = []
     refused = ""
-    for path in data.files[data.speaker_names[number]]:  # the other speakers' files need not be read
+    for path in data.files[data.speaker_names[number]]:  # other speakers' files are not read
         try:
             found.append(data.spectrogram(data.segments(path)))
         except ValueError as error:
@@ -217,10 +217,10 @@ def _utterances(data: Any, number: int) -> "Tensor":
 
 
 def segments(wave: "Wave", spectrogram: "LogMel") -> "Tensor":
-    """A recording as utterances of the training length side by side, (N, mels, frames), without silent ones.
+    """Cut a recording into adjacent utterances of the training length, (N, mels, frames), without silent ones.
 
     Raises:
-        UserError: it is silent.
+        UserError: the whole recording is silent.
     """
     import numpy as np
 
@@ -236,16 +236,16 @@ def segments(wave: "Wave", spectrogram: "LogMel") -> "Tensor":
 
 
 def typical(model: Any, utterances: "Tensor") -> "Tensor":
-    """The utterance (mels, frames) whose speaker code is nearest to the mean of all of them."""
+    """Return the utterance (mels, frames) whose speaker code is nearest to the mean speaker code."""
     codes = model.speaker(utterances)
     return utterances[int((codes - codes.mean(0)).square().sum(1).argmin())]
 
 
 def converted(model: Any, wave: "Wave", like: "Tensor", spectrogram: "LogMel") -> "Tensor":
-    """The spectrogram of a recording in the voice of `like`, (mels, any): frame t is centred at sample t * hop.
+    """Convert a recording to the voice of `like`; return a spectrogram (mels, any) with frame t at sample t * hop.
 
-    Windows of the training length overlap by half and are added with the weights of Hann windows. Silent frames stay as
-    they are: training leaves silence out.
+    Windows of the training length overlap by half and are added with Hann weights. Silent frames are left unchanged,
+    because training excludes silence.
 
     Args:
         like: (mels, frames).

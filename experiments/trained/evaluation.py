@@ -22,7 +22,7 @@ from experiments.trained.loading import (
 )
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from lightning_gans.evaluation.sets.comparison import Comparison
     from lightning_gans.evaluation.sets.images import ImageSet, ModelSamples
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """Measured scores of a run: means over draws and, of what differs between them, standard deviations.
+    """Measured scores of a run: means over draws, and standard deviations of scores that differ between draws.
 
-    floor: what real samples score in the place of the model's. facts: extractor, sample count, reference.
-    notes: warnings, a line each.
+    floor: scores of real samples in place of the model's. facts: extractor, sample count, reference.
+    notes: warnings, one per line.
     """
 
     scores: Mapping[str, float]
@@ -45,10 +45,10 @@ class Found:
 
 
 def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The `metrics` group: the run's own, or the chosen one.
+    """Return the settings of the `metrics` group: the run's own, or the chosen one.
 
     Raises:
-        UserError: the run has none, or one of code that is not ours.
+        UserError: the run has none, or its extractor is foreign code.
     """
     import yaml
 
@@ -68,10 +68,10 @@ def extractor(request: Request, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, Any]) -> Found:
-    """Scores of the run's model on its data.
+    """Measure the run's model on its data.
 
     Raises:
-        UserError: several draws of what is not drawn, or a model or data that cannot be loaded.
+        UserError: several draws are requested of a model that does not sample, or model or data cannot be loaded.
     """
     import torch
 
@@ -90,7 +90,7 @@ def measure(request: Request, config: Mapping[str, Any], metrics: Mapping[str, A
 
 
 def _check_shape(request: Request, model: Any, data: Any) -> None:
-    """Refuse settings that give the data another shape than the model's samples have."""
+    """Refuse settings under which the shape of the data differs from that of the model's samples."""
     import torch
 
     from lightning_gans.core.protocols import Samples
@@ -128,7 +128,7 @@ def _found(request: Request, scoring: Any, model: Any, data: Any, iteration: int
 
 
 def _samples(config: Mapping[str, Any], split: str) -> int | None:
-    """Return the number of samples that a run was scored with on a split; None for as many as real ones."""
+    """Return the number of samples in a run's own scores on a split; None for as many as real ones."""
     settings = dict(flatten(config))
     names = ("test_samples", "samples") if split == "test" else ("samples",)
     for key in (f"callbacks.evaluation.{name}" for name in names):
@@ -141,10 +141,10 @@ def _samples(config: Mapping[str, Any], split: str) -> int | None:
 
 
 def compare_sets(request: SetsRequest) -> "Comparison":
-    """Scores of one set of images against another.
+    """Measure one set of images against another.
 
     Raises:
-        UserError: a set that cannot be read, or sets that cannot be compared.
+        UserError: a set cannot be read, or the sets cannot be compared.
     """
     from lightning_gans.evaluation import score
 
@@ -170,7 +170,7 @@ def compare_sets(request: SetsRequest) -> "Comparison":
 
 
 def _samples_of(request: SetsRequest, key: str) -> "ModelSamples":
-    """The samples of the run that is one of the sets."""
+    """Return the samples of a run that is given as one of the sets."""
     import torch
 
     from lightning_gans.evaluation.sets.images import ModelSamples
@@ -188,7 +188,7 @@ def _samples_of(request: SetsRequest, key: str) -> "ModelSamples":
 
 
 def _data_of_run(request: SetsRequest) -> "ImageSet":
-    """The real images of a run's own data: the split that the protocol says, with nothing held out for validation."""
+    """Return the real images of a run's data: the protocol's split, with nothing held out for validation."""
     from datamodules.image_sets.facts import SetFacts
     from datamodules.image_sets.opening import DataSetImages
     from datamodules.images import ImageData
@@ -214,7 +214,7 @@ def _data_of_run(request: SetsRequest) -> "ImageSet":
 
 @contextmanager
 def displayed_activities() -> Iterator[None]:
-    """A bar on a terminal; elsewhere, on stderr, a line for what takes seconds, so that an error stands alone."""
+    """Show activities: a bar on a terminal, elsewhere lines on stderr for slow ones, so that errors stand out."""
     from rich.console import Console
 
     from lightning_gans.callbacks.progress import Progress
@@ -223,7 +223,7 @@ def displayed_activities() -> Iterator[None]:
     progress = Progress(console=Console(stderr=True))
 
     def display(text: str, total: float | None) -> AbstractContextManager[Report]:
-        # Without a total it would be told at once.
+        # An activity without a total would be shown immediately.
         return progress.task(text, total if total is not None or progress.console.is_terminal else 1.0)
 
     try:
@@ -234,12 +234,12 @@ def displayed_activities() -> Iterator[None]:
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers for a JSON file: those that are not finite become None."""
+    """Replace non-finite numbers by None for JSON."""
     return {name: value if isfinite(value) else None for name, value in values.items()}
 
 
 def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
-    """Scores of a run and their protocol, for programs."""
+    """Return the scores of a run and their protocol, for JSON."""
     from datetime import UTC, datetime
 
     from lightning_gans.evaluation.sets.comparison import command, versions
@@ -253,7 +253,7 @@ def as_dict(request: Request, found: Found, seconds: float) -> dict[str, Any]:
 
 
 def lines(request: Request, found: Found) -> Iterator[str]:
-    """Scores of a run as a table, for people."""
+    """Yield the scores of a run as lines of a table."""
     from lightning_gans.evaluation.sets.comparison import table
     from lightning_gans.metrics.names import ERROR
 

@@ -1,4 +1,4 @@
-"""Requests to `experiments.evaluate`: key=value arguments, checked as far as that goes without loading anything."""
+"""Requests to `experiments.evaluate`: key=value arguments, checked as far as possible without loading anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.evaluation.sets.checks import Shaped, check_overwriting, check_pair
 from lightning_gans.evaluation.sets.protocols import PROTOCOLS, Protocol, check_given, check_split
 
-# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+# Neither the imports above nor `parse` import torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from lightning_gans.core.data import SplitName
 
@@ -32,7 +32,7 @@ OF_IMAGES = ("inception", "classifier", "pixels")  # extractors that compare any
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A run that is to be measured on its own data."""
+    """A request to measure a run on its own data."""
 
     run: Path
     which: str
@@ -49,9 +49,9 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class SetsRequest:
-    """Two sets of images that are to be compared.
+    """A request to compare two sets of images.
 
-    generated, reference: None for the reference stands for the data of the run.
+    generated, reference: the sets; None as reference means the data of the run.
     metrics, options: the extractor and its settings. data: settings of the sets by name.
     """
 
@@ -71,11 +71,11 @@ class SetsRequest:
 
 
 def parse(arguments: Sequence[str]) -> Request | SetsRequest:
-    """key=value arguments -> a request.
+    """Parse key=value arguments into a request.
 
     Raises:
-        UserError: an unknown key, a value out of range, a run or set without what is asked of it, a file that is not
-            there.
+        UserError: an unknown key, a value out of range, a run or set that does not support the request, or a missing
+            file.
     """
     given = pairs(arguments, KEYS, prefixes=(DATA, METRICS), needs=None)
     sets = [key for key in OF_SETS if key in given]
@@ -147,7 +147,7 @@ def _of_sets(given: Mapping[str, str]) -> SetsRequest:
     if "which" in given and "run" not in (generated.kind, reference.kind):
         raise UserError(f"which={which} chooses the weights of a run, and neither set is a run. Leave it out.")
     settings = dict(_settings(given, generated, reference))
-    data_settings(given)  # is data_dir there?
+    data_settings(given)  # checks data_dir
     request = _request(given, generated, reference, which, settings, {})
     if not {"data.image_size", "data.channels"} & set(given):
         made, real = _shaped(generated, reference), _shaped(reference, generated)
@@ -208,10 +208,10 @@ def _protocol(given: Mapping[str, str]) -> Protocol | None:
 
 
 def _options(metrics: str, given: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of the extractor: metrics.weights and so on.
+    """Return the settings of the extractor, such as metrics.weights.
 
     Raises:
-        UserError: it has no such setting, or a value does not fit.
+        UserError: the extractor has no such setting, or a value is invalid.
     """
     taken = signature(f"lightning_gans.extractors.factories.{_factory(metrics)}")
     known: Mapping[str, Argument] = taken.settings if taken is not None else {}
@@ -239,7 +239,7 @@ def _factory(metrics: str) -> str:
 
 
 def _settings(given: Mapping[str, str], *sets: SetFacts) -> Iterator[tuple[str, Any]]:
-    """The settings of data, by name, which one of the sets has at least."""
+    """Yield the data settings (name, value); at least one of the sets accepts each."""
     known: dict[str, Argument] = {}
     for facts in sets:
         known |= {name: found for name, found in arguments_of(facts).items() if name not in known}
@@ -255,7 +255,7 @@ def _settings(given: Mapping[str, str], *sets: SetFacts) -> Iterator[tuple[str, 
 
 
 def arguments_of(facts: SetFacts) -> Mapping[str, Argument]:
-    """The settings of a set's data by name."""
+    """Return the settings of a set's data by name."""
     targets = {
         "folder": "datamodules.image_sets.files.FolderImages",
         "npz": "datamodules.image_sets.arrays.ArrayImages",
@@ -267,7 +267,7 @@ def arguments_of(facts: SetFacts) -> Mapping[str, Argument]:
 
 
 def _shaped(facts: SetFacts, other: SetFacts) -> Shaped:
-    """The shape of a set's images; a data set takes the size of the other one."""
+    """Return the shape of a set's images; a data set adopts the size of the other set."""
     shape = facts.shape
     images = CATALOGUE[facts.name].images if facts.kind == "data" else None
     if images is not None and other.shape is not None:
@@ -298,7 +298,7 @@ def _statistics(given: Mapping[str, str], *sets: SetFacts | None) -> Path | None
 
 
 def one_of(key: str, value: str, values: Sequence[str]) -> str:
-    """`value`, or UserError where it is none of `values`."""
+    """Return `value`, or raise a UserError if it is none of `values`."""
     if value not in values:
         hint = did_you_mean(f"{key}={name}" for name in nearest(value, values))
         raise UserError(f"{key}={value}: it is {', '.join(values[:-1])} or {values[-1]}.{hint}")

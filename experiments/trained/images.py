@@ -1,4 +1,4 @@
-"""Images that a trained model is shown one after the other: those that cannot be read are skipped, and named."""
+"""Input images of a trained model, read in batches; unreadable images are skipped and listed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments import cli
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import Tensor
 
-NAMED = 5  # images that a message names
-TOGETHER = 64  # images that are held, and shown to a model, at a time
+NAMED = 5  # images listed in a message
+TOGETHER = 64  # images per batch
 
 
 class Skipped(NamedTuple):
-    """An image that was left out."""
+    """An image that was skipped."""
 
     path: Path
     reason: str
 
 
 def in_words(skipped: Sequence[Skipped]) -> str:
-    """The first images that were skipped, each with the reason, in one line."""
+    """Describe the first skipped images with their reasons in one line."""
     more = f" And {len(skipped) - NAMED:,} more." if len(skipped) > NAMED else ""
     return " ".join(one.reason for one in skipped[:NAMED]) + more
 
 
 def places(key: str, path: Path, files: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Each file of `path`, and the PNG in the folder `out` that is made of it.
+    """Map each file of `path` to its output PNG in the folder `out`.
 
-    Names stay, and folders in folders; where only their endings tell two images apart, these stay as well.
+    File names and subfolders are kept; the suffix too, if two images differ only in it.
 
     Args:
         key: the task, as in translate=DIR.
@@ -64,12 +64,12 @@ class Images:
     """Image files in a fixed order.
 
     Args:
-        key: the task that they are given to, as in classify=DIR.
+        key: the task, as in classify=DIR.
         path: an image, or a folder of images at any depth; hidden files are left out.
 
     Attributes:
         files: the files, by path.
-        skipped: those that could not be read, once `batches` has come to them.
+        skipped: unreadable files found so far by `batches`.
 
     Raises:
         UserError: no images.
@@ -85,10 +85,10 @@ class Images:
             raise UserError(f"{key}={path} holds no images (png, jpg, ...).")
 
     def batches(self, shape: Sequence[int]) -> Iterator[tuple[list[Path], "Tensor"]]:
-        """The files that can be read, and their images as training images of `shape` (C, S, S): float in [-1, 1].
+        """Yield readable files with their images, in the form of training images of `shape` (C, S, S), in [-1, 1].
 
         Raises:
-            UserError: none can be read.
+            UserError: no file can be read.
         """
         for start in range(0, len(self.files), TOGETHER):
             named, images = [], []
@@ -106,7 +106,7 @@ class Images:
             raise UserError(f"{self.key}=: none of {len(self.files):,} images could be read. {in_words(self.skipped)}")
 
     def places(self, out: Path) -> dict[Path, Path]:
-        """Each file, and the PNG in the folder `out` that is made of it; as `places`."""
+        """Map each file to its output PNG in the folder `out`, as the function `places` does."""
         return places(self.key, self.path, self.files, out)
 
     def told(self, done: str) -> str:
@@ -121,7 +121,7 @@ class Images:
 
 
 def read(path: Path, shape: Sequence[int]) -> "Tensor":
-    """The image in a file as training images of `shape` (C, S, S) are: uint8. Decoders raise nearly anything."""
+    """Read an image in the form of training images of `shape` (C, S, S): uint8. Decoders may raise any exception."""
     from datamodules.pixels import opened, square
 
     with opened(path) as picture:
@@ -129,7 +129,7 @@ def read(path: Path, shape: Sequence[int]) -> "Tensor":
 
 
 def reason(error: Exception) -> str:
-    """The message of a decoder's error, in a line."""
+    """Return the message of a decoder's error in one line."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 
@@ -142,10 +142,10 @@ def _normalised(images: "Sequence[Tensor]") -> "Tensor":
 
 
 def shape_of(key: str, model: Any, run: Path) -> tuple[int, ...]:
-    """The shape (C, S, S) of the images that a model takes.
+    """Return the shape (C, S, S) of a model's input images.
 
     Raises:
-        UserError: it takes points, or its description does not say.
+        UserError: the model takes points, or its description lacks the shape.
     """
     from lightning_gans.core.protocols import Samples
 
@@ -153,10 +153,10 @@ def shape_of(key: str, model: Any, run: Path) -> tuple[int, ...]:
 
 
 def checked(key: str, found: tuple[int, ...], run: Path) -> tuple[int, ...]:
-    """The shape of what a model takes, where that is (C, S, S).
+    """Return a model's input shape if it is (C, S, S).
 
     Raises:
-        UserError: it is another.
+        UserError: it is another shape.
     """
     if len(found) != 3 or found[1] != found[2]:
         raise UserError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from experiments.settings.suggest import did_you_mean, nearest
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 COLUMNS = 8  # of a picture of pairs
-MOST_BYTES = 2**30  # of an array that has to be read as a whole
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, MemoryError)  # what damaged files raise
+MOST_BYTES = 2**30  # largest array that is read as a whole
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, MemoryError)  # raised on damaged files
 DONE = {
     "path": "steps of paths",
     "reconstruct": "reconstructions",
@@ -30,10 +30,10 @@ DONE = {
 
 
 def inputs(key: str, text: str, would_fit: str = "Name images, a folder of them, or an .npz.") -> tuple[Path, ...]:
-    """The files and folders that `text` names, with commas between them.
+    """Return the comma-separated files and folders in `text`.
 
     Raises:
-        UserError: one of them is not there.
+        UserError: one of them does not exist.
     """
     paths = tuple(Path(part.strip()) for part in text.split(",") if part.strip())
     for path in paths:
@@ -45,13 +45,13 @@ def inputs(key: str, text: str, would_fit: str = "Name images, a folder of them,
 
 
 def read(key: str, paths: tuple[Path, ...], shape: tuple[int, ...], most: int) -> "Tensor":
-    """The samples in files, at most `most`, as the model takes them: (n, *shape), images in [-1, 1].
+    """Read at most `most` samples from files as model input: (n, *shape), images in [-1, 1].
 
-    Images are brought to the model's size and channels as training images are. An .npz holds one array `samples`, as
-    this command writes it.
+    Images are converted to the model's size and channels as in training. An .npz holds one array `samples`, in the
+    format that this command writes.
 
     Raises:
-        UserError: a file that is neither, cannot be read, or holds samples of another shape; none at all.
+        UserError: a file is neither, cannot be read, or holds samples of another shape; or there are no samples.
     """
     import torch
 
@@ -86,7 +86,7 @@ def _picture(key: str, path: Path, shape: tuple[int, ...]) -> "Tensor":
 
 
 def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
-    """The first samples of an .npz, at most `most`."""
+    """Read the first samples of an .npz, at most `most`."""
     import numpy as np
     import torch
 
@@ -102,15 +102,15 @@ def _array(key: str, path: Path, shape: tuple[int, ...], most: int) -> "Tensor":
 def array(
     key: str, path: Path, name: str, *, fits: Callable[[tuple[int, ...]], bool], wanted: str, most: int | None = None
 ) -> "Array":
-    """The first rows of an array in an .npz, at most `most`; no more than those is read or allocated.
+    """Read the first rows of an array in an .npz, at most `most`; no further rows are read or allocated.
 
     Args:
-        fits: whether the shape of a row fits.
-        wanted: what would fit, for a message.
-        most: None: all rows, of MOST_BYTES together.
+        fits: predicate on the shape of a row.
+        wanted: description of a fitting array, for a message.
+        most: number of rows; None: all, up to MOST_BYTES.
 
     Raises:
-        UserError: no such array, or one that does not fit.
+        UserError: no such array, or an array that does not fit.
     """
     import numpy as np
 
@@ -121,7 +121,7 @@ def array(
             (n, *rest), columns, dtype = npy_header(file)
             shape = tuple(rest)
             suits = fits(shape) and dtype.kind in "uf" and dtype.itemsize <= 8
-            whole = columns or most is None  # in Fortran order the first rows lie all over the file
+            whole = columns or most is None  # in Fortran order the first rows are spread over the whole file
             rows = n if whole else min(n, most or 0)
             size = rows * prod(shape) * dtype.itemsize
             if whole and size > MOST_BYTES:
@@ -137,10 +137,10 @@ def array(
 
 
 def finite(key: str, path: Path, name: str, array: "Array") -> "Array":
-    """The same numbers as float32.
+    """Convert an array to float32.
 
     Raises:
-        UserError: NaN or infinite numbers.
+        UserError: it holds NaN or infinite numbers.
     """
     import numpy as np
 
@@ -152,10 +152,10 @@ def finite(key: str, path: Path, name: str, array: "Array") -> "Array":
 
 
 def check_finite(*made: "Tensor") -> None:
-    """Refuse samples or codes that are NaN or infinite: as a picture they would look like black pixels.
+    """Refuse samples or codes with NaN or infinite numbers, which would look like black pixels in a picture.
 
     Raises:
-        UserError: some are.
+        UserError: there are some.
     """
     if not all(bool(part.isfinite().all()) for part in made):
         raise UserError(
@@ -165,10 +165,10 @@ def check_finite(*made: "Tensor") -> None:
 
 
 def need(task: str, model: Any, run: Path) -> None:
-    """Refuse what the model cannot do.
+    """Refuse a task that the model does not support.
 
     Raises:
-        UserError: names the variants that can.
+        UserError: the model does not; the message lists variants that do.
     """
     from lightning_gans.core.protocols import Encodes, Reconstructs
 
@@ -181,7 +181,7 @@ def need(task: str, model: Any, run: Path) -> None:
 
 
 class Made(NamedTuple):
-    """samples: (n, *shape). cells: those of a picture, row by row, `columns` in each."""
+    """Results of a task. samples: (n, *shape). cells: cells of a picture, row by row, with `columns` in each row."""
 
     samples: "Tensor"
     cells: "Tensor"
@@ -189,10 +189,10 @@ class Made(NamedTuple):
 
 
 def make(task: str, model: Any, x: "Tensor | None", *, steps: int, seed: int, start: int) -> Made:
-    """Reconstructions of samples x, paths between pairs of them, or the traversal of sample `start` of `seed`.
+    """Reconstruct samples x, interpolate between pairs of them, or traverse the code of sample `start` of `seed`.
 
     Raises:
-        UserError: a path from a single sample.
+        UserError: an interpolation is given a single sample.
     """
     if task == "traverse":
         rows = model.traverse(steps, seed=seed, start=start)
@@ -208,7 +208,7 @@ def make(task: str, model: Any, x: "Tensor | None", *, steps: int, seed: int, st
 
 
 def _pairs(x: "Tensor", again: "Tensor") -> tuple["Tensor", int]:
-    """Samples and their reconstructions, (n, ...) each, in rows that take turns; how many in a row."""
+    """Interleave rows of samples and reconstructions, (n, ...) each; return them and the number of columns."""
     import torch
 
     columns = min(COLUMNS, len(x))
@@ -221,7 +221,7 @@ def draw(task: str, made: Made, path: Path) -> None:
     """Write the picture.
 
     Raises:
-        UserError: of points.
+        UserError: the samples are points.
     """
     from lightning_gans.reporting.images import image_grid, save_png
 
@@ -232,7 +232,7 @@ def draw(task: str, made: Made, path: Path) -> None:
 
 
 def save_codes(path: Path, model: Any, x: "Tensor") -> tuple[int, ...]:
-    """Write codes (n, d), features (n, f) and, where the model names one, category (n,); the codes' shape."""
+    """Write codes (n, d), features (n, f) and, if the model has one, category (n,); return the codes' shape."""
     import io
 
     import numpy as np

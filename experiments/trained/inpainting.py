@@ -1,4 +1,4 @@
-"""Inpainting: masked pixels of images, sampled by an energy-based model given the other pixels."""
+"""Inpainting: an energy-based model samples the masked pixels of images given the other pixels."""
 
 import time
 from pathlib import Path
@@ -12,20 +12,20 @@ from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import Tensor
 
     from experiments.trained.sample_request import Request
 
-PARTS = ("left", "right", "top", "bottom", "centre")  # of an image, that a mask covers
+PARTS = ("left", "right", "top", "bottom", "centre")  # parts of an image that a mask can cover
 
 
 def mask(text: str | None) -> str | Path:
-    """The part of an image that is masked, or a picture of it.
+    """Parse mask=: the name of a part of the image, or a picture of the mask.
 
     Raises:
-        UserError: neither.
+        UserError: the value is neither.
     """
     if text is None:
         raise UserError(f"inpaint= needs the part that is unknown: say mask={', '.join(PARTS)}, or FILE.png.")
@@ -41,10 +41,10 @@ def mask(text: str | None) -> str | Path:
 
 
 def need(model: Any, run: Path) -> None:
-    """Refuse a model that does not inpaint.
+    """Refuse a model that cannot inpaint.
 
     Raises:
-        UserError: names the variant that does.
+        UserError: the model cannot; the message names the variant that can.
     """
     from lightning_gans.core.protocols import Inpaints
 
@@ -56,10 +56,10 @@ def need(model: Any, run: Path) -> None:
 
 
 def inpaint(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write each image with its masked pixels sampled anew, as a PNG; 0.
+    """Write each image with resampled masked pixels as a PNG; return 0.
 
     Raises:
-        UserError: no image can be read, a mask of nothing or of everything, or a place that is not free.
+        UserError: no image can be read, the mask is empty or covers everything, or the output folder is not empty.
     """
     from lightning_gans.reporting.images import save_png, to_picture, to_uint8
 
@@ -92,10 +92,10 @@ def inpaint(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 def masked(part: str | Path, size: int) -> "Tensor":
-    """(size, size) bool, the pixels that are masked: a half, the middle half of both sides, or what is white in a file.
+    """Return the mask (size, size) bool: a half, the middle half of both sides, or the white pixels of a file.
 
     Raises:
-        UserError: a file that cannot be read, or that masks no pixel or every one.
+        UserError: a file cannot be read, or masks no pixel or all pixels.
     """
     import torch
 
@@ -124,5 +124,5 @@ def masked(part: str | Path, size: int) -> "Tensor":
 def _drawn(path: Path, size: int) -> "Tensor":
     try:
         return images.read(path, (1, size, size))[0] > 127
-    except Exception as error:  # decoders raise nearly anything on a damaged file
+    except Exception as error:  # decoders may raise any exception on a damaged file
         raise UserError(f"mask={path} is not an image that can be read ({images.reason(error)}).") from error

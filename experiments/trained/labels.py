@@ -1,4 +1,4 @@
-"""Names for the rows of a table: the settings that differ between runs, shortened to a width. Imports nothing heavy."""
+"""Row labels of a table: the settings that differ between runs, shortened to a width. Imports no heavy packages."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,20 +11,20 @@ from experiments.runs.resume import flatten, is_free
 from experiments.settings.spec import plain
 from lightning_gans.core.received import printable
 
-LONGEST = 150  # characters of a value that are shown
+LONGEST = 150  # characters shown of a value
 FIRST = ("variant", "data", "iterations")
 BATCH_SIZE = "data.batch_size"
-ALWAYS_SHARED = (*FIRST[:2], "recipe", "iterations", BATCH_SIZE)  # told of all rows, though nobody chose them
-LEADING = ("data", "network", "objective", "penalty")  # groups whose values the variant takes
-SELF_EVIDENT = ("none", "own", "null", "recipe", "auto", "default", "true", "false")  # values that need their key
+ALWAYS_SHARED = (*FIRST[:2], "recipe", "iterations", BATCH_SIZE)  # always shown as shared, even if not chosen
+LEADING = ("data", "network", "objective", "penalty")  # groups whose values the variant refers to
+SELF_EVIDENT = ("none", "own", "null", "recipe", "auto", "default", "true", "false")  # values shown with their key
 
 
 @dataclass(frozen=True)
 class Setting:
     """A choice of a group (`objective=hinge`) or the value of a setting (`G.optimizer.lr=0.003`).
 
-    key: the group, or the dotted key; name: the same in short. named: whether it is always told: it is part of the
-    run's name, because it differs from the recipe, or the recipe adds it to the variant (a penalty, clipping).
+    key: the group, or the dotted key. name: the short form of the key. named: True if it is always shown, because it is
+    part of the run's name (it differs from the recipe) or the recipe adds it to the variant (a penalty, clipping).
     """
 
     key: str
@@ -39,15 +39,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Labels:
-    """Settings that all rows share and, for each row, those in which it differs from others."""
+    """Settings shared by all rows and, for each row, the settings in which it differs from others."""
 
     shared: tuple[Setting, ...]
     parts: tuple[tuple[Setting, ...], ...]
 
     def names(self, index: int, *, leave: Sequence[str] = ()) -> tuple[str, str, str]:
-        """The name of a row in three forms: whole, choices without their group, and without the recipe's values.
+        """Return the name of a row in three forms: full, choices without their group, and without the recipe's values.
 
-        leave: keys that stand elsewhere.
+        leave: keys shown elsewhere, to be left out.
         """
         parts = [part for part in self.parts[index] if part.key not in leave]
         named = [part for part in parts if part.named or part.key in FIRST] or parts
@@ -60,7 +60,7 @@ class Labels:
 
 @dataclass
 class _Known:
-    """The settings of one run by key; `named` are those of its name."""
+    """The settings of a run by key; `named` are those in its name."""
 
     settings: dict[str, Setting] = field(default_factory=dict)
 
@@ -72,13 +72,13 @@ class _Known:
 
 
 def labels(configs: Sequence[Mapping[str, Any]], extras: Sequence[Mapping[str, str]] | None = None) -> Labels:
-    """Settings that tell runs apart.
+    """Find the settings that distinguish runs.
 
-    A choice or value that follows from another one (the networks of a variant) is not repeated. A setting that was
-    changed from the recipe is always told, and so is what a recipe adds to its variant.
+    A choice or value implied by another one (the networks of a variant) is not repeated. A setting that differs from
+    the recipe is always shown, and so are a recipe's additions to its variant.
 
     Args:
-        extras: further facts of each run, for runs of equal settings.
+        extras: further facts of each run, for runs with equal settings.
     """
     known = [_Known({setting.key: setting for setting in _settings(config)}) for config in configs]
     for one, extra in zip(known, extras or [], strict=False):
@@ -94,7 +94,7 @@ def labels(configs: Sequence[Mapping[str, Any]], extras: Sequence[Mapping[str, s
             continue
         apart = {index for group in groups if len({values[index] for index in group}) > 1 for index in group}
         for index, one in enumerate(known):
-            # A row without the setting differs from the others by their having it.
+            # A row without the setting differs from rows that have it.
             if one.named(key) or (index in apart and key in one.settings):
                 shown[index].append(key)
         if apart or key in named:
@@ -119,7 +119,7 @@ def _shown(known: _Known, key: str, names: Mapping[str, str]) -> Setting:
 
 
 def _names(known: Sequence[_Known]) -> dict[str, str]:
-    """Short names: those in the runs' names; else the shortest ending of the key that no other setting has."""
+    """Return short names: those in the runs' names, or else the shortest unique suffix of the key."""
     every = {key: setting for one in known for key, setting in one.settings.items()}
     every |= {key: setting for one in known for key, setting in one.settings.items() if setting.named}
     taken = [setting.key for setting in every.values() if not setting.choice]
@@ -132,7 +132,7 @@ def _names(known: Sequence[_Known]) -> dict[str, str]:
 
 
 def _order(known: Sequence[_Known]) -> list[str]:
-    """All keys: first those that others follow from, then what was changed by hand."""
+    """Order all keys: first those that determine others, then manual changes."""
     settings = {key: setting for one in known for key, setting in one.settings.items()}
     named = {key for one in known for key, setting in one.settings.items() if setting.named}
 
@@ -168,7 +168,7 @@ def _settings(config: Mapping[str, Any]) -> Iterator[Setting]:
 
 
 def _first_of_name(found: Sequence[Setting]) -> Iterator[Setting]:
-    """The settings; of those that a run's name may hold by one word (image_size8), the one that others follow."""
+    """Yield settings; of several that may be one token of a run's name (image_size8), only the one others refer to."""
     first: dict[tuple[str, str], Setting] = {}
     for setting in sorted((one for one in found if one.named), key=lambda one: _follows(one.key)):
         first.setdefault((setting.name, setting.value), setting)
@@ -178,7 +178,7 @@ def _first_of_name(found: Sequence[Setting]) -> Iterator[Setting]:
 
 
 def _follows(key: str) -> tuple[int, int]:
-    """A rank that is higher for settings that take their value from others."""
+    """Return a rank that is higher for settings whose value is taken from others."""
     top = key.partition(".")[0]
     return LEADING.index(top) if top in LEADING else len(LEADING), key.count(".")
 
@@ -186,7 +186,7 @@ def _follows(key: str) -> tuple[int, int]:
 def _values(config: Mapping[str, Any], tokens: str) -> Iterator[Setting]:
     seed = config.get("seed")
     for key, value in flatten(config):
-        # Settings that follow the seed differ with it.
+        # Settings derived from the seed differ with it.
         follows = key.rpartition(".")[2] == "seed" and value == seed
         own = key == "data.root" and f"-root_{clean(as_token(value))}-" in tokens
         if not follows and (own or not is_free(key)):
@@ -195,7 +195,7 @@ def _values(config: Mapping[str, Any], tokens: str) -> Iterator[Setting]:
 
 
 def _tokens(about: Mapping[str, Any]) -> str:
-    """The end of a run's name, which holds its differences from the recipe: -hinge-G.optimizer.lr0.003-."""
+    """Return the end of a run's name, with the differences from the recipe: -hinge-G.optimizer.lr0.003-."""
     group, start = str(about.get("group")), f"{clean(str(about.get('variant')))}-{clean(str(about.get('data')))}-"
     return f"-{group.removeprefix(start)}-" if group.startswith(start) else ""
 
@@ -209,7 +209,7 @@ def _choice(group: str, choice: str, tokens: str) -> Setting:
 
 
 def _name_in(tokens: str, key: str, value: Any) -> str | None:
-    """The ending of `key` by which a run's name holds this value, or None."""
+    """Return the suffix of `key` with which a run's name states this value, or None."""
     if not tokens or isinstance(value, Mapping) or (isinstance(value, list) and any(map(_is_nested, value))):
         return None
     if key == "data.root":
@@ -236,9 +236,9 @@ def _text(value: object) -> str:
 
 
 def fitted(forms: Sequence[Sequence[str]], width: int, dots: str = "…") -> list[str]:
-    """Names of at most `width` cells: the first of `forms` that fits, else the last one cut in the middle.
+    """Fit names into `width` cells: use the first of `forms` that fits, else the last one cut in the middle.
 
-    Names that differ in the first form differ in the result.
+    Names that differ in the first form also differ in the result.
     """
     apart = len(set(forms[0]))
     forms = [form for form in forms if len(set(form)) == apart]
@@ -255,7 +255,7 @@ def _cut(names: Sequence[str], width: int, dots: str) -> list[str]:
         found = [_without_middle(name, head, width, dots) for name in distinct]
         if len(set(found)) == len(distinct):
             break
-    else:  # they differ in their middles alone
+    else:  # they differ only in the middle
         found = [
             _without_middle(f"{name} {number}", room - len(str(number)) - 1, width, dots)
             if cell_len(name) > width

@@ -1,7 +1,7 @@
-"""A run's model and data, for the commands that read a run's folder. The folder may come from a stranger.
+"""Loading of a run's model and data from its folder, which may be untrusted.
 
-Classes and functions are those of three lists of this project (`data_modules`, `extractors`, `models.spec.exportable`);
-whatever else a file names takes `allow=`. See docs/SECURITY.md.
+Classes and functions have to be in three lists of this project (`data_modules`, `extractors`,
+`models.spec.exportable`); any other name in a file requires `allow=`. See docs/SECURITY.md.
 """
 
 import os
@@ -18,13 +18,13 @@ from lightning_gans.core.checkpoints import DamagedCheckpoint, load
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import inside, is_allowed
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import nn
 
 
 def data_modules() -> frozenset[str]:
-    """The data modules that a received configuration may name: those of the catalogue and of `datamodules.__all__`."""
+    """Return the data modules that a received configuration may name: catalogue and `datamodules.__all__`."""
     import datamodules
     from datamodules.catalogue import CATALOGUE
 
@@ -33,7 +33,7 @@ def data_modules() -> frozenset[str]:
 
 
 def extractors() -> frozenset[str]:
-    """The extractors that a received configuration may name: those of `factories.__all__`, by dotted name."""
+    """Return the dotted names of extractors that a received configuration may name: those of `factories.__all__`."""
     from lightning_gans.extractors import factories
 
     return frozenset(f"{factories.__name__}.{name}" for name in factories.__all__)
@@ -42,15 +42,15 @@ def extractors() -> frozenset[str]:
 def load_model(
     run: Path, which: str, *, allow: Sequence[str] = (), watched: bool = True
 ) -> tuple["nn.Module", int | None]:
-    """The newest export of a run ("last") or its best checkpoint ("best"), and the iteration where that is known.
+    """Load the newest export of a run ("last") or its best checkpoint ("best"), and the iteration if known.
 
-    Its networks refuse to give numbers that are not finite.
+    The networks raise an error if their outputs are not finite.
 
     Args:
-        watched: whether they do; torch.export does not take hooks that look at numbers.
+        watched: False to disable that check; torch.export does not support hooks that read values.
 
     Raises:
-        UserError: files that cannot be read, or that hold something else.
+        UserError: files cannot be read, or have other content.
     """
     from lightning_gans import load_generator
     from lightning_gans.models.export import described
@@ -66,14 +66,14 @@ def load_model(
 
 
 def _load_best(model: "nn.Module", run: Path) -> Any:
-    """Read checkpoints/best.ckpt into the model of a run; the iteration that it says."""
+    """Load checkpoints/best.ckpt into the model of a run; return its iteration."""
     from lightning_gans.models.export import check_finite, check_shapes
 
     path = inside(run / "checkpoints" / "best.ckpt", run)
     try:
         checkpoint = load(path)
-        # Checkpoints are written right after Game.evaluated_model has read the average (or, without one, the newest
-        # weights) into ema.model and re-estimated its batch-norm statistics: it lies there as it was evaluated.
+        # Checkpoints are written right after Game.evaluated_model has copied the average (or, without one, the newest
+        # weights) to ema.model and re-estimated its batch-norm statistics, so ema.model is the evaluated model.
         prefix = "ema.model."
         state = {key.removeprefix(prefix): t for key, t in checkpoint["state_dict"].items() if key.startswith(prefix)}
         check_shapes(model, {name: tuple(tensor.shape) for name, tensor in state.items()}, path)
@@ -84,35 +84,35 @@ def _load_best(model: "nn.Module", run: Path) -> Any:
         reason = error.why
     except UserError as error:
         raise UserError(f"{error} Try which=last.") from error
-    except Exception as error:  # a file of anything else than a checkpoint fails anywhere
+    except Exception as error:  # a file that is not a checkpoint may fail anywhere
         reason = str(error).strip().split("\n")[0]
     raise UserError(f"{path} is not a checkpoint of this run's model ({reason}). Try which=last.")
 
 
 def config_of(run: Path) -> Mapping[str, Any]:
-    """A run's settings; `data` is a dictionary, and `metrics` a dictionary or None.
+    """Return a run's settings; `data` is a dictionary, and `metrics` a dictionary or None.
 
     Raises:
-        UserError: it has none, as an export alone has not, or they are no settings of a run.
+        UserError: there are none, as in an export by itself, or they are not the settings of a run.
     """
     config = runs.read_config(run)
     if config is None:
         raise UserError(f"run={run} has no {runs.CONFIG}, which says what data it was trained on.")
     if not isinstance(config.get("data"), Mapping) or not isinstance(config.get("metrics") or {}, Mapping):
         raise UserError(f"{run / runs.CONFIG} holds no settings of a run: `data` and `metrics` are dictionaries there.")
-    from experiments.settings import places  # knows datamodules, which sampling needs not
+    from experiments.settings import places  # imports datamodules, which sampling does not need
 
     return places.found(config, run)
 
 
 def with_data(config: Mapping[str, Any], given: Mapping[str, str], run: Path) -> dict[str, Any]:
-    """A run's settings with other values of its data, as typed: data.root=DIR, data.batch_size=32, data_dir=DIR.
+    """Return a run's settings with new values for its data: data.root=DIR, data.batch_size=32, data_dir=DIR.
 
     Args:
-        given: key -> text of the command line; keys that are no settings of data are left alone.
+        given: key -> text of the command line; keys other than data settings are ignored.
 
     Raises:
-        UserError: a setting that the run's data do not have, a value that does not fit, or a folder that is not there.
+        UserError: an unknown data setting, an invalid value, or a missing folder.
     """
     from experiments.settings import places
 
@@ -144,14 +144,14 @@ def with_data(config: Mapping[str, Any], given: Mapping[str, str], run: Path) ->
 
 
 def typed(key: str, text: str, spec: Spec) -> Any:
-    """The value that a text means for a setting.
+    """Convert a text to the value of a setting.
 
     Raises:
-        UserError: none that fits.
+        UserError: no conversion is valid.
     """
     import yaml
 
-    values: list[Any] = [None] if text in ("null", "~") else [text]  # a path that looks like a number is a path
+    values: list[Any] = [None] if text in ("null", "~") else [text]  # a path may look like a number
     with suppress(yaml.YAMLError):
         values.append(yaml.safe_load(text))
     with suppress(ValueError):
@@ -163,20 +163,20 @@ def typed(key: str, text: str, spec: Spec) -> Any:
 
 
 def chosen(given: Mapping[str, str]) -> list[str]:
-    """The places that the user says data lie in."""
+    """Return the data folders given by the user."""
     return [value for key, value in given.items() if key in ("data_dir", "data.data_dir", "data.root")]
 
 
 def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), chosen: Sequence[str] = ()) -> Any:
-    """The data that a run's settings describe.
+    """Instantiate the data module of a run's settings.
 
     Args:
         allow: dotted names of code outside this project that the settings may use.
-        chosen: places where the user says that data lie. Only there are missing data sets downloaded to: any other
-            place is the choice of whoever wrote the settings.
+        chosen: data folders given by the user. Missing data sets are downloaded only to these, because any other folder
+            comes from the possibly untrusted settings.
 
     Raises:
-        UserError: they name code that is neither ours nor among `allow`, or describe no data.
+        UserError: the settings name code that is neither ours nor among `allow`, or describe no data.
     """
     from lightning_gans.models.spec import build
 
@@ -199,11 +199,11 @@ def load_data(config: Mapping[str, Any], *, allow: Sequence[str] = (), chosen: S
 def check_targets(settings: Any, known: Collection[str], *, allow: Sequence[str], what: str) -> None:
     """Refuse settings that name anything but the classes and functions `known`, or code among `allow`.
 
-    Names are compared as a whole. A known one is an attribute of a module of this project that is imported already, so
-    it means the listed object, and nothing is imported by a name from a file.
+    Full names are compared. A known name is an attribute of an imported module of this project, so it refers to the
+    listed object, and nothing is imported by a name from a file.
 
     Raises:
-        UserError: says how to allow it.
+        UserError: another name is used; the message says how to allow it.
     """
     for target in targets(settings):
         if target not in known and not is_allowed(target, allow):
@@ -211,7 +211,7 @@ def check_targets(settings: Any, known: Collection[str], *, allow: Sequence[str]
 
 
 def targets(settings: Any) -> Iterator[str]:
-    """Every `_target_` in settings, however deep."""
+    """Yield every `_target_` in settings, at any depth."""
     if isinstance(settings, Mapping):
         if "_target_" in settings:
             yield str(settings["_target_"])
@@ -224,7 +224,7 @@ def targets(settings: Any) -> Iterator[str]:
 
 @contextmanager
 def using(run: Path) -> Iterator[None]:
-    """Within, errors of the run's model (parts that do not fit each other, too little memory) are UserErrors."""
+    """Convert errors of the run's model (incompatible parts, too little memory) to UserErrors within the context."""
     try:
         yield
     except (RuntimeError, IndexError, KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
@@ -236,7 +236,7 @@ def using(run: Path) -> Iterator[None]:
 
 
 def _watch(model: "nn.Module", run: Path) -> None:
-    """Have the networks of a model raise a UserError where their outputs are not finite."""
+    """Add hooks to a model's networks that raise a UserError if an output is not finite."""
     import torch
 
     def check(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The table of a comparison as Markdown and as LaTeX: all columns, mean ± standard deviation over seeds, best bold."""
+"""Comparison tables in Markdown and LaTeX: all columns, mean ± standard deviation over seeds, best in bold."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ _LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}",
-    "[": "{[}",  # \\[ has an argument
-    "*": "{*}",  # and so has \\*
+    "[": "{[}",  # because \\[ takes an argument
+    "*": "{*}",  # because \\* takes an argument
     "±": r"$\pm$",
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
@@ -31,7 +31,7 @@ _LATEX = {
 
 
 def markdown(found: Sequence[Section]) -> str:
-    """Tables of GitHub's Markdown, one a section, under the facts of the terminal's table."""
+    """Return a table in GitHub's Markdown for each section, under the same facts as in the terminal."""
     lines = [line for fact in overview(found) for line in (escape_markdown(fact), "")]
     for section in found:
         if section.title:
@@ -44,7 +44,7 @@ def markdown(found: Sequence[Section]) -> str:
 
 
 def latex(found: Sequence[Section]) -> str:
-    r"""A `table` for each section, with \toprule, \midrule and \bottomrule of booktabs."""
+    r"""Return a `table` for each section, with \toprule, \midrule and \bottomrule of booktabs."""
     lines = [r"% Needs \usepackage{booktabs}, and \usepackage[T1]{fontenc} where there is a \textquotedbl."]
     facts = " ".join(f"{fact.rstrip('.')}." for fact in overview(found))
     for section in found:
@@ -68,15 +68,15 @@ def latex(found: Sequence[Section]) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """`text` as Markdown shows it: no character of it is markup, HTML, or the end of a cell."""
+    """Escape `text` for Markdown, so that no character is markup, HTML, or the end of a cell."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", text)
 
 
 def escape_latex(text: str) -> str:
-    """`text` as LaTeX prints it."""
+    """Escape `text` for LaTeX."""
     escaped = "".join(_LATEX.get(character, character) for character in text)
-    return re.sub("-(?=-)", "-{}", escaped)  # two of them would be a dash
+    return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would print as a dash
 
 
 def _bold_markdown(text: str) -> str:
@@ -88,7 +88,7 @@ def _bold_latex(text: str) -> str:
 
 
 def _cells(section: Section, escape: Callable[[str], str], bold: Callable[[str], str]) -> Iterator[list[str]]:
-    """The heading and the rows of a section, escaped."""
+    """Yield the heading and the rows of a section, escaped."""
     kinds = [(metric, kind) for metric in section.metrics for kind in KINDS]
     whole, finished = is_whole(section), all_finished(section)
     head = ["run"] if section.by_run else ["configuration", "n"]

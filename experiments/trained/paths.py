@@ -1,4 +1,4 @@
-"""Paths between codes of the prior, and along their numbers: path=, traverse=, gif= and video=."""
+"""Latent interpolations and traversals of codes from the prior: path=, traverse=, gif= and video=."""
 
 import math
 from pathlib import Path
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 from experiments.trained.inference import Made, check_finite
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
 PATHS = ("spherical", "linear")
-ROWS = 8  # of paths, where n is not said
-FRAMES = 48  # steps of an animation, where steps is not said
+ROWS = 8  # default number of paths
+FRAMES = 48  # default steps of an animation
 AXES = 10  # rows of a traversal: the first numbers of a code
 TITLES = {"path": "along paths between codes", "traverse": "along numbers of a code"}
-MOST = 16_384  # samples of all paths together, which are held in memory
+MOST = 16_384  # samples of all paths together, held in memory
 
 
 def need(key: str, model: Any, run: Path) -> None:
-    """Refuse a model that does not decode codes of a prior; `key` is what needs them, as path=linear.
+    """Refuse a model that does not decode codes of a prior; `key` is the argument that needs it, such as path=linear.
 
     Raises:
-        UserError: names models that do.
+        UserError: the model does not; the message lists models that do.
     """
     from lightning_gans.core.protocols import SamplesFromCodes
 
@@ -36,15 +36,15 @@ def need(key: str, model: Any, run: Path) -> None:
 
 
 def make(model: Any, n: int, steps: int, *, path: str, seed: int, **chosen: Any) -> Made:
-    """n rows of `steps` samples each. chosen: `label`, `truncation` where they were given."""
+    """Return n rows of `steps` samples each. chosen: `label` and `truncation`, if given."""
     rows = model.interpolate(n, steps, seed=seed, path=path, **chosen)
     return Made(rows.flatten(0, 1), rows.flatten(0, 1), steps)
 
 
 def traverse(model: Any, steps: int, *, seed: int, start: int, label: int | None = None) -> Made:
-    """Sample `start` of `seed` with one of the first AXES numbers of its code after the other moved, a row for each.
+    """Traverse the code of sample `start` of `seed`: one row for each of its first AXES numbers, varied in turn.
 
-    label: its class, of a model that is told one; None: the one that `sample` draws.
+    label: class of the sample for a class-conditional model; None: the class that `sample` draws.
     """
     import torch
 
@@ -65,10 +65,10 @@ def traverse(model: Any, steps: int, *, seed: int, start: int, label: int | None
 
 
 def draw_points(task: str, made: Made, picture: Path) -> None:
-    """A picture of paths, or of traversals, on the plane.
+    """Draw interpolations or traversals of points in the plane.
 
     Raises:
-        UserError: points that are not of the plane.
+        UserError: the points are not two-dimensional.
     """
     from lightning_gans.reporting.images import save_png
     from lightning_gans.reporting.planar import planar_figure
@@ -83,10 +83,10 @@ def draw_points(task: str, made: Made, picture: Path) -> None:
 
 
 def animate(made: Made, *, gif: Path | None, video: Path | None) -> None:
-    """Write the steps of all rows as frames of an animation that goes there and back.
+    """Write the steps of all rows as frames of an animation that runs forwards and backwards.
 
     Raises:
-        UserError: samples that are neither images nor points of the plane, or a file that cannot be written.
+        UserError: the samples are neither images nor points in the plane, or a file cannot be written.
     """
     from lightning_gans.reporting.animations import save_gif, save_video, there_and_back
 
@@ -100,7 +100,7 @@ def animate(made: Made, *, gif: Path | None, video: Path | None) -> None:
 
 
 def _frames(rows: "Tensor") -> list["Image.Image"]:
-    """A picture of each step of (n, steps, *shape)."""
+    """Draw a picture of each step of (n, steps, *shape)."""
     from lightning_gans.reporting.images import image_grid
     from lightning_gans.reporting.planar import axes_of, planar_figure
 

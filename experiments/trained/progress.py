@@ -1,4 +1,4 @@
-"""A progress bar on a terminal for whatever takes longer than two seconds."""
+"""A progress bar on a terminal for operations longer than two seconds."""
 
 import sys
 import threading
@@ -10,13 +10,13 @@ PATIENCE = 2.0  # seconds
 
 @contextmanager
 def shown(text: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-    """Show that something is going on while a block lasts; yields a function to call with how much is done.
+    """Show a progress bar while a block runs; yield a function that reports the amount done.
 
-    The bar appears once two seconds have passed, moves by a thread of its own, and leaves nothing behind. Where stderr
-    is no terminal, nothing is shown.
+    The bar appears after two seconds, is refreshed by its own thread, and is removed at the end. If stderr is not a
+    terminal, nothing is shown.
 
     Args:
-        total: what is counted up to; None: a bar that tells only that something is going on.
+        total: the amount at the end; None for a bar without a known end.
     """
     if not sys.stderr.isatty():
         yield lambda done: None

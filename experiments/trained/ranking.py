@@ -13,24 +13,24 @@ from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 from lightning_gans.core.received import printable, read_text
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from torch import Tensor
 
     from experiments.trained.sample_request import Request
 
-DOCUMENTS = 10  # of a query, where n is not said
-TOGETHER = 64  # queries whose documents are scored at a time
-SHOWN = 10  # queries, and documents of each, that are printed
+DOCUMENTS = 10  # default number of documents per query
+TOGETHER = 64  # queries scored per batch
+SHOWN = 10  # most queries, and documents of each, that are printed
 HEADER = ("query", "rank", "document", "score")
-Queries = tuple[int, ...] | Path  # numbers, or an .npz that describes them
+Queries = tuple[int, ...] | Path  # numbers of queries, or an .npz with their features
 
 
 def queries(text: str) -> Queries:
-    """The queries that `text` names: numbers with commas between, or a file of them, or an .npz.
+    """Parse queries: comma-separated numbers, a file of numbers, or an .npz.
 
     Raises:
-        UserError: neither numbers nor a file of them.
+        UserError: `text` is none of these.
     """
     if re.fullmatch(r"[0-9, ]+", text):
         return _numbers(text, f"rank={text}")
@@ -57,10 +57,10 @@ def _numbers(text: str, where: str) -> tuple[int, ...]:
 
 
 def need(model: Any, run: Path) -> None:
-    """Refuse a model that does not rank.
+    """Refuse a model that cannot rank.
 
     Raises:
-        UserError: names variants that do.
+        UserError: the model cannot; the message lists variants that can.
     """
     from lightning_gans.core.protocols import Ranks
 
@@ -72,10 +72,10 @@ def need(model: Any, run: Path) -> None:
 
 
 def rank(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write the n best documents of each query with their scores, best first; 0.
+    """Write the n best documents of each query with their scores, best first; return 0.
 
     Raises:
-        UserError: queries that the model does not know, or a file that cannot be written.
+        UserError: the model does not know a query, or a file cannot be written.
     """
     from experiments.trained.sample_files import table
 
@@ -105,10 +105,10 @@ def rank(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 def _checked(given: Queries, model: Any, run: Path) -> "Tensor":
-    """The queries as the model takes them: (N,) int64 numbers, or (N, documents, features) float.
+    """Return the queries as model input: (N,) int64 numbers, or (N, documents, features) float.
 
     Raises:
-        UserError: queries of the other kind, or beyond the model's.
+        UserError: the queries are of the other kind, or out of the model's range.
     """
     import torch
 
@@ -135,7 +135,7 @@ def _checked(given: Queries, model: Any, run: Path) -> "Tensor":
 
 
 def _described(path: Path, features: int | None) -> "Tensor":
-    """The array `queries` of an .npz: (N, documents, features), float32."""
+    """Read the array `queries` of an .npz: (N, documents, features), float32."""
     import torch
 
     def fits(shape: tuple[int, ...]) -> bool:
@@ -147,7 +147,7 @@ def _described(path: Path, features: int | None) -> "Tensor":
 
 
 def _best(model: Any, query: "Tensor", n: int, report: Any) -> Iterator[list[tuple[int, float]]]:
-    """The n best documents of each query, with their scores; of equal scores, the lower number first."""
+    """Yield the n best documents of each query with their scores; ties are ordered by document number."""
     done = 0
     for part in query.split(TOGETHER):
         scores = model.score(part)

@@ -1,4 +1,4 @@
-"""Files of samples, written in one pass over parts of them: each whole or not at all, the same bytes every time."""
+"""Sample files, written in one pass over batches: atomically, and with reproducible bytes."""
 
 import csv
 import io
@@ -26,9 +26,9 @@ Shape = tuple[int, ...]  # of one sample
 
 @contextmanager
 def npz(path: Path, n: int, shape: Shape, dtype: Any) -> Iterator[Take]:
-    """One array `samples`, (n, *shape), for numpy.load."""
+    """Write one array `samples`, (n, *shape), for numpy.load."""
     header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (n, *shape)}
-    # A ZipInfo of its own, for zipfile would stamp the hour; written part by part, for all may not fit in memory.
+    # An explicit ZipInfo, because zipfile would store the time; written in parts, because all may not fit in memory.
     with (
         atomic(path) as temporary,
         zipfile.ZipFile(temporary, "w") as archive,
@@ -40,10 +40,10 @@ def npz(path: Path, n: int, shape: Shape, dtype: Any) -> Iterator[Take]:
 
 @contextmanager
 def folder(path: Path, names: Iterator[str], shape: Shape) -> Iterator[Take]:
-    """One PNG an image under the next name; made aside, and moved to their places when all are there.
+    """Write one PNG per image under the next name, first to a temporary folder, and move all into place at the end.
 
     Raises:
-        UserError: the samples are no grey or RGB images, or the folder cannot be written.
+        UserError: the samples are not grey or RGB images, or the folder cannot be written.
     """
     if len(shape) != 3 or shape[0] not in (1, 3):
         what = "points" if len(shape) == 1 else f"of shape {shape}"
@@ -76,10 +76,10 @@ def folder(path: Path, names: Iterator[str], shape: Shape) -> Iterator[Take]:
 
 @contextmanager
 def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
-    """A picture of the first `most` samples: images in a square, points scattered or counted.
+    """Write a picture of the first `most` samples: images in a square grid, points as a scatter plot or histogram.
 
     Raises:
-        UserError: samples of which no picture can be made, or a file that cannot be written.
+        UserError: the samples cannot be drawn, or a file cannot be written.
     """
     if not is_picture(shape):
         raise UserError(
@@ -90,7 +90,7 @@ def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
 
     def take(part: Part) -> None:
         if left := most - sum(map(len, kept)):
-            kept.append(part[:left].copy())  # a view would keep all of the part in memory
+            kept.append(part[:left].copy())  # a view would keep the whole part in memory
 
     yield take
     samples = torch.from_numpy(np.concatenate(kept))
@@ -101,13 +101,13 @@ def grid(path: Path, shape: Shape, most: int) -> Iterator[Take]:
 
 
 def table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A CSV table; floats keep seven significant digits, what float32 holds.
+    """Write a CSV table; floats keep seven significant digits, the precision of float32.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([f"{value:.7g}" if isinstance(value, float) else value for value in row] for row in rows)
-    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))  # names of files may be any bytes
+    write_atomically(path, text.getvalue().encode(errors="surrogateescape"))  # file names may contain any bytes

@@ -1,4 +1,4 @@
-"""Request of `experiments.sample`: key=value arguments, checked without loading anything."""
+"""Requests to `experiments.sample`: key=value arguments, checked without loading anything."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,12 +13,12 @@ from lightning_gans.core.errors import UserError
 from lightning_gans.core.extras import need
 from lightning_gans.zoo import is_of_zoo
 
-# Nothing above, and nothing that `parse` does, imports torch: a slip of the pen is answered at once.
+# Neither the imports above nor `parse` import torch, so that invalid arguments are reported immediately.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One command's."""
+    """The request of one command."""
 
     run: Path
     n: int = 64
@@ -53,13 +53,13 @@ class Request:
 
     @property
     def task(self) -> str:
-        """Task of the request: one of TASKS, or "sample"."""
+        """Return the task of the request: one of TASKS, or "sample"."""
         return next((task for task in TASKS if getattr(self, task) not in (None, ())), "sample")
 
 
-IN_STEPS = ("path", "interpolate", "traverse")  # tasks whose samples come in steps
-COMMON = ("run", "which", "allow")  # what goes with every task
-# Tasks that take these keys and COMMON, and no other ones: what a task does -> its keys.
+IN_STEPS = ("path", "interpolate", "traverse")  # tasks that produce samples in steps
+COMMON = ("run", "which", "allow")  # keys accepted by every task
+# task -> the only keys that it takes besides COMMON
 TAKES: Mapping[str, tuple[str, ...]] = {
     "onnx": (),
     "translate": ("out", "direction", "seed"),
@@ -79,21 +79,21 @@ DOES = {
     "inpaint": "inpaint= samples the masked pixels of each image, each to a PNG in out=",
     "convert": "convert= gives a recording another speaker's voice, in a wav file",
 }
-# Keys of these tasks alone: what to say in place of KEY=VALUE without one of them.
+# key of particular tasks -> the advice if it is given without one of them
 GOES_WITH = {
     "out": "translate=FOLDER, classify=FOLDER, score=FOLDER, inpaint=FOLDER, rank=QUERIES or convert=FILE.wav",
     "direction": "translate=FOLDER, the images to translate",
     "mask": "inpaint=FOLDER, the images to complete",
     "speaker": "convert=FILE.wav, the recording to convert",
 }
-# Tasks that write a CSV file -> its name where out= is not given.
+# task that writes a CSV file -> default file name without out=
 TABLES = {"classify": "classes.csv", "rank": "ranking.csv", "score": "energies.csv"}
 OUTPUTS = ("grid", "npz", "folder", "gif", "video")
 KEYS = tuple(field.name for field in fields(Request))
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """key=value arguments -> a request.
+    """Parse key=value arguments into a request.
 
     Raises:
         UserError: an unknown or repeated key, a value out of range, or a run that cannot be sampled.
@@ -139,7 +139,7 @@ def parse(arguments: Sequence[str]) -> Request:
         _check_folder(request.folder, request.n)
     if any(getattr(request, output) for output in (*OUTPUTS, "out", "onnx")):
         return request
-    # A generator of the zoo lies in the installed package, where nothing is written.
+    # A generator of the zoo is part of the installed package, where nothing may be written.
     samples = (
         Path("samples") / clean("-".join(request.run.parts)) if is_of_zoo(request.run) else request.run / "samples"
     )
@@ -157,7 +157,7 @@ def parse(arguments: Sequence[str]) -> Request:
 
 
 def _check_task(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse several tasks at once, and settings that the one asked for does not read."""
+    """Refuse several tasks at once, and settings that the requested task does not read."""
     tasks = [task for task in TASKS if task in given]
     if len(tasks) > 1:
         raise UserError(f"{' and '.join(f'{task}={given[task]}' for task in tasks)}: ask for one of them at a time.")
@@ -192,7 +192,7 @@ def _check_task(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _check_paths(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse an unknown path, one that takes too much memory, and steps and animations of what has no steps."""
+    """Refuse an unknown path, a path that needs too much memory, and steps or animations for tasks without steps."""
     if request.path is not None and request.path not in paths.PATHS:
         hint = did_you_mean(f"path={name}" for name in nearest(request.path, paths.PATHS))
         raise UserError(f"path={request.path}: say path=spherical or path=linear.{hint}")
@@ -216,7 +216,7 @@ def _check_paths(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _check_translation(request: Request, given: Mapping[str, str]) -> None:
-    """Refuse translate= of several places, without a place, or in no direction."""
+    """Refuse translate= with several inputs, without out=, or with an unknown direction."""
     if "," in given["translate"]:
         raise UserError(f"translate={given['translate']}: name one image, or one folder of them.")
     if request.out is None:
@@ -229,7 +229,7 @@ def _check_translation(request: Request, given: Mapping[str, str]) -> None:
 
 
 def _existing(key: str, given: Mapping[str, str]) -> Path | None:
-    """The one image, or folder of images, that is given to a task."""
+    """Return the image or folder of images that is the input of a task."""
     if key not in given:
         return None
     found = inference.inputs(key, given[key])
@@ -239,7 +239,7 @@ def _existing(key: str, given: Mapping[str, str]) -> Path | None:
 
 
 def _out(given: Mapping[str, str]) -> Path | None:
-    """The file or folder that a task writes."""
+    """Return the output file or folder of a task."""
     if "out" not in given:
         return None
     if "convert" in given:
@@ -248,12 +248,12 @@ def _out(given: Mapping[str, str]) -> Path | None:
 
 
 def _usual_n(given: Mapping[str, str]) -> str:
-    """n where it is not given."""
+    """Return the default of n."""
     return str(paths.ROWS if "path" in given else ranking.DOCUMENTS if "rank" in given else 64)
 
 
 def _above_0(key: str, text: str) -> float:
-    """A finite number above 0, or UserError."""
+    """Parse a finite number above 0, or raise a UserError."""
     with suppress(ValueError):
         if 0 < (value := float(text)) < float("inf"):
             return value
@@ -274,7 +274,7 @@ def _file(key: str, text: str | None, suffix: str) -> Path | None:
 
 
 def _check_folder(folder: Path, n: int) -> None:
-    """Refuse to write among, or replace, files of anybody else's."""
+    """Refuse a folder that contains other files than those to be replaced."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"folder={folder} is a file; name a folder for the PNGs.")
     names = {file_name(i, n) for i in range(n)}

@@ -1,4 +1,4 @@
-"""Scoring: the energy of each image, by an energy-based model."""
+"""Scoring of images by the energy of an energy-based model."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 
@@ -22,7 +22,7 @@ def need(model: Any, run: Path) -> None:
     """Refuse a model without an energy.
 
     Raises:
-        UserError: names the variant with one.
+        UserError: the model has none; the message names the variant with one.
     """
     from lightning_gans.core.protocols import Descends
 
@@ -31,7 +31,7 @@ def need(model: Any, run: Path) -> None:
 
 
 def score(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write the energy of each image, lowest first; 0.
+    """Write the energy of each image, lowest first; return 0.
 
     Raises:
         UserError: no image can be read, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""Rows of a comparison in sections of figures of one kind, best first, with the facts that stand above them."""
+"""Sections of a comparison: rows with comparable figures, best first, and the facts shown above them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from experiments.trained.status import FINISHED, counted
 from lightning_gans.core.received import printable
 from lightning_gans.metrics.names import Better
 
-SEEDS = 8  # that are listed
+SEEDS = 8  # most seeds listed
 
 
 @dataclass(frozen=True)
 class Section:
     """Rows on the same data under the same protocol, the best first.
 
-    metrics: the headline first. forms: the names of the rows in several forms, the longest first. by_run: whether a row
-    is a run under the name of its directory.
+    metrics: the headline metric first. forms: the names of the rows in several forms, the longest first. by_run: True
+    if each row is a single run, named by its directory.
     """
 
     rows: tuple[Row, ...]
@@ -31,12 +31,12 @@ class Section:
 
     @property
     def one_line(self) -> bool:
-        """Return True if value and error fit in one line, since no row has a deviation over seeds."""
+        """Return True if value and error share one line, because no row has a deviation over seeds."""
         return all(len(row.runs) == 1 for row in self.rows)
 
     @property
     def title(self) -> str:
-        """Data and protocol; empty where nothing is known."""
+        """Return data and protocol; empty if unknown."""
         data, extractor, samples, reference = self.rows[0].protocol
         facts = [extractor] if extractor else []
         facts += [f"{samples} samples" + (f" against {reference}" if reference else "")] if samples else []
@@ -44,7 +44,7 @@ class Section:
 
     @property
     def floor(self) -> tuple[str, float, float | None] | None:
-        """Metric, score of held-out real data and its standard deviation, of the first metric that has one."""
+        """Return the first metric with a score of held-out real data, that score, and its standard deviation."""
         for metric in self.metrics:
             for value, deviation in (run.floor(metric) for row in self.rows for run in row.runs):
                 if value is not None:
@@ -59,7 +59,7 @@ class Section:
         return direction(self.rows, metric)
 
     def mark(self, stats: Stats, metric: str, kind: str) -> Literal["best", "near", ""]:
-        """Mark the best of a column, and those within two standard errors of it."""
+        """Return the mark of a cell: the best of its column, or within two standard errors of the best."""
         best = self._best[metric, kind]
         if best is None:
             return ""
@@ -74,17 +74,17 @@ def sections(
     by_run: bool = False,
     average: Average = "median",
 ) -> list[Section]:
-    """Sections in the order of their data and protocols.
+    """Return the sections in the order of their data and protocols.
 
     Args:
-        metrics: those that are shown.
-        asked: whether their order was asked for; otherwise the headline of the runs comes first.
-        by_run: whether each row is a run, under the name of its directory.
-        average: over seeds, by which rows are sorted.
+        metrics: the metrics shown.
+        asked: True if the user gave their order; otherwise the runs' headline metric comes first.
+        by_run: True if each row is a single run, named by its directory.
+        average: average over seeds by which rows are sorted.
     """
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.protocol[0], not row.protocol[1], row.protocol)):
-        # Rows that have not been evaluated stand below the first section of their data.
+        # Rows without an evaluation are placed at the end of the first section of their data.
         home = next((key for key in found if key[0] == row.protocol[0]), None)
         found.setdefault(home if home and not row.protocol[1] else row.protocol, []).append(row)
     told = labels([row.runs[0].config for row in rows])
@@ -106,7 +106,7 @@ def _headline_first(rows: Sequence[Row], metrics: tuple[str, ...]) -> tuple[str,
 
 
 def _best_first(rows: Sequence[Row], metrics: Sequence[str], average: Average) -> list[Row]:
-    """From the best value of the first metric on, never by the last one; then by name."""
+    """Sort rows by the best value of the first metric, never by its last value; then by name."""
 
     def key(row: Row) -> tuple[Any, ...]:
         stats = row.stats(metrics[0], "best") if metrics else None
@@ -117,7 +117,7 @@ def _best_first(rows: Sequence[Row], metrics: Sequence[str], average: Average) -
 
 
 def _names(rows: Sequence[Row], told: Labels, places: Sequence[int]) -> tuple[tuple[str, ...], ...]:
-    """Settings that differ, less the data, which the title names; rows that share all of them keep their own names."""
+    """Return the differing settings without the data, which is in the title; rows without any keep their own names."""
     forms = [told.names(place, leave=("data",)) for place in places]
     whole = [form[0] or row.label for form, row in zip(forms, rows, strict=True)]
     alike = {name for name in whole if whole.count(name) > 1}
@@ -129,7 +129,7 @@ def _names(rows: Sequence[Row], told: Labels, places: Sequence[int]) -> tuple[tu
 
 
 def _directories(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
-    """Names of directories, with as many of the folders above as tell them apart."""
+    """Return directory names, with as many parent folders as needed to make them unique."""
     paths = [row.runs[0].path for row in rows]
     names = [row.label for row in rows]
     for count in range(2, max(len(path.parts) for path in paths) + 1):
@@ -163,13 +163,13 @@ def overview(found: Sequence[Section]) -> Iterator[str]:
 
 
 def counted_runs(row: Row) -> str:
-    """The runs of a row: 3, or 2/3 where only two of them have figures."""
+    """Format the number of runs in a row: 3, or 2/3 if only two of them have figures."""
     evaluated = sum(run.evaluated for run in row.runs)
     return str(len(row.runs)) if evaluated in (0, len(row.runs)) else f"{evaluated}/{len(row.runs)}"
 
 
 def is_whole(section: Section) -> bool:
-    """Return True if all runs have finished the iterations of their configurations, which are the same."""
+    """Return True if all runs are finished and have the same number of iterations."""
     asked = {run.config.get("iterations") for row in section.rows for run in row.runs}
     done = {run.summary.iterations for row in section.rows for run in row.runs}
     return len(asked) == 1 and asked == done
@@ -180,7 +180,7 @@ def all_finished(section: Section) -> bool:
 
 
 def floor_text(section: Section, sign: str) -> str:
-    """The score of held-out real data, as the end of a sentence."""
+    """Return the score of held-out real data, as the end of a sentence."""
     if section.floor is None:
         return ""
     metric, value, deviation = section.floor
@@ -189,7 +189,7 @@ def floor_text(section: Section, sign: str) -> str:
 
 
 def rounded(value: float, error: float) -> tuple[str, str]:
-    """A figure and its error, to two digits of the error."""
+    """Round a figure and its error to two digits of the error."""
     if not 1e-4 <= error < 1e7:
         return figure(value), error_figure(error)
     decimals = max(1 - floor(log10(error)), 0)

@@ -1,4 +1,4 @@
-"""Statuses of runs: the one in summary.json, corrected by the lock on the run's directory. Imports nothing heavy."""
+"""Status of runs: the one in summary.json, corrected by the lock on the directory. Imports no heavy packages."""
 
 import fcntl
 import os
@@ -12,17 +12,16 @@ from experiments.runs.directory import LOCK
 
 STATUSES = ("finished", "running", "stopped", "killed", "diverged", "crashed")
 FINISHED, RUNNING, STOPPED, KILLED, DIVERGED, CRASHED = STATUSES
-# Failed: something went wrong. The others that are not finished wait for the rest of their iterations.
+# FAILED: runs that ended with an error. Other unfinished runs have iterations left.
 FAILED: Final = (DIVERGED, CRASHED, KILLED)
 UNFINISHED: Final = (RUNNING, STOPPED)
 
 
 def status_of(run_dir: Path, written: str) -> str:
-    """The status of a run whose summary.json says `written`.
+    """Return the status of a run whose summary.json contains `written`.
 
-    A process that is killed leaves "running" behind, and a run that goes on says "stopped" or "crashed" until its first
-    iteration.
-    The lock tells: the kernel lets go of it however the process dies.
+    A killed process leaves "running" behind, and a resumed run still has "stopped" or "crashed" until its first
+    iteration. The lock resolves this, because the kernel releases it whenever the process ends.
     """
     if written not in (*UNFINISHED, CRASHED):
         return written
@@ -33,9 +32,9 @@ def status_of(run_dir: Path, written: str) -> str:
 
 
 def is_held(lock: Path) -> bool | None:
-    """Return True if another process holds a record lock on `lock`; None if the file system cannot tell.
+    """Return True if another process holds a record lock on `lock`; None if the file system does not support locks.
 
-    Not for a process that trains: one that opens and closes the file of its own lock loses the lock.
+    Must not be called by the training process itself: closing the file releases the process's own lock.
     """
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -46,7 +45,7 @@ def is_held(lock: Path) -> bool | None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        # A shared lock is tried, so that readers do not meet each other; closing the file lets go of it.
+        # Try a shared lock, so that readers do not block each other; closing the file releases it.
         fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return True
@@ -58,7 +57,7 @@ def is_held(lock: Path) -> bool | None:
 
 
 def counted(statuses: Iterable[str]) -> list[str]:
-    """The statuses of several runs: "finished" where all are, else "2 finished", "1 killed" in a fixed order."""
+    """Summarise the statuses of runs: "finished" if all are, else "2 finished", "1 killed" in a fixed order."""
     counts = Counter(statuses)
     if len(counts) == 1:
         return list(counts)

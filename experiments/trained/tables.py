@@ -1,4 +1,4 @@
-"""The table of a comparison in a terminal: as many columns as it is wide, and never a figure without its error."""
+"""Comparison table for a terminal: as many columns as fit, and every figure with its error."""
 
 import re
 import textwrap
@@ -19,10 +19,10 @@ from experiments.trained.status import FAILED, UNFINISHED
 from lightning_gans.metrics.names import Better
 from lightning_gans.reporting.terminal import rate
 
-UNLIMITED = 10_000  # characters, where no terminal sets a width
-SHARE = 0.3  # of the width, below which names are not shortened as long as a column can be left out
-LEAST = 8  # cells of a name
-TITLE = 13  # cells of a metric's title, where it can be broken
+UNLIMITED = 10_000  # width in characters without a terminal
+SHARE = 0.3  # of the width: names are not shortened below it while a column can be left out
+LEAST = 8  # least width of a name
+TITLE = 13  # width at which a metric's title is broken
 SUFFIXES = tuple(f" ({kind})" for kind in KINDS)
 MARKS = {"best": "*", "near": "~", "": ""}
 STYLES = {**dict.fromkeys(FAILED, "red"), **dict.fromkeys(UNFINISHED, "yellow")}
@@ -30,7 +30,7 @@ STYLES = {**dict.fromkeys(FAILED, "red"), **dict.fromkeys(UNFINISHED, "yellow")}
 
 @dataclass(frozen=True)
 class Column:
-    """A column besides the names; `hint` is the text by which it is named when it is left out."""
+    """A column besides the names; `hint` is its description if it is left out."""
 
     title: str
     cells: tuple[Text, ...]
@@ -39,10 +39,10 @@ class Column:
 
 
 def show(found: Sequence[Section], console: Console) -> None:
-    """Print what all rows share, then a table for each section.
+    """Print the shared settings of all rows, then a table for each section.
 
-    A narrow terminal shows fewer columns, which are named below: first images/s and iterations go, then the last
-    values, then the metrics from the last one on. Then names are shortened, in the middle.
+    A narrow terminal shows fewer columns and lists the others below. Columns are dropped in this order: images/s and
+    iterations, last values, metrics from the last one on. Then names are shortened in the middle.
     """
     plain = not console.encoding.startswith("utf")
     for line in overview(found):
@@ -62,7 +62,7 @@ def show(found: Sequence[Section], console: Console) -> None:
 
 
 def tell(console: Console, line: str) -> None:
-    """A line broken between words where it is wider than the console; paths stay whole, so that they can be copied."""
+    """Print a line, wrapped between words at the console's width; paths stay whole, so that they can be copied."""
     if len(line) <= console.width:
         return say(console, line)
     width = max(console.width, 20)
@@ -71,7 +71,7 @@ def tell(console: Console, line: str) -> None:
 
 
 def _show(section: Section, console: Console, *, plain: bool) -> list[str]:
-    """Print a table; the hints of the columns that are left out."""
+    """Print a table; return the hints of the columns left out."""
     columns = _columns(section, plain=plain)
     left_out: list[str] = []
     dots = "..." if plain else "…"
@@ -91,7 +91,7 @@ def _show(section: Section, console: Console, *, plain: bool) -> list[str]:
 
 
 def _summed_up(hidden: Sequence[str]) -> Iterator[str]:
-    """Hints of left-out columns: a metric by its name where neither of its columns is there."""
+    """Yield the hints of omitted columns; a metric is listed by name if both of its columns are omitted."""
     yield from (hint for hint in hidden if not hint.endswith(SUFFIXES))
     both = [hint.removesuffix(" (best)") for hint in hidden if hint.endswith(" (best)")]
     last = [name for hint in hidden if hint.endswith(" (last)") and (name := hint.removesuffix(" (last)")) not in both]
@@ -102,7 +102,7 @@ def _summed_up(hidden: Sequence[str]) -> Iterator[str]:
 
 
 def _falling(columns: Sequence[Column], section: Section) -> Iterator[Column]:
-    """Columns in the order in which they are left out; never the best values of the first metric."""
+    """Yield columns in the order of omission; the best values of the first metric always stay."""
     by_hint = {column.hint: column for column in columns}
     order = ["images/s", "iterations"]
     order += [f"{metric} (last)" for metric in reversed(section.metrics)]
@@ -139,12 +139,12 @@ def _table(names: Sequence[str], columns: Sequence[Column], section: Section, *,
         show_edge=False,
         collapse_padding=True,
     )
-    # Cells are Text: names from files are not read as markup.
+    # Cells are Text, so that names from files are not parsed as markup.
     height = max((column.title.count("\n") for column in columns), default=0)
     table.add_column(Text(_lowered(_heading(section), height)), no_wrap=True)
     for column in columns:
         lines = [line for cell in (Text(column.title), *column.cells) for line in cell.plain.split("\n")]
-        # Never narrower than its cells: a figure cut short would be another figure.
+        # Never narrower than its cells: a truncated figure would read as another figure.
         table.add_column(
             Text(_lowered(column.title, height)),
             justify="left" if column.left else "right",
@@ -157,7 +157,7 @@ def _table(names: Sequence[str], columns: Sequence[Column], section: Section, *,
 
 
 def _lowered(title: str, height: int) -> str:
-    """A title at the foot of a heading of `height` more lines."""
+    """Align a title at the bottom of a heading with `height` more lines."""
     return "\n" * (height - title.count("\n")) + title
 
 
@@ -170,7 +170,7 @@ def _status(row: Row) -> Text:
 
 
 def _broken(title: str) -> str:
-    """The title of a metric in lines that end after an underscore."""
+    """Break the title of a metric into lines after underscores."""
     lines = [""]
     for word in re.split(r"(?<=_)", title):
         if lines[-1] and len(lines[-1]) + len(word) > TITLE:
@@ -180,7 +180,7 @@ def _broken(title: str) -> str:
 
 
 def _cell(section: Section, stats: Stats | None, metric: str, kind: str, *, plain: bool) -> Text:
-    """The median with its mark; below it mean and deviation, or the standard error. Single runs have one line."""
+    """Format the median with its mark, above mean and deviation or the standard error; one line for single runs."""
     if stats is None:
         return Text("-")
     mark, sign = section.mark(stats, metric, kind), _sign(plain)
@@ -205,7 +205,7 @@ def arrow(better: Better | None, *, plain: bool) -> str:
 
 
 def _legend(found: Sequence[Section], *, plain: bool) -> Iterator[str]:
-    """The meaning of the figures and marks that are there."""
+    """Yield explanations of the figures and marks in the tables."""
     rows = [(section, row) for section in found for row in section.rows]
     cells = [
         (stats, section.mark(stats, metric, kind))

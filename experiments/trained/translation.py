@@ -10,19 +10,19 @@ from experiments.trained.images import places as of_files
 from experiments.trained.inference import check_finite
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-MULTIPLES = tuple(2**power for power in range(9))  # of pixels, that images are padded to
+MULTIPLES = tuple(2**power for power in range(9))  # in pixels, to which images are padded
 
 
 def need(model: Any, run: Path, *, direction: str | None, seed: int) -> None:
-    """Refuse a model that does not translate, or not so.
+    """Refuse a model that cannot translate, or not with this direction and seed.
 
     Raises:
-        UserError: names the variants that do, or what is to be said of the direction.
+        UserError: the message lists variants that can, or the valid directions.
     """
     from lightning_gans.core.protocols import GeneratesFromImages, Translates
 
@@ -43,10 +43,10 @@ def need(model: Any, run: Path, *, direction: str | None, seed: int) -> None:
 
 
 def places(images: Path, out: Path) -> dict[Path, Path]:
-    """Each image of a folder, to any depth, or a single one, and the PNG that its translation becomes.
+    """Map a single image, or each image of a folder at any depth, to the PNG of its translation.
 
     Raises:
-        UserError: no images, or an `out` that is or holds anything else.
+        UserError: there are no images, or `out` is a file or contains other files.
     """
     from datamodules.folder import SUFFIXES
 
@@ -58,16 +58,16 @@ def places(images: Path, out: Path) -> dict[Path, Path]:
 
 
 def translate(model: Any, images: dict[Path, Path], direction: Any, *, seed: int = 0) -> list[Skipped]:
-    """Translate every image, one after the other, each file written whole; those that cannot be.
+    """Translate images one by one, write each file atomically, and return the skipped ones.
 
-    An image keeps its size: where the networks do not take it, it is padded by reflection to one that they do, and
-    cropped again. A network of one size alone is given the centre square, resized, as in training.
+    An image keeps its size: if the networks do not accept it, the image is padded by reflection to an accepted size and
+    cropped afterwards. A network of a single size receives the resized centre square, as in training.
 
     Args:
-        seed: of the noise of a model that has any; image i has the noise of (seed, i).
+        seed: seed of the noise, for models with noise; image i has the noise of (seed, i).
 
     Raises:
-        UserError: no image could be translated, or the model makes numbers that are not finite.
+        UserError: no image could be translated, or the model's outputs are not finite.
     """
     from lightning_gans.reporting.images import save_png, to_picture, to_uint8
 
@@ -88,7 +88,7 @@ def translate(model: Any, images: dict[Path, Path], direction: Any, *, seed: int
 
 
 def _translated(model: Any, picture: "Image.Image", direction: Any, seed: int, number: int) -> "Tensor":
-    """The translation of a picture, (1, C, H, W)."""
+    """Translate a picture to (1, C, H, W)."""
     from datamodules.pixels import normalise, square, whole
     from lightning_gans.core.protocols import GeneratesFromImages
 
@@ -109,10 +109,10 @@ def _translated(model: Any, picture: "Image.Image", direction: Any, seed: int, n
 
 
 def padded_size(model: Any, height: int, width: int) -> tuple[int, int]:
-    """The least size that the model takes, among multiples of 1, 2, 4 ..., into which an image of this size fits.
+    """Return the smallest size for an image that the model accepts, among multiples of 1, 2, 4 and so on.
 
     Raises:
-        UserError: the model takes none of them; says what it takes.
+        UserError: the model accepts none of them; the message gives the accepted sizes.
     """
     refused: UserError | None = None
     for multiple in MULTIPLES:
@@ -128,16 +128,16 @@ def padded_size(model: Any, height: int, width: int) -> tuple[int, int]:
 
 
 def reflected(x: "Tensor", height: int, width: int) -> "Tensor":
-    """Images (N, C, h, w) in the middle of larger ones, (N, C, height, width), whose margins mirror them.
+    """Pad images (N, C, h, w) by reflection on all sides to (N, C, height, width).
 
-    Margins may be wider than the image, which is then mirrored again and again.
+    Margins may be wider than the image, which is then mirrored repeatedly.
     """
     rows, columns = _mirrored(int(x.shape[2]), height), _mirrored(int(x.shape[3]), width)
     return x[:, :, rows][:, :, :, columns]
 
 
 def _mirrored(n: int, size: int) -> list[int]:
-    """Indices 0 .. n - 1 in the middle of `size` of them, mirrored at both ends."""
+    """Return `size` indices with 0 .. n - 1 in the middle, mirrored at both ends."""
     start, period = (size - n) // 2, max(2 * (n - 1), 1)
     places = ((i - start) % period for i in range(size))
     return [min(place, period - place) if n > 1 else 0 for place in places]
@@ -145,7 +145,7 @@ def _mirrored(n: int, size: int) -> list[int]:
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[Image.Image]":
-    """The picture; what is wrong with it, while it is read, is a UserError that names it."""
+    """Open a picture; errors while it is read become UserErrors with its name."""
     from datamodules.pixels import opened
 
     try:
@@ -153,6 +153,6 @@ def _opened(path: Path) -> "Iterator[Image.Image]":
             yield picture
     except UserError:
         raise
-    except Exception as error:  # decoders raise nearly anything on a damaged file
+    except Exception as error:  # decoders may raise any exception on a damaged file
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{path} is not an image that can be read ({reason}).") from error

@@ -1,4 +1,4 @@
-"""Uses of a trained model that `experiments.sample` has besides samples: each task by its name."""
+"""Tasks of `experiments.sample` other than sampling, by name."""
 
 import time
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from experiments.trained.loading import using
 from experiments.trained.progress import shown
 from lightning_gans.core.errors import UserError
 
-# Nothing above imports torch: a slip of the pen is answered at once.
+# Nothing above imports torch, so that invalid arguments are reported immediately.
 if TYPE_CHECKING:
     from experiments.trained.sample_request import Request
 
 
 def need(request: "Request", model: Any) -> None:
-    """Refuse a task that the model cannot do.
+    """Refuse a task that the model does not support.
 
     Raises:
-        UserError: names what can.
+        UserError: the model does not; the message lists models that do.
     """
     from lightning_gans.core.protocols import Samples, Traverses
 
@@ -42,7 +42,7 @@ def need(request: "Request", model: Any) -> None:
 
 
 def _instead(model: object) -> str:
-    """The tasks of a model that makes no samples, as a sentence."""
+    """Return a sentence with the tasks of a model that cannot sample."""
     from lightning_gans.core.protocols import Classifies, Converts, GeneratesFromImages, Ranks, Translates
 
     if isinstance(model, Translates | GeneratesFromImages):
@@ -61,10 +61,10 @@ def _instead(model: object) -> str:
 
 
 def translate(request: "Request", model: Any, iteration: int | None) -> int:
-    """Translate a folder of images; 0 if any could be.
+    """Translate a folder of images; return 0 if any was translated.
 
     Raises:
-        UserError: none could be, or a place that is not free.
+        UserError: no image could be translated, or the output folder is not empty.
     """
     assert request.translate is not None
     assert request.out is not None
@@ -85,10 +85,10 @@ def translate(request: "Request", model: Any, iteration: int | None) -> int:
 
 
 def export(request: "Request", model: Any, iteration: int | None) -> int:
-    """Write the model as ONNX; 0.
+    """Export the model to ONNX; return 0.
 
     Raises:
-        UserError: it has no codes, or torch cannot export it.
+        UserError: the model has no codes, or torch cannot export it.
     """
     from lightning_gans.models.onnx_export import export_onnx
 
@@ -102,7 +102,7 @@ def export(request: "Request", model: Any, iteration: int | None) -> int:
     return 0
 
 
-# task -> refuses a model that cannot do it
+# task -> function that refuses models without it
 NEEDS: dict[str, Callable[[Any, Any], None]] = {
     "classify": classification.need,
     "rank": ranking.need,
@@ -111,7 +111,7 @@ NEEDS: dict[str, Callable[[Any, Any], None]] = {
     "convert": conversion.need,
 }
 
-# task -> does it, and prints what was done: request, model, iteration of the weights -> exit code
+# task -> function that performs and reports it: (request, model, iteration of the weights) -> exit code
 USES: dict[str, Callable[["Request", Any, int | None], int]] = {
     "translate": translate,
     "onnx": export,
