@@ -159,10 +159,10 @@ def _text(run_dirs: Sequence[Path], by_share: Mapping[float, Sequence[Scores]]) 
     tested = next(iter(by_share.values()))[0].tested
     protocol = (
         f"Accuracy in per cent on the {tested:,} test digits, {first['data']['image_size']} px, of classifiers trained "
-        f"on a share of the labelled digits, on these and generated digits in equal parts, and on {N:,} generated "
+        f"on a share of the labelled digits, on this share and generated digits in equal parts, and on {N:,} generated "
         f"digits alone. The generator (`{first['names']['variant']}`, {first['iterations']:,} iterations of "
-        f"{first['data']['batch_size']}) is trained on the same share and on nothing else. The bad generator is the "
-        f"same one after {early:,} iterations. Every classifier takes as many images in training, moved at random. "
+        f"{first['data']['batch_size']}) is trained only on the same share. The bad generator is the same generator "
+        f"after {early:,} iterations. All classifiers are trained on equally many images, shifted at random. "
         "Each seed has its own share of the digits, its own generator and its own classifiers."
     )
     return f"""# Generated images as training data
@@ -174,13 +174,13 @@ def _text(run_dirs: Sequence[Path], by_share: Mapping[float, Sequence[Scores]]) 
 ![Accuracy by share of the labels, and generated digits](augmentation.png)
 
 {table(head, rows)}
-Standard errors are of seeds and test images; those of gains are of seeds, since classifiers are compared on the same
-test images.
+Standard errors of accuracies account for seeds and test images, those of gains only for seeds, since classifiers are
+compared on the same test images.
 
 {table(["labels", "generator", "iterations", "FID", "label accuracy"], generators)}
-Generators by the classifier of all labelled digits: FID on its features, {N:,} generated digits against all training
-digits, and the share of generated digits (%) in which it finds the class asked for. Means over seeds. Training of the
-{len(run_dirs)} generators took {seconds:,.0f} s.
+Generators are evaluated by the classifier trained on all labelled digits: FID on its features, {N:,} generated digits
+against all training digits, and the share of generated digits (%) that it assigns to the class asked for. Means over
+seeds. Training of the {len(run_dirs)} generators took {seconds:,.0f} s.
 """
 
 

@@ -40,8 +40,8 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
 
     python -m experiments.train -m experiment=study/categories{said}
 
-Error in % of InfoGAN's first categorical code on the test split after the last iteration, each category standing for
-its commonest class in train; classes found are those that some category stands for.
+Error in % of InfoGAN's first categorical code on the test split after the last iteration. Each category predicts its
+most frequent class on the training split; "classes found" counts the classes that some category predicts.
 [categories_{data}.csv](categories_{data}.csv) has every run, with its commit and machine.
 
 {table(head, rows)}

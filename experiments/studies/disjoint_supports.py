@@ -44,10 +44,10 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
     python -m experiments.train -m experiment=study/disjoint_supports seed=1,2,3
 
-The generator is frozen at the data's two point masses, moved sideways by a distance. What D's training estimates is
-all that a generator could descend. The Jensen-Shannon divergence is log 2 = {log(2):.6f} nats at any distance but 0:
-no slope to follow. The Wasserstein distance is the distance itself; under a gradient penalty of {weight:g} the
-critic's gap between two points is d (1 + d / {2 * weight:g}); here there are two pairs of them.
+The generator is frozen at the data's two point masses, shifted sideways by a distance d. A generator could minimise
+only the divergence that D's training estimates. The Jensen-Shannon divergence is log 2 = {log(2):.6f} nats at any
+distance but 0, so it has no gradient. The Wasserstein distance equals d; under a gradient penalty of {weight:g} the
+critic's gap between two points is d (1 + d / {2 * weight:g}); here there are two pairs of points.
 
 ![The estimates against the distance](disjoint_supports.png)
 

@@ -59,11 +59,12 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], folder: Path, of_data:
     axes.invert_yaxis()
     budgets = {f"{int(line['iterations']):,} iterations of {line['batch_size']}" for line in lines}
     budget = (
-        f"{' and '.join(sorted(budgets))} for each, last evaluation (validation), never the best. An iteration is one "
-        "step of D, so games with several steps of D for one of G have fewer of G. Networks and rates are each "
-        "recipe's, so a row is a recipe as much as a paper. FID and KID on the features of a classifier of the data; "
-        f"real held-out samples score {f'{floor:.3f}' if floor is not None else '?'}. "
-        f"[every_game_{data}.csv](every_game_{data}.csv) has every run, with its commit and machine."
+        f"{' and '.join(sorted(budgets))} for each game; last evaluation (validation), not the best. An iteration is "
+        "one step of D, so games with several steps of D for each step of G have fewer steps of G. Networks and "
+        "learning rates are those of each recipe, so a row evaluates a recipe as much as a paper. FID and KID use the "
+        "features of a classifier of the data; the FID of real held-out samples is "
+        f"{f'{floor:.3f}' if floor is not None else '?'}. [every_game_{data}.csv](every_game_{data}.csv) has every "
+        "run, with its commit and machine."
     )
     said = asked(lines, shipped="digits", of_data=of_data)
     text = f"""# Every game on {data}

@@ -44,17 +44,17 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     rows.append(["*held-out images*", "", *(f"{floor[name]:.3f}" if name in floor else "" for name in METRICS), ""])
     said = asked([settings_of(config) for config in configs], shipped=DATA, of_data=first["data"], iterations=BUDGET)
     protocol = (
-        f"`data={first['names']['data']}`: a condition is stroke width, slant and class of a digit. Images of "
-        f"{first['data']['image_size']} px, {first['iterations']:,} iterations of {first['data']['batch_size']}, the "
-        "same generator and the same rates. Where D ignores the condition, its network is the same without the layers "
-        "that take it in."
+        f"`data={first['names']['data']}`: a condition is the stroke width, slant and class of a digit. Images of "
+        f"{first['data']['image_size']} px, {first['iterations']:,} iterations of {first['data']['batch_size']}, with "
+        "the same generator and learning rates. The D that ignores the condition is the same network without the "
+        "layers that take the condition."
     )
     figures = (
-        "R-precision: share of samples for the conditions of test images whose own condition is nearer to the one read "
-        "from the sample than 99 others are; 0.01 at random. Condition error: root mean squared error of the condition "
-        "read from the sample, in standard deviations; sqrt(2) for an independent draw. Both read conditions by a "
-        "regression, and the last row is what it reads from the test images themselves. Test split, last iteration; "
-        "mean and standard deviation over seeds."
+        "R-precision: share of samples, generated for the conditions of test images, whose own condition is nearer to "
+        "the condition predicted from the sample than 99 other conditions are; 0.01 at random. Condition error: root "
+        "mean squared error of the predicted condition, in standard deviations; sqrt(2) for an independent draw. Both "
+        "predict conditions by a regression; the last row evaluates it on the test images themselves. Test split, "
+        "last iteration; mean and standard deviation over seeds."
     )
     text = f"""# A discriminator that ignores the condition
 

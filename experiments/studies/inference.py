@@ -54,16 +54,17 @@ def _page(data: str, games: Mapping[str, Sequence[Line]], run_dirs: Sequence[Pat
 
 {commands}
 
-Perceptrons, which know of no neighbouring pixels, on images of {of_data["image_size"]:,} px. Accuracy on the test split
-after the last iteration, with the training images as neighbours: of the layer before the encoder's last, and of its
-codes. The reconstruction ratio is the squared error of G(E(x)) to x over that between random pairs of images.
+All networks are perceptrons, which do not use the order of pixels, on images of {of_data["image_size"]:,} px. 1-NN
+accuracy is that of a nearest-neighbour classifier on the test split after the last iteration, with the training images
+as neighbours: on the layer before the encoder's last, and on its codes. The reconstruction ratio is the squared error
+between G(E(x)) and x, divided by that between random pairs of images.
 [inference_{data}.csv](inference_{data}.csv) has every run, with its commit and machine.
 
 {table(["", "seeds", "iterations", *METRICS.values(), "seconds"], rows)}
 ![1-NN and reconstruction over training; test images over their reconstructions](inference_{data}.png)
 
-The curves are of part of the validation split, at most {HELD_OUT:,} images with {TRAIN:,} training images as
-neighbours; the stars and the grey lines are of the test split among all training images.
+The curves show part of the validation split, at most {HELD_OUT:,} images with {TRAIN:,} training images as
+neighbours; the stars and the grey lines show the test split with all training images as neighbours.
 """
     write_page(folder, f"inference_{data}", text, _figure(data, games, run_dirs[0]))
 

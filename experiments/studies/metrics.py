@@ -233,10 +233,10 @@ def page(curves: Mapping[Failure, Sequence[Values]], collapsed: Mapping[str, Val
 
     python -m experiments.train experiment=study/metrics
 
-Nothing is trained. The digits of the training split are divided in two halves, class by class. One half is the
+Nothing is trained. The digits of the training split are divided into two halves, class by class. One half is the
 reference; sets of {N} images of the other half stand in for generated digits and are degraded in known ways. Features
-are those of {extractor}. Each point is the mean of {DRAWS} sets, bars are their standard deviation; the
-grey band is two deviations around undegraded digits.
+are those of {extractor}. Each point is the mean of {DRAWS} sets, with their standard deviation as a
+bar; the grey band spans two standard deviations around undegraded digits.
 
 ![Nine metrics under six failures](metrics.png)
 
@@ -246,18 +246,19 @@ Bold: worse than undegraded digits by more than {SEEN:g} standard deviations ove
 
 
 TEXT = """
-* **Blur and noise** lower precision, recall, density and coverage, and raise FID and KID. Evenness sees strong blur and
-  noise alone, and `memorised` neither. A blur of one pixel or noise of deviation 0.1 hardly moves any metric.
-* **Dropped classes** show in evenness and IS, in recall and coverage, and in FID and KID. Precision and density do not
-  see them, since all images look real.
-* **Copies within the classes** are hardly seen by FID and KID, and not at all by IS. The IS of ten images, each 18
-  times, is that of real digits; three images a class, each 6 times, differ from real digits in neither FID nor KID.
-  Recall and coverage see both. Recall is 0 as soon as every image occurs four times, since the third neighbour is then
-  at distance 0. Coverage falls step by step.
-* **Memorised training images** are seen by `memorised` alone.
-* **One class that crowds out the others** shows in evenness, IS, FID, KID and coverage. Recall becomes better: where a
-  class has two images, the third neighbour of each is of another class, so its neighbourhood holds many real images.
+* **Blur and noise** lower precision, recall, density and coverage, and raise FID and KID. Evenness detects only
+  strong blur and noise, and `memorised` neither. A blur of one pixel or noise of standard deviation 0.1 hardly changes
+  any metric.
+* **Dropped classes** are detected by evenness and IS, recall and coverage, and FID and KID, but not by precision and
+  density, since all images look real.
+* **Copies within the classes** are hardly detected by FID and KID, and not at all by IS. The IS of ten images, each
+  repeated 18 times, equals that of real digits; three images per class, each repeated 6 times, differ from real digits
+  in neither FID nor KID. Recall and coverage detect both. Recall is 0 as soon as every image occurs four times, since
+  the third neighbour is then at distance 0. Coverage falls gradually.
+* **Memorised training images** are detected only by `memorised`.
+* **One dominant class** is detected by evenness, IS, FID, KID and coverage. Recall improves: if a class has two images,
+  the third neighbour of each is of another class, so its neighbourhood holds many real images.
 * **The number of images** changes FID and IS of undegraded digits: compare sets of equal size.
 
-No single metric sees every failure. FID or KID, coverage and `memorised` together see every one in the table.
+No single metric detects every failure. FID or KID, coverage and `memorised` together detect every one in the table.
 """

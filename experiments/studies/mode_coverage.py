@@ -61,12 +61,12 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
     python -m experiments.train -m experiment=study/mode_coverage seed=1,2,3,4,5
 
-2,500 samples at the end of each run, never the best evaluation. A sample is of high quality within 3 standard
-deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 0.0014 (ring) and 0.0048 (grid).
-`pacgan_planar` are PacGAN's own networks. Published rows are of Lin et al. 2018, table 1, with their own training.
-`fgan` is its default, `f_js`; `f_gan`, which has the same gradients, was not run. `pacgan` packs two
-samples, and `packing1` one; its batch is counted in packs (256), and its figures are rounded. Earlier protocols:
-`geometric` without the weight decay of its last layer; `pacgan_planar` with a batch counted in samples.
+Figures are those of 2,500 samples at the end of each run, not at its best evaluation. A sample is of high quality if it
+lies within 3 standard deviations of its mode; a perfect sampler has 98.9 %, and a reverse KL of about 0.0014 (ring) and
+0.0048 (grid). `pacgan_planar` uses PacGAN's own networks. Published rows are from Lin et al. 2018, table 1, with their
+own training. `fgan` uses its default, `f_js`; `f_gan`, which has the same gradients, was not run. `pacgan` packs two
+samples, and `packing1` one; its batch is counted in packs (256), and its figures are rounded. Rows of earlier
+protocols: `geometric` without weight decay of its last layer; `pacgan_planar` with a batch counted in samples.
 [mode_coverage.csv](mode_coverage.csv) has every run, with its commit and machine.
 
 ![Reverse KL and high-quality share of every game; a dot is a seed](mode_coverage.png)

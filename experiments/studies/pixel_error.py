@@ -63,10 +63,10 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
     python -m experiments.train -m experiment=study/pixel_error{said}
 
 An auto-encoder's pixel error prefers an image with one isolated wrong pixel to one with six wrong pixels that continue
-a stroke. People are said to judge the other way round (lectures of Hung-yi Lee). This page asks the features of a
-classifier and the discriminators of GANs. Nobody was asked which copy looks right.
+a stroke. People are said to prefer the six (lectures of Hung-yi Lee). This page compares the judgements of a
+classifier's features and of the discriminators of GANs. Human judgements were not collected.
 
-{len(real):,} images of the test split, {real.shape[-1]} px, in [-1, 1], ink above 0. Each has three changed copies:
+{len(real):,} images of the test split, {real.shape[-1]} px, in [-1, 1], ink above 0. Each has three modified copies:
 
 * **One pixel**: the pixel with the largest chessboard distance to ink and to the border is set to 1.
 * **Six pixels, 6 x 1 and 3 x 2**: the pixels of a rectangle on an edge, 6 or 3 pixels along it and 1 or 2 across it,
@@ -76,11 +76,11 @@ classifier and the discriminators of GANs. Nobody was asked which copy looks rig
 ![Images, their changed copies, and the judgements of each]({name}.png)
 
 {table(head, rows)}
-Numbers of the copies are means over images and seeds: the Euclidean distance between copy and image, of pixels or of
-the features of {extractor.name}; and the logit lost, D(image) - D(copy), D in evaluation mode after the last
-iteration and without augmentation. For scale: the mean distance between two images, and the mean of D(image) -
-D(generated). A judge prefers six pixels for an image if its number for six is below that for one. The standard error
-is of the images and of the seeds; bold: more than {SURE:g} standard errors from one half.
+Numbers of the copies are means over images and seeds: the Euclidean distance between copy and image, in pixels or in
+the features of {extractor.name}; for a discriminator, the drop of the logit, D(image) - D(copy), with D in evaluation
+mode after the last iteration and without augmentation. "For scale" is the mean distance between two images, or the mean
+of D(image) - D(generated). A judge prefers six pixels for an image if its number for six is below that for one. The
+standard error accounts for images and seeds; bold: more than {SURE:g} standard errors from one half.
 GANs: {budget}.
 """
     write_page(folder, name, text, _figure(images, {judge: lost for judge, (lost, _) in judges.items()}))

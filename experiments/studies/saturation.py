@@ -33,8 +33,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
 
     python -m experiments.train -m experiment=study/saturation seed=1,2,3
 
-Goodfellow et al. 2014, section 3. D takes five steps for one of G, at ten times its rate, and is soon sure.
-log(1 - D) has then no slope left for G; -log D has its steepest.
+Goodfellow et al. 2014, section 3. D takes five steps for each step of G, with ten times its learning rate, and is soon
+confident. The gradient of log(1 - D) for G then vanishes, while that of -log D is largest.
 
 ![Gradient norms of G, and the modes it finds](saturation.png)
 

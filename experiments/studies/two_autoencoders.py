@@ -87,19 +87,19 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
     dim, size = first["network"]["model"]["prior"]["dim"], first["data"]["image_size"]
     rates = "; ".join(f"{ORDER[way]}: {_rates(config_of(of_way[0]))}" for way, of_way in found.items())
     protocol = (
-        f"The same generator and the same encoder (DCGAN's), codes of {dim:,} numbers, images of {size:,} px, "
-        f"{first['iterations']:,} iterations of {first['data']['batch_size']:,}. BiGAN's D sees pairs of an image and "
-        "a code. The auto-encoder descends the pixel error of G(E(x)) and has no D. In the latent regressor, G and D "
-        "play their game on images, and E descends the error of E(G(z)); E never sees a real image in training. "
-        f"Learning rates: {rates}."
+        f"All have the same generator and encoder (DCGAN's), latent codes of dimension {dim:,}, images of {size:,} px, "
+        f"{first['iterations']:,} iterations of {first['data']['batch_size']:,}. BiGAN's D takes pairs of an image and "
+        "a code. The auto-encoder minimises the pixel error of G(E(x)) and has no D. In the latent regressor, G and D "
+        "form a GAN on images, and E minimises the error of E(G(z)); E is not trained on real images. Learning rates: "
+        f"{rates}."
     )
     figures = (
         f"Code error: |E(G(z)) - z|^2 for {CODES:,} codes of the prior, divided by that between random pairs of codes. "
-        "The prior is uniform for BiGAN and the regressor, and normal for the auto-encoder. Image error: "
-        "|G(E(x)) - x|^2 on the test split, divided by that between random pairs of images, and as a mean over pixels. "
-        "A perfect model has 0, and the best constant 0.5. 1-NN: accuracy of nearest neighbours on the layer before "
-        "E's last, and on codes, test images among training images. FID: of G(z), z of the prior. All figures are of "
-        "the last iteration, mean and standard deviation over seeds."
+        "The prior is uniform for BiGAN and the regressor, and normal for the auto-encoder. Image error: |G(E(x)) - "
+        "x|^2 on the test split, divided by that between random pairs of images, and as a mean over pixels. A perfect "
+        "model has 0, and the best constant prediction 0.5. 1-NN: accuracy of a nearest-neighbour classifier on the "
+        "layer before E's last, and on codes, with the training images as neighbours. FID: that of G(z), z drawn from "
+        "the prior. All figures are those of the last iteration, mean and standard deviation over seeds."
     )
     text = f"""# BiGAN and the two auto-encoders
 

@@ -21,19 +21,19 @@ ORDER = {
 }
 LESSONS = {
     "autoencoder": """\
-* The **auto-encoder** gives back what it is shown and nothing else: codes drawn from the prior, and points half-way
-  between two codes, are places that its decoder was never asked about.
+* The **auto-encoder** only reconstructs: its decoder is trained neither on codes drawn from the prior nor on points
+  half-way between two codes.
 """,
     "vae": """\
-* The **VAE** asks the codes to fill the prior, so draws from it decode to digits. What it cannot tell from the code it
-  averages over, pixel by pixel, and its samples are soft.
+* The **VAE** regularises its codes towards the prior, so draws from the prior decode to digits. Details that the code
+  does not determine are averaged pixel by pixel, so its samples are blurred.
 """,
     "vaegan": """\
-* The **VAE-GAN** measures the error in the features of a discriminator, which also judges its samples: sharpness is
-  paid for in pixel error.
+* The **VAE-GAN** measures the reconstruction error in the features of a discriminator, which also judges its samples:
+  they are sharper, at the cost of a higher pixel error.
 """,
     "dcgan": """\
-* The **GAN** has no encoder: samples, and no reconstruction.
+* The **GAN** has no encoder: it generates samples, but does not reconstruct images.
 """,
 }
 METRICS = {
@@ -86,8 +86,9 @@ def _page(data: str, found: Mapping[str, Sequence[Path]], folder: Path) -> None:
 
     python -m experiments.train -m experiment=study/why_a_discriminator{command}
 
-One decoder (DCGAN's generator, codes of {dim:,} numbers), the same images, {budget}, and what trains it.
-FID is of decoded draws from the prior, pixel error of reconstructions, both against the test split.
+One decoder (DCGAN's generator, latent codes of dimension {dim:,}) is trained in several ways on the same images, for
+{budget}. FID is that of decoded draws from the prior, pixel error that of reconstructions, both against
+the test split.
 
 ![Samples, reconstructions, half-way points]({name}.png)
 
