@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from datamodules import checks
+from datamodules.findings import listed
 from datamodules.order import Order
 from datamodules.sources import Source, Split
 from datamodules.survey import SPLITS, SplitName
 from lightning_gans.core.batches import SampleBatch
 from lightning_gans.core.errors import UserError
-from lightning_gans.models.class_names import listed
 
 log = logging.getLogger("lightning_gans")
 
@@ -164,8 +164,8 @@ class DataModule(pl.LightningDataModule):
         then = {**now, **state}
         if then["classes"] != now["classes"]:
             raise UserError(
-                f"The classes of the data have changed since the checkpoint. Then: {listed(then['classes'])}. "
-                f"Now: {listed(now['classes'])}. In a resumed run, labels would mean other classes. Restore the "
+                f"The classes of the data have changed since the checkpoint. {listed('Then', then['classes'] or ['none'])}. "
+                f"{listed('Now', now['classes'] or ['none'])}. In a resumed run, labels would mean other classes. Restore the "
                 "classes, or start another run with run_dir=ANOTHER."
             )
         if then["fingerprint"] != now["fingerprint"] and (self.trainer is None or self.trainer.is_global_zero):

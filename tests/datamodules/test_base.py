@@ -224,7 +224,7 @@ def test_a_checkpoint_notices_that_the_data_have_changed(caplog):
 
 @pytest.mark.parametrize("classes", [("blue", "red"), ("red",), None])
 def test_labels_of_other_classes_end_a_resumed_run(classes):
-    with pytest.raises(UserError, match=r"Then: red blue\. Now: .* run_dir=ANOTHER"):
+    with pytest.raises(UserError, match=r"Then: red, blue\. Now: .* run_dir=ANOTHER"):
         Coloured(classes=classes).load_state_dict(Coloured().state_dict())
 
 
