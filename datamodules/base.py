@@ -163,10 +163,11 @@ class DataModule(pl.LightningDataModule):
         now = self._identity
         then = {**now, **state}
         if then["classes"] != now["classes"]:
+            sides = {"Then": then["classes"], "Now": now["classes"]}
+            texts = [listed(when, names or ["none"]) for when, names in sides.items()]
             raise UserError(
-                f"The classes of the data have changed since the checkpoint. {listed('Then', then['classes'] or ['none'])}. "
-                f"{listed('Now', now['classes'] or ['none'])}. In a resumed run, labels would mean other classes. Restore the "
-                "classes, or start another run with run_dir=ANOTHER."
+                f"The classes of the data have changed since the checkpoint. {'. '.join(texts)}. In a resumed run, "
+                "labels would mean other classes. Restore the classes, or start another run with run_dir=ANOTHER."
             )
         if then["fingerprint"] != now["fingerprint"] and (self.trainer is None or self.trainer.is_global_zero):
             log.warning(
