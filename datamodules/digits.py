@@ -24,7 +24,7 @@ class Digits(ImageData):
         batch_size: global batch size, of all processes together.
         image_size: height and width in pixels.
         channels: 1 (grey), or 3 (the same three times).
-        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, in every iteration.
         holdout: validation images; 0 leaves validation empty and trains on 1,617, None: 180.
     """
 

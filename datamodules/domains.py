@@ -33,7 +33,7 @@ class Domains(Composite):
         target: unlabelled domain: another set, or any folder; the source itself gives the bound of training on the
             target.
         photos: folder of photographs, for `mnistm`.
-        data_dir: directory where the files of real sets lie, or are downloaded to.
+        data_dir: directory of the files of real sets, also for downloads.
         download: download of files that are missing.
         batch_size: global batch size, of all processes together, half source and half target.
         image_size: height and width in pixels.

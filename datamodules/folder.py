@@ -94,15 +94,15 @@ class Folder(ImageData):
         image_size: height and width in pixels.
         channels: 1 (grey) or 3 (RGB); files are converted.
         load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
-            `image_size` is cropped for training, at a place drawn anew in every iteration. Held-out images are resized
-            to `image_size`. None: no random crop.
-        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
-        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+            `image_size` is cropped for training, at a random place in every iteration. Held-out images are resized to
+            `image_size`. None: no random crop.
+        horizontal_flip: random mirroring of half of the training images, in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, in every iteration.
         validation_share: share of the training files that is held out for validation, where there is no such directory;
             approximate, as a hash divides.
         test_share: share of the training files that is held out for the test, where there is no such directory.
         in_memory: decoded images held in one tensor; "auto": if that takes no more than 1 GiB.
-        workers: processes that decode files where the pixels are not held in memory.
+        workers: processes that decode files if the pixels are not held in memory.
         black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
         white: value that becomes white in such files, as 4095 for 12-bit values; values beyond are clipped; None: the
             full range, 65535 for integers and 255 for floats (1 where none is above 1).

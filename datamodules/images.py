@@ -49,7 +49,7 @@ class ImageData(DataModule):
         batch_size: global batch.
         image_size: 8, 16, 32, 64, 128 or 256.
         load_size: height and width at which images are stored, from which a square of `image_size` is cropped for
-            training, at a place drawn anew in every iteration. Held-out images are resized. None: no crop.
+            training, at a random place in every iteration. Held-out images are resized. None: no crop.
         channels: 1 (grey) or 3 (RGB).
         horizontal_flip: mirror half of the training images, drawn anew in every iteration.
         dequantize: add U[0, 1/128) to every number of the training images, drawn anew in every iteration; they are then

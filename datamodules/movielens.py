@@ -69,11 +69,11 @@ class MovieLens(Retrieval):
         batch_size: users in a global batch, of all processes together.
         root: directory of the files, or the one that holds it.
         fold: one of the set's own splits: u1 ... u5, ua or ub.
-        threshold: stars from which on an item is relevant.
+        threshold: least number of stars of a relevant item.
         validation_share: share of each user's training positives that is held out for validation.
         test_share: share of each user's positives that is held out for the test, where the files are not split.
-        queries: bound of the queries' numbers.
-        documents: bound of the documents' numbers.
+        queries: bound of the queries' features.
+        documents: bound of the documents' features.
         per_row: number of positives in a row of the training stream "positives" (variant.stream=positives), whose
             epoch has each positive once.
     """

@@ -197,7 +197,7 @@ class PhotosGrey(PairedData):
         batch_size: global batch size, of all processes together.
         image_size: height and width in pixels.
         channels: of the outputs: 3 (RGB).
-        horizontal_flip: mirroring of half of the training pairs, drawn anew in every iteration.
+        horizontal_flip: random mirroring of half of the training pairs, in every iteration.
     """
 
     counts: ClassVar[Mapping[str, int]] = {"train": 2000, "validation": 200, "test": 200}
@@ -260,13 +260,13 @@ class Paired(PairedData, Folder):
         input_channels: of the inputs: 1 (grey) or 3 (RGB); files are converted.
         channels: of the outputs: 1 (grey) or 3 (RGB).
         load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
-            `image_size` is cropped for training, the same of both sides, at a place drawn anew in every iteration (286
-            for 256 in the paper). Held-out images are resized to `image_size`. None: no random crop.
-        horizontal_flip: mirroring of half of the training pairs, drawn anew in every iteration.
+            `image_size` is cropped for training, the same of both sides, at a random place in every iteration (286 for
+            256 in the paper). Held-out images are resized to `image_size`. None: no random crop.
+        horizontal_flip: random mirroring of half of the training pairs, in every iteration.
         validation_share: share of the training pairs that is held out for validation, where there is no such directory;
             approximate, as a hash divides.
         test_share: share of the training pairs that is held out for the test, where there is no such directory.
-        workers: processes that decode files where the pixels are not held in memory.
+        workers: processes that decode files if the pixels are not held in memory.
         on_bad_file: treatment of pairs of which a file is unreadable: "skip" with one warning that names them, or an
             "error".
 

@@ -182,8 +182,8 @@ class DigitsRetrieval(Retrieval):
     Args:
         batch_size: queries in a global batch, of all processes together.
         positives: relevant documents of each query in training.
-        queries: number of digits that are queries.
-        documents: number of digits that are documents.
+        queries: number of digits that serve as queries.
+        documents: number of digits that serve as documents.
         noise: standard deviation of noise on the pixels, white being 1 and black 0.
         features: numbers of a pair: 64, the absolute differences of all pixels, or 16, of means of 2 x 2 pixels.
     """

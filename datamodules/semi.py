@@ -194,7 +194,7 @@ class VisionSemi(SemiSupervised):
         label_seed: seed that chooses them; None: the run's seed.
         image_size: height and width in pixels; 28 only for MNIST and its kin.
         channels: 1 (grey) or 3 (RGB).
-        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
+        horizontal_flip: random mirroring of half of the training images, in every iteration.
     """
 
     def __init__(

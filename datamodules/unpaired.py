@@ -75,17 +75,17 @@ class Unpaired(_Pair):
     Args:
         a: domain A: a directory, or the name of a set of images (as `mnist`); None where `root` is given.
         b: domain B: a directory, or the name of a set of images; None where `root` is given.
-        root: directory with trainA/ and trainB/, in the place of a and b. Of valA/, valB/, testA/ and testB/ what is
-            missing is taken from train by a hash of each path.
-        data_dir: directory where the files of real sets lie, or are downloaded to.
+        root: directory with trainA/ and trainB/, instead of a and b. Of valA/, valB/, testA/ and testB/ what is missing
+            is taken from train by a hash of each path.
+        data_dir: directory of the files of real sets, also for downloads.
         batch_size: global batch size of each domain, of all processes together.
         image_size: height and width in pixels.
         channels: channels of A, 1 (grey) or 3 (RGB); images are converted.
         channels_b: channels of B; None: as many as A.
         load_size: height and width in pixels to which files are resized, `image_size` or more; from these a square of
-            `image_size` is cropped for training, at a place drawn anew in every iteration and for each domain (286 for
-            256 in the paper). Held-out images are resized to `image_size`. For folders; None: no random crop.
-        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
+            `image_size` is cropped for training, at a random place in every iteration and for each domain (286 for 256
+            in the paper). Held-out images are resized to `image_size`. For folders; None: no random crop.
+        horizontal_flip: random mirroring of half of the training images, in every iteration.
         black: value that becomes black in grey files of 16 or 32 bits and of floats, where `white` is given.
         white: value that becomes white in such files; None: the full range, as in `Folder`.
         on_bad_file: treatment of unreadable files: "skip" with one warning that names them, or an "error".

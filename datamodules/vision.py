@@ -40,17 +40,17 @@ class Vision(ImageData):
 
     Args:
         name: key of `datamodules.vision_table.SETS`: mnist, svhn, cifar10, celeba, ...
-        root: directory with the files as torchvision lays them out, or in a directory named as the set, or bare.
-            Compressed files are read as they are, so it may be read-only.
+        root: directory of the files: in torchvision's layout, in a directory named as the set, or directly. Compressed
+            files are read as they are, so it may be read-only.
         download: download with torchvision of files that are missing.
         batch_size: global batch size, of all processes together.
         image_size: height and width in pixels; MNIST and its kin also have 28, as they are, which only perceptrons
             take.
         channels: 1 (grey) or 3 (RGB); converted where the set has the other.
-        horizontal_flip: mirroring of half of the training images, drawn anew in every iteration.
-        dequantize: noise U[0, 1/128) on every number of the training images, drawn anew in every iteration.
+        horizontal_flip: random mirroring of half of the training images, in every iteration.
+        dequantize: noise U[0, 1/128) on every number of the training images, in every iteration.
         in_memory: decoded images held in one tensor (CelebA and LSUN); "auto": if that takes no more than 1 GiB.
-        workers: processes that decode files where the pixels are not held in memory (CelebA and LSUN).
+        workers: processes that decode files if the pixels are not held in memory (CelebA and LSUN).
         holdout: validation images; 0 leaves validation empty, so that all official training images train; None: the
             set's usual number, 5,000 for CIFAR-10 and MNIST.
 

@@ -32,15 +32,16 @@ def _registered(help: str) -> Spec:
 
 
 TOP: dict[str, Spec] = {
-    "seed": Int(min=0, max=2**32 - 1, help="seed of everything random"),
+    "seed": Int(min=0, max=2**32 - 1, help="seed of all random numbers"),
     "iterations": Int(min=1, help="training batches, all stages together"),
     "run_dir": Optional(Path(), help="directory of the run; null: runs/<variant>-<data>[-<choices>]-<seed>"),
-    "data_dir": Path(help="directory where real data sets lie, or are downloaded to"),
+    "data_dir": Path(help="directory of the real data sets, also for downloads"),
     "resume": OneOf(
-        (Choice(("auto", "never")), Path()), help="auto: continue what run_dir holds; never: refuse to; or a .ckpt file"
+        (Choice(("auto", "never")), Path()),
+        help="auto: resume the run in run_dir; never: refuse to resume; or a .ckpt file",
     ),
-    "measures": _registered("measures of your own beside the usual ones: my_metrics.sharpness"),
-    "pictures": _registered("pictures of your own beside the usual ones: my_pictures.Zoom"),
+    "measures": _registered("additional measures: my_metrics.sharpness"),
+    "pictures": _registered("additional pictures: my_pictures.Zoom"),
     "init_from": Optional(Path(), help="directory of a run, or .ckpt file, whose weights this run starts from"),
 }
 
@@ -103,8 +104,7 @@ PLACES: dict[str, Place] = {
             "threads": Optional(Int(min=1), help="CPU threads per process; null: torch's choice"),
             "log_every": Int(min=1, help="iterations between two readings of losses"),
             "requeue": Bool(
-                help="queue a batch job of SLURM again that a pre-emption or its time limit has stopped; the run is "
-                "continued there"
+                help="requeue a SLURM batch job after a pre-emption or its time limit; the run resumes there"
             ),
         }
     ),

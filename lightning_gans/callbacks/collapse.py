@@ -116,9 +116,9 @@ def _pinned(accuracy: list[float]) -> str | None:
     if len(accuracy) == EVALUATIONS and min(accuracy) > PINNED:
         return (
             f"D has told real from generated samples with an accuracy of {min(accuracy):.1%} or more at the last "
-            f"{EVALUATIONS} evaluations. A D that is always right gives G little to learn from, and a small data set "
-            "may be learnt by heart. Try a lower learning rate or a smaller network for D, or objective=non_saturating "
-            "where it is minimax."
+            f"{EVALUATIONS} evaluations. A D that is always right gives G little to learn from, and it may "
+            "memorise a small data set. Try a lower learning rate or a smaller network for D, or "
+            "objective=non_saturating instead of minimax."
         )
     if len(accuracy) == EVALUATIONS and max(accuracy) < 1 - PINNED:
         return (

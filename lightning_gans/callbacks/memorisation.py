@@ -14,7 +14,7 @@ log = logging.getLogger("lightning_gans")
 
 SMALL = 20_000  # training samples; larger sets are not memorised
 SAMPLES = 256  # of each kind, as input of D
-MEMORISED = 0.6  # r_v; the target of ADA in Karras et al. 2020
+MEMORISED = 0.6  # r_v; the number that Karras et al. 2020 take as the target of r_t
 EVALUATIONS = 2  # consecutive
 LEAST = 10  # held-out samples
 
@@ -55,7 +55,7 @@ class MemorisationWatch(pl.Callback):
             augmented = getattr(game, "augment", None) is not None
             more = "a stronger augmentation (augment=adaptive)" if augmented else "augmentation (augment=diffaugment)"
             text = (
-                f"D has learned the {len(train):,} training samples by heart (r_v = {value:.2f}: held-out real samples "
+                f"D has memorised the {len(train):,} training samples (r_v = {value:.2f}: held-out real samples "
                 f"look generated to it). Add {more}, or stop here: best.ckpt holds the best weights so far."
             )
             log.warning("Iteration %s: %s", f"{game.iteration:,}", text)

@@ -72,9 +72,9 @@ class PlayerSettings:
     """Optimizer, learning-rate schedule and gradient clipping of one player.
 
     Args:
-        optimizer: parameters -> optimizer; None freezes the player, and its phases sit out.
+        optimizer: parameters -> optimizer; None freezes the player and skips its phases.
         schedule: optimizer -> learning-rate scheduler, stepped once an iteration.
-        clip_norm: total L2 norm that gradients are scaled down to; None: gradients as they are.
+        clip_norm: largest total L2 norm of the gradients, which are scaled down to it; None: no clipping.
     """
 
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None
@@ -94,7 +94,7 @@ class Training:
         iterations: the run's budget in training batches, all stages together.
         batch_size: global batch size; only counts images, the data module makes the batches.
         players: settings of each player, by the names of the game's `players()`.
-        seed: seed of everything random in training.
+        seed: seed of all random numbers in training.
         ema_half_life: half-life in images of the averaged weights that are evaluated; None evaluates the newest
             weights.
         accumulate: micro-batches per step of a phase, on each process.

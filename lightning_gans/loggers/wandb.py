@@ -82,7 +82,7 @@ class WandbLogger(Logger):
     Args:
         run_dir: directory of the run; W&B writes to run_dir/wandb, or to WANDB_DIR/wandb where that variable is set.
         project: project in W&B; null: WANDB_PROJECT, or lightning-gans.
-        entity: user or team that owns the project; null: WANDB_ENTITY, or the default of who is logged in.
+        entity: user or team that owns the project; null: WANDB_ENTITY, or the default of the account.
         name: name of the run; null: WANDB_NAME, or the name of run_dir.
         group: group in W&B; null: WANDB_RUN_GROUP, or the run's name less its seed.
         job_type: type of the run within its group; null: WANDB_JOB_TYPE, or train.
@@ -90,7 +90,7 @@ class WandbLogger(Logger):
         tags: tags beside those of the variant, the data and the objective; null: WANDB_TAGS, separated by commas.
         log_model: true uploads the best and the latest exported generator as artifacts when training ends; all uploads
             every export.
-        offline: True never talks to the server, False warns where that is impossible; None uses it where it can.
+        offline: True: no connection; False: online, with a warning if that is impossible; None: online if possible.
     """
 
     def __init__(

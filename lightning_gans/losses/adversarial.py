@@ -116,7 +116,7 @@ class LeastSquares(SeparableLoss):
     Args:
         a: D's label of fakes.
         b: D's label of real samples.
-        c: label that G moves D's output on fakes to.
+        c: target of G for D's output on fakes.
     """
 
     divergence = "le_cam"

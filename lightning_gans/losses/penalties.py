@@ -132,7 +132,7 @@ class GradientPenalty:
 
     Args:
         weight: weight lambda of the penalty.
-        one_sided: no cost for gradient norms below 1.
+        one_sided: one-sided penalty: gradient norms below 1 cost nothing.
     """
 
     lipschitz: ClassVar[bool] = True

@@ -22,10 +22,10 @@ class EnergyModel(nn.Module):
     Args:
         discriminator: samples (N, *shape) -> logits (N, 1), each of its own sample alone.
         shape: shape of a sample, without the batch.
-        steps: steps of a chain from uniform noise, when `sample` makes one.
+        steps: steps of a chain that `sample` starts from uniform noise.
         step_size: step size of the descent.
         noise: standard deviation of the noise in each step, in the samples' own units (images: [-1, 1]).
-        clip: largest absolute number of a gradient; None: gradients as they are.
+        clip: largest absolute value of a gradient; None: no clipping.
         low: lower end of the box that chains stay in.
         high: upper end of the box that chains stay in.
     """

@@ -54,7 +54,7 @@ class Gaussian(Likelihood):
     Args:
         std: standard deviation of every number, in [-1, 1]; where it is learned, its initial value.
         learned: one learned standard deviation for all numbers (Rybkin et al. 2021, 2006.13202), which balances
-            reconstruction and KL by itself.
+            reconstruction and KL automatically.
     """
 
     log_std: Tensor

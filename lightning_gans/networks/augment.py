@@ -41,7 +41,7 @@ class Translation(Augmentation):
 
     Args:
         ratio: largest shift, as a share of the image.
-        fill: what stands where no pixel has come to: "edge", the nearest pixel of the image; "zero", 0, mid-grey.
+        fill: values of the pixels that a shift uncovers: "edge", the nearest pixel of the image; "zero", 0, mid-grey.
 
     Raises:
         ValueError: the inputs are not images, or the fill is unknown.
@@ -186,9 +186,9 @@ class Rising(Sometimes):
 class Adaptive(Sometimes):
     """Adaptive p by the overfitting of D (ADA: Karras et al. 2020, section 3).
 
-    r = E sign(D(x)), over the real samples that D saw, is 0 without overfitting and 1 if D has memorised them. p starts
-    at 0; after each step of D it rises if r is above `target` and falls if it is below. The paper adjusts p after every
-    fourth step, by four times as much.
+    r = E sign(D(x)), over the real samples that D saw, is near 0 if D is at chance and 1 if D has memorised them. p
+    starts at 0; after each step of D it rises if r is above `target` and falls if it is below. The paper adjusts p
+    after every fourth step, by four times as much.
 
     Args:
         parts: augmentations, applied in this order, each with probability p.

@@ -25,7 +25,7 @@ class ConditionedDCGANGenerator(DCGANGenerator):
     Args:
         latent_dim: length of a latent code z.
         condition_dim: numbers of a condition vector.
-        embedding_dim: numbers that a condition is compressed to (128 in the paper).
+        embedding_dim: length of the compressed condition (128 in the paper).
         channels: channels of the images.
         image_size: height and width in pixels.
         width: channels of the map next to the image.
@@ -53,7 +53,7 @@ class ConditionedDCGANDiscriminator(nn.Module):
 
     Args:
         condition_dim: numbers of a condition vector.
-        embedding_dim: numbers that a condition is compressed to (128 in the paper); 0: D ignores the condition.
+        embedding_dim: length of the compressed condition (128 in the paper); 0: D ignores the condition.
         channels: channels of the images.
         image_size: height and width in pixels.
         width: channels of the map next to the image.

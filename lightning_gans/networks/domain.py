@@ -110,8 +110,8 @@ class SmallDomainNetwork(DomainNetwork):
         image_size: height and width in pixels.
         classes: number of labels.
         width: maps of the first convolution, half of the second's.
-        domain_dropout: share of the features that d does not see, drawn anew in every iteration; 0 in the paper. With
-            dropout, d is never certain, so that the reversed gradient does not vanish.
+        domain_dropout: dropout rate of d's input; 0 in the paper. With dropout, d is never certain, so that the
+            reversed gradient does not vanish.
         norm: "layer" normalises the maps of each image together, after each convolution, with a gain and a shift for
             each map; "none" in the paper. Features of a fixed size keep the reversed gradient in bounds.
     """

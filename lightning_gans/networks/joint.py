@@ -44,8 +44,8 @@ class JointMLPDiscriminator(nn.Module):
         sample_shape: shape of a sample, without the batch: (C, H, W) or (d,).
         code_dim: length of a code.
         width: units of a hidden layer.
-        depth: number of layers; all but the first are told the code.
-        batch_norm: batch norm of the layers that are told z.
+        depth: number of layers; all but the first receive the code.
+        batch_norm: batch norm of the layers that receive z.
         dropout: dropout rate of the input and of every hidden layer.
         unit_range: mapping of images from [-1, 1] to [0, 1] before the first layer.
     """

@@ -121,7 +121,7 @@ class R3GANGenerator(nn.Module):
         blocks: residual blocks at each size.
         cardinality: groups of the 3x3 convolutions up to 32 px.
         expansion: ratio of a block's inner width to its outer.
-        classes: number of classes that the network is told; None: it is told none. A learned embedding of the class, as
+        classes: number of classes of a conditional network; None: unconditional. A learned embedding of the class, as
             long as z, is concatenated to z.
     """
 
@@ -175,8 +175,8 @@ class R3GANDiscriminator(nn.Module):
         blocks: residual blocks at each size.
         cardinality: groups of the 3x3 convolutions up to 32 px.
         expansion: ratio of a block's inner width to its outer.
-        classes: number of classes that the network is told; None: it is told none. Logits are then <e_y, phi(x)>,
-            phi(x) being `width` numbers and e_y a learned embedding of the class.
+        classes: number of classes of a conditional network; None: unconditional. Logits are then <e_y, phi(x)>, phi(x)
+            being `width` numbers and e_y a learned embedding of the class.
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)

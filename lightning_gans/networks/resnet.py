@@ -88,7 +88,7 @@ class ResNetGenerator(nn.Module):
         channels: channels of the images.
         image_size: height and width in pixels.
         width: channels of a hidden layer.
-        classes: number of classes that the network is told; None: it is told none. All batch norms except the last then
+        classes: number of classes of a conditional network; None: unconditional. All batch norms except the last then
             have a gain and a shift for each class (SN-GAN's projection code).
     """
 
@@ -145,8 +145,8 @@ class ResNetDiscriminator(nn.Module):
         pool: pooling of the last maps into phi(x): WGAN-GP's "mean" or SN-GAN's "sum".
         spectral_norm: spectral normalisation of every weight (networks.spectral).
         bias: bias of the last layer psi.
-        classes: number of classes that the network is told; None: it is told none. They add <e_y, phi(x)> to
-            psi(phi(x)), e_y being a learned embedding of the class (Miyato & Koyama 2018, 1802.05637, eq. 3).
+        classes: number of classes of a conditional network; None: unconditional. They add <e_y, phi(x)> to psi(phi(x)),
+            e_y being a learned embedding of the class (Miyato & Koyama 2018, 1802.05637, eq. 3).
     """
 
     contents: ClassVar[tuple[str, ...]] = ("images",)

@@ -31,8 +31,8 @@ class ContentEncoder(nn.Module):
         mels: mel bands of a spectrogram.
         width: channels of a layer.
         content_dim: length of a content code, every four frames or of a segment.
-        norm: normalisation of the hidden layers; "instance" removes what is the same all along a segment. It removes
-            each channel's mean and scale over the segment from every layer (AdaIN-VC, 1904.05742), and with them the
+        norm: normalisation of the hidden layers; "instance" removes what is constant over a segment. It removes each
+            channel's mean and scale over the segment from every layer (AdaIN-VC, 1904.05742), and with them the
             speaker; for a sustained vowel, also the vowel.
         levels: number of values of each number in a content code; None: real numbers. The values lie evenly from -1 to
             1: tanh rounded, with the gradient of tanh (Mentzer et al. 2023, 2309.15505; two levels are the binary codes

@@ -22,10 +22,10 @@ class ConditionalGAN(GAN):
 
     Args:
         model: G and its prior, z (N, dim), y (N,) -> samples (N, ...).
-        packing: samples that D judges at a time; only 1, for the samples of a pack have classes of their own.
+        packing: samples that D classifies jointly; only 1, because the samples of a pack have different classes.
         discriminator: samples (N, ...), y (N,) -> logits.
-        fake_labels: labels of generated samples: "batch", those of the real samples beside them; "uniform", drawn anew
-            for each, all classes alike (the code of Miyato & Koyama 2018). Penalties on generated points need "batch".
+        fake_labels: labels of generated samples: "batch", those of the real samples in the batch; "uniform", uniform
+            over the classes (the code of Miyato & Koyama 2018). Penalties on generated points need "batch".
         settings: as GAN's.
 
     Raises:

@@ -45,7 +45,7 @@ class CycleGAN(Game):
         cycle_weight_b: weight lambda_B of B's cycle loss.
         identity_weight: weight of ||b2a(a) - a||_1 and ||a2b(b) - b||_1, times lambda_A and lambda_B; 0 leaves them
             out, as domains of different channels need it.
-        pool_size: number of translations that are kept for each D; 0: D is shown the newest alone.
+        pool_size: number of translations in the pool of each D; 0: D receives only the newest.
         augment: augmentation of both D's inputs, real and translated; None: none. Adaptive augmentation is not
             supported.
     """

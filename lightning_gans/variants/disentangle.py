@@ -115,7 +115,7 @@ class DisentanglePairs(Disentangle):
     codes of one speaker. Neither the identities of the speakers nor their number are needed.
 
     Args:
-        adversary: T, two content codes -> logits (N,), high for one speaker's.
+        adversary: T, two content codes -> logits (N,), high if both are of one speaker.
         settings: as Disentangle's.
     """
 

@@ -30,7 +30,7 @@ class EnergyBased(Game):
         training: iterations, batch size and optimisation of the players.
         steps: steps K of a chain in each iteration.
         buffer: number of chains' ends that are kept.
-        fresh_share: share of the chains that begin anew, from uniform noise.
+        fresh_share: share of the chains that restart from uniform noise.
         magnitude_weight: weight alpha of E[D(x+)^2 + D(x-)^2]: scores have no scale of their own.
         data_noise: standard deviation of noise that is added to data, in their own units; they stay in the chains' box.
             A small data set that D has memorised becomes narrow peaks of D, which chains do not find; noise widens them

@@ -20,7 +20,7 @@ class FGAN(SimultaneousGAN):
 
     Args:
         loss: f-divergence of `losses.divergences`.
-        divergence: name of the f-divergence, in the place of `loss`; short for objective=f_<divergence>.
+        divergence: name of the f-divergence, instead of `loss`; short for objective=f_<divergence>.
     """
 
     def __init__(

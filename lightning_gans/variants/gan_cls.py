@@ -26,7 +26,7 @@ class GANCLS(GAN):
     Args:
         model: G and its prior, z (N, dim), c (N, d) -> images (N, ...).
         discriminator: images (N, ...), standardised conditions (N, d) -> logits.
-        packing: samples that D judges at a time; only 1, for the samples of a pack have conditions of their own.
+        packing: samples that D classifies jointly; only 1, because the samples of a pack have different conditions.
         wrong_pair_weight: share w of wrong pairs among the fakes of D; 0: none.
         settings: as GAN's.
 

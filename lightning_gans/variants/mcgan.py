@@ -24,10 +24,10 @@ class McGAN(GAN):
     and one step of G, which descends the same matching.
 
     Args:
-        discriminator: network with features Phi (N, m); its last layer plays no part.
+        discriminator: network with features Phi (N, m); its last layer is not used.
         loss: matching for m features.
-        penalty: always None, for the projections take its place.
-        constraint: map of w, the weights of Phi, back to where they may be, after each step of D; None: none.
+        penalty: always None, because the projections replace it.
+        constraint: map applied to w, the weights of Phi, after each step of D, such as weight clipping; None: none.
         settings: as GAN's.
     """
 

@@ -37,7 +37,7 @@ class Pix2Pix(Game):
         l1_weight: weight lambda of the mean absolute error.
         adversarial_weight: weight of G's adversarial term; 0: L1 alone, the paper's baseline, and D does not move.
         discriminator_weight: weight of D's loss.
-        wrong_pair_weight: share of wrong pairs among what is not real to D, 0 to 1; 0: none.
+        wrong_pair_weight: share of wrong pairs in D's term of fakes, 0 to 1; 0: none.
     """
 
     batch: ClassVar[type] = PairedBatch

@@ -28,7 +28,7 @@ class VAE(Game):
         model: encoder, decoder, likelihood and a normal prior.
         training: iterations, batch size and optimisation of the players.
         beta: weight of the KL (Higgins et al. 2017); 1 is the evidence lower bound.
-        free_bits: nats of KL that each dimension may have for nothing (Kingma et al. 2016, 1606.04934, section C.8).
+        free_bits: nats of KL per dimension that are not penalised (Kingma et al. 2016, 1606.04934, section C.8).
     """
 
     batch: ClassVar[type] = SampleBatch

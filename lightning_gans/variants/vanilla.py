@@ -34,12 +34,12 @@ class GAN(Game):
         loss: loss of D and G on logits.
         training: iterations, batch size and optimisation of the players.
         penalty: term on D's gradient; None: none.
-        constraint: map of D's parameters back to where they may be, after each of its steps; None: none.
+        constraint: map applied to D's parameters after each of its steps, such as weight clipping; None: none.
         augment: augmentation of D's inputs, real and generated; None: none.
-        packing: number of samples that D judges at a time, side by side in its channels (PacGAN, Lin et al. 2018,
+        packing: number of samples that D classifies jointly, concatenated along the channels (PacGAN, Lin et al. 2018,
             1712.04086).
         discriminator_steps: steps k of D for one of G (Algorithm 1); an iteration is one step of D.
-        discriminator_warm_up: steps of D for each of the first 25 of G and every 500th, in the place of
+        discriminator_warm_up: steps of D for each of the first 25 of G and every 500th, instead of
             `discriminator_steps`; 100 in the code of WGAN. 0: as many as for the others.
         generator_steps: steps of G for one of D; an iteration is then one step of G.
         generator_batches: size of G's batch, in batches of D.

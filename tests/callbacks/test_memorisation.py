@@ -82,7 +82,7 @@ def said(caplog, tmp_path):
 
 def test_two_evaluations_in_a_row_are_told_once(said):
     (text,) = said([0.7, 0.5, 0.7, 0.8, 0.9, 0.9])
-    assert text.startswith("Iteration 1,000: D has learned the 100 training samples by heart (r_v = 0.80")
+    assert text.startswith("Iteration 1,000: D has memorised the 100 training samples (r_v = 0.80")
     assert "augment=diffaugment" in text
 
 
