@@ -28,8 +28,10 @@ ROWS = {
     "DNS for as long, best on validation": ("dns", "best"),
     "the same with weight decay, last": ("dns_decay", "last"),
     "the same with weight decay, best on validation": ("dns_decay", "best"),
-    "IRGAN pointwise": ("irgan", "last"),
-    "IRGAN pairwise": ("irgan_pairwise", "last"),
+    "IRGAN pointwise, last": ("irgan", "last"),
+    "IRGAN pointwise, best on validation": ("irgan", "best"),
+    "IRGAN pairwise, last": ("irgan_pairwise", "last"),
+    "IRGAN pairwise, best on validation": ("irgan_pairwise", "best"),
 }
 
 
@@ -47,8 +49,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     name, share = config["names"]["data"], config["variant"]["pretraining"]
     budget = (
         f"`data={name}`, {config['iterations']:,} iterations of {config['data']['batch_size']:,} queries, {share:.0%} "
-        "of them DNS before the game. Test split, over all documents but those known from training and validation; the "
-        "last weights unless said otherwise."
+        "of them DNS before the game. Test split, over all documents but those known from training and validation; mean "
+        "and deviation over seeds. The best weights on validation have the highest NDCG@5 there."
     )
     text = f"""# Ranking before and after the adversarial game
 
