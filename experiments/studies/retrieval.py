@@ -49,8 +49,8 @@ def report(run_dirs: Sequence[Path], folder: Path) -> None:
     name, share = config["names"]["data"], config["variant"]["pretraining"]
     budget = (
         f"`data={name}`, {config['iterations']:,} iterations of {config['data']['batch_size']:,} queries, {share:.0%} "
-        "of them DNS before the game. Test split, over all documents but those known from training and validation; mean "
-        "and deviation over seeds. The best weights on validation have the highest NDCG@5 there."
+        "of them DNS before the game. Test split, over all documents but those known from training and validation; "
+        "mean and deviation over seeds. The best weights on validation have the highest NDCG@5 there."
     )
     text = f"""# Ranking before and after the adversarial game
 
