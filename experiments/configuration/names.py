@@ -17,6 +17,7 @@ FILLED_IN = ("names", "group")
 
 # Additions of a recipe to its variant that a table has to state: choices, and settings by their last part.
 EXTRA_CHOICES = ("penalty", "augment")
+NO_EXTRA = ("none", "recipe")  # choices that add nothing: the second is the usual augmentation of every command
 EXTRA_SETTINGS = ("clip_norm",)
 
 
@@ -68,7 +69,7 @@ def _extras(composer: Composer, composed: Composed, overrides: Sequence[Override
     """Return groups and dotted keys in which the recipe adds a penalty, an augmentation or clipping to the variant."""
     if composed.choices.get("recipe", "none") == "none":
         return []
-    there = {group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) != "none"}
+    there = {group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) not in NO_EXTRA}
     variant = flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant")
     values = {key: value for key, value in variant if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None}
     if not there and not values:  # known without a composition
