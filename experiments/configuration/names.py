@@ -69,7 +69,9 @@ def _extras(composer: Composer, composed: Composed, overrides: Sequence[Override
     """Return groups and dotted keys in which the recipe adds a penalty, an augmentation or clipping to the variant."""
     if composed.choices.get("recipe", "none") == "none":
         return []
-    there = {group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) not in NO_EXTRA}
+    there = {
+        group: choice for group in EXTRA_CHOICES if (choice := composed.choices.get(group, "none")) not in NO_EXTRA
+    }
     variant = flatten(OmegaConf.to_container(composed.config.variant, resolve=False), "variant")
     values = {key: value for key, value in variant if key.rpartition(".")[2] in EXTRA_SETTINGS and value is not None}
     if not there and not values:  # known without a composition

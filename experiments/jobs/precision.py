@@ -12,7 +12,18 @@ from experiments.runs.resume import of_continued
 
 # Recipes that run faster in bf16-mixed on a CPU with AVX512-BF16, and whose headline metric there was found within the
 # noise of float32 over three seeds (docs/BENCHMARKS.md). trainer.precision=auto leaves others in float32 on CPUs.
-CHECKED: Mapping[str, str] = {"dcgan/digits": "dcgan"}  # recipe -> choice of network
+CHECKED: Mapping[str, str] = {  # recipe -> choice of network
+    "acgan/digits": "acgan",
+    "cgan/digits": "cgan",
+    "dcgan/digits": "dcgan",
+    "infogan/digits": "infogan",
+    "lsgan/digits": "dcgan",
+    "projection/digits": "projection",
+    "sngan/digits": "sngan",
+    "vaegan/digits": "vaegan",
+    "wgan/digits": "dcgan",
+    "wgan_gp/digits": "wgan_gp",
+}
 
 RESOLVED = (None, "auto")  # values of trainer.precision that are resolved when a run begins
 FEATURES = ("avx512_bf16", "amx_bf16")  # of a CPU: any of them multiplies bf16 faster than float32
