@@ -64,6 +64,8 @@ def main(argv: Sequence[str], console: Console | None = None) -> int:
     show(parts, console)
     for line in _notes(parts, odd):
         tell(console, line)
+    if arguments.html:
+        tell(console, f"report  {arguments.html}")
     return cli.DONE
 
 

@@ -91,6 +91,8 @@ def run(
     config = resolved(config)
     place = launch.place(config["trainer"])
     check_devices(config["trainer"], launched=place.launcher is not None)
+    if config["trainer"]["precision"] == "auto" and place.leads:
+        print(f"precision {config['names']['precision']}, chosen by trainer.precision=auto")
     # Lightning has taken it from any rank variable there is.
     rank_zero_only.rank = place.rank  # type: ignore[attr-defined]
     if config["trainer"]["threads"]:
@@ -175,7 +177,8 @@ def _run(
             leave(run_dir)
         return code
     except BaseException as error:
-        if trainer.is_global_zero and game.iteration:
+        refused = isinstance(error, UserError) and game.iteration == begun  # nothing was trained: the status stays
+        if trainer.is_global_zero and game.iteration and not refused:
             with suppress(UserError):  # a full disk: the reason why it stopped is told all the same
                 summary.write(trainer, game, "stopped" if requested(error) else "crashed")
         if isinstance(error, StopRequested | Aborted):
@@ -366,6 +369,12 @@ def quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", module="lightning_fabric")
+    located = warnings.formatwarning
+
+    def plain(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+        return f"{message}\n" if category is UserWarning else located(message, category, *place, **more)
+
+    warnings.formatwarning = plain  # without the path and line of the source, which help no user
 
 
 def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSummary) -> Exit:

@@ -12,7 +12,7 @@ from tests.helpers.documents import DOCS, read_page, run_command
     [
         (
             "tutorials/variant.md",
-            {"my_gans/least_squares.py", "conf/variant/least_squares.yaml"},
+            {"my_gans/least_squares.py", "conf/variant/least_squares.yaml", "conf/recipe/least_squares/ring.yaml"},
             {"least_squares-ring-0", "least_squares-ring-packing2-r1-0"},
         ),
         ("tutorials/data_set.md", {"my_waves.py", "conf/data/waves.yaml"}, {"wgan_gp-waves-0", "short"}),

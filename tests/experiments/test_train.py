@@ -13,6 +13,7 @@ import time
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from experiments.jobs.sweep import apart
 from lightning_gans import load_generator
@@ -72,6 +73,22 @@ def test_a_run_leaves_what_its_directory_promises(launcher):
     launcher.run(*RING, *budget, f"run_dir={run}", "iterations=60")
     assert [int(row["iteration"]) for row in rows(run / "metrics.csv")] == [10, 20, 30, 40, 50, 60]
     assert "resume=never" in launcher.run(*RING, *budget, f"run_dir={run}", "resume=never", code=2)
+
+
+def test_a_refused_resume_leaves_the_run_as_it_was(launcher):
+    for name in ("cat", "dog"):
+        (launcher.folder / "photos" / name).mkdir(parents=True)
+        for value in range(30):
+            Image.new("L", (8, 8), value).save(launcher.folder / "photos" / name / f"{value}.png")
+    run = launcher.folder / "run"
+    command = ("variant=cgan", "data=folder", "data.root=photos", "data.image_size=8", "data.batch_size=4")
+    command += ("recipe=none", "metrics=none", "logger=none", "trainer.threads=1", f"run_dir={run}")
+    launcher.run(*command, "iterations=2")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    (launcher.folder / "photos" / "cat").rename(launcher.folder / "photos" / "zebra")
+    said = launcher.run(*command, "iterations=4", code=2)
+    assert "Then: cat, dog. Now: dog, zebra." in said
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def killed_and_continued(launcher, command, kills):
