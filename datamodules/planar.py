@@ -77,7 +77,8 @@ class Mixture(Planar):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return tuple(f"({', '.join(f'{value:.3g}' for value in centre)})" for centre in self.centres.tolist())
+        centres = self.centres.double().round(decimals=6) + 0.0  # no -0, and no 6e-17 for the cosine of a right angle
+        return tuple(f"({', '.join(f'{value:.3g}' for value in centre)})" for centre in centres.tolist())
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         label = torch.randint(len(self.centres), (n,), generator=generator)

@@ -156,7 +156,8 @@ def label_of(request: Request, model: "nn.Module") -> tuple[int, str] | None:
     names = class_names.received(described(request.run)["about"], model.classes)
     number = class_names.number_of(request.label, names, model.classes)
     if number is None:
-        hint = did_you_mean(f"label={name}" for name in nearest(request.label, names))
+        near = () if request.label.isdecimal() else nearest(request.label, names)  # a number is no misspelt name
+        hint = did_you_mean(f"label={name}" for name in near)
         raise class_names.no_class(request.label, names, model.classes, request.run, hint)
     return number, names[number] if names else str(number)
 

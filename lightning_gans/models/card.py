@@ -102,7 +102,7 @@ def _front_matter(spec: Mapping[str, Any], about: Mapping[str, Any], report: Rep
         if isinstance(word := about.get(key), str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", word):
             tags.append(word)
     matter: dict[str, Any] = {"library_name": "lightning-gans", "tags": tags}
-    if report.shape is not None and len(report.shape) == 3:
+    if report.shape is not None and len(report.shape) == 3 and "classes" not in spec:
         matter["pipeline_tag"] = "unconditional-image-generation"
     text = yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)
     return f"---\n# The licence of these weights is yours to state, as in: license: cc-by-4.0\n{text}---\n"

@@ -111,3 +111,7 @@ def test_fingerprints_name_the_density():
 def test_a_value_out_of_range_is_refused(make, key):
     with pytest.raises(UserError, match=rf"data\.{key}="):
         make()
+
+
+def test_modes_are_named_by_rounded_coordinates():
+    assert Ring(batch_size=8).classes[:3] == ("(1, 0)", "(0.707, 0.707)", "(0, 1)")

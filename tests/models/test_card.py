@@ -46,6 +46,11 @@ def test_the_front_matter_is_that_of_hugging_face():
     assert "yours to state, as in: license: cc-by-4.0" in matter
 
 
+def test_a_conditional_generator_is_not_tagged_as_unconditional():
+    matter, _ = told({**SPEC, "classes": 10})
+    assert "pipeline_tag" not in yaml.safe_load(matter)
+
+
 def test_scores_stand_with_their_protocol():
     _, text = told()
     assert "| metric | better | validation | real data | test | meaning |" in text
