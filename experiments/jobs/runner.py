@@ -363,18 +363,21 @@ def warm_start(game: Game, source: Path) -> None:
     log.warning("Starting from %d of %d tensors of %s.", len(fitting), len(mine), path)
 
 
+_located = warnings.formatwarning
+
+
+def _plain(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+    """Format a warning; a UserWarning without path and line of the source, which do not help a user."""
+    return f"{message}\n" if category is UserWarning else _located(message, category, *place, **more)
+
+
 def quiet_libraries() -> None:
     """Our terminal is for the run: libraries speak up for warnings that a user can act on."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", module="lightning_fabric")
-    located = warnings.formatwarning
-
-    def plain(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
-        return f"{message}\n" if category is UserWarning else located(message, category, *place, **more)
-
-    warnings.formatwarning = plain  # without the path and line of the source, which help no user
+    warnings.formatwarning = _plain
 
 
 def _diverged(error: Diverged, trainer: pl.Trainer, game: Game, summary: RunSummary) -> Exit:

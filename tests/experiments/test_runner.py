@@ -2,11 +2,12 @@
 
 import errno
 import tempfile
+import warnings
 
 import pytest
 
 from experiments.jobs.preflight import preflight
-from experiments.jobs.runner import Exit, run
+from experiments.jobs.runner import Exit, quiet_libraries, run
 from experiments.runs import directory as runs
 from experiments.runs.resume import check_resume
 from lightning_gans.core import checkpoints
@@ -125,3 +126,12 @@ def test_what_was_found_in_the_files_is_printed_once(config, monkeypatch, capsys
 
 def _shorter(config, iterations):
     return {**config["variant"]["training"], "iterations": iterations}
+
+
+def test_a_warning_for_users_names_no_source_file(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # put back at the end
+    with warnings.catch_warnings():
+        for _ in range(2):
+            quiet_libraries()
+        assert warnings.formatwarning(UserWarning("few images"), UserWarning, "a.py", 3) == "few images\n"
+        assert "a.py:3" in warnings.formatwarning(DeprecationWarning("old"), DeprecationWarning, "a.py", 3)
