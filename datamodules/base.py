@@ -1,4 +1,7 @@
-"""Base class of data modules: a training batch is a pure function of seed and iteration, so no state is stored."""
+"""Base class of data modules: a training batch is a pure function of seed and iteration.
+
+A checkpoint therefore holds no position in the data, only their identity.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping

@@ -146,7 +146,7 @@ def _equal(value: Any, default: Any) -> bool:
 
 
 def _check_compile(trainer: Mapping[str, Any]) -> None:
-    """A mode of torch.compile is chosen for networks that are compiled."""
+    """Refuse a mode of torch.compile if no network is compiled."""
     mode = trainer.get("compile_mode")
     if mode is not None and not trainer.get("compile"):
         raise UserError(

@@ -36,6 +36,7 @@ class TrainingLog(pl.Callback):
         self._seconds_before = 0.0
         self._started = self._since = time.monotonic()
         self._iteration = 0
+        self._training = False
 
     @property
     def seconds(self) -> float:
@@ -51,6 +52,7 @@ class TrainingLog(pl.Callback):
         assert isinstance(pl_module, Game)
         self._started = self._since = time.monotonic()
         self._iteration = pl_module.iteration
+        self._training = True
         show_callbacks(trainer, _of_training(pl_module.latest))  # of the previous sitting
         if trainer.is_global_zero:
             self._csv = CsvFile(Path(trainer.default_root_dir) / "losses.csv")
@@ -82,6 +84,8 @@ class TrainingLog(pl.Callback):
         tell_summary(trainer, best_scores(game))
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, UserError) and not self._training:
+            return  # a refused command: loggers keep the status of the run that it would have resumed
         if isinstance(exception, Diverged):
             tell_alert(trainer, "error", "The run diverged", str(exception))
         fault = "diverged" if isinstance(exception, Diverged) else "crashed"

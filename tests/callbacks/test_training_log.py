@@ -132,3 +132,17 @@ def test_divergence_ends_the_run_before_a_row_is_written(tmp_path: Path) -> None
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(UserError, match=r"log_every=0"):
         TrainingLog(every=0)
+
+
+@pytest.mark.parametrize("started, status", [(False, "finished"), (True, "crashed")])
+def test_a_command_that_is_refused_before_training_leaves_the_status(tmp_path, started, status):
+    class Refuses(pl.Callback):
+        def refuse(self, *_: Any) -> None:
+            raise UserError("other classes")
+
+    refuses, remembers = Refuses(), Remembers()
+    setattr(refuses, "on_train_batch_end" if started else "on_fit_start", refuses.refuse)
+    remembers.summary["status"] = "finished"
+    with pytest.raises(UserError, match="other classes"):
+        fit(tiny_game(iterations=2), tmp_path, [TrainingLog(), refuses], loggers=[remembers])
+    assert remembers.summary["status"] == status

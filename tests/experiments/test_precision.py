@@ -6,6 +6,7 @@ import yaml
 from experiments.jobs import precision
 from experiments.jobs.precision import choose, kept, of_record, resolved
 from experiments.jobs.preflight import preflight
+from experiments.jobs.runner import run
 from experiments.runs.directory import CONFIG, LAST
 from lightning_gans.core.errors import UserError
 
@@ -127,3 +128,9 @@ def test_another_precision_is_refused(tmp_path, machine):
 def test_records_of_studies_tell_it(word, found, expected):
     names = {} if found is None else {"precision": found}
     assert of_record({"trainer": {"precision": word}, "names": names}) == expected
+
+
+def test_a_run_tells_what_auto_has_chosen(tmp_path, machine, capsys):
+    machine(bf16=True, checked=False)
+    run(config_of(tmp_path / "run", "trainer.precision=auto", "metrics=none", "iterations=1"))
+    assert "precision 32-true, chosen by trainer.precision=auto" in capsys.readouterr().out

@@ -320,7 +320,9 @@ def test_compare_writes_the_page_and_its_table(tmp_path, capsys):
     text = file.read_text()
     assert "broken is broken" in text
     assert data_of(text)["runs"][0]["name"] == "a-0"
-    assert "fid" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "fid" in said
+    assert said.endswith(f"report  {file}\n")
 
 
 def test_no_torch(tmp_path):
